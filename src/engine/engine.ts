@@ -1,0 +1,185 @@
+/**
+ * @file The engine interface: what can be asked of the thing that holds the weights, wherever it lives.
+ *
+ * LocalEngine answers in this process, RemoteEngine asks a runtime process. Everything that passes is plain data
+ * (structured-cloneable, typed arrays included), so one contract serves threads and sockets alike.
+ */
+import type { AdapterConfig } from "../adapters/adapter.ts";
+import type { ChatGLMConfig, Family } from "../models/config.ts";
+import type { Row } from "../train/dataset.ts";
+import type { OptimizerConfig } from "../train/optimizer.ts";
+import type { FitEvent, FitOptions } from "../train/trainer.ts";
+import type { SamplingOptions } from "../generate/sampler.ts";
+import type { DType, Tensor } from "../tensor.ts";
+
+export type Device = "auto" | "cpu" | "webgpu" | "cuda";
+export type Precision = "exact" | "fast";
+
+/** An adapter's address. `owner` is the notebook it belongs to; SHARED makes it visible to every notebook. */
+export interface AdapterRef {
+  readonly owner: string;
+  readonly name: string;
+}
+export const SHARED = "shared";
+
+export interface LoadParams {
+  /** "tiny", or a folder with config.json, weights and tokenizer (absolute path). */
+  readonly name: string;
+  readonly device: Device;
+  readonly precision: Precision;
+}
+
+export interface ModelInfo {
+  /** Identifies the loaded weights in later calls: the same files loaded the same way have the same key. */
+  readonly key: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly family: Family;
+  readonly config: ChatGLMConfig;
+  readonly device: Exclude<Device, "auto">;
+  readonly precision: Precision;
+  /** Every base tensor, in checkpoint names. */
+  readonly parameters: readonly ParameterInfo[];
+  /** True when the weights were in memory already: nothing was read. */
+  readonly resident: boolean;
+}
+
+export interface ParameterInfo {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly trainable: boolean;
+  /** Elements. */
+  readonly count: number;
+}
+
+export interface AdapterInfo extends AdapterRef {
+  readonly config: AdapterConfig;
+  readonly parameters: readonly ParameterInfo[];
+  /** Parameters of base and adapter together, and those that train: the numbers of PEFT's summary line. */
+  readonly allCount: number;
+  readonly trainableCount: number;
+  /** Optimiser steps taken since it was created or loaded. */
+  readonly steps: number;
+  /** The folder it was loaded from, if it was. */
+  readonly source?: string;
+  readonly merged: boolean;
+}
+
+/** Right-padded token rows with their labels; -100 is ignored. Rows may differ in length: they are padded here. */
+export interface Batch {
+  readonly inputIds: readonly (readonly number[])[];
+  readonly labels: readonly (readonly number[])[];
+}
+
+export interface GradientInfo {
+  /** Mean cross-entropy over the labelled tokens, in nats (plus the adapter's penalty, if it has one). */
+  readonly loss: number;
+  /** Labelled tokens in the batch. */
+  readonly tokens: number;
+  /** Names the gradients held beside the weights until they are used or released. */
+  readonly handle: number;
+}
+
+export interface GenerateRow {
+  readonly ids: readonly number[];
+  readonly adapter: AdapterRef | null;
+}
+
+export type GenerateEvent =
+  | { readonly type: "token"; readonly row: number; readonly token: number }
+  | { readonly type: "end"; readonly row: number; readonly reason: "stop" | "length" };
+
+export type LoadEvent =
+  | { readonly type: "progress"; readonly stage: string; readonly done: number; readonly total: number }
+  | { readonly type: "ready"; readonly model: ModelInfo };
+
+export interface ResidentModel {
+  readonly model: ModelInfo;
+  readonly adapters: readonly AdapterRef[];
+  /** Bytes of weights mapped from files, and resident memory of the whole process. */
+  readonly mappedBytes: number;
+}
+
+/** Adapter calls name the model by key and the adapter by reference. */
+interface OfAdapter {
+  readonly model: string;
+  readonly adapter: AdapterRef;
+}
+
+/** One answer per question. */
+export interface Calls {
+  models: { params: Record<string, never>; result: readonly ResidentModel[] };
+  unload: { params: { readonly model: string }; result: undefined };
+  logits: {
+    params: {
+      readonly model: string;
+      readonly inputIds: readonly (readonly number[])[];
+      readonly adapter: AdapterRef | null;
+      /** Positions of each row whose logits are wanted; all of them by default. */
+      readonly positions?: readonly number[];
+    };
+    /** float32 [batch, positions, vocabulary]; what lies right of a row's end is undefined. */
+    result: Tensor<"float32">;
+  };
+  adapters: { params: { readonly model: string; readonly owner: string }; result: readonly AdapterInfo[] };
+  createAdapter: { params: OfAdapter & { readonly config: AdapterConfig; readonly seed: number }; result: AdapterInfo };
+  loadAdapter: { params: OfAdapter & { readonly folder: string }; result: AdapterInfo };
+  saveAdapter: { params: OfAdapter & { readonly folder: string }; result: undefined };
+  adapterInfo: { params: OfAdapter; result: AdapterInfo };
+  disposeAdapter: { params: OfAdapter; result: undefined };
+  readAdapter: { params: OfAdapter; result: Record<string, Tensor<"float32">> };
+  writeAdapter: { params: OfAdapter & { readonly tensors: Record<string, Tensor<"float32">> }; result: undefined };
+  /** Makes the adapter's effect a part of the weights that this adapter's owner sees when it names no adapter. */
+  mergeAdapter: { params: OfAdapter; result: AdapterInfo };
+  /** Writes a checkpoint of the base, with this adapter merged into it when one is named. */
+  saveModel: {
+    params: { readonly model: string; readonly adapter: AdapterRef | null; readonly folder: string; readonly maxShardBytes: number };
+    result: undefined;
+  };
+  gradients: { params: OfAdapter & { readonly batch: Batch; readonly seed: number }; result: GradientInfo };
+  readGradients: { params: { readonly model: string; readonly handle: number }; result: Record<string, Tensor<"float32">> };
+  releaseGradients: { params: { readonly model: string; readonly handle: number }; result: undefined };
+  /** One optimiser step on the token-weighted mean of the given gradients, which are released. */
+  optimizerStep: {
+    params: OfAdapter & {
+      /** The optimiser's state (moments, step count) is kept under this id. */
+      readonly optimizer: string;
+      readonly config: OptimizerConfig;
+      readonly handles: readonly number[];
+    };
+    /** Total gradient norm before clipping. */
+    result: { readonly gradientNorm: number; readonly step: number };
+  };
+}
+
+/** A stream of events; abandoning or aborting it stops the work within one token or one training step. */
+export interface Streams {
+  load: { params: LoadParams; event: LoadEvent };
+  generate: {
+    params: { readonly model: string; readonly rows: readonly GenerateRow[]; readonly options: SamplingOptions };
+    event: GenerateEvent;
+  };
+  fit: {
+    params: OfAdapter & { readonly rows: readonly Row[]; readonly validation: readonly Row[]; readonly options: FitOptions };
+    event: FitEvent;
+  };
+}
+
+export type CallName = keyof Calls;
+export type StreamName = keyof Streams;
+
+export interface EngineOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface Engine {
+  call<M extends CallName>(method: M, params: Calls[M]["params"], options?: EngineOptions): Promise<Calls[M]["result"]>;
+  stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    options?: EngineOptions,
+  ): AsyncGenerator<Streams[M]["event"], void, void>;
+  /** Lets go of the engine. What the weights' holder does then is its own affair. */
+  close(): Promise<void>;
+}

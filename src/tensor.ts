@@ -1,0 +1,56 @@
+/** @file Tensors as the library hands them around: a dtype, a shape and a flat typed array. */
+
+/** Bytes of one element by dtype. float16 and bfloat16 travel as their bits in a Uint16Array. */
+export const elementSize = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+} as const satisfies Record<string, number>;
+
+export type DType = keyof typeof elementSize;
+
+/** The typed array that holds each dtype's elements. */
+export interface DataOf {
+  float64: Float64Array;
+  float32: Float32Array;
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  int64: BigInt64Array;
+  int32: Int32Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  bool: Uint8Array;
+}
+
+/** A dense row-major tensor. Its data may be shared with others: treat it as read-only unless you made it. */
+export interface Tensor<D extends DType = DType> {
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  readonly data: DataOf[D];
+}
+
+export type FloatTensor = Tensor<"float32">;
+
+/** The number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+/** Wraps `data`, checking that it has as many elements as the shape says. */
+export function tensor<D extends DType>(dtype: D, shape: readonly number[], data: DataOf[D]): Tensor<D> {
+  if (data.length !== sizeOf(shape)) {
+    throw new RangeError(`a ${dtype} tensor of shape [${shape}] needs ${sizeOf(shape)} elements, got ${data.length}`);
+  }
+  return { dtype, shape, data };
+}
+
+/** A float32 tensor filled with one value. */
+export function filled(shape: readonly number[], value = 0): FloatTensor {
+  return tensor("float32", shape, new Float32Array(sizeOf(shape)).fill(value));
+}
