@@ -1,0 +1,78 @@
+/**
+ * @file What an adapter is: a few hooks. The trainer and the generator know these and never ask which method it is.
+ */
+import type { Graph, Value } from "../graph/value.ts";
+import type { ModelContext } from "../models/context.ts";
+import type { FloatTensor } from "../tensor.ts";
+
+export interface LoraConfig {
+  readonly method: "lora";
+  /** Rank of the update. */
+  readonly r: number;
+  /** The update is scaled by alpha / r. */
+  readonly alpha: number;
+  /** Probability that an input of the update is dropped while training. */
+  readonly dropout: number;
+  /** Module names, or their endings: "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h". */
+  readonly targets: readonly string[];
+}
+
+export interface FullConfig {
+  readonly method: "full";
+  /** Trains only parameters whose name contains one of these; all parameters when absent. */
+  readonly match?: readonly string[];
+}
+
+export type AdapterConfig = LoraConfig | FullConfig;
+export type Method = AdapterConfig["method"];
+
+/** A tensor of the model or of an adapter, before it has a value. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** Named float32 tensors: an adapter's values, in the names of its files. */
+export type AdapterTensors = Record<string, FloatTensor>;
+
+/** What an adapter does to a model that only runs forward. Absent parts have no effect. */
+export interface AdapterEffect {
+  /** By module: `down` [in, r] and `up` [r, out] with the scale folded in; the module's output gains x·down·up. */
+  readonly lowRank?: ReadonlyMap<string, { readonly down: FloatTensor; readonly up: FloatTensor }>;
+  /** Base parameters that have other values, by checkpoint name. */
+  readonly overrides?: ReadonlyMap<string, FloatTensor>;
+}
+
+/** The base as an adapter meets it: which tensors there are, and their values when it must start from them. */
+export interface BaseModel {
+  readonly parameters: readonly ParameterSpec[];
+  /** Linear modules by name ("transformer.encoder.layers.0.mlp.dense_h_to_4h"), with weights [out, in]. */
+  readonly modules: readonly ModuleSpec[];
+  read(name: string): Promise<FloatTensor>;
+}
+
+export interface ModuleSpec {
+  readonly name: string;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** A way of fine-tuning, configured and laid over one base model. Stateless: values travel as AdapterTensors. */
+export interface Adapter {
+  readonly config: AdapterConfig;
+  readonly parameters: readonly ParameterSpec[];
+  /** Starting values: no effect on the base's answers until trained. Reproducible from the seed. */
+  initialize(seed: number): Promise<AdapterTensors>;
+  /** Lays the adapter over a training graph; `inputs` are its parameters as graph inputs, by name. */
+  enter(graph: Graph, base: ModelContext, inputs: ReadonlyMap<string, Value>, dropout: DropoutMasks): ModelContext;
+  /** The same, for graphs that only run forward. */
+  effect(tensors: AdapterTensors): AdapterEffect;
+  /** What the given base parameters become when the adapter is merged; only those that change are returned. */
+  merge(tensors: AdapterTensors, name: string, base: FloatTensor): FloatTensor;
+}
+
+/** Makes the graph input that drops elements of a [tokens, width] value while training. */
+export interface DropoutMasks {
+  /** Undefined when `rate` is 0: nothing is dropped. The mask holds 0 or 1 / (1 - rate). */
+  mask(place: string, width: number, rate: number): Value | undefined;
+}

@@ -1,0 +1,3 @@
+/** @file Learning-rate schedules: a factor by step. */
+
+export type SchedulerName = "constant" | "linear" | "cosine";
