@@ -1,0 +1,155 @@
+/**
+ * @file Writing files so that nothing is lost: everything is written aside and flushed to the disk first, then renamed.
+ * Whatever goes wrong on the way, the files that were there are still whole.
+ */
+import { randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { GlmError } from "./errors.ts";
+
+/** Pieces of a file, in order. A generator makes them one at a time, so that a large file is never in memory as a whole. */
+export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface FileToWrite {
+  readonly name: string;
+  /** The file's size, for the message when there is no room for it. */
+  readonly bytes: number;
+  readonly content: Chunks;
+}
+
+/** A text file in UTF-8. */
+export function textFile(name: string, text: string): FileToWrite {
+  const bytes = new TextEncoder().encode(text);
+  return { name, bytes: bytes.length, content: [bytes] };
+}
+
+/**
+ * Writes one file, replacing an old one only when the new one is complete. Its folder is made when there is none.
+ * @throws GlmError "disk" when it cannot be written; the old file is then untouched
+ */
+export async function replaceFile(path: string, content: Chunks, bytes: number): Promise<void> {
+  await replaceFiles(dirname(path), [{ name: basename(path), bytes, content }]);
+}
+
+/**
+ * Writes several files of one folder; none is replaced before all are complete. Other files stay, but for those that
+ * `obsolete` names (a shard of an earlier, larger model). The files take their places in the order given: put the one
+ * that leads to the others last.
+ * @throws GlmError "disk" when one cannot be written; the old files are then untouched
+ */
+export async function replaceFiles(
+  folder: string,
+  files: readonly FileToWrite[],
+  obsolete: (name: string) => boolean = () => false,
+): Promise<void> {
+  const target = resolve(folder);
+  const needed = files.reduce((sum, file) => sum + file.bytes, 0);
+  const suffix = `.${randomBytes(6).toString("hex")}.part`;
+  const aside = (file: FileToWrite): string => join(target, `.${file.name}${suffix}`);
+  const made = await onDisk(target, needed, () => makeFolder(target));
+  try {
+    for (const file of files) await writeFlushed(aside(file), file.content, join(target, file.name), needed);
+    for (const file of files) {
+      const path = join(target, file.name);
+      await onDisk(path, needed, () => rename(aside(file), path));
+    }
+    const written = new Set(files.map((file) => file.name));
+    for (const name of await readdir(target)) {
+      if (!written.has(name) && obsolete(name)) await rm(join(target, name), { force: true });
+    }
+    await flushFolder(target);
+  } catch (error) {
+    for (const file of files) await rm(aside(file), { force: true });
+    // Only folders made here, and only while they are empty.
+    for (const folder of made) await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Makes a folder and those above it; returns the ones that were missing, deepest first. */
+async function makeFolder(folder: string): Promise<string[]> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return [];
+  const made = [folder];
+  for (let at = folder; at !== first && at !== dirname(at); ) made.push((at = dirname(at)));
+  return made;
+}
+
+/** Writes to `path` and waits until the bytes are on the disk. `subject` is the file as the user knows it. */
+async function writeFlushed(path: string, content: Chunks, subject: string, needed: number): Promise<void> {
+  const file = await onDisk(subject, needed, () => open(path, "w"));
+  try {
+    // Only the writing is a matter of the disk: what goes wrong while a piece is made passes as it is.
+    for await (const chunk of content) await onDisk(subject, needed, () => writeFully(file, chunk));
+    await onDisk(subject, needed, () => file.sync());
+  } finally {
+    await file.close();
+  }
+}
+
+/** Runs an action on the disk; what the user can put right becomes a GlmError about `subject`. */
+async function onDisk<T>(subject: string, needed: number, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw await diskError(subject, needed, cause);
+  }
+}
+
+/** One write call may take less than it was given, and no more than 2 GiB. */
+async function writeFully(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, at, Math.min(chunk.length - at, 2 ** 30));
+    at += bytesWritten;
+  }
+}
+
+/** Makes the renames last through a power cut. Windows cannot open a folder, and needs no such call. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+/** Turns a failed write into a message that says why and what to do; other failures are returned as they are. */
+async function diskError(path: string, needed: number, cause: unknown): Promise<unknown> {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const why = reasons[code];
+  if (why === undefined) return cause;
+  const room = code === "ENOSPC" ? await freeSpace(path) : "";
+  return new GlmError("disk", `${path} was not written: ${why(size(needed) + room)} What was there before is unchanged.`, { cause });
+}
+
+/** By the system's error code; the text gets the size of what was to be written. */
+const reasons: Readonly<Record<string, (needed: string) => string>> = {
+  ENOSPC: (needed) => `the disk is full, expected room for ${needed}. Free some space, or save to another disk.`,
+  EDQUOT: (needed) => `your disk quota is used up, expected room for ${needed}. Free some space, or save to another disk.`,
+  EFBIG: (needed) => `the system does not allow files this large (${needed}). Raise its limit (ulimit -f).`,
+  EACCES: () => "you have no right to write there. Choose another folder, or change its permissions.",
+  EPERM: () => "you have no right to write there. Choose another folder, or change its permissions.",
+  EROFS: () => "that disk is read-only. Choose another folder.",
+  ENOTDIR: () => "expected a folder on the way there, got a file of that name. Choose another folder, or move the file.",
+  EEXIST: () => "expected a folder there, got a file of that name. Choose another folder, or move the file.",
+  EISDIR: () => "expected a file there, got a folder of that name. Choose another name, or move the folder.",
+  ENAMETOOLONG: () => "its name is too long. Choose a shorter one.",
+  EIO: () => "the disk reports a hardware error. Save to another disk.",
+};
+
+/** ", 1.2 GB are free", when the system tells. */
+async function freeSpace(path: string): Promise<string> {
+  for (let at = path; ; at = dirname(at)) {
+    const disk = await statfs(at).catch(() => undefined);
+    if (disk) return ` (${size(disk.bavail * disk.bsize)} are free)`;
+    if (at === dirname(at)) return "";
+  }
+}
+
+/** A number of bytes for people. */
+function size(bytes: number): string {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  let value = bytes;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+}

@@ -1,0 +1,110 @@
+/** @file Tensors in safetensors files: one is read at a time, many are written as a stream. */
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { GlmError } from "../errors.ts";
+import { type FileToWrite, replaceFiles } from "../files.ts";
+import { type DataOf, type DType, elementSize, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { type Header, readHeader, type StoredTensor, type TensorLayout, writeHeader } from "./header.ts";
+
+/** A tensor to be written: its values are asked for when their turn comes, so that only one is in memory at a time. */
+export interface TensorSource extends TensorLayout {
+  read(): Tensor | Promise<Tensor>;
+}
+
+/** Named tensors in memory as sources. */
+export function sourcesOf(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
+  return Object.entries(tensors).map(([name, value]) => ({ name, dtype: value.dtype, shape: value.shape, read: () => value }));
+}
+
+/** Reads one tensor, in its own type, into memory of its own. */
+export async function readTensor(stored: StoredTensor): Promise<Tensor> {
+  const handle = await open(stored.file, "r");
+  try {
+    return await readFrom(handle, stored);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads all tensors of one file, for files that are small. */
+export async function readSafetensors(file: string): Promise<Header & { readonly values: Record<string, Tensor> }> {
+  const header = await readHeader(file);
+  const values: Record<string, Tensor> = {};
+  const handle = await open(file, "r");
+  try {
+    for (const stored of header.tensors) values[stored.name] = await readFrom(handle, stored);
+  } finally {
+    await handle.close();
+  }
+  return { ...header, values };
+}
+
+async function readFrom(handle: FileHandle, stored: StoredTensor): Promise<Tensor> {
+  const buffer = new ArrayBuffer(stored.bytes);
+  // A single read call takes at most 2 GiB.
+  for (let at = 0; at < stored.bytes; ) {
+    const piece = new Uint8Array(buffer, at, Math.min(stored.bytes - at, 2 ** 30));
+    const { bytesRead } = await handle.read(piece, 0, piece.length, stored.offset + at);
+    if (bytesRead === 0) {
+      throw new GlmError(
+        "model-invalid",
+        `${stored.file}: tensor ${stored.name} needs ${stored.bytes} bytes at ${stored.offset}, but the file ended after ${at}. ` +
+          "It was changed while in use; load it again.",
+      );
+    }
+    at += bytesRead;
+  }
+  return tensor(stored.dtype, stored.shape, views[stored.dtype](buffer));
+}
+
+// The format is little-endian, as is every machine that onnxruntime runs on.
+const views: { readonly [D in DType]: (buffer: ArrayBuffer) => DataOf[D] } = {
+  float64: (buffer) => new Float64Array(buffer),
+  float32: (buffer) => new Float32Array(buffer),
+  float16: (buffer) => new Uint16Array(buffer),
+  bfloat16: (buffer) => new Uint16Array(buffer),
+  int64: (buffer) => new BigInt64Array(buffer),
+  int32: (buffer) => new Int32Array(buffer),
+  int8: (buffer) => new Int8Array(buffer),
+  uint8: (buffer) => new Uint8Array(buffer),
+  bool: (buffer) => new Uint8Array(buffer),
+};
+
+/**
+ * Writes one file, whole or not at all.
+ * @throws GlmError "disk" when it cannot be written
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly TensorSource[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await replaceFiles(dirname(path), [safetensorsFile(basename(path), tensors, metadata)]);
+}
+
+/** The bytes of a tensor in memory or in a file. */
+export function bytesOf(layout: { readonly dtype: DType; readonly shape: readonly number[] }): number {
+  return sizeOf(layout.shape) * elementSize[layout.dtype];
+}
+
+/** A safetensors file that is yet to be written. */
+export function safetensorsFile(
+  name: string,
+  tensors: readonly TensorSource[],
+  metadata: Readonly<Record<string, string>> = {},
+): FileToWrite {
+  // Larger elements first: each tensor is then aligned to its own element size.
+  const inOrder = [...tensors].sort((a, b) => elementSize[b.dtype] - elementSize[a.dtype]);
+  const header = writeHeader(inOrder, metadata);
+  async function* content(): AsyncGenerator<Uint8Array> {
+    yield header;
+    for (const source of inOrder) {
+      const { data, dtype, shape } = await source.read();
+      if (dtype !== source.dtype || data.byteLength !== bytesOf(source)) {
+        throw new Error(`tensor ${source.name} was announced as ${source.dtype} [${source.shape}], but is ${dtype} [${shape}]`);
+      }
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+  }
+  return { name, bytes: header.length + inOrder.reduce((sum, source) => sum + bytesOf(source), 0), content: content() };
+}

@@ -1,0 +1,90 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { replaceFile, replaceFiles, textFile } from "../src/files.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "glmlab-files-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const read = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
+
+test("files are written and replaced, obsolete ones removed, others kept", async () => {
+  const inner = join(folder, "a/b");
+  await replaceFiles(inner, [textFile("x.txt", "one"), textFile("old-1", "old"), textFile("note", "keep")]);
+  await replaceFiles(inner, [textFile("x.txt", "two")], (name) => name.startsWith("old") || name === "x.txt");
+  expect((await readdir(inner)).sort()).toEqual(["note", "x.txt"]);
+  expect(await read("a/b/x.txt")).toBe("two");
+});
+
+test("a failure while a file is made leaves every old file and no trace", async () => {
+  await replaceFiles(folder, [textFile("a", "old a"), textFile("b", "old b")]);
+  function* broken(): Generator<Uint8Array> {
+    yield bytes("half");
+    throw new Error("no more");
+  }
+  const files = [textFile("a", "new a"), { name: "b", bytes: 9, content: broken() }];
+  await expect(replaceFiles(folder, files)).rejects.toThrow("no more");
+  expect((await readdir(folder)).sort()).toEqual(["a", "b"]);
+  expect([await read("a"), await read("b")]).toEqual(["old a", "old b"]);
+  await expect(replaceFiles(join(folder, "new/er"), [{ name: "b", bytes: 9, content: broken() }])).rejects.toThrow("no more");
+  expect((await readdir(folder)).sort()).toEqual(["a", "b"]);
+});
+
+test("a file in the way of a folder is a clear error", async () => {
+  await writeFile(join(folder, "taken"), "");
+  await expect(replaceFile(join(folder, "taken/x"), [bytes("x")], 1)).rejects.toMatchObject({
+    code: "disk",
+    message: expect.stringMatching(/taken.*expected a folder.*got a file.*Choose another/),
+  });
+  await mkdir(join(folder, "is-folder"));
+  await expect(replaceFile(join(folder, "is-folder"), [bytes("x")], 1)).rejects.toMatchObject({ code: "disk" });
+  expect((await readdir(folder)).sort()).toEqual(["is-folder", "taken"]);
+});
+
+/** Runs a command; false when this machine has none or does not allow it. */
+function works(command: string, ...parameters: string[]): boolean {
+  try {
+    execFileSync(command, parameters, { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Writes a megabyte over `file`, which must fail with a "disk" error that says `reason`, and change nothing. */
+async function expectUnchanged(file: string, reason: RegExp): Promise<void> {
+  const megabyte = { name: "big", bytes: 1e6, content: Array.from({ length: 10 }, () => new Uint8Array(1e5)) };
+  const before = (await readdir(join(file, ".."))).sort();
+  await expect(replaceFiles(join(file, ".."), [textFile("other", "x"), megabyte])).rejects.toMatchObject({ code: "disk", message: expect.stringMatching(reason) });
+  expect(await readFile(file, "utf8")).toBe("old");
+  expect((await readdir(join(file, ".."))).sort()).toEqual(before);
+}
+
+test("a full disk leaves the old file", async ({ skip }) => {
+  const small = join(folder, "small");
+  await mkdir(small);
+  skip(!works("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small), "needs the right to mount a disk of 64 kB");
+  try {
+    await replaceFile(join(small, "big"), [bytes("old")], 3);
+    await expectUnchanged(join(small, "big"), /big was not written: the disk is full.*1.00 MB.*are free.*Free some space/);
+  } finally {
+    works("umount", small);
+  }
+});
+
+test("a limit on file sizes leaves the old file", async ({ skip }) => {
+  await replaceFile(join(folder, "big"), [bytes("old")], 3);
+  const limit = (bytes: string): boolean => works("prlimit", "--pid", String(process.pid), `--fsize=${bytes}:`);
+  skip(!limit("500000"), "needs prlimit");
+  try {
+    await expectUnchanged(join(folder, "big"), /does not allow files this large \(1.00 MB\).*ulimit/);
+  } finally {
+    limit("unlimited");
+  }
+});
