@@ -1,0 +1,90 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { textFile } from "../../src/files.ts";
+import { type FloatTensor, tensor } from "../../src/tensor.ts";
+import { openCheckpoint, writeCheckpoint } from "../../src/weights/checkpoint.ts";
+import { sourcesOf } from "../../src/weights/safetensors.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "glmlab-checkpoint-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const row = (size: number, first: number): FloatTensor => tensor("float32", [size], Float32Array.from({ length: size }, (_, i) => first + i));
+const weights = { a: row(10, 0), b: row(10, 100), c: row(50, 200), d: row(3, 300) };
+
+async function expectWeights(): Promise<void> {
+  const checkpoint = await openCheckpoint(folder);
+  expect([...checkpoint.tensors.keys()].sort()).toEqual(["a", "b", "c", "d"]);
+  for (const [name, value] of Object.entries(weights)) expect(await checkpoint.read(name)).toEqual(value);
+}
+
+test("one file, and shards by size with an index, read alike", async () => {
+  await writeCheckpoint(folder, sourcesOf(weights), { files: [textFile("config.json", "{}")] });
+  expect((await readdir(folder)).sort()).toEqual(["config.json", "model.safetensors"]);
+  await expectWeights();
+
+  await writeCheckpoint(folder, sourcesOf(weights), { maxShardBytes: 100 });
+  const shards = [1, 2, 3].map((n) => `model-0000${n}-of-00003.safetensors`);
+  expect((await readdir(folder)).sort()).toEqual(["config.json", ...shards, "model.safetensors.index.json"]);
+  const index = JSON.parse(await readFile(join(folder, "model.safetensors.index.json"), "utf8"));
+  expect(index).toEqual({ metadata: { total_size: 292 }, weight_map: { a: shards[0], b: shards[0], c: shards[1], d: shards[2] } });
+  await expectWeights();
+
+  await writeCheckpoint(folder, sourcesOf(weights));
+  expect((await readdir(folder)).sort()).toEqual(["config.json", "model.safetensors"]);
+  await expectWeights();
+});
+
+test("a model that cannot be finished leaves the old one", async () => {
+  await writeCheckpoint(folder, sourcesOf(weights));
+  const broken = { ...row(4, 0), name: "z", read: (): never => { throw new Error("lost"); } };
+  await expect(writeCheckpoint(folder, [...sourcesOf(weights), broken], { maxShardBytes: 100 })).rejects.toThrow("lost");
+  expect(await readdir(folder)).toEqual(["model.safetensors"]);
+  await expectWeights();
+});
+
+test("every fault of every shard is in one report", async () => {
+  await writeCheckpoint(folder, sourcesOf(weights), { maxShardBytes: 100 });
+  await rm(join(folder, "model-00001-of-00003.safetensors"));
+  const second = join(folder, "model-00002-of-00003.safetensors");
+  await writeFile(second, (await readFile(second)).subarray(0, 100));
+  const indexFile = join(folder, "model.safetensors.index.json");
+  const index = JSON.parse(await readFile(indexFile, "utf8"));
+  index.weight_map.e = "model-00003-of-00003.safetensors";
+  await writeFile(indexFile, JSON.stringify(index));
+  const error = await openCheckpoint(folder).catch((e: unknown) => e as Error);
+  expect(error).toMatchObject({ code: "model-invalid" });
+  const message = (error as Error).message;
+  for (const part of ["00001-of-00003.safetensors: missing, with 2 tensors", "00002", "expected a header of", "00003.safetensors: expected a tensor e"]) {
+    expect(message).toContain(part);
+  }
+});
+
+test.each([
+  ["no JSON", "{", /got no JSON/],
+  ["no map", "[]", /got no weight_map/],
+  ["nothing in it", '{"weight_map": {}}', /empty weight_map/],
+  ["a file elsewhere", '{"weight_map": {"a": "../model.safetensors"}}', /"\.\.\/model\.safetensors" for a/],
+])("an index with %s is refused", async (_, text, message) => {
+  await writeFile(join(folder, "model.safetensors.index.json"), text);
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringMatching(message) });
+});
+
+test("a folder without weights says what it has", async () => {
+  await expect(openCheckpoint(join(folder, "none"))).rejects.toMatchObject({ code: "model-not-found", message: expect.stringMatching(/none.*Check the path/) });
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: "model-not-found", message: expect.stringMatching(/an empty folder/) });
+  await mkdir(join(folder, "x"));
+  await expect(openCheckpoint(folder)).rejects.toThrow(/got x\. Check/);
+  await writeFile(join(folder, "pytorch_model.bin"), "");
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: "unsupported", message: expect.stringMatching(/\.bin.*save_pretrained/) });
+});
+
+test("an unknown tensor and a senseless shard size are refused by name", async () => {
+  await writeCheckpoint(folder, sourcesOf(weights));
+  await expect((await openCheckpoint(folder)).read("q")).rejects.toThrow(/expected a tensor q/);
+  await expect(writeCheckpoint(folder, [], { maxShardBytes: 0 })).rejects.toMatchObject({ code: "option-invalid", message: expect.stringMatching(/maxShardBytes.*got 0/) });
+});
