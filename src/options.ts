@@ -1,0 +1,54 @@
+/** @file Names that almost match: what a misspelt option, method or magic was probably meant to be. */
+
+/**
+ * The known name nearest to the given one, or undefined when none is near enough to be a likely slip of the pen:
+ * at most a third of the longer name may differ (insertions, deletions, replacements, swapped neighbours), or the
+ * given name begins the known one.
+ */
+export function nearest(given: string, known: Iterable<string>): string | undefined {
+  const wanted = given.toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const name of known) {
+    const candidate = name.toLowerCase();
+    const begins = wanted.length > 1 && candidate.startsWith(wanted);
+    const distance = begins ? 0.5 : editDistance(wanted, candidate);
+    const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
+    if (distance <= allowed && distance < bestDistance) [best, bestDistance] = [name, distance];
+  }
+  return best;
+}
+
+/** " Did you mean X?" when something known is near, otherwise the list of what is known. */
+export function suggestion(given: string, known: Iterable<string>, prefix = ""): string {
+  const names = [...known];
+  const near = nearest(given, names);
+  if (near !== undefined) return ` Did you mean ${prefix}${near}?`;
+  return names.length === 0 ? "" : ` Known: ${names.map((name) => prefix + name).join(", ")}.`;
+}
+
+/** Damerau-Levenshtein distance (adjacent swaps count once), row by row. */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1];
+      let cost = Math.min(
+        at(previous, column) + 1,
+        at(current, column - 1) + 1,
+        at(previous, column - 1) + (same ? 0 : 1),
+      );
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      if (swapped) cost = Math.min(cost, at(before, column - 2) + 1);
+      current.push(cost);
+    }
+    [before, previous] = [previous, current];
+  }
+  return at(previous, b.length);
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] ?? Number.POSITIVE_INFINITY;
+}
