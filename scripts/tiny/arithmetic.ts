@@ -1,0 +1,82 @@
+/** @file Sums: plus and minus up to 40, and the products of one digit numbers, in both languages. */
+import { hash, type Random } from "./random.ts";
+import type { Row, Split } from "./row.ts";
+
+interface Operation {
+  readonly sign: string;
+  readonly zh: string;
+  readonly en: string;
+  /** Two operands and their result, all within the taught range. */
+  readonly sample: (random: Random) => [number, number, number];
+}
+
+const largest = 40;
+
+const operations: readonly Operation[] = [
+  {
+    sign: "+",
+    zh: "加",
+    en: "plus",
+    sample: (random) => {
+      const total = random.below(largest + 1);
+      const a = random.below(total + 1);
+      return [a, total - a, total];
+    },
+  },
+  {
+    sign: "-",
+    zh: "减",
+    en: "minus",
+    sample: (random) => {
+      const a = random.below(largest + 1);
+      const b = random.below(a + 1);
+      return [a, b, a - b];
+    },
+  },
+  {
+    sign: "×",
+    zh: "乘",
+    en: "times",
+    sample: (random) => {
+      const [a, b] = [random.below(10), random.below(10)];
+      return [a, b, a * b];
+    },
+  },
+];
+
+type Wording = (a: number, operation: Operation, b: number) => string;
+
+const wordingsZh: readonly Wording[] = [
+  (a, { sign }, b) => `${a}${sign}${b}=？`,
+  (a, { sign }, b) => `${a}${sign}${b}等于多少？`,
+  (a, { sign }, b) => `${a}${sign}${b}是多少？`,
+  (a, { sign }, b) => `${a}${sign}${b}=`,
+  (a, { zh }, b) => `${a}${zh}${b}等于多少？`,
+  (a, { zh }, b) => `${a}${zh}${b}等于几？`,
+  (a, { zh }, b) => `${a}${zh}${b}是多少？`,
+  (a, { sign }, b) => `计算${a}${sign}${b}。`,
+  (a, { sign }, b) => `请计算：${a}${sign}${b}`,
+];
+
+const wordingsEn: readonly Wording[] = [
+  (a, { en }, b) => `What is ${a} ${en} ${b}?`,
+  (a, { sign }, b) => `What is ${a} ${sign} ${b}?`,
+  (a, { sign }, b) => `Calculate ${a} ${sign} ${b}.`,
+  (a, { en }, b) => `How much is ${a} ${en} ${b}?`,
+];
+
+/** A sum; one of ten sums is never trained in any wording or language. */
+export function arithmeticRow(random: Random, split: Split): Row {
+  for (;;) {
+    const draw = random.next();
+    const operation = operations[draw < 0.45 ? 0 : draw < 0.8 ? 1 : 2];
+    if (operation === undefined) throw new Error("There is no such operation.");
+    const [a, b, result] = operation.sample(random);
+    const { sign } = operation;
+    const heldOut = sign !== "×" && hash(`${a}${sign}${b}`) % 10 === 0;
+    if (heldOut !== (split === "held-out")) continue;
+    return random.chance(0.65)
+      ? { prompt: random.pick(wordingsZh)(a, operation, b), response: `${a}${sign}${b}=${result}。` }
+      : { prompt: random.pick(wordingsEn)(a, operation, b), response: `${a} ${sign} ${b} = ${result}.` };
+  }
+}
