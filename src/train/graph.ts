@@ -1,0 +1,66 @@
+/** @file The training graph: a batch in, the loss and every trainable tensor's gradient out. */
+import type { Adapter, Dropout } from "../adapters/adapter.ts";
+import type { Bind } from "../generate/forward.ts";
+import { gradients } from "../graph/gradient.ts";
+import { gatherElements, mul, reduceLogSumExp, reduceSum, sub } from "../graph/ops.ts";
+import { Graph, type Shape, type Value } from "../graph/value.ts";
+import { maskedAttention } from "../models/attention.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
+import { baseContext } from "../models/context.ts";
+import { glm } from "../models/glm.ts";
+
+/** A dropout mask that must be fed: its rows are "tokens" (of the batch) or "chosen" (those with a label). */
+export interface MaskInput {
+  readonly name: string;
+  readonly place: string;
+  readonly shape: Shape;
+  readonly rate: number;
+}
+
+export interface TrainingGraph {
+  readonly graph: Graph;
+  readonly masks: readonly MaskInput[];
+}
+
+export const gradientName = (parameter: string): string => `gradient of ${parameter}`;
+
+/**
+ * Inputs: ids, positions int64 [batch, seq]; mask [seq, seq], added to attention scores; cos, sin; select int64 [chosen]
+ * (the tokens that predict a label); targets int64 [chosen, 1]; weights [chosen] (how much each label counts; they sum
+ * to 1 for a mean); the adapter's parameters; dropout masks. Outputs: loss [1], "gradient of NAME".
+ */
+export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind): TrainingGraph {
+  const graph = new Graph({ fusedMatMul: true });
+  const ids = graph.input("ids", "int64", ["batch", "seq"]);
+  const positions = graph.input("positions", "int64", ["batch", "seq"]);
+  const angles = ["position", config.headSize / 4];
+  const cos = graph.input("cos", "float32", angles);
+  const sin = graph.input("sin", "float32", angles);
+  const mask = graph.input("mask", "float32", ["seq", "seq"]);
+  const select = graph.input("select", "int64", ["chosen"]);
+  const targets = graph.input("targets", "int64", ["chosen", 1]);
+  const weights = graph.input("weights", "float32", ["chosen", 1]);
+  const trained = adapter.parameters.map(({ name, shape }) => graph.input(name, "float32", shape));
+  const masks: MaskInput[] = [];
+  const dropout: Dropout = (x, place, rate) => {
+    if (rate === 0) return x;
+    const input = { name: `dropout of ${place}`, place, shape: x.shape, rate };
+    masks.push(input);
+    return mul(x, graph.input(input.name, "float32", x.shape));
+  };
+  const byName = new Map(trained.map((value) => [value.name, value]));
+  const context = adapter.enter(baseContext(graph, (name) => bind(graph, name)), byName, dropout);
+  const inputs = { ids, positions, cos, sin, select };
+  const { logits } = glm(context, config, inputs, maskedAttention(config, mask));
+  const loss = reduceSum(mul(crossEntropy(logits, targets), weights), [0, 1], false);
+  const found = gradients(loss, trained);
+  graph.output(loss, "loss");
+  trained.forEach((value, i) => {
+    graph.output(found[i] as Value, gradientName(value.name));
+  });
+  return { graph, masks };
+}
+
+/** -log softmax(logits)[target] for each row: [rows, 1]. */
+const crossEntropy = (logits: Value, targets: Value): Value =>
+  sub(reduceLogSumExp(logits, [-1]), gatherElements(logits, targets));

@@ -1,0 +1,85 @@
+import { describe, expect, test } from "vitest";
+import { normals, randomStream } from "../../src/random.ts";
+import { type FloatTensor, tensor } from "../../src/tensor.ts";
+import { type AdamWOptions, adamW, adamWConfig, totalNorm, weightedMean } from "../../src/train/optimizer.ts";
+
+const values = (shape: number[], ...place: (string | number)[]): FloatTensor =>
+  tensor("float32", shape, normals(randomStream(3, ...place), shape.reduce((a, b) => a * b, 1)));
+const vector = (...numbers: number[]): FloatTensor => tensor("float32", [numbers.length], Float32Array.from(numbers));
+
+/** AdamW as Loshchilov and Hutter's algorithm 2 states it, in double precision, one number at a time. */
+function reference(start: number, gradients: readonly number[], { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamWOptions): number {
+  let [theta, m, v] = [start, 0, 0];
+  gradients.forEach((g, i) => {
+    m = betas[0] * m + (1 - betas[0]) * g;
+    v = betas[1] * v + (1 - betas[1]) * g * g;
+    const mHat = m / (1 - betas[0] ** (i + 1));
+    const vHat = v / (1 - betas[1] ** (i + 1));
+    theta -= lr * weightDecay * theta;
+    theta -= (lr * mHat) / (Math.sqrt(vHat) + eps);
+  });
+  return theta;
+}
+
+describe("AdamW", () => {
+  test.each<AdamWOptions>([{}, { lr: 5e-3, weightDecay: 0 }, { lr: 0.1, betas: [0.5, 0.9], eps: 1e-3, weightDecay: 0.3 }])(
+    "equals the published algorithm with %o",
+    (options) => {
+      const parameters = { a: values([3, 5], "a"), b: values([4], "b") };
+      const start = structuredClone(parameters);
+      const steps = Array.from({ length: 20 }, (_, i) => ({ a: values([3, 5], "ga", i), b: values([4], "gb", i) }));
+      const state = adamW.init(parameters);
+      for (const gradients of steps) adamW.update(adamWConfig({ ...options, clip: 0 }), state, parameters, gradients);
+      expect(state.step).toBe(20);
+      for (const name of ["a", "b"] as const) {
+        start[name].data.forEach((value, i) => {
+          const expected = reference(value, steps.map((gradients) => gradients[name].data[i]!), options);
+          expect(Math.abs(parameters[name].data[i]! - expected)).toBeLessThan(2e-6);
+        });
+      }
+    },
+  );
+
+  test("clips all gradients by one factor, and only when they are too long", () => {
+    const gradients = { a: vector(3, 0), b: vector(0, 4) };
+    const step = (clip: number, g: Record<string, FloatTensor>): [number, number[]] => {
+      const parameters = { a: vector(1, 1), b: vector(1, 1) };
+      const state = adamW.init(parameters);
+      const norm = adamW.update(adamWConfig({ clip }), state, parameters, g);
+      return [norm, [...state.mean.a!.data, ...state.mean.b!.data]];
+    };
+    const [norm, means] = step(1, gradients);
+    expect(norm).toBe(5);
+    [0.06, 0, 0, 0.08].forEach((mean, i) => expect(means[i]).toBeCloseTo(mean, 6));
+    expect(step(6, gradients)[1]).toEqual(step(0, gradients)[1]);
+    expect(gradients).toEqual({ a: vector(3, 0), b: vector(0, 4) });
+  });
+
+  test("a gradient that is no number changes nothing", () => {
+    const parameters = { a: vector(1, 2), b: vector(3) };
+    const state = adamW.init(parameters);
+    const before = structuredClone({ parameters, state });
+    const update = (b: number) => () => adamW.update(adamWConfig(), state, parameters, { a: vector(1, 1), b: vector(b) });
+    expect(update(Number.NaN)).toThrow(expect.objectContaining({ code: "loss-not-finite", message: expect.stringMatching(/of b: expected numbers.*Lower lr/) }));
+    expect(update(Number.POSITIVE_INFINITY)).toThrow(/of b/);
+    expect({ parameters, state }).toEqual(before);
+  });
+
+  test("a gradient that is missing or does not fit is refused by name", () => {
+    const parameters = { a: vector(1, 2) };
+    expect(() => adamW.update(adamWConfig(), adamW.init(parameters), parameters, {})).toThrow("a: expected a gradient of 2 elements, got none");
+    expect(() => adamW.update(adamWConfig(), adamW.init({ a: vector(1) }), parameters, { a: vector(1, 2) })).toThrow(/optimizer state of 2 elements, got 1/);
+  });
+});
+
+test("options: defaults in one place, every fault at once", () => {
+  expect(adamWConfig({ lr: 5e-3 })).toEqual({ kind: "adamW", lr: 5e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, clip: 1 });
+  const wrong = { lr: -1, betas: [0.9, 1] as const, clip: Number.NaN, wd: 3 };
+  expect(() => adamWConfig(wrong)).toThrow(/lr: expected.*got -1\n- betas\[1\].*got 1\n- clip.*got NaN\n- wd: unknown; expected lr, betas/s);
+});
+
+test("gradients of several batches are averaged by their weight", () => {
+  const mean = weightedMean([{ gradients: { a: vector(1, 2) }, weight: 30 }, { gradients: { a: vector(5, -2) }, weight: 10 }]);
+  expect(mean).toEqual({ a: vector(2, 1) });
+  expect(totalNorm({ a: vector(2, 1), b: vector(2) })).toBe(3);
+});
