@@ -94,9 +94,9 @@ function sayAgain(random: Random): Row {
 
 /** Any question after one or two rounds that have nothing to do with it. */
 function afterOthers(random: Random, last: (random: Random) => Row): Row {
-  const history = [unrelated(random)];
-  if (random.chance(0.3)) history.push(unrelated(random));
   const row = last(random);
+  const history = [unrelated(random)];
+  if (row.response.length <= longestRemembered && random.chance(0.4)) history.push(unrelated(random));
   return { prompt: row.prompt, response: row.response, history };
 }
 
