@@ -1,8 +1,8 @@
 /**
  * @file What an adapter is: a few hooks. The trainer and the generator know these and never ask which method it is.
  */
-import type { Graph, Value } from "../graph/value.ts";
-import type { ModelContext } from "../models/context.ts";
+import type { Value } from "../graph/value.ts";
+import type { ModelContext, ModuleSpec, ParameterSpec } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 
 export interface LoraConfig {
@@ -26,12 +26,6 @@ export interface FullConfig {
 export type AdapterConfig = LoraConfig | FullConfig;
 export type Method = AdapterConfig["method"];
 
-/** A tensor of the model or of an adapter, before it has a value. */
-export interface ParameterSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
-
 /** Named float32 tensors: an adapter's values, in the names of its files. */
 export type AdapterTensors = Record<string, FloatTensor>;
 
@@ -51,12 +45,6 @@ export interface BaseModel {
   read(name: string): Promise<FloatTensor>;
 }
 
-export interface ModuleSpec {
-  readonly name: string;
-  readonly in: number;
-  readonly out: number;
-}
-
 /** A way of fine-tuning, configured and laid over one base model. Stateless: values travel as AdapterTensors. */
 export interface Adapter {
   readonly config: AdapterConfig;
@@ -64,15 +52,12 @@ export interface Adapter {
   /** Starting values: no effect on the base's answers until trained. Reproducible from the seed. */
   initialize(seed: number): Promise<AdapterTensors>;
   /** Lays the adapter over a training graph; `inputs` are its parameters as graph inputs, by name. */
-  enter(graph: Graph, base: ModelContext, inputs: ReadonlyMap<string, Value>, dropout: DropoutMasks): ModelContext;
+  enter(base: ModelContext, inputs: ReadonlyMap<string, Value>, dropout: Dropout): ModelContext;
   /** The same, for graphs that only run forward. */
   effect(tensors: AdapterTensors): AdapterEffect;
   /** What the given base parameters become when the adapter is merged; only those that change are returned. */
   merge(tensors: AdapterTensors, name: string, base: FloatTensor): FloatTensor;
 }
 
-/** Makes the graph input that drops elements of a [tokens, width] value while training. */
-export interface DropoutMasks {
-  /** Undefined when `rate` is 0: nothing is dropped. The mask holds 0 or 1 / (1 - rate). */
-  mask(place: string, width: number, rate: number): Value | undefined;
-}
+/** Drops elements of a [rows, width] value while training, by a mask that is fed at every step. */
+export type Dropout = (x: Value, place: string, rate: number) => Value;

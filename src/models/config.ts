@@ -83,6 +83,8 @@ export function readConfig(json: Record<string, unknown>, subject: string): Chat
 
 /** Published ChatGLM2 and ChatGLM3 files share an architecture; only the prompt differs. */
 function familyOf(json: Record<string, unknown>): Family {
-  const named = [json.glmlab_family, json._name_or_path].find((value) => typeof value === "string") as string | undefined;
+  const named = [json.glmlab_family, json._name_or_path].find((value) => typeof value === "string") as
+    | string
+    | undefined;
   return named?.toLowerCase().includes("chatglm3") ? "chatglm3-6b" : "chatglm2-6b";
 }

@@ -1,12 +1,11 @@
 /** @file The training graph: a batch in, the loss and every trainable tensor's gradient out. */
 import type { Adapter, Dropout } from "../adapters/adapter.ts";
-import type { Bind } from "../generate/forward.ts";
 import { gradients } from "../graph/gradient.ts";
 import { gatherElements, mul, reduceLogSumExp, reduceSum, sub } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
 import { maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { baseContext } from "../models/context.ts";
+import { type Bind, baseContext } from "../models/context.ts";
 import { glm } from "../models/glm.ts";
 
 /** A dropout mask that must be fed: its rows are "tokens" (of the batch) or "chosen" (those with a label). */
@@ -49,7 +48,11 @@ export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bin
     return mul(x, graph.input(input.name, "float32", x.shape));
   };
   const byName = new Map(trained.map((value) => [value.name, value]));
-  const context = adapter.enter(baseContext(graph, (name) => bind(graph, name)), byName, dropout);
+  const context = adapter.enter(
+    baseContext(graph, (name) => bind(graph, name)),
+    byName,
+    dropout,
+  );
   const inputs = { ids, positions, cos, sin, select };
   const { logits } = glm(context, config, inputs, maskedAttention(config, mask));
   const loss = reduceSum(mul(crossEntropy(logits, targets), weights), [0, 1], false);

@@ -1,0 +1,36 @@
+/** @file Training base parameters themselves: all of them, or those whose name contains one of `match`. */
+import { GlmError } from "../errors.ts";
+import { contextFrom } from "../models/context.ts";
+import type { FloatTensor } from "../tensor.ts";
+import type { Adapter, BaseModel, FullConfig } from "./adapter.ts";
+
+/** @throws GlmError "adapter-invalid" when `match` fits no parameter */
+export function full(config: FullConfig, base: BaseModel): Adapter {
+  const { match } = config;
+  const parameters = base.parameters.filter(({ name }) => !match || match.some((part) => name.includes(part)));
+  if (parameters.length === 0) {
+    throw new GlmError(
+      "adapter-invalid",
+      `no parameter's name contains ${match?.join(" or ")}: nothing would be trained.`,
+    );
+  }
+  const names = new Set(parameters.map(({ name }) => name));
+  return {
+    config,
+    parameters,
+    async initialize() {
+      const values = await Promise.all(
+        parameters.map(async ({ name }) => [name, copy(await base.read(name))] as const),
+      );
+      return Object.fromEntries(values);
+    },
+    enter: (context, inputs) => contextFrom(context.graph, (name) => inputs.get(name) ?? context.parameter(name)),
+    effect: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
+    merge: (tensors, name, weight) => (names.has(name) ? (tensors[name] as FloatTensor) : weight),
+  };
+}
+
+const copy = (value: FloatTensor): FloatTensor => ({
+  ...value,
+  data: Float32Array.from(value.data),
+});

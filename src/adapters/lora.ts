@@ -1,0 +1,133 @@
+/** @file LoRA: a linear module's output gains alpha/r · B·A·x. Source: Hu et al. 2021; names and starting values as PEFT's. */
+import { GlmError } from "../errors.ts";
+import { add, gemm, scale } from "../graph/ops.ts";
+import type { ModuleSpec } from "../models/context.ts";
+import { randomStream } from "../random.ts";
+import { type FloatTensor, filled, tensor } from "../tensor.ts";
+import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
+
+/** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
+export const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
+  a: `base_model.model.${module}.lora_A.weight`,
+  b: `base_model.model.${module}.lora_B.weight`,
+});
+
+/** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
+export function lora(config: LoraConfig, base: BaseModel): Adapter {
+  check(config);
+  const { r, dropout } = config;
+  const factor = config.alpha / r;
+  const modules = targeted(config, base.modules);
+  const targets = new Set(modules.map((module) => module.name));
+  return {
+    config,
+    parameters: modules.flatMap((module) => {
+      const { a, b } = loraNames(module.name);
+      return [
+        { name: a, shape: [r, module.in] },
+        { name: b, shape: [module.out, r] },
+      ];
+    }),
+    async initialize(seed) {
+      const pairs = modules.flatMap((module) => {
+        const { a, b } = loraNames(module.name);
+        return [
+          [a, kaiming(seed, a, [r, module.in])],
+          [b, filled([module.out, r])],
+        ] as const;
+      });
+      return Object.fromEntries(pairs);
+    },
+    enter(context, inputs, drop) {
+      return {
+        ...context,
+        linear(x, module, options) {
+          const y = context.linear(x, module, options);
+          if (!targets.has(module)) return y;
+          const { a, b } = loraNames(module);
+          const [down, up] = [inputs.get(a), inputs.get(b)];
+          if (!down || !up) throw new Error(`the graph has no inputs for the LoRA matrices of ${module}`);
+          const low = gemm(drop(x, module, dropout), down, { transB: true });
+          return add(y, gemm(scale(low, factor), up, { transB: true }));
+        },
+      };
+    },
+    effect(tensors) {
+      const lowRank = new Map(
+        modules.map((module) => {
+          const { a, b } = loraNames(module.name);
+          const up = transposed(tensors[b] as FloatTensor, factor);
+          return [module.name, { down: transposed(tensors[a] as FloatTensor), up }];
+        }),
+      );
+      return { lowRank };
+    },
+    merge(tensors, name, weight) {
+      const module = name.endsWith(".weight") ? name.slice(0, -".weight".length) : "";
+      if (!targets.has(module)) return weight;
+      const { a, b } = loraNames(module);
+      return plusProduct(weight, tensors[b] as FloatTensor, tensors[a] as FloatTensor, factor);
+    },
+  };
+}
+
+function check({ r, alpha, dropout, targets }: LoraConfig): void {
+  const faults: string[] = [];
+  if (!Number.isInteger(r) || r < 1) faults.push(`r: expected a whole number of 1 or more, got ${r}`);
+  if (!(alpha > 0 && Number.isFinite(alpha))) faults.push(`alpha: expected a number above 0, got ${alpha}`);
+  if (!(dropout >= 0 && dropout < 1)) faults.push(`dropout: expected 0 or more and less than 1, got ${dropout}`);
+  if (targets.length === 0)
+    faults.push('targets: expected at least one module, for example "query_key_value", got none');
+  if (faults.length > 0) throw new GlmError("adapter-invalid", `LoRA cannot be set up:\n- ${faults.join("\n- ")}`);
+}
+
+/** The modules whose name is a target or ends in one, as PEFT matches them. */
+function targeted({ targets }: LoraConfig, modules: readonly ModuleSpec[]): ModuleSpec[] {
+  const matches = (module: ModuleSpec, target: string) => module.name === target || module.name.endsWith(`.${target}`);
+  const lost = targets.filter((target) => !modules.some((module) => matches(module, target)));
+  if (lost.length > 0) {
+    const endings = [...new Set(modules.map(({ name }) => name.split(".").at(-1)))];
+    throw new GlmError(
+      "adapter-invalid",
+      `LoRA targets ${lost.join(", ")}: the model has no linear module of that name. It has ${endings.join(", ")}.`,
+    );
+  }
+  return modules.filter((module) => targets.some((target) => matches(module, target)));
+}
+
+/** torch.nn.init.kaiming_uniform_(a=sqrt(5)), PEFT's start for A: uniform in ±1/sqrt(in). */
+function kaiming(seed: number, name: string, shape: readonly [number, number]): FloatTensor {
+  const bound = 1 / Math.sqrt(shape[1]);
+  const stream = randomStream(seed, name);
+  const data = new Float32Array(shape[0] * shape[1]);
+  for (let i = 0; i < data.length; i += 1) data[i] = (2 * stream.uniform() - 1) * bound;
+  return tensor("float32", shape, data);
+}
+
+function transposed({ shape, data }: FloatTensor, factor = 1): FloatTensor {
+  const [rows, columns] = shape as [number, number];
+  const out = new Float32Array(data.length);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      out[column * rows + row] = (data[row * columns + column] as number) * factor;
+    }
+  }
+  return tensor("float32", [columns, rows], out);
+}
+
+/** weight + factor · b·a, with b [out, r] and a [r, in]. */
+function plusProduct(weight: FloatTensor, b: FloatTensor, a: FloatTensor, factor: number): FloatTensor {
+  const [out, width] = weight.shape as [number, number];
+  const r = a.shape[0] as number;
+  const merged = Float32Array.from(weight.data);
+  for (let row = 0; row < out; row += 1) {
+    for (let k = 0; k < r; k += 1) {
+      const left = (b.data[row * r + k] as number) * factor;
+      if (left === 0) continue;
+      const [from, to] = [k * width, row * width];
+      for (let i = 0; i < width; i += 1)
+        merged[to + i] = (merged[to + i] as number) + left * (a.data[from + i] as number);
+    }
+  }
+  return tensor("float32", weight.shape, merged);
+}

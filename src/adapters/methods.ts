@@ -1,0 +1,16 @@
+/** @file Every fine-tuning method by name. The rest of the library only sees the Adapter interface. */
+import type { Adapter, AdapterConfig, BaseModel, Method } from "./adapter.ts";
+import { full } from "./full.ts";
+import { lora } from "./lora.ts";
+
+type Methods = {
+  readonly [M in Method]: (config: Extract<AdapterConfig, { method: M }>, base: BaseModel) => Adapter;
+};
+
+const methods: Methods = { lora, full };
+
+/** Lays a configured method over a base model. */
+export function createAdapter<C extends AdapterConfig>(config: C, base: BaseModel): Adapter {
+  const create = methods[config.method] as (config: C, base: BaseModel) => Adapter;
+  return create(config, base);
+}

@@ -1,0 +1,85 @@
+/** @file The only file that knows onnxruntime: graphs become sessions, our tensors become its tensors. */
+import { parse } from "node:path";
+import * as ort from "onnxruntime-node";
+import { encode } from "../graph/encode.ts";
+import type { Program } from "../graph/program.ts";
+import type { Graph } from "../graph/value.ts";
+import type { DType, Tensor } from "../tensor.ts";
+
+export interface OrtOptions {
+  /** Threads of one operator; onnxruntime's own choice by default. */
+  readonly threads?: number;
+}
+
+/** onnxruntime calls float16 data "float16" and knows no bfloat16 across its JavaScript API. */
+type OrtType = Exclude<DType, "bfloat16">;
+
+const ONLY_ERRORS = 3;
+
+/** Compiles for the CPU. Weights are mapped from their files: neither onnxruntime nor a second session copies them. */
+export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Promise<Program> {
+  const session = await atRoot(graph, (model) =>
+    ort.InferenceSession.create(model, {
+      executionProviders: ["cpu"],
+      logSeverityLevel: ONLY_ERRORS,
+      ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+      extra: { session: { disable_prepacking: "1" } },
+    }),
+  );
+  const wanted = graph.outputs.map((output) => output.name);
+  return {
+    async run(inputs, into = {}) {
+      const feeds = mapValues(inputs, toOrt);
+      const fetches = Object.fromEntries(wanted.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
+      const results = await session.run(feeds, fetches);
+      const fresh = wanted.filter((name) => !into[name]);
+      return Object.fromEntries(fresh.map((name) => [name, fromOrt(results[name] as ort.Tensor)]));
+    },
+    dispose: () => session.release(),
+  };
+}
+
+let creating: Promise<unknown> = Promise.resolve();
+
+/**
+ * Creates a session while the process's working directory is the root of the file system: onnxruntime maps only files
+ * below it. A runtime process lives there anyway; elsewhere the directory is put back at once. Worker threads cannot
+ * change it, so their process must have done so.
+ */
+function atRoot(
+  graph: Graph,
+  create: (model: Uint8Array) => Promise<ort.InferenceSession>,
+): Promise<ort.InferenceSession> {
+  const file = [...graph.weights.values()][0]?.file;
+  const session = creating.then(async () => {
+    const before = process.cwd();
+    if (file === undefined) return create(encode(graph));
+    const { root } = parse(file);
+    if (before === root) return create(encode(graph, root));
+    process.chdir(root);
+    try {
+      return await create(encode(graph, root));
+    } finally {
+      process.chdir(before);
+    }
+  });
+  creating = session.catch(() => undefined);
+  return session;
+}
+
+const mapValues = <A, B>(record: Record<string, A>, convert: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, convert(value)]));
+
+/** Shares the data: nothing is copied. */
+function toOrt({ dtype, shape, data }: Tensor): ort.Tensor {
+  if (dtype === "bfloat16") throw new TypeError("bfloat16 tensors cannot be fed to onnxruntime");
+  return new ort.Tensor(dtype as OrtType, data as Float32Array, shape);
+}
+
+function fromOrt({ type, dims, data }: ort.Tensor): Tensor {
+  return {
+    dtype: type as DType,
+    shape: dims,
+    data: data as Float32Array,
+  } as Tensor;
+}

@@ -1,0 +1,119 @@
+/** @file A graph as the bytes of an ONNX model. */
+import { relative } from "node:path";
+import protobuf from "protobufjs";
+import type { Tensor } from "../tensor.ts";
+import { ONNX_DTYPE, type Op } from "./ops.ts";
+import type { Attribute, FileRange, Graph, Node, Value } from "./value.ts";
+
+/** The part of onnx.proto (ONNX IR version 9) that graphs here use; field numbers are the format's. */
+const SCHEMA = `
+syntax = "proto3";
+message AttributeProto {
+  string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20;
+}
+message NodeProto {
+  repeated string input = 1; repeated string output = 2; string name = 3; string opType = 4;
+  repeated AttributeProto attribute = 5; string domain = 7;
+}
+message StringStringEntryProto { string key = 1; string value = 2; }
+message TensorProto {
+  repeated int64 dims = 1; int32 dataType = 2; string name = 8; bytes rawData = 9;
+  repeated StringStringEntryProto externalData = 13; int32 dataLocation = 14;
+}
+message Dimension { oneof value { int64 dimValue = 1; string dimParam = 2; } }
+message TensorShapeProto { repeated Dimension dim = 1; }
+message TensorType { int32 elemType = 1; TensorShapeProto shape = 2; }
+message TypeProto { TensorType tensorType = 1; }
+message ValueInfoProto { string name = 1; TypeProto type = 2; }
+message GraphProto {
+  repeated NodeProto node = 1; string name = 2; repeated TensorProto initializer = 5;
+  repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
+}
+message OperatorSetIdProto { string domain = 1; int64 version = 2; }
+message ModelProto { int64 irVersion = 1; GraphProto graph = 7; repeated OperatorSetIdProto opsetImport = 8; }
+`;
+const ModelProto = protobuf.parse(SCHEMA).root.lookupType("ModelProto");
+
+const IR_VERSION = 9;
+const OPSET = 20;
+const CONTRIB = "com.microsoft";
+const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const EXTERNAL = 1;
+
+/** Operators outside the ONNX standard. SimplifiedLayerNormalization is registered in the standard's own domain. */
+const CONTRIB_OPS: ReadonlySet<Op> = new Set(["FusedMatMul", "GroupQueryAttention", "RotaryEmbedding"]);
+
+/**
+ * The model file. Weights stay where they are: onnxruntime maps their file ranges.
+ * @param directory what the paths of weights are written relative to, since the format allows no absolute ones
+ */
+export function encode(graph: Graph, directory: string = process.cwd()): Uint8Array {
+  const model = {
+    irVersion: IR_VERSION,
+    opsetImport: [
+      { domain: "", version: OPSET },
+      { domain: CONTRIB, version: 1 },
+    ],
+    graph: {
+      name: "glmlab",
+      node: graph.nodes.map(nodeProto),
+      initializer: [
+        ...[...graph.constants].map(([value, data]) => constantProto(value, data)),
+        ...[...graph.weights].map(([value, range]) => weightProto(value, range, directory)),
+      ],
+      input: graph.inputs.map(valueProto),
+      output: graph.outputs.map(valueProto),
+    },
+  };
+  return ModelProto.encode(model).finish();
+}
+
+function nodeProto(node: Node, index: number): object {
+  return {
+    opType: node.op,
+    domain: CONTRIB_OPS.has(node.op) ? CONTRIB : "",
+    name: `${index}`,
+    input: node.inputs.map((input) => input?.name ?? ""),
+    output: node.outputs.map((output) => output.name),
+    attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
+  };
+}
+
+function attributeProto(name: string, value: Attribute): object {
+  if (typeof value === "number") return { name, type: ATTRIBUTE.int, i: value };
+  if (typeof value === "string") return { name, type: ATTRIBUTE.string, s: new TextEncoder().encode(value) };
+  if ("float" in value) return { name, type: ATTRIBUTE.float, f: value.float };
+  return { name, type: ATTRIBUTE.ints, ints: value };
+}
+
+function valueProto({ name, dtype, shape }: Value): object {
+  const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
+  return {
+    name,
+    type: { tensorType: { elemType: ONNX_DTYPE[dtype], shape: { dim } } },
+  };
+}
+
+function constantProto({ name }: Value, { dtype, shape, data }: Tensor): object {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, dataType: ONNX_DTYPE[dtype], dims: shape, rawData };
+}
+
+function weightProto({ name, dtype, shape }: Value, { file, offset, bytes }: FileRange, directory: string): object {
+  const entries = {
+    location: relative(directory, file),
+    offset: String(offset),
+    length: String(bytes),
+  };
+  const externalData = Object.entries(entries).map(([key, value]) => ({
+    key,
+    value,
+  }));
+  return {
+    name,
+    dataType: ONNX_DTYPE[dtype],
+    dims: shape,
+    dataLocation: EXTERNAL,
+    externalData,
+  };
+}

@@ -1,0 +1,60 @@
+/** @file Reverse-mode differentiation: walks back from a scalar and appends the gradient as ordinary nodes. */
+import { add } from "./ops.ts";
+import { type Rule, rules } from "./rules.ts";
+import { type Node, showShape, staticSize, type Value } from "./value.ts";
+
+/**
+ * The gradients of a scalar with respect to each of `wanted`, in their order. Nodes are appended to the same graph, and
+ * only where a wanted value is reached: what is frozen costs nothing.
+ * @throws when a wanted value does not influence `loss`, or an operator on the way has no gradient
+ */
+export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
+  if (staticSize(loss.shape) !== 1) throw new Error(`gradients need a scalar, got ${showShape(loss.shape)}`);
+  const { graph } = loss;
+  const forward = [...graph.nodes];
+  const active = reachable(forward, wanted);
+  const gradient = new Map<Value, Value>([[loss, scalarOne(loss)]]);
+
+  for (const node of forward.reverse()) {
+    const incoming = node.outputs.map((output) => gradient.get(output));
+    if (!node.outputs.some((output) => active.has(output)) || incoming.every((dy) => dy === undefined)) continue;
+    const needed = node.inputs.map((input) => input !== undefined && active.has(input));
+    const contributions = ruleOf(node)(node, incoming, needed);
+    node.inputs.forEach((input, i) => {
+      const contribution = contributions[i];
+      if (!input || !needed[i] || !contribution) return;
+      const before = gradient.get(input);
+      gradient.set(input, before ? add(before, contribution) : contribution);
+    });
+  }
+  return wanted.map((value) => {
+    const found = gradient.get(value);
+    if (!found) throw new Error(`"${value.name}" does not influence "${loss.name}": it has no gradient`);
+    return found;
+  });
+}
+
+/** Everything that depends on one of the sources, the sources included. */
+function reachable(nodes: readonly Node[], sources: readonly Value[]): Set<Value> {
+  const active = new Set(sources);
+  for (const node of nodes) {
+    if (node.inputs.some((input) => input && active.has(input))) for (const output of node.outputs) active.add(output);
+  }
+  return active;
+}
+
+function ruleOf(node: Node): Rule {
+  const rule: Rule | "constant" | "forward-only" = rules[node.op];
+  if (rule === "constant") return () => [];
+  if (rule === "forward-only") throw new Error(`${node.op} only runs forward: it has no gradient`);
+  return rule;
+}
+
+/** 1 in the loss's own shape ([] or [1, ...]). */
+function scalarOne(loss: Value): Value {
+  const { graph, dtype, shape } = loss;
+  const ones = shape.map(() => 1);
+  return dtype === "float64"
+    ? graph.constant("float64", ones, Float64Array.of(1))
+    : graph.constant("float32", ones, Float32Array.of(1));
+}

@@ -1,0 +1,17 @@
+/** @file A graph that can run. The engine makes these with onnxruntime; training and generating only know this. */
+import type { Tensor } from "../tensor.ts";
+import type { Graph } from "./value.ts";
+
+export type Tensors = Record<string, Tensor>;
+
+export interface Program {
+  /**
+   * Runs once. Outputs listed in `into` are written to those tensors in place (they may be the same memory as an input
+   * that the operator allows to alias); the others are returned anew.
+   */
+  run(inputs: Tensors, into?: Tensors): Promise<Tensors>;
+  dispose(): Promise<void>;
+}
+
+/** Turns a graph into a program on some device. */
+export type Compile = (graph: Graph) => Promise<Program>;

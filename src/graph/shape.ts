@@ -1,0 +1,27 @@
+/** @file Shape arithmetic over sizes that may be symbols: broadcasting and reduction. */
+import { type Dim, type Shape, showShape } from "./value.ts";
+
+/** The shape of an elementwise result; throws when the operands do not fit. */
+export function broadcast(subject: string, a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const left = a[a.length - rank + i] ?? 1;
+    const right = b[b.length - rank + i] ?? 1;
+    if (left === right || right === 1) return left;
+    if (left === 1) return right;
+    if (typeof left === "string" && typeof right === "number") return right;
+    if (typeof right === "string" && typeof left === "number") return left;
+    throw new TypeError(`${subject}: shapes ${showShape(a)} and ${showShape(b)} do not broadcast`);
+  });
+}
+
+/** The axes of `result` along which an operand of shape `operand` was repeated. */
+export function repeatedAxes(operand: Shape, result: Shape): number[] {
+  const lead = result.length - operand.length;
+  return result.flatMap((dim, axis) => (axis < lead || (operand[axis - lead] === 1 && dim !== 1) ? [axis] : []));
+}
+
+export function reduced(shape: Shape, axes: readonly number[], keep: boolean): Shape {
+  const gone = new Set(axes.map((axis) => (axis < 0 ? shape.length + axis : axis)));
+  return shape.flatMap((dim, axis): Dim[] => (gone.has(axis) ? (keep ? [1] : []) : [dim]));
+}

@@ -1,0 +1,182 @@
+/** @file A graph under construction: values, the nodes that make them, inputs, constants and weights bound to files. */
+import type { DataOf, DType, Tensor } from "../tensor.ts";
+import { sizeOf, tensor } from "../tensor.ts";
+import type { Op } from "./ops.ts";
+
+/** A size that is known when the graph is built, or the name of one that is known when it runs. */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+
+/** A tensor to be: the output of a node, an input of the graph, or a constant. */
+export interface Value {
+  readonly graph: Graph;
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The node that makes it; absent for inputs, constants and weights. */
+  readonly node?: Node;
+}
+
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** One ONNX operator at work. An absent optional input is undefined. */
+export interface Node {
+  readonly op: Op;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** Where the bytes of a weight lie: a range of a file that onnxruntime maps into memory itself. */
+export interface FileRange {
+  /** Absolute path, symbolic links resolved. */
+  readonly file: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface GraphOptions {
+  /** Uses onnxruntime's own matrix product with transposing and scaling built in (CPU and CUDA, float32 only). */
+  readonly fusedMatMul?: boolean;
+}
+
+/** Collects nodes in the order in which they run. Knows nothing of models. */
+export class Graph {
+  readonly options: GraphOptions;
+  readonly nodes: Node[] = [];
+  readonly inputs: Value[] = [];
+  readonly outputs: Value[] = [];
+  readonly constants = new Map<Value, Tensor>();
+  readonly weights = new Map<Value, FileRange>();
+  readonly #interned = new Map<string, Value>();
+  readonly #sizes = new Map<string, Value>();
+  #count = 0;
+
+  constructor(options: GraphOptions = {}) {
+    this.options = options;
+  }
+
+  input(name: string, dtype: DType, shape: Shape): Value {
+    if (this.inputs.some((other) => other.name === name)) throw new Error(`the graph has an input "${name}" already`);
+    const value: Value = { graph: this, name, dtype, shape };
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** A weight that stays in its file. */
+  weight(name: string, dtype: DType, shape: readonly number[], range: FileRange): Value {
+    const value: Value = { graph: this, name, dtype, shape };
+    this.weights.set(value, range);
+    return value;
+  }
+
+  /** A constant inside the graph; equal constants of up to 64 elements are one. */
+  constant<D extends DType>(dtype: D, shape: readonly number[], data: DataOf[D]): Value {
+    const key = data.length <= 64 ? `${dtype}[${shape}]${Array.from(data as ArrayLike<unknown>).join()}` : undefined;
+    const known = key === undefined ? undefined : this.#interned.get(key);
+    if (known) return known;
+    const value: Value = {
+      graph: this,
+      name: this.#name("const"),
+      dtype,
+      shape,
+    };
+    this.constants.set(value, tensor(dtype, shape, data));
+    if (key !== undefined) this.#interned.set(key, value);
+    return value;
+  }
+
+  /** A float scalar of the given dtype. */
+  scalar(number: number, dtype: DType = "float32"): Value {
+    if (dtype === "float64") return this.constant("float64", [], Float64Array.of(number));
+    if (dtype === "float32") return this.constant("float32", [], Float32Array.of(number));
+    throw new TypeError(`scalar constants are float32 or float64, got ${dtype}`);
+  }
+
+  /** A list of int64, the form in which operators take shapes and axes. */
+  indices(numbers: readonly number[]): Value {
+    return this.constant("int64", [numbers.length], BigInt64Array.from(numbers, BigInt));
+  }
+
+  /**
+   * Marks a value as a result of the graph, under the name it is to have. A node's output is renamed rather than copied,
+   * so that it can be written straight into a tensor bound to that name.
+   */
+  output(value: Value, name: string): void {
+    if (!value.node || this.outputs.includes(value)) {
+      this.outputs.push(this.emit("Identity", [value], [{ dtype: value.dtype, shape: value.shape, name }])[0] as Value);
+      return;
+    }
+    (value as { name: string }).name = name;
+    this.outputs.push(value);
+  }
+
+  /** Appends a node. Use the functions of ops.ts, which infer the output types. */
+  emit(
+    op: Op,
+    inputs: readonly (Value | undefined)[],
+    outputs: readonly { dtype: DType; shape: Shape; name?: string }[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): readonly Value[] {
+    for (const input of inputs) {
+      if (input && input.graph !== this) throw new Error(`${op}: "${input.name}" belongs to another graph`);
+    }
+    const made: Value[] = [];
+    const node: Node = { op, inputs, outputs: made, attributes };
+    for (const { dtype, shape, name } of outputs) {
+      made.push({
+        graph: this,
+        name: name ?? this.#name(op),
+        dtype,
+        shape,
+        node,
+      });
+    }
+    this.nodes.push(node);
+    return made;
+  }
+
+  /** A shape as an int64 value, its symbols looked up when the graph runs. One that no input has becomes -1. */
+  runtimeShape(shape: Shape): Value {
+    if (shape.every((dim) => typeof dim === "number")) return this.indices(shape);
+    const parts = shape.map((dim) => (typeof dim === "number" ? this.indices([dim]) : this.#sizeOfSymbol(dim)));
+    return this.#once(showShape(shape), () =>
+      this.emit("Concat", parts, [{ dtype: "int64", shape: [shape.length] }], {
+        axis: 0,
+      }),
+    );
+  }
+
+  #sizeOfSymbol(symbol: string): Value {
+    const input = this.inputs.find(({ shape }) => shape.includes(symbol));
+    if (!input) return this.indices([-1]);
+    const start = input.shape.indexOf(symbol);
+    return this.#once(symbol, () =>
+      this.emit("Shape", [input], [{ dtype: "int64", shape: [1] }], {
+        start,
+        end: start + 1,
+      }),
+    );
+  }
+
+  #once(key: string, make: () => readonly Value[]): Value {
+    const value = this.#sizes.get(key) ?? (make()[0] as Value);
+    this.#sizes.set(key, value);
+    return value;
+  }
+
+  #name(prefix: string): string {
+    this.#count += 1;
+    return `${prefix}_${this.#count}`;
+  }
+}
+
+/** Elements of a shape whose sizes are all known, else undefined. */
+export function staticSize(shape: Shape): number | undefined {
+  return shape.every((dim) => typeof dim === "number") ? sizeOf(shape as readonly number[]) : undefined;
+}
+
+/** "[batch, seq, 128]", for messages. */
+export function showShape(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
+}

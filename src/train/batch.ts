@@ -1,0 +1,108 @@
+/** @file Token rows as the training graph's inputs: padded, shifted, with only the labelled positions selected. */
+import { GlmError } from "../errors.ts";
+import type { Tensors } from "../graph/program.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
+import { rotaryTables } from "../models/rotary.ts";
+import { fillDropoutMask, randomStream } from "../random.ts";
+import { sizeOf, tensor } from "../tensor.ts";
+import type { MaskInput } from "./graph.ts";
+
+/** Rows of token ids with labels of the same lengths; a label of -100 is ignored. Rows may differ in length. */
+export interface TokenBatch {
+  readonly inputIds: readonly (readonly number[])[];
+  readonly labels: readonly (readonly number[])[];
+}
+
+export interface BatchTensors {
+  readonly tensors: Tensors;
+  /** Labelled tokens. */
+  readonly tokens: number;
+  /** Sizes behind the symbols of mask shapes. */
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
+const IGNORED = -100;
+/** Far below any score, and still finite: a row of nothing else stays a number. */
+const HIDDEN = -1e9;
+const PAD = 0;
+
+/**
+ * @throws GlmError "data-invalid" when rows and labels do not match, an id is outside the vocabulary, or no label is left
+ */
+export function batchTensors(batch: TokenBatch, config: ChatGLMConfig): BatchTensors {
+  check(batch, config);
+  const rows = batch.inputIds.length;
+  const seq = Math.max(...batch.inputIds.map((ids) => ids.length));
+  const ids = new BigInt64Array(rows * seq).fill(BigInt(PAD));
+  const positions = new BigInt64Array(rows * seq);
+  const select: bigint[] = [];
+  const targets: bigint[] = [];
+  batch.inputIds.forEach((row, r) => {
+    const labels = batch.labels[r] as readonly number[];
+    row.forEach((id, i) => {
+      ids[r * seq + i] = BigInt(id);
+      // A position predicts the token after it.
+      const next = labels[i + 1];
+      if (next === undefined || next === IGNORED) return;
+      select.push(BigInt(r * seq + i));
+      targets.push(BigInt(next));
+    });
+    for (let i = 0; i < seq; i += 1) positions[r * seq + i] = BigInt(i);
+  });
+  const tokens = targets.length;
+  if (tokens === 0) {
+    throw new GlmError(
+      "data-invalid",
+      "the batch has no label to learn from: every label is -100 (or the first of its row, which nothing predicts). " +
+        "Label the response tokens with their ids.",
+    );
+  }
+  return {
+    tokens,
+    sizes: { tokens: rows * seq, chosen: tokens },
+    tensors: {
+      ids: tensor("int64", [rows, seq], ids),
+      positions: tensor("int64", [rows, seq], positions),
+      mask: tensor("float32", [seq, seq], causalMask(seq)),
+      select: tensor("int64", [tokens], BigInt64Array.from(select)),
+      targets: tensor("int64", [tokens, 1], BigInt64Array.from(targets)),
+      weights: tensor("float32", [tokens, 1], new Float32Array(tokens).fill(1 / tokens)),
+      ...rotaryTables(config, seq),
+    },
+  };
+}
+
+/** Dropout masks as a function of (seed, place): the same step drops the same elements. */
+export function maskTensors(masks: readonly MaskInput[], { sizes }: BatchTensors, seed: number): Tensors {
+  return Object.fromEntries(
+    masks.map(({ name, place, shape, rate }) => {
+      const known = shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] as number)));
+      const data = new Float32Array(sizeOf(known));
+      fillDropoutMask(randomStream(seed, "dropout", place), data, rate);
+      return [name, tensor("float32", known, data)];
+    }),
+  );
+}
+
+function causalMask(seq: number): Float32Array {
+  const mask = new Float32Array(seq * seq);
+  for (let row = 0; row < seq; row += 1) mask.fill(HIDDEN, row * seq + row + 1, (row + 1) * seq);
+  return mask;
+}
+
+function check({ inputIds, labels }: TokenBatch, { vocabulary, contextLength }: ChatGLMConfig): void {
+  const faults: string[] = [];
+  if (inputIds.length === 0) faults.push("inputIds: expected at least one row, got none");
+  if (labels.length !== inputIds.length) faults.push(`labels: expected ${inputIds.length} rows, got ${labels.length}`);
+  const isId = (id: number) => Number.isInteger(id) && id >= 0 && id < vocabulary;
+  inputIds.forEach((row, r) => {
+    const own = labels[r] ?? [];
+    if (own.length !== row.length)
+      faults.push(`row ${r}: expected ${row.length} labels, one for each id, got ${own.length}`);
+    if (row.length > contextLength)
+      faults.push(`row ${r}: ${row.length} tokens, but the model reads at most ${contextLength}`);
+    const strange = row.find((id) => !isId(id)) ?? own.find((id) => id !== IGNORED && !isId(id));
+    if (strange !== undefined) faults.push(`row ${r}: expected ids from 0 to ${vocabulary - 1}, got ${strange}`);
+  });
+  if (faults.length > 0) throw new GlmError("data-invalid", `the batch cannot be used:\n- ${faults.join("\n- ")}`);
+}
