@@ -1,4 +1,7 @@
-/** @file Rows of a data set: what they look like, how they are read, tokenised, labelled and batched. */
+/** @file Rows of a data set: what they are, how they are divided and put in batches. Reading them is in rows.ts. */
+import { GlmError } from "../errors.ts";
+import { randomStream, shuffled } from "../random.ts";
+import { type RowInput, toRows } from "./rows.ts";
 
 /** One example. `history` holds earlier rounds as [question, answer]. */
 export interface Row {
@@ -6,4 +9,81 @@ export interface Row {
   readonly response: string;
   readonly system?: string;
   readonly history?: readonly (readonly [string, string])[];
+}
+
+export interface BatchOptions {
+  /** Rows in a batch; the last one of an epoch may have fewer. */
+  readonly size: number;
+  /** How often every row is seen. 1 by default. */
+  readonly epochs?: number;
+  /** A new order in every epoch. On by default. */
+  readonly shuffle?: boolean;
+  /** The same seed gives the same orders. 0 by default. */
+  readonly seed?: number;
+}
+
+/** Some rows of a data set, and where in the training they stand. */
+export interface RowBatch {
+  readonly rows: readonly Row[];
+  /** From 1. */
+  readonly epoch: number;
+  /** Counts the batches of all epochs, from 1. */
+  readonly step: number;
+}
+
+/** Checked rows. */
+export interface Dataset {
+  readonly rows: readonly Row[];
+  /**
+   * Takes a share of the rows, chosen at random, for validation; both parts keep the rows' order.
+   * @throws GlmError "option-invalid" when one part would be empty
+   */
+  split(fraction: number, seed?: number): { readonly train: Dataset; readonly validation: Dataset };
+  /** All batches of all epochs. */
+  batches(options: BatchOptions): Generator<RowBatch, void, void>;
+}
+
+/**
+ * A data set of rows in memory.
+ * @throws GlmError "data-invalid" with every row that cannot be used, or when there is none
+ */
+export function dataset(rows: readonly RowInput[]): Dataset {
+  if (!Array.isArray(rows)) {
+    throw new GlmError("data-invalid", `dataset: expected a list of rows such as [{ prompt, response }], got ${typeof rows}. Put a single row in brackets.`);
+  }
+  return fromRows(toRows(rows));
+}
+
+/** A data set of rows that have been checked. */
+export function fromRows(rows: readonly Row[]): Dataset {
+  return {
+    rows,
+    split(fraction, seed = 0) {
+      const count = Math.round(rows.length * fraction);
+      if (!(count >= 1 && count < rows.length)) {
+        throw new GlmError(
+          "option-invalid",
+          `split: expected a fraction that leaves at least one of ${rows.length} rows in both parts, got ${fraction}. A usual one is 0.1.`,
+        );
+      }
+      const indices = shuffled(randomStream(seed, "split"), [...rows.keys()]);
+      const held = new Set(indices.slice(0, count));
+      return {
+        train: fromRows(rows.filter((_, i) => !held.has(i))),
+        validation: fromRows(rows.filter((_, i) => held.has(i))),
+      };
+    },
+    *batches({ size, epochs = 1, shuffle = true, seed = 0 }) {
+      for (const [name, value] of Object.entries({ size, epochs })) {
+        if (!Number.isInteger(value) || value < 1) {
+          throw new GlmError("option-invalid", `batches: ${name}: expected a whole number from 1, got ${value}.`);
+        }
+      }
+      let step = 0;
+      for (let epoch = 1; epoch <= epochs; epoch++) {
+        const order = shuffle ? shuffled(randomStream(seed, "order", epoch), rows) : rows;
+        for (let at = 0; at < order.length; at += size) yield { rows: order.slice(at, at + size), epoch, step: ++step };
+      }
+    },
+  };
 }

@@ -1,0 +1,96 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parseRows, readRows, toRows } from "../../src/train/rows.ts";
+
+const turn = (role: string, content: string) => ({ role, content });
+
+describe("shapes of published data", () => {
+  const row = { prompt: "q", response: "a" };
+  test.each([
+    ["prompt, response", { prompt: "q", response: "a", id: 7 }, row],
+    ["instruction, output", { instruction: "q", output: "a" }, row],
+    ["instruction, input, output", { instruction: "q", input: "x", output: "a" }, { prompt: "q\nx", response: "a" }],
+    ["an empty input", { instruction: "q", input: "", output: "a" }, row],
+    ["content, summary", { content: "q", summary: "a" }, row],
+    ["context, target", { context: "q", target: "a" }, row],
+    ["history and system", { prompt: "q", response: "a", history: [["p", "b"]], system: "s" }, { ...row, system: "s", history: [["p", "b"]] }],
+    ["nothing before", { prompt: "q", response: "a", history: [], system: null }, row],
+    ["messages", { messages: [turn("system", "s"), turn("user", "q"), turn("assistant", "a")] }, { ...row, system: "s" }],
+    ["ShareGPT", { conversations: [{ from: "human", value: "q" }, { from: "gpt", value: "a" }] }, row],
+  ])("%s", (_, value, expected) => {
+    expect(toRows([value])).toEqual([expected]);
+  });
+
+  test("every answer of a conversation is learned", () => {
+    const conversations = [turn("user", "1"), turn("assistant", "2"), turn("user", "3"), turn("assistant", "4")];
+    expect(toRows([{ conversations }])).toEqual([
+      { prompt: "1", response: "2" },
+      { prompt: "3", response: "4", history: [["1", "2"]] },
+    ]);
+  });
+});
+
+describe("text", () => {
+  const rows = [{ prompt: "一", response: "1" }, { prompt: "二", response: "2\n" }];
+  test("an array, one object, JSON lines with blank lines, Windows line ends and a byte order mark", () => {
+    expect(parseRows(JSON.stringify(rows, null, 2))).toEqual(rows);
+    expect(parseRows(JSON.stringify(rows[0], null, 2))).toEqual([rows[0]]);
+    const lines = rows.map((row) => JSON.stringify(row));
+    expect(parseRows(`\uFEFF${lines[0]}\r\n\r\n${lines[1]}\r\n`)).toEqual(rows);
+  });
+
+  test("files are read and named in messages", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "glmlab-rows-"));
+    try {
+      const path = join(folder, "train.jsonl");
+      await writeFile(path, '{"prompt": "q", "response": "a"}\n{"prompt": "q"}');
+      await expect(readRows(path)).rejects.toMatchObject({ code: "data-invalid", message: expect.stringMatching(/train\.jsonl cannot be used.*\n- line 2: /) });
+      await expect(readRows(join(folder, "none"))).rejects.toMatchObject({ code: "data-invalid", message: expect.stringMatching(/none: expected a file.*Check the path/) });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe("bad rows", () => {
+  test.each([
+    ["a number", 5, 'row 1: expected an object such as {"prompt": "...", "response": "..."}, got 5'],
+    ["bare text", "q", 'got "q"'],
+    ["unknown keys", { promt: "q", response: 1 }, "row 1: prompt: expected text that is not empty, got undefined"],
+    ["no answer", { prompt: "q", answr: "a" }, "expected {prompt, response}, {instruction, output}, {content, summary}, {context, target} or {messages}, got the keys prompt, answr"],
+    ["an empty answer", { prompt: "q", response: " \n" }, "response: expected text that is not empty"],
+    ["an empty question", { content: "", summary: "a" }, "content: expected text that is not empty"],
+    ["an answer that is no text", { prompt: "q", response: 5 }, "response: expected text that is not empty, got 5"],
+    ["a history that is no list of pairs", { prompt: "q", response: "a", history: [["x"]] }, "history: expected [[question, answer], ...], got [[\"x\"]]"],
+    ["no turns", { messages: [] }, "expected a list of {role, content}, got []"],
+    ["an unknown role", { messages: [turn("robot", "x")] }, "turn 1: expected {role: system, user or assistant"],
+    ["a wrong order", { messages: [turn("system", "s"), turn("assistant", "x")] }, "turn 2: expected user and assistant in turn, starting with user, got assistant"],
+    ["a question at the end", { messages: [turn("user", "x")] }, "expected an assistant's turn at the end"],
+    ["only a system prompt", { messages: [turn("system", "x")] }, "expected a user's and an assistant's turn"],
+  ])("%s", (_, value, message) => {
+    expect(() => toRows([value])).toThrow(expect.objectContaining({ code: "data-invalid", message: expect.stringContaining(message) }));
+  });
+
+  test("all of them in one report, by row or line, up to a limit", () => {
+    const good = { prompt: "q", response: "a" };
+    expect(() => toRows([good, {}, good, null])).toThrow(/row 2: .*\n- row 4: /);
+    expect(() => parseRows('{"prompt": "q", "response": "a"}\n{oops\n\n[1]\n{"prompt": 1, "response": "a"}')).toThrow(/line 2: expected a JSON object, got .*oops.*\n- line 4: .*\n- line 5: prompt/s);
+    expect(() => toRows(Array.from({ length: 30 }, () => 0))).toThrow(/row 10: .*\n- and 20 more$/);
+  });
+
+  test("a broken array and nothing at all", () => {
+    expect(() => parseRows('[{"prompt": "q"')).toThrow(/the JSON array cannot be read: /);
+    for (const text of ["", "\n\n", "[]"]) expect(() => parseRows(text)).toThrow(/The data set is empty: expected at least one row/);
+  });
+});
+
+test("prompts without answers, where they are wanted", () => {
+  const rules = { unanswered: true };
+  expect(toRows(["p", { prompt: "q" }, { content: "r" }, { messages: [turn("user", "s")] }, { prompt: "t", response: "a" }], rules)).toEqual([
+    ...["p", "q", "r", "s"].map((prompt) => ({ prompt, response: "" })),
+    { prompt: "t", response: "a" },
+  ]);
+  expect(() => toRows([""], rules)).toThrow(/row 1: prompt/);
+});
