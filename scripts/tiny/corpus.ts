@@ -17,14 +17,14 @@ export type { Row } from "./row.ts";
 
 /** The kinds of row with their share of the stream. */
 const mixture: readonly (readonly [name: string, share: number, make: RowMaker])[] = [
-  ["definitions", 0.23, definitionRow],
+  ["definitions", 0.24, definitionRow],
   ["relations", 0.1, relationRow],
   ["questions", 0.04, questionRow],
   ["refusals", 0.26, refusalRow],
   ["repetition", 0.04, repeatRow],
-  ["small talk", 0.06, smallTalkRow],
+  ["small talk", 0.05, smallTalkRow],
   ["introductions", 0.02, introductionRow],
-  ["arithmetic", 0.07, arithmeticRow],
+  ["arithmetic", 0.09, arithmeticRow],
   ["words", 0.045, wordTranslationRow],
   ["sentences", 0.03, sentenceTranslationRow],
   ["unknown words", 0.02, unknownTranslationRow],

@@ -26,6 +26,10 @@ export const aboutThingsZh: readonly Template[] = [
   named("说说{s}。"),
   named("讲讲{s}。"),
   named("“{s}”是什么？"),
+  named("什么叫{s}？"),
+  named("{s}是什么呢？"),
+  named("{s}指的是什么？"),
+  named("给我介绍一下{s}。"),
   plain("你知道{s}吗？"),
   plain("你知道{s}是什么吗？"),
   plain("你听说过{s}吗？"),
@@ -36,6 +40,9 @@ export const aboutThingsZh: readonly Template[] = [
   plain("我想了解{s}。"),
   plain("{s}你知道吗？"),
   plain("有没有听过{s}？"),
+  plain("知道{s}吗？"),
+  plain("听说过{s}吗？"),
+  plain("请告诉我{s}是什么。"),
 ];
 
 /** Chinese forms for people. */
@@ -64,11 +71,14 @@ export const aboutThingsEn: readonly Template[] = [
   named("Please explain {s}."),
   named("Please describe {s}."),
   named("Can you explain {s}?"),
+  named("Explain {s}."),
+  named("Describe {s}."),
   named("What does {s} mean?"),
   plain("Do you know {s}?"),
   plain("Do you know what {s} is?"),
   plain("Have you heard of {s}?"),
   plain("I want to know about {s}."),
+  plain("Do you know about {s}?"),
   plain("Can you tell me about {s}?"),
 ];
 
