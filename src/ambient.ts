@@ -12,6 +12,8 @@ export interface Frontend {
   update(id: string, bundle: MimeBundle): void;
   /** Appends to the cell's standard output or error. */
   write(text: string, stream?: "stdout" | "stderr"): void;
+  /** Removes what the cell has shown so far; with `wait` only when the next output comes (no flicker). */
+  clear?(options?: { wait?: boolean }): void;
 }
 
 /** The surroundings of one running cell (or script). */
