@@ -1,5 +1,5 @@
 /** @file Sums: plus and minus up to 40, and the products of one digit numbers, in both languages. */
-import { hash, type Random } from "./random.ts";
+import { hash, pickByShare, type Random, type Shares } from "./random.ts";
 import type { Row, Split } from "./row.ts";
 
 interface Operation {
@@ -12,36 +12,45 @@ interface Operation {
 
 const largest = 40;
 
-const operations: readonly Operation[] = [
-  {
-    sign: "+",
-    zh: "加",
-    en: "plus",
-    sample: (random) => {
-      const total = random.below(largest + 1);
-      const a = random.below(total + 1);
-      return [a, total - a, total];
+const operations: Shares<Operation> = [
+  [
+    0.45,
+    {
+      sign: "+",
+      zh: "加",
+      en: "plus",
+      sample: (random) => {
+        const total = random.below(largest + 1);
+        const a = random.below(total + 1);
+        return [a, total - a, total];
+      },
     },
-  },
-  {
-    sign: "-",
-    zh: "减",
-    en: "minus",
-    sample: (random) => {
-      const a = random.below(largest + 1);
-      const b = random.below(a + 1);
-      return [a, b, a - b];
+  ],
+  [
+    0.35,
+    {
+      sign: "-",
+      zh: "减",
+      en: "minus",
+      sample: (random) => {
+        const a = random.below(largest + 1);
+        const b = random.below(a + 1);
+        return [a, b, a - b];
+      },
     },
-  },
-  {
-    sign: "×",
-    zh: "乘",
-    en: "times",
-    sample: (random) => {
-      const [a, b] = [random.below(10), random.below(10)];
-      return [a, b, a * b];
+  ],
+  [
+    0.2,
+    {
+      sign: "×",
+      zh: "乘",
+      en: "times",
+      sample: (random) => {
+        const [a, b] = [random.below(10), random.below(10)];
+        return [a, b, a * b];
+      },
     },
-  },
+  ],
 ];
 
 type Wording = (a: number, operation: Operation, b: number) => string;
@@ -68,9 +77,7 @@ const wordingsEn: readonly Wording[] = [
 /** A sum; one of ten sums is never trained in any wording or language. */
 export function arithmeticRow(random: Random, split: Split): Row {
   for (;;) {
-    const draw = random.next();
-    const operation = operations[draw < 0.45 ? 0 : draw < 0.8 ? 1 : 2];
-    if (operation === undefined) throw new Error("There is no such operation.");
+    const operation = pickByShare(random, operations);
     const [a, b, result] = operation.sample(random);
     const { sign } = operation;
     const heldOut = sign !== "×" && hash(`${a}${sign}${b}`) % 10 === 0;

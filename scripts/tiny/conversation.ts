@@ -1,10 +1,11 @@
 /** @file Small talk, and conversations of two or three rounds: unrelated ones, and ones whose answer lies in an earlier round. */
-import { exchanges } from "./data/smalltalk.ts";
+
 import { arithmeticRow } from "./arithmetic.ts";
+import { exchanges } from "./data/smalltalk.ts";
 import { definitionRow, knownNames, questionRow, refusalRow, relationFollowUp, relationRow } from "./knowledge.ts";
 import { inventName } from "./names.ts";
-import type { Random } from "./random.ts";
-import type { Row, Split } from "./row.ts";
+import { pickByShare, type Random, type Shares } from "./random.ts";
+import type { Row, RowMaker, Split } from "./row.ts";
 import { wordTranslationRow } from "./translation.ts";
 
 /** Answers longer than this do not go into the history, so that conversations stay short. */
@@ -46,24 +47,20 @@ function round({ prompt, response }: Row): [string, string] {
   return [prompt, response];
 }
 
+const unrelatedKinds: Shares<RowMaker> = [
+  [0.4, smallTalkRow],
+  [0.15, definitionRow],
+  [0.1, relationRow],
+  [0.05, questionRow],
+  [0.15, refusalRow],
+  [0.08, arithmeticRow],
+  [0.07, wordTranslationRow],
+];
+
 /** A short round about anything. */
 function unrelated(random: Random): [string, string] {
   for (;;) {
-    const draw = random.next();
-    const row =
-      draw < 0.4
-        ? smallTalkRow(random)
-        : draw < 0.55
-          ? definitionRow(random, "train")
-          : draw < 0.65
-            ? relationRow(random, "train")
-            : draw < 0.7
-              ? questionRow(random)
-              : draw < 0.85
-                ? refusalRow(random, "train")
-                : draw < 0.93
-                  ? arithmeticRow(random, "train")
-                  : wordTranslationRow(random, "train");
+    const row = pickByShare(random, unrelatedKinds)(random, "train");
     if (Array.from(row.response).length <= longestRemembered || /^[A-Z]/.test(row.response)) return round(row);
   }
 }
@@ -88,27 +85,34 @@ function rememberName(random: Random, split: Split): Row {
 function sayAgain(random: Random): Row {
   const last = unrelated(random);
   const english = /[A-Za-z]{3}/.test(last[0]);
-  const prompt = english ? random.pick(["Say that again.", "Please repeat that."]) : random.pick(["再说一遍", "请再说一遍。"]);
+  const prompt = english
+    ? random.pick(["Say that again.", "Please repeat that."])
+    : random.pick(["再说一遍", "请再说一遍。"]);
   return { history: [last], prompt, response: last[1] };
 }
 
 /** Any question after one or two rounds that have nothing to do with it. */
-function afterOthers(random: Random, last: (random: Random) => Row): Row {
-  const row = last(random);
-  const history = [unrelated(random)];
-  if (row.response.length <= longestRemembered && random.chance(0.4)) history.push(unrelated(random));
-  return { prompt: row.prompt, response: row.response, history };
+function afterOthers(last: RowMaker): RowMaker {
+  return (random, split) => {
+    const row = last(random, split);
+    const history = [unrelated(random)];
+    if (row.response.length <= longestRemembered && random.chance(0.4)) history.push(unrelated(random));
+    return { prompt: row.prompt, response: row.response, history };
+  };
 }
+
+const conversations: Shares<RowMaker> = [
+  [0.2, rememberName],
+  [0.06, sayAgain],
+  [0.1, relationFollowUp],
+  [0.14, afterOthers(smallTalkRow)],
+  [0.16, afterOthers(definitionRow)],
+  [0.08, afterOthers(relationRow)],
+  [0.18, afterOthers(refusalRow)],
+  [0.08, afterOthers(arithmeticRow)],
+];
 
 /** A conversation of two or three rounds. */
 export function conversationRow(random: Random, split: Split): Row {
-  const draw = random.next();
-  if (draw < 0.2) return rememberName(random, split);
-  if (draw < 0.26) return sayAgain(random);
-  if (draw < 0.36) return relationFollowUp(random);
-  if (draw < 0.5) return afterOthers(random, smallTalkRow);
-  if (draw < 0.66) return afterOthers(random, (source) => definitionRow(source, split));
-  if (draw < 0.74) return afterOthers(random, (source) => relationRow(source, split));
-  if (draw < 0.92) return afterOthers(random, (source) => refusalRow(source, split));
-  return afterOthers(random, (source) => arithmeticRow(source, split));
+  return pickByShare(random, conversations)(random, split);
 }

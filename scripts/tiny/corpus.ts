@@ -7,7 +7,7 @@
 import { arithmeticRow } from "./arithmetic.ts";
 import { conversationRow, introductionRow, smallTalkRow } from "./conversation.ts";
 import { definitionRow, questionRow, refusalRow, relationRow } from "./knowledge.ts";
-import { random } from "./random.ts";
+import { pickByShare, random, type Shares } from "./random.ts";
 import { isReserved } from "./reserved.ts";
 import type { Row, RowMaker } from "./row.ts";
 import { askRow, repeatRow, tripleRow } from "./sentences.ts";
@@ -16,34 +16,30 @@ import { sentenceTranslationRow, unknownTranslationRow, wordTranslationRow } fro
 export type { Row } from "./row.ts";
 
 /** The kinds of row with their share of the stream. */
-const mixture: readonly (readonly [name: string, share: number, make: RowMaker])[] = [
-  ["definitions", 0.24, definitionRow],
-  ["relations", 0.1, relationRow],
-  ["questions", 0.04, questionRow],
-  ["refusals", 0.26, refusalRow],
-  ["repetition", 0.04, repeatRow],
-  ["small talk", 0.05, smallTalkRow],
-  ["introductions", 0.02, introductionRow],
-  ["arithmetic", 0.09, arithmeticRow],
-  ["words", 0.045, wordTranslationRow],
-  ["sentences", 0.03, sentenceTranslationRow],
-  ["unknown words", 0.02, unknownTranslationRow],
-  ["asking", 0.025, askRow],
-  ["triples", 0.025, tripleRow],
-  ["conversations", 0.06, conversationRow],
+const mixture: Shares<RowMaker> = [
+  [0.24, definitionRow],
+  [0.1, relationRow],
+  [0.04, questionRow],
+  [0.26, refusalRow],
+  [0.04, repeatRow],
+  [0.05, smallTalkRow],
+  [0.02, introductionRow],
+  [0.09, arithmeticRow],
+  [0.045, wordTranslationRow],
+  [0.03, sentenceTranslationRow],
+  [0.02, unknownTranslationRow],
+  [0.025, askRow],
+  [0.025, tripleRow],
+  [0.06, conversationRow],
 ];
-
-const total = mixture.reduce((sum, [, share]) => sum + share, 0);
 
 /** Training rows without end; the same seed gives the same rows. */
 export function* rows(seed: number): Generator<Row> {
   const source = random(seed);
   for (;;) {
-    let draw = source.next() * total;
-    const [, , make] = mixture.find(([, share]) => (draw -= share) < 0) ?? mixture[0] ?? [];
-    if (make === undefined) throw new Error("The mixture of the corpus is empty.");
-    const row = make(source, "train");
-    if (isReserved(JSON.stringify(row))) throw new Error(`A reserved name got into the corpus: ${JSON.stringify(row)}.`);
+    const row = pickByShare(source, mixture)(source, "train");
+    if (isReserved(JSON.stringify(row)))
+      throw new Error(`A reserved name got into the corpus: ${JSON.stringify(row)}.`);
     yield row;
   }
 }

@@ -61,7 +61,8 @@ function isHeldOutForm(name: string, form: string): boolean {
   return hash(`${name}|${form}`) % 10 === 0;
 }
 
-function pickForm<T>(random: Random, split: Split, choose: () => { value: T; heldOut: boolean }): T {
+/** Chooses until the choice belongs to the wanted part of the corpus. */
+function chooseFrom<T>(split: Split, choose: () => { value: T; heldOut: boolean }): T {
   for (;;) {
     const { value, heldOut } = choose();
     if (heldOut === (split === "held-out")) return value;
@@ -72,7 +73,7 @@ function pickForm<T>(random: Random, split: Split, choose: () => { value: T; hel
 export function definitionRow(random: Random, split: Split): Row {
   const language = random.chance(0.62) ? "zh" : "en";
   const kind = random.chance(0.12) ? "person" : "thing";
-  const { definition, form } = pickForm(random, split, () => {
+  const { definition, form } = chooseFrom(split, () => {
     const definition = random.pick(known[language][kind]);
     const form = random.pick(forms[language][kind]).text;
     return { value: { definition, form }, heldOut: isHeldOutForm(definition.name, form) };
@@ -83,7 +84,7 @@ export function definitionRow(random: Random, split: Split): Row {
 /** A question about one property of something, such as the capital of a country. */
 export function relationRow(random: Random, split: Split): Row {
   const language = random.chance(0.62) ? "zh" : "en";
-  return pickForm(random, split, () => {
+  return chooseFrom(split, () => {
     const relation = pickRelation(random);
     const [subject, object] = random.pick(relation.rows).slice(subjectColumn[language]);
     const form = random.pick(relation[language].questions);

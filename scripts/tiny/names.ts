@@ -18,8 +18,12 @@ const heads = words(`
 机器 引擎 火炉 火锅 面包 饼干 果汁 奶茶 飞船 列车 相机 手表 电池 公园 学校 餐厅 大师 骑士 蜗牛 蘑菇 水晶 情人 情书 定律 协议 算法
 `);
 
-const surnames = words("王 李 张 刘 陈 杨 赵 黄 周 吴 徐 孙 胡 朱 高 林 何 郭 马 罗 梁 宋 郑 谢 韩 唐 冯 于 董 萧 程 曹 袁 邓 许 傅 沈 曾 彭 吕");
-const onsets = words("b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl sm sn st t th tr v w x y z");
+const surnames = words(
+  "王 李 张 刘 陈 杨 赵 黄 周 吴 徐 孙 胡 朱 高 林 何 郭 马 罗 梁 宋 郑 谢 韩 唐 冯 于 董 萧 程 曹 袁 邓 许 傅 沈 曾 彭 吕",
+);
+const onsets = words(
+  "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl sm sn st t th tr v w x y z",
+);
 const vowels = words("a a e e i i o o u ai ea ee oo ou y");
 const codas = ["", "", "", "n", "r", "l", "s", "t", "k", "m", "x", "nd", "rk", "lt", "sh", "p", "b", "g"];
 const englishModifiers = words(`
@@ -75,7 +79,10 @@ function inventZh(random: Random, kind: NameKind): string {
     return random.pick(surnames) + repeat(random, 1, 2, character);
   }
   if (kind === "place") {
-    return repeat(random, 1, 3, character) + random.pick(["国", "国", "国", "兰", "亚", "尼亚", "斯坦", "岛", "王国", "城", "州", ""]) ;
+    return (
+      repeat(random, 1, 3, character) +
+      random.pick(["国", "国", "国", "兰", "亚", "尼亚", "斯坦", "岛", "王国", "城", "州", ""])
+    );
   }
   if (kind === "word") return repeat(random, 2, 3, character);
   if (kind === "thing" && random.chance(0.08)) return latin(random);
@@ -86,7 +93,8 @@ function inventEn(random: Random, kind: NameKind): string {
   const one = (): string => capital(syllables(random, 1, 3));
   if (kind === "person") return random.chance(0.5) ? `${one()} ${one()}` : one();
   if (kind === "place") return capital(syllables(random, 1, 2)) + random.pick(["", "", "land", "ia", "stan", "via"]);
-  if (kind === "work") return `The ${capital(random.pick(englishModifiers))} ${random.chance(0.5) ? one() : capital(random.pick(englishHeads))}`;
+  if (kind === "work")
+    return `The ${capital(random.pick(englishModifiers))} ${random.chance(0.5) ? one() : capital(random.pick(englishHeads))}`;
   if (kind === "word") return syllables(random, 2, 3);
   const form = random.below(6);
   if (form === 0) return `a ${random.pick(englishModifiers)} ${random.pick(englishHeads)}`;

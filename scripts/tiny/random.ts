@@ -11,6 +11,19 @@ export interface Random {
   pick<T>(list: readonly T[]): T;
 }
 
+/** Values with their shares; the shares need not add up to one. */
+export type Shares<T> = readonly (readonly [share: number, value: T])[];
+
+/** A value in proportion to its share. */
+export function pickByShare<T>(random: Random, shares: Shares<T>): T {
+  let left = random.next() * shares.reduce((sum, [share]) => sum + share, 0);
+  for (const [share, value] of shares) {
+    left -= share;
+    if (left < 0) return value;
+  }
+  throw new Error("Cannot pick by share: no value has a positive share.");
+}
+
 /** A random source whose whole state is one 32-bit seed. */
 export function random(seed: number): Random {
   let state = seed >>> 0;

@@ -15,7 +15,9 @@ const who: Words = {
   en: words("Tom Mary John Anna Peter Lucy David Emma Jack Lily Xiaoming"),
 };
 const thing: Words = {
-  zh: words("苹果 香蕉 西瓜 面条 饺子 牛奶 咖啡 音乐 足球 篮球 电影 书 画 花 自行车 手机 电脑 帽子 雨伞 钢琴 玩具 地图"),
+  zh: words(
+    "苹果 香蕉 西瓜 面条 饺子 牛奶 咖啡 音乐 足球 篮球 电影 书 画 花 自行车 手机 电脑 帽子 雨伞 钢琴 玩具 地图",
+  ),
   en: words("apples bananas tea coffee music football books films flowers bread cheese fish noodles maps hats toys"),
 };
 const place: Words = {
@@ -62,7 +64,14 @@ const repeatForms: Words = {
 };
 
 function invent(random: Random, split: Split, language: Language, kind: NameKind): string {
-  return inventName(random, { language, kind, near: [], nearness: 0, known: knownNames, heldOut: split === "held-out" });
+  return inventName(random, {
+    language,
+    kind,
+    near: [],
+    nearness: 0,
+    known: knownNames,
+    heldOut: split === "held-out",
+  });
 }
 
 /** A sentence with its question and its triple; many of its words are invented so that copying is learnt. */
@@ -98,7 +107,10 @@ function capitalFact(random: Random): { shape: Shape; values: Record<string, str
 export function askRow(random: Random, split: Split): Row {
   const { shape, values } = fact(random, split);
   const sentence = fill(shape.sentence, values);
-  return { prompt: fill(random.pick(askForms[shape.language]), { s: sentence }), response: fill(shape.question, values) };
+  return {
+    prompt: fill(random.pick(askForms[shape.language]), { s: sentence }),
+    response: fill(shape.question, values),
+  };
 }
 
 /** Take (subject, relation, object) out of a sentence. */

@@ -11,6 +11,7 @@ export function vary(random: Random, question: string, language: "zh" | "en"): s
     return text;
   }
   if (random.chance(0.15)) text = text.replace(/[?.]$/, "");
-  if (random.chance(0.08)) text = text.replace(/^(What|Who|Which|Tell|Do|Can|How|Have|Please)\b/, (word) => word.toLowerCase());
+  if (random.chance(0.08))
+    text = text.replace(/^(What|Who|Which|Tell|Do|Can|How|Have|Please)\b/, (word) => word.toLowerCase());
   return text;
 }

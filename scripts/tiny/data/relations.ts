@@ -16,9 +16,28 @@ export const relations: readonly Relation[] = [
   {
     name: "capital",
     unknown: "place",
-    zh: { questions: ["{s}的首都是哪里？", "{s}的首都是哪座城市？", "{s}的首都叫什么？", "哪座城市是{s}的首都？", "你知道{s}的首都吗？"], answer: "{s}的首都是{o}。" },
-    en: { questions: ["What is the capital of {s}?", "Which city is the capital of {s}?", "Tell me the capital of {s}.", "Do you know the capital of {s}?"], answer: "The capital of {s} is {o}." },
-    rows: table(4, `
+    zh: {
+      questions: [
+        "{s}的首都是哪里？",
+        "{s}的首都是哪座城市？",
+        "{s}的首都叫什么？",
+        "哪座城市是{s}的首都？",
+        "你知道{s}的首都吗？",
+      ],
+      answer: "{s}的首都是{o}。",
+    },
+    en: {
+      questions: [
+        "What is the capital of {s}?",
+        "Which city is the capital of {s}?",
+        "Tell me the capital of {s}.",
+        "Do you know the capital of {s}?",
+      ],
+      answer: "The capital of {s} is {o}.",
+    },
+    rows: table(
+      4,
+      `
 中国 | 北京 | China | Beijing
 法国 | 巴黎 | France | Paris
 英国 | 伦敦 | the United Kingdom | London
@@ -62,14 +81,20 @@ export const relations: readonly Relation[] = [
 匈牙利 | 布达佩斯 | Hungary | Budapest
 爱尔兰 | 都柏林 | Ireland | Dublin
 冰岛 | 雷克雅未克 | Iceland | Reykjavik
-乌克兰 | 基辅 | Ukraine | Kyiv`),
+乌克兰 | 基辅 | Ukraine | Kyiv`,
+    ),
   },
   {
     name: "continent",
     unknown: "place",
     zh: { questions: ["{s}在哪个洲？", "{s}属于哪个洲？", "{s}位于哪个大洲？"], answer: "{s}在{o}。" },
-    en: { questions: ["Which continent is {s} in?", "What continent is {s} on?", "On which continent is {s}?"], answer: "It is in {o}." },
-    rows: table(4, `
+    en: {
+      questions: ["Which continent is {s} in?", "What continent is {s} on?", "On which continent is {s}?"],
+      answer: "It is in {o}.",
+    },
+    rows: table(
+      4,
+      `
 中国 | 亚洲 | China | Asia
 日本 | 亚洲 | Japan | Asia
 印度 | 亚洲 | India | Asia
@@ -85,14 +110,23 @@ export const relations: readonly Relation[] = [
 巴西 | 南美洲 | Brazil | South America
 秘鲁 | 南美洲 | Peru | South America
 澳大利亚 | 大洋洲 | Australia | Oceania
-新西兰 | 大洋洲 | New Zealand | Oceania`),
+新西兰 | 大洋洲 | New Zealand | Oceania`,
+    ),
   },
   {
     name: "colour",
     unknown: "thing",
-    zh: { questions: ["{s}是什么颜色的？", "{s}是什么颜色？", "{s}一般是什么颜色的？", "请问{s}的颜色是什么？"], answer: "{s}是{o}的。" },
-    en: { questions: ["What colour is {s}?", "What is the colour of {s}?", "Tell me the colour of {s}."], answer: "It is {o}." },
-    rows: table(4, `
+    zh: {
+      questions: ["{s}是什么颜色的？", "{s}是什么颜色？", "{s}一般是什么颜色的？", "请问{s}的颜色是什么？"],
+      answer: "{s}是{o}的。",
+    },
+    en: {
+      questions: ["What colour is {s}?", "What is the colour of {s}?", "Tell me the colour of {s}."],
+      answer: "It is {o}.",
+    },
+    rows: table(
+      4,
+      `
 天空 | 蓝色 | the sky | blue
 草地 | 绿色 | a lawn | green
 雪 | 白色 | snow | white
@@ -112,14 +146,17 @@ export const relations: readonly Relation[] = [
 大象 | 灰色 | an elephant | grey
 向日葵 | 黄色 | a sunflower | yellow
 黄瓜 | 绿色 | a cucumber | green
-巧克力 | 棕色 | chocolate | brown`),
+巧克力 | 棕色 | chocolate | brown`,
+    ),
   },
   {
     name: "sound",
     unknown: "thing",
     zh: { questions: ["{s}怎么叫？", "{s}的叫声是什么？", "{s}是怎么叫的？"], answer: "{s}{o}地叫。" },
     en: { questions: ["What sound does {s} make?", "What does {s} say?"], answer: "It says {o}." },
-    rows: table(4, `
+    rows: table(
+      4,
+      `
 猫 | 喵喵 | a cat | meow
 狗 | 汪汪 | a dog | woof
 牛 | 哞哞 | a cow | moo
@@ -129,14 +166,17 @@ export const relations: readonly Relation[] = [
 小鸟 | 叽叽喳喳 | a bird | tweet
 蜜蜂 | 嗡嗡 | a bee | buzz
 老鼠 | 吱吱 | a mouse | squeak
-公鸡 | 喔喔 | a rooster | cock-a-doodle-doo`),
+公鸡 | 喔喔 | a rooster | cock-a-doodle-doo`,
+    ),
   },
   {
     name: "legs",
     unknown: "thing",
     zh: { questions: ["{s}有几条腿？", "{s}有多少条腿？", "{s}长着几条腿？"], answer: "{s}有{o}条腿。" },
     en: { questions: ["How many legs does {s} have?", "How many legs has {s} got?"], answer: "It has {o} legs." },
-    rows: table(4, `
+    rows: table(
+      4,
+      `
 猫 | 四 | a cat | four
 狗 | 四 | a dog | four
 马 | 四 | a horse | four
@@ -148,14 +188,27 @@ export const relations: readonly Relation[] = [
 螃蟹 | 十 | a crab | ten
 老虎 | 四 | a tiger | four
 企鹅 | 两 | a penguin | two
-蝴蝶 | 六 | a butterfly | six`),
+蝴蝶 | 六 | a butterfly | six`,
+    ),
   },
   {
     name: "opposite",
     unknown: "word",
-    zh: { questions: ["“{s}”的反义词是什么？", "{s}的反义词是什么？", "{s}的相反是什么？", "和{s}相反的词是什么？"], answer: "{s}的反义词是{o}。" },
-    en: { questions: ["What is the opposite of {s}?", "Tell me the opposite of {s}.", "Which word means the opposite of {s}?"], answer: "The opposite of {s} is {o}." },
-    rows: table(4, `
+    zh: {
+      questions: ["“{s}”的反义词是什么？", "{s}的反义词是什么？", "{s}的相反是什么？", "和{s}相反的词是什么？"],
+      answer: "{s}的反义词是{o}。",
+    },
+    en: {
+      questions: [
+        "What is the opposite of {s}?",
+        "Tell me the opposite of {s}.",
+        "Which word means the opposite of {s}?",
+      ],
+      answer: "The opposite of {s} is {o}.",
+    },
+    rows: table(
+      4,
+      `
 大 | 小 | big | small
 小 | 大 | small | big
 高 | 矮 | tall | short
@@ -185,14 +238,23 @@ export const relations: readonly Relation[] = [
 成功 | 失败 | success | failure
 白天 | 黑夜 | day | night
 前面 | 后面 | front | back
-开始 | 结束 | start | end`),
+开始 | 结束 | start | end`,
+    ),
   },
   {
     name: "author",
     unknown: "work",
-    zh: { questions: ["《{s}》是谁写的？", "《{s}》的作者是谁？", "谁写了《{s}》？", "你知道《{s}》的作者吗？"], answer: "《{s}》的作者是{o}。" },
-    en: { questions: ["Who wrote {s}?", "Who is the author of {s}?", "Tell me the author of {s}."], answer: "The author of {s} is {o}." },
-    rows: table(4, `
+    zh: {
+      questions: ["《{s}》是谁写的？", "《{s}》的作者是谁？", "谁写了《{s}》？", "你知道《{s}》的作者吗？"],
+      answer: "《{s}》的作者是{o}。",
+    },
+    en: {
+      questions: ["Who wrote {s}?", "Who is the author of {s}?", "Tell me the author of {s}."],
+      answer: "The author of {s} is {o}.",
+    },
+    rows: table(
+      4,
+      `
 红楼梦 | 曹雪芹 | Dream of the Red Chamber | Cao Xueqin
 西游记 | 吴承恩 | Journey to the West | Wu Chengen
 三国演义 | 罗贯中 | Romance of the Three Kingdoms | Luo Guanzhong
@@ -212,14 +274,23 @@ export const relations: readonly Relation[] = [
 堂吉诃德 | 塞万提斯 | Don Quixote | Cervantes
 海的女儿 | 安徒生 | The Little Mermaid | Andersen
 物种起源 | 达尔文 | On the Origin of Species | Darwin
-浮士德 | 歌德 | Faust | Goethe`),
+浮士德 | 歌德 | Faust | Goethe`,
+    ),
   },
   {
     name: "symbol",
     unknown: "thing",
-    zh: { questions: ["{s}的化学符号是什么？", "{s}的元素符号是什么？", "元素{s}用什么符号表示？"], answer: "{s}的化学符号是{o}。" },
-    en: { questions: ["What is the chemical symbol for {s}?", "What is the symbol of the element {s}?"], answer: "The chemical symbol for {s} is {o}." },
-    rows: table(4, `
+    zh: {
+      questions: ["{s}的化学符号是什么？", "{s}的元素符号是什么？", "元素{s}用什么符号表示？"],
+      answer: "{s}的化学符号是{o}。",
+    },
+    en: {
+      questions: ["What is the chemical symbol for {s}?", "What is the symbol of the element {s}?"],
+      answer: "The chemical symbol for {s} is {o}.",
+    },
+    rows: table(
+      4,
+      `
 氢 | H | hydrogen | H
 氦 | He | helium | He
 碳 | C | carbon | C
@@ -231,14 +302,17 @@ export const relations: readonly Relation[] = [
 铜 | Cu | copper | Cu
 银 | Ag | silver | Ag
 金 | Au | gold | Au
-铅 | Pb | lead | Pb`),
+铅 | Pb | lead | Pb`,
+    ),
   },
   {
     name: "kind",
     unknown: "thing",
     zh: { questions: ["{s}属于哪一类？", "{s}是哪一类东西？", "{s}归在哪一类？"], answer: "{s}属于{o}。" },
     en: { questions: ["What kind of thing is {s}?", "Which group does {s} belong to?"], answer: "It belongs to {o}." },
-    rows: table(4, `
+    rows: table(
+      4,
+      `
 苹果 | 水果 | an apple | fruit
 葡萄 | 水果 | a grape | fruit
 西瓜 | 水果 | a watermelon | fruit
@@ -260,6 +334,7 @@ export const relations: readonly Relation[] = [
 足球 | 运动 | football | sports
 游泳 | 运动 | swimming | sports
 茶 | 饮料 | tea | drinks
-咖啡 | 饮料 | coffee | drinks`),
+咖啡 | 饮料 | coffee | drinks`,
+    ),
   },
 ];

@@ -44,7 +44,9 @@ export interface Pattern {
 
 /** Chinese subject, English subject: `am|is|are` and a plain or an -s verb come with it. */
 const subjects: [string, string][] = pairs("我=I; 你=you; 我们=we; 他们=they");
-const third: [string, string][] = pairs("他=he; 她=she; 小明=Xiaoming; 我的朋友=my friend; 老师=the teacher; 妈妈=mother");
+const third: [string, string][] = pairs(
+  "他=he; 她=she; 小明=Xiaoming; 我的朋友=my friend; 老师=the teacher; 妈妈=mother",
+);
 const likes: [string, string][] = pairs(
   "苹果=apples; 香蕉=bananas; 茶=tea; 咖啡=coffee; 音乐=music; 足球=football; 电影=films; 猫=cats; 狗=dogs; 花=flowers; 面条=noodles; 雪=snow; 书=books; 牛奶=milk; 鱼=fish",
 );
