@@ -92,7 +92,7 @@ function* batches(tokenizer: Tokenizer, skip: number): Generator<TokenBatch> {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      steps: { type: "string", default: "9000" },
+      steps: { type: "string", default: "11000" },
       checkpoint: { type: "string", default: join(tinyFolder, "../../out/tiny/training.safetensors") },
     },
   });
