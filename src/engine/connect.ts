@@ -1,0 +1,126 @@
+/** @file Finding this user's runtime, or starting it: a client's way to an engine that other notebooks share. */
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { RemoteEngine } from "./client.ts";
+import { entryPoint } from "./entry.ts";
+import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
+import { openLink } from "./link.ts";
+import { type Holder, lockHolder } from "./lock.ts";
+import { lastLines } from "./log.ts";
+import type { RuntimeStatus } from "./server.ts";
+import { GlmError } from "../errors.ts";
+
+export interface ConnectOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How long a runtime may take until it answers, in milliseconds. */
+  readonly patience?: number;
+}
+
+/** Long enough for a cold disk and a busy machine. */
+const PATIENCE_MS = 20_000;
+/** A greeting unanswered for this long is tried again: the runtime may have been about to end. */
+const GREETING_MS = 3000;
+/** A process that was started and holds no lock after this time has failed, or met another; start one again. */
+const START_MS = 5000;
+const POLL_MS = 25;
+const LOG_LINES = 12;
+
+const LOST =
+  "The glmlab runtime ended while it was asked: it was stopped or killed, or the system ran out of memory. What it was " +
+  "computing is lost; adapters are on disk as of their last finished step. Ask again: the runtime is then started and " +
+  "the model loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+
+/**
+ * Connects to this user's runtime, which is started when there is none.
+ * @throws GlmError "runtime-unreachable" when none answers, or one of another version does
+ */
+export async function connectRuntime({ signal, patience = PATIENCE_MS }: ConnectOptions = {}): Promise<RemoteEngine> {
+  const folder = runtimeFolder();
+  const deadline = performance.now() + patience;
+  let lastStart = Number.NEGATIVE_INFINITY;
+  while (performance.now() < deadline) {
+    signal?.throwIfAborted();
+    if (lockHolder(folder.path)) {
+      const engine = await greet(folder.address, GREETING_MS, signal);
+      if (engine) return engine;
+    } else if (performance.now() - lastStart > START_MS) {
+      lastStart = performance.now();
+      startRuntime(folder);
+    }
+    await sleep(POLL_MS, undefined, signal ? { signal } : {});
+  }
+  throw unreachable(folder, lockHolder(folder.path), patience);
+}
+
+/** Connects to a runtime at a ZeroMQ address, which somebody else has started. */
+export async function connectTo(address: string, { signal, patience = PATIENCE_MS }: ConnectOptions = {}): Promise<RemoteEngine> {
+  if (!/^(ipc|tcp):\/\/./.test(address)) {
+    throw new GlmError("option-invalid", `runtime: expected "auto", "none", or an address like ipc:///path or tcp://host:port, got "${address}".`);
+  }
+  const engine = await greet(address, patience, signal);
+  if (engine) return engine;
+  throw new GlmError(
+    "runtime-unreachable",
+    `Nothing answers at ${address} within ${patience / 1000} s: expected a glmlab runtime. Is it running, and is the address right?`,
+  );
+}
+
+/** What this user's runtime says about itself; undefined when none runs. None is started. */
+export async function runtimeStatus({ signal }: ConnectOptions = {}): Promise<RuntimeStatus | undefined> {
+  const folder = runtimeFolder();
+  if (!lockHolder(folder.path)) return undefined;
+  const engine = await greet(folder.address, GREETING_MS, signal);
+  if (!engine) return undefined;
+  try {
+    const status = (await engine.status(signal)) as RuntimeStatus;
+    // Whoever asks is no user of a model.
+    return { ...status, clients: status.clients - 1 };
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Undefined when nobody answers in time, or the other side goes while it is greeted. */
+async function greet(address: string, patience: number, signal: AbortSignal | undefined): Promise<RemoteEngine | undefined> {
+  const late = AbortSignal.timeout(patience);
+  try {
+    return await RemoteEngine.connect(openLink(address), LOST, signal ? AbortSignal.any([signal, late]) : late);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (late.aborted || (error instanceof GlmError && error.code === "runtime-lost")) return undefined;
+    throw error;
+  }
+}
+
+/** Starts a runtime that outlives this process. When another one is faster, it leaves again. */
+function startRuntime(folder: RuntimeFolder): void {
+  const log = openSync(folder.log, "a", 0o600);
+  try {
+    const child = spawn(process.execPath, [fileURLToPath(entryPoint("runtime-main"))], {
+      cwd: folder.path,
+      detached: true,
+      env: { ...process.env, GLMLAB_RUNTIME_DIR: folder.path },
+      stdio: ["ignore", log, log],
+    });
+    // A failed start shows as nobody answering.
+    child.on("error", () => undefined);
+    child.unref();
+  } finally {
+    closeSync(log);
+  }
+}
+
+function unreachable(folder: RuntimeFolder, holder: Holder | undefined, patience: number): GlmError {
+  const what = holder
+    ? `process ${holder.pid} holds its lock but does not answer. Run \`glmlab runtime stop\` and try again`
+    : "it was started, but did not stay";
+  const tail = lastLines(folder.log, LOG_LINES);
+  return new GlmError(
+    "runtime-unreachable",
+    `The glmlab runtime does not answer within ${patience / 1000} s: ${what}, or load with the option runtime: "none" ` +
+      `(\`%model ... --runtime none\`) to run the model in this process.` +
+      (tail.length > 0 ? ` The end of its log, ${folder.log}:\n${tail.join("\n")}` : ` Its log, ${folder.log}, is empty.`),
+  );
+}

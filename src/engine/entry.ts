@@ -1,0 +1,19 @@
+/** @file Where the compiled form of an entry point lies: threads and processes start from JavaScript, also when this runs from TypeScript. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { packageFolder } from "../version.ts";
+
+/**
+ * The file to start a thread or process from.
+ * @param name file name in this folder, without extension
+ * @throws Error when the package is not built
+ */
+export function entryPoint(name: string): URL {
+  if (import.meta.url.endsWith(".js")) return new URL(`./${name}.js`, import.meta.url);
+  const built = pathToFileURL(join(packageFolder, "dist", "src", "engine", `${name}.js`));
+  if (!existsSync(fileURLToPath(built))) {
+    throw new Error(`glmlab is run from its sources and not built: expected ${fileURLToPath(built)}. Run \`npm run build\`.`);
+  }
+  return built;
+}

@@ -1,0 +1,42 @@
+/**
+ * @file A client's connection to a runtime, kept in a thread of its own.
+ *
+ * Interrupting a notebook cell terminates JavaScript wherever the cell's thread is, and zeromq's native code does not
+ * survive that; a message from another thread does. And heartbeats go on while a cell is busy.
+ */
+import { Worker } from "node:worker_threads";
+import { type Channel, PortChannel } from "./channel.ts";
+import { entryPoint } from "./entry.ts";
+import type { ClientMessage, ServerMessage } from "./protocol.ts";
+
+export interface LinkData {
+  readonly address: string;
+  /** One int32, set to 1 when the thread's socket is closed. */
+  readonly closed: SharedArrayBuffer;
+}
+
+/** Told to the link's thread: close the socket now. */
+export const CLOSE = "close";
+
+/** How long a process that ends waits for the thread's socket, in milliseconds. */
+const CLOSING_MS = 1000;
+
+/** Connects to a ZeroMQ address. Nothing is known of the other side before it answers the greeting. */
+export function openLink(address: string): Channel<ClientMessage, ServerMessage> {
+  const closed = new Int32Array(new SharedArrayBuffer(4));
+  const workerData: LinkData = { address, closed: closed.buffer as SharedArrayBuffer };
+  const worker = new Worker(entryPoint("link-worker"), { workerData, name: "glmlab link" });
+  // A thread that is torn down with an open ZeroMQ socket aborts the whole process.
+  const closeAtExit = (): void => {
+    worker.postMessage(CLOSE);
+    Atomics.wait(closed, 0, 0, CLOSING_MS);
+  };
+  process.once("exit", closeAtExit);
+  const channel = new PortChannel<ClientMessage, ServerMessage>(worker, () => worker.postMessage(CLOSE));
+  worker.on("error", (error) => channel.fail(error));
+  worker.on("exit", () => {
+    process.off("exit", closeAtExit);
+    channel.fail();
+  });
+  return channel;
+}

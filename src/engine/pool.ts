@@ -1,0 +1,186 @@
+/**
+ * @file All models of a runtime as one engine: a worker for each model, and every question goes to the worker that has it.
+ *
+ * Computing blocks a worker, never this thread. A worker that dies takes its model along; those who waited are told,
+ * and the next load starts another.
+ */
+import { Broadcast } from "./broadcast.ts";
+import type { Channel } from "./channel.ts";
+import { RemoteEngine } from "./client.ts";
+import type {
+  CallName,
+  Calls,
+  Engine,
+  EngineOptions,
+  LoadEvent,
+  LoadParams,
+  ModelInfo,
+  ResidentModel,
+  StreamName,
+  Streams,
+} from "./engine.ts";
+import type { ClientMessage, ServerMessage } from "./protocol.ts";
+import { GlmError } from "../errors.ts";
+
+/** A place where an engine runs. */
+export interface WorkerHandle {
+  readonly channel: Channel<ClientMessage, ServerMessage>;
+  /** Settles when the worker is gone, for whatever reason. */
+  readonly exited: Promise<void>;
+  /** Ends the worker, whatever it does. */
+  stop(): Promise<void>;
+}
+
+/** One worker and what it holds. */
+interface Slot {
+  readonly name: string;
+  readonly worker: WorkerHandle;
+  readonly engine: Promise<RemoteEngine>;
+  loading?: Broadcast<LoadEvent>;
+  /** The model, once it is loaded. */
+  resident?: ResidentModel;
+  /** Questions being answered or waiting. */
+  requests: number;
+}
+
+/** A model of the pool with what waits for it. */
+export interface PoolModel extends ResidentModel {
+  readonly requests: number;
+}
+
+/** A busy worker does not answer while it computes: after this time its last answer serves, in milliseconds. */
+const FRESH_MS = 300;
+
+export class ModelPool implements Engine {
+  readonly #startWorker: (name: string) => WorkerHandle;
+  /** By what was asked for. Several requests can lead to one slot ("tiny", its folder; "auto", "cpu"). */
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(startWorker: (name: string) => WorkerHandle) {
+    this.#startWorker = startWorker;
+  }
+
+  async call<M extends CallName>(
+    method: M,
+    params: Calls[M]["params"],
+    options?: EngineOptions,
+  ): Promise<Calls[M]["result"]> {
+    if (!("model" in params)) return (await this.models()) as Calls[M]["result"];
+    const slot = this.#slotOf(params.model);
+    if (method === "unload") return (await this.#remove(slot)) as Calls[M]["result"];
+    return this.#counted(slot, async () => (await slot.engine).call(method, params, options));
+  }
+
+  stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    options: EngineOptions = {},
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    if (!("model" in params)) return this.#load(params, options.signal);
+    return this.#stream(method, params, params.model, options);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...new Set(this.#slots.values())].map((slot) => this.#remove(slot)));
+  }
+
+  /** What is resident, at once: a worker that computes is reported as it last was. */
+  async models(): Promise<readonly PoolModel[]> {
+    const slots = [...new Set(this.#slots.values())];
+    await Promise.all(slots.map((slot) => this.#refresh(slot)));
+    return slots.flatMap((slot) => (slot.resident ? [{ ...slot.resident, requests: slot.requests }] : []));
+  }
+
+  async *#stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    model: string,
+    options: EngineOptions,
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    const slot = this.#slotOf(model);
+    slot.requests++;
+    try {
+      yield* (await slot.engine).stream(method, params, options);
+    } finally {
+      slot.requests--;
+    }
+  }
+
+  async #counted<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
+    slot.requests++;
+    try {
+      return await work();
+    } finally {
+      slot.requests--;
+    }
+  }
+
+  /** All who load the same model meanwhile read the progress of one load. */
+  async *#load(params: LoadParams, signal: AbortSignal | undefined): AsyncGenerator<LoadEvent, void, void> {
+    const wanted = JSON.stringify([params.name, params.device, params.precision]);
+    let slot = this.#slots.get(wanted);
+    // A slot without a model whose loading was given up is on its way out.
+    if (!slot || (!slot.resident && !slot.loading?.running)) {
+      slot = this.#start(params.name);
+      this.#slots.set(wanted, slot);
+    }
+    if (!slot.loading?.running) slot.loading = new Broadcast((stop) => this.#loadInto(slot, params, stop));
+    yield* slot.loading.read(signal);
+  }
+
+  async *#loadInto(slot: Slot, params: LoadParams, signal: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
+    try {
+      const engine = await slot.engine;
+      for await (const event of engine.stream("load", params, { signal })) {
+        yield event.type === "ready" ? this.#settle(slot, event.model) : event;
+      }
+    } finally {
+      if (!slot.resident) await this.#remove(slot);
+    }
+  }
+
+  /** The same weights can be asked for in several ways: the first worker that has them serves all. */
+  #settle(slot: Slot, model: ModelInfo): LoadEvent {
+    const first = [...this.#slots.values()].find((other) => other !== slot && other.resident?.model.key === model.key);
+    if (!first) {
+      slot.resident ??= { model, adapters: [], mappedBytes: 0 };
+      return { type: "ready", model };
+    }
+    for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, first);
+    return { type: "ready", model: { ...model, resident: true } };
+  }
+
+  #start(name: string): Slot {
+    const worker = this.#startWorker(name);
+    const lost =
+      `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as of their ` +
+      "last finished step. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+    const engine = RemoteEngine.connect(worker.channel, lost);
+    const slot: Slot = { name, worker, engine, requests: 0 };
+    engine.catch(() => undefined);
+    void worker.exited.then(() => this.#remove(slot));
+    return slot;
+  }
+
+  #slotOf(model: string): Slot {
+    for (const slot of this.#slots.values()) if (slot.resident?.model.key === model) return slot;
+    throw new GlmError(
+      "model-not-loaded",
+      `No model of key ${model} is loaded here: it was unloaded, or its worker ended. Load it again.`,
+    );
+  }
+
+  async #remove(slot: Slot): Promise<void> {
+    for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.delete(wanted);
+    await slot.engine.then((engine) => engine.close()).catch(() => undefined);
+    await slot.worker.stop();
+  }
+
+  async #refresh(slot: Slot): Promise<void> {
+    if (!slot.resident) return;
+    const fresh = (await slot.engine).call("models", {}, { signal: AbortSignal.timeout(FRESH_MS) });
+    const found = await fresh.catch(() => undefined);
+    const resident = found?.find(({ model }) => model.key === slot.resident?.model.key);
+    if (resident) slot.resident = resident;
+  }
+}

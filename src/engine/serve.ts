@@ -1,0 +1,185 @@
+/** @file The server's side of the protocol: lets one client ask any engine, and stops its work when it cancels or leaves. */
+import type { Channel } from "./channel.ts";
+import type { CallName, Calls, Engine, GradientInfo, StreamName } from "./engine.ts";
+import {
+  type CallMessage,
+  type ClientMessage,
+  type Hello,
+  PROTOCOL,
+  refusal,
+  type ServerMessage,
+  type StreamMessage,
+  toWire,
+} from "./protocol.ts";
+import { version } from "../version.ts";
+
+export interface ServeOptions {
+  /** Answers `status` questions; they are about the whole server, not about one client. */
+  readonly status?: () => Promise<unknown>;
+  /** Told once, when the client is gone and its work has been told to stop. */
+  readonly onGone?: () => void;
+}
+
+/** Serves one client until it leaves. The engine stays open. */
+export function serveEngine(
+  channel: Channel<ServerMessage, ClientMessage>,
+  engine: Engine,
+  options: ServeOptions = {},
+): void {
+  const session = new Session(channel, engine, options);
+  channel.open({ message: (message) => session.receive(message), closed: () => session.end() });
+}
+
+/** What one client asked for and has not been answered yet. */
+interface Job {
+  readonly abort: AbortController;
+  /** For streams: allows more events. */
+  readonly grant?: (credit: number) => void;
+}
+
+type GradientsRef = Calls["releaseGradients"]["params"];
+
+class Session {
+  readonly #channel: Channel<ServerMessage, ClientMessage>;
+  readonly #engine: Engine;
+  readonly #options: ServeOptions;
+  readonly #jobs = new Map<number, Job>();
+  /** Gradients this client holds in the engine, by model and handle. */
+  readonly #gradients = new Map<string, GradientsRef>();
+  #ended = false;
+
+  constructor(channel: Channel<ServerMessage, ClientMessage>, engine: Engine, options: ServeOptions) {
+    this.#channel = channel;
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  receive(message: ClientMessage): void {
+    switch (message.type) {
+      case "hello":
+        return this.#welcome(message);
+      case "call":
+        return this.#run(message.id, (abort) => this.#call(message, abort));
+      case "stream":
+        return this.#stream(message);
+      case "status":
+        return this.#run(message.id, async () => this.#options.status?.());
+      case "more":
+        return this.#jobs.get(message.id)?.grant?.(message.credit);
+      case "cancel":
+        return this.#jobs.get(message.id)?.abort.abort();
+      case "bye":
+        this.#channel.close();
+        return this.end();
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const job of this.#jobs.values()) job.abort.abort();
+    for (const held of this.#gradients.values()) this.#release(held);
+    this.#options.onGone?.();
+  }
+
+  #welcome(client: Hello): void {
+    const refused = refusal(client);
+    if (!refused) return this.#send({ type: "welcome", protocol: PROTOCOL, version, pid: process.pid });
+    this.#send({ type: "refused", error: toWire(refused) });
+    this.#channel.close();
+    this.end();
+  }
+
+  /** Runs a question to its one answer. */
+  #run(id: number, work: (abort: AbortController) => Promise<unknown>): void {
+    const abort = new AbortController();
+    this.#jobs.set(id, { abort });
+    work(abort)
+      .then((value) => this.#send({ type: "result", id, value }))
+      .catch((error: unknown) => this.#send({ type: "error", id, error: toWire(error) }))
+      .finally(() => this.#jobs.delete(id));
+  }
+
+  async #call(message: CallMessage, { signal }: AbortController): Promise<unknown> {
+    const result: unknown = await ask(this.#engine, message, signal);
+    this.#noteGradients(message, result, signal);
+    return result;
+  }
+
+  /** Remembers which gradients the client holds, so that they do not outlive it. */
+  #noteGradients(message: CallMessage, result: unknown, { aborted }: AbortSignal): void {
+    const forget = (model: string, handle: number): boolean => this.#gradients.delete(`${model} ${handle}`);
+    if (message.method === "releaseGradients") forget(message.params.model, message.params.handle);
+    if (message.method === "optimizerStep") for (const handle of message.params.handles) forget(message.params.model, handle);
+    if (message.method !== "gradients") return;
+    const held = { model: message.params.model, handle: (result as GradientInfo).handle };
+    if (aborted) this.#release(held);
+    else this.#gradients.set(`${held.model} ${held.handle}`, held);
+  }
+
+  #release(held: GradientsRef): void {
+    this.#engine.call("releaseGradients", held).catch(() => undefined);
+  }
+
+  #stream<M extends StreamName>(message: StreamMessage<M>): void {
+    const { id } = message;
+    const abort = new AbortController();
+    const credit = new Credit(message.credit, abort.signal);
+    this.#jobs.set(id, { abort, grant: (more) => credit.grant(more) });
+    this.#events(message, abort.signal, credit)
+      .then(() => this.#send({ type: "end", id }))
+      .catch((error: unknown) => this.#send({ type: "error", id, error: toWire(error) }))
+      .finally(() => this.#jobs.delete(id));
+  }
+
+  /** The engine is asked for an event only when the client has room for it: a paused reader pauses the work. */
+  async #events<M extends StreamName>(message: StreamMessage<M>, signal: AbortSignal, credit: Credit): Promise<void> {
+    const events = this.#engine.stream(message.method, message.params, { signal });
+    try {
+      while (await credit.take()) {
+        const { done, value } = await events.next();
+        if (done) return;
+        this.#send({ type: "event", id: message.id, value });
+      }
+    } finally {
+      await events.return();
+    }
+  }
+
+  #send(message: ServerMessage): void {
+    if (!this.#ended) this.#channel.send(message);
+  }
+}
+
+function ask<M extends CallName>(engine: Engine, { method, params }: CallMessage<M>, signal: AbortSignal): Promise<unknown> {
+  return engine.call(method, params, { signal });
+}
+
+/** How many events a client has room for. */
+class Credit {
+  readonly #signal: AbortSignal;
+  #left: number;
+  #wake: (() => void) | undefined;
+
+  constructor(left: number, signal: AbortSignal) {
+    this.#left = left;
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#wake?.(), { once: true });
+  }
+
+  grant(more: number): void {
+    this.#left += more;
+    this.#wake?.();
+  }
+
+  /** Waits for room; false when the stream was cancelled meanwhile. */
+  async take(): Promise<boolean> {
+    while (this.#left === 0 && !this.#signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#left--;
+    return !this.#signal.aborted;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * @file The client's end of a ZeroMQ connection to a runtime: a channel that notices when the other side is gone.
+ *
+ * An empty frame is a heartbeat: sent while the connection lasts, answered at once by a runtime that lives. This runs
+ * in a thread of its own (link-worker.ts), so a busy notebook cell never makes its connection look dead.
+ */
+import type { Channel, Listener } from "./channel.ts";
+import { decode, encode } from "./codec.ts";
+import type { ClientMessage, ServerMessage } from "./protocol.ts";
+import { Dealer } from "./sockets.ts";
+
+/** Heartbeats are sent this often, in milliseconds. */
+export const BEAT_MS = 1000;
+/** So many heartbeats without any sign of life mean that the other side is gone. */
+export const MISSED_BEATS = 10;
+
+export class SocketClient implements Channel<ClientMessage, ServerMessage> {
+  readonly #socket: Dealer;
+  readonly #beat: NodeJS.Timeout;
+  #outbox: Promise<void> = Promise.resolve();
+  #listener: Listener<ServerMessage> | undefined;
+  #missed = 0;
+  #connected = false;
+  #closed = false;
+
+  /** @param address a ZeroMQ address: "ipc:///path" or "tcp://host:port" */
+  constructor(address: string) {
+    this.#socket = new Dealer({ sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 0 });
+    this.#socket.events.on("connect", () => {
+      this.#connected = true;
+    });
+    this.#socket.events.on("disconnect", () => this.#fail());
+    this.#socket.connect(address);
+    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
+  }
+
+  send(message: ClientMessage): void {
+    this.#write(encode(message));
+  }
+
+  open(listener: Listener<ServerMessage>): void {
+    this.#listener = listener;
+    void this.#receive(listener);
+  }
+
+  /** The thread lives as long as its connection does. */
+  attend(): void {}
+
+  /** Settles when what was sent last ("bye") has left and the socket is closed. */
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#outbox;
+    this.#socket.close();
+  }
+
+  async #receive(listener: Listener<ServerMessage>): Promise<void> {
+    try {
+      for await (const frames of this.#socket) {
+        this.#missed = 0;
+        if (this.#closed) return;
+        if (frames.length === 1 && frames[0]?.length === 0) continue;
+        listener.message(decode(frames) as ServerMessage);
+      }
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Sends one after another: ZeroMQ takes no message while it is busy with one. */
+  #write(frames: Uint8Array[]): void {
+    if (this.#closed) return;
+    this.#outbox = this.#outbox.then(() => this.#socket.send(frames)).catch((error: Error) => this.#fail(error));
+  }
+
+  /** Counts beats, not seconds: after the machine slept, the other side gets its chance to answer first. */
+  #onBeat(): void {
+    this.#missed++;
+    if (this.#connected && this.#missed > MISSED_BEATS) this.#fail();
+    else if (this.#connected) this.#write([new Uint8Array(0)]);
+  }
+
+  #fail(reason?: Error): void {
+    if (this.#closed) return;
+    this.#stop();
+    this.#listener?.closed(reason);
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    clearInterval(this.#beat);
+  }
+}

@@ -1,0 +1,143 @@
+/** @file The runtime's ZeroMQ socket: one channel for every client that greets, ended when the client is gone. */
+import type { Channel, Listener } from "./channel.ts";
+import { decode, encode } from "./codec.ts";
+import { type ClientMessage, type ServerMessage, toWire } from "./protocol.ts";
+import { GlmError } from "../errors.ts";
+import { BEAT_MS, MISSED_BEATS } from "./socket-client.ts";
+import { Router } from "./sockets.ts";
+
+const HEARTBEAT = new Uint8Array(0);
+
+export class SocketServer {
+  readonly #socket: Router;
+  readonly #accept: (client: Channel<ServerMessage, ClientMessage>) => void;
+  readonly #clients = new Map<string, ClientChannel>();
+  readonly #beat: NodeJS.Timeout;
+  #outbox: Promise<void> = Promise.resolve();
+
+  /**
+   * Binds a ZeroMQ address. Whoever calls this holds the lock of the address: ZeroMQ takes a live one over silently.
+   * @param accept gets a channel for each client; its first message is the client's greeting
+   */
+  static async bind(address: string, accept: (client: Channel<ServerMessage, ClientMessage>) => void): Promise<SocketServer> {
+    // `mandatory` makes a message to a client that is gone an error instead of nothing.
+    const socket = new Router({ mandatory: true, sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 500 });
+    await socket.bind(address);
+    return new SocketServer(socket, accept);
+  }
+
+  private constructor(socket: Router, accept: (client: Channel<ServerMessage, ClientMessage>) => void) {
+    this.#socket = socket;
+    this.#accept = accept;
+    // ZeroMQ says that somebody left, not who: a beat to everybody finds out.
+    socket.events.on("disconnect", () => this.#probe());
+    this.#beat = setInterval(() => this.#countBeats(), BEAT_MS);
+    void this.#receive();
+  }
+
+  /** Ends all channels and the socket; what was sent still leaves. */
+  async close(): Promise<void> {
+    clearInterval(this.#beat);
+    for (const client of [...this.#clients.values()]) client.close();
+    await this.#outbox;
+    this.#socket.close();
+  }
+
+  async #receive(): Promise<void> {
+    for await (const [identity, ...frames] of this.#socket) {
+      if (identity === undefined) continue;
+      const key = identity.toString("hex");
+      const client = this.#clients.get(key);
+      if (client) client.missed = 0;
+      if (frames.length === 1 && frames[0]?.length === 0) this.#onBeat(identity, client);
+      else this.#onMessage(key, identity, client, frames);
+    }
+  }
+
+  #onBeat(identity: Buffer, client: ClientChannel | undefined): void {
+    if (client) this.#write(identity, [HEARTBEAT]);
+    else this.#refuse(identity, "this runtime does not know you: it was started anew, or had not heard of you for too long");
+  }
+
+  #onMessage(key: string, identity: Buffer, known: ClientChannel | undefined, frames: Buffer[]): void {
+    let message: ClientMessage;
+    try {
+      message = decode(frames) as ClientMessage;
+    } catch (error) {
+      return this.#refuse(identity, `a message could not be read: ${error instanceof Error ? error.message : error}`);
+    }
+    if (known) return known.deliver(message);
+    if (message.type === "bye") return;
+    if (message.type !== "hello") return this.#onBeat(identity, undefined);
+    const client = new ClientChannel(
+      (out) => this.#write(identity, out),
+      () => this.#clients.delete(key),
+    );
+    this.#clients.set(key, client);
+    this.#accept(client);
+    client.deliver(message);
+  }
+
+  #refuse(identity: Buffer, why: string): void {
+    const refused: ServerMessage = { type: "refused", error: toWire(new GlmError("runtime-lost", why)) };
+    this.#write(identity, encode(refused));
+  }
+
+  /** Sends one after another: ZeroMQ takes no message while it is busy with one. */
+  #write(identity: Buffer, frames: readonly Uint8Array[]): void {
+    this.#outbox = this.#outbox.then(() =>
+      this.#socket.send([identity, ...frames]).catch(() => this.#clients.get(identity.toString("hex"))?.fail()),
+    );
+  }
+
+  #probe(): void {
+    for (const key of this.#clients.keys()) this.#write(Buffer.from(key, "hex"), [HEARTBEAT]);
+  }
+
+  #countBeats(): void {
+    for (const client of [...this.#clients.values()]) {
+      if (++client.missed > MISSED_BEATS) client.fail();
+    }
+  }
+}
+
+/** What one client sees of the socket. */
+class ClientChannel implements Channel<ServerMessage, ClientMessage> {
+  /** Beats since the client was last heard. */
+  missed = 0;
+  readonly #write: (frames: Uint8Array[]) => void;
+  readonly #forget: () => void;
+  #listener: Listener<ClientMessage> | undefined;
+  #closed = false;
+
+  constructor(write: (frames: Uint8Array[]) => void, forget: () => void) {
+    this.#write = write;
+    this.#forget = forget;
+  }
+
+  send(message: ServerMessage): void {
+    if (!this.#closed) this.#write(encode(message));
+  }
+
+  open(listener: Listener<ClientMessage>): void {
+    this.#listener = listener;
+  }
+
+  attend(): void {}
+
+  deliver(message: ClientMessage): void {
+    if (!this.#closed) this.#listener?.message(message);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#forget();
+  }
+
+  fail(): void {
+    if (this.#closed) return;
+    this.close();
+    this.#listener?.closed();
+  }
+}
