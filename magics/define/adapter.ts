@@ -1,0 +1,129 @@
+/** @file %adapter: lists, chooses, makes, saves, loads, merges and deletes adapters. */
+import { printCode, type Code } from "../code.ts";
+import { MagicError } from "../error.ts";
+import type { Call, Command, Magic } from "../magic.ts";
+import type { OptionTable } from "../option.ts";
+import { RUNTIME, textValue } from "../values.ts";
+import { declared, MODEL_OPTION, propertiesOf, required, runtimeCall, shownModel, shownVariable, TO_OPTION } from "./common.ts";
+import { METHOD_OPTIONS, methodCall, methodOf } from "./method.ts";
+
+const list: Command = {
+  usage: "",
+  summary: "Lists the adapters of this notebook and the shared ones.",
+  options: MODEL_OPTION,
+  positional: 0,
+  expand: (call) => ({ expression: runtimeCall("adapterList", [], propertiesOf(call, ["model"])) }),
+  show: (call) => `console.table(await ${shownModel(call)}.adapters());`,
+};
+
+/** A command that takes an adapter's name, and maybe a folder. */
+function named(
+  name: string,
+  summary: string,
+  extra: { folder?: "optional" | "required"; options?: OptionTable; properties?: readonly string[]; show(call: Call): string },
+): Command {
+  const usage = { optional: "NAME [FOLDER]", required: "NAME FOLDER", none: "NAME" }[extra.folder ?? "none"];
+  return {
+    usage,
+    summary,
+    options: { ...extra.options, ...MODEL_OPTION },
+    positional: extra.folder ? 2 : 1,
+    completes: "adapter",
+    expand(call) {
+      const adapter = nameOf(call);
+      const [, folder] = call.arguments.positional;
+      if (extra.folder === "required") required(call, 1, `a folder: ${call.title} ${adapter.text} ./folder`);
+      const values = [textValue(adapter), ...(folder ? [textValue(folder)] : [])];
+      const properties = propertiesOf(call, [...(extra.properties ?? []), "model"]);
+      const target = extra.options && "to" in extra.options ? declared(call) : {};
+      return { expression: runtimeCall(name, values, properties), ...target };
+    },
+    show: extra.show,
+  };
+}
+
+function nameOf(call: Call) {
+  const word = required(call, 0, `the name of an adapter: ${call.title} dream`);
+  if (word.text !== "none" || word.quoted) return word;
+  throw new MagicError('"none" stands for the base model and cannot name an adapter.', word.from, word.to - word.from);
+}
+
+const use: Command = {
+  usage: "NAME|none",
+  summary: "Answers with this adapter from now on; none is the base model.",
+  options: MODEL_OPTION,
+  positional: 1,
+  completes: "adapter",
+  expand(call) {
+    const word = required(call, 0, "the name of an adapter, or none: %adapter use dream");
+    const value: Code = word.text === "none" && !word.quoted ? [{ text: "null", at: word.from }] : textValue(word);
+    return { expression: runtimeCall("adapterUse", [value], propertiesOf(call, ["model"])) };
+  },
+  show: (call) => `await ${shownModel(call)}.ask("...", { adapter: ${shownName(call)} });`,
+};
+
+const create: Command = {
+  usage: "NAME",
+  summary: "Makes an adapter; it has no effect until it is trained.",
+  options: { ...METHOD_OPTIONS, ...TO_OPTION, ...MODEL_OPTION },
+  positional: 1,
+  expand(call) {
+    const values = [textValue(nameOf(call)), methodCall(call, `${RUNTIME}.`)];
+    return { expression: runtimeCall("adapterNew", values, propertiesOf(call, ["model"])), ...declared(call) };
+  },
+  show(call) {
+    const made = `${shownModel(call)}.createAdapter(${shownName(call)}, ${printCode(methodCall(call, ""), call.source)})`;
+    return `import { ${methodOf(call)} } from "glmlab";\n\nconst ${variableOf(call)} = await ${made};`;
+  },
+};
+
+function shownName(call: Call): string {
+  const [word] = call.arguments.positional;
+  return word?.text === "none" && !word.quoted ? "null" : word ? printCode(textValue(word), call.source) : "";
+}
+
+function variableOf(call: Call): string {
+  return shownVariable(call.arguments.positional[0]?.text ?? "", "adapter");
+}
+
+/** `const dream = await glm.adapter("dream");` and what is done with it. */
+function onAdapter(call: Call, action: string): string {
+  const variable = variableOf(call);
+  return `const ${variable} = await ${shownModel(call)}.adapter(${shownName(call)});\nawait ${variable}.${action};`;
+}
+
+function shownFolder(call: Call): string {
+  const [name, folder] = call.arguments.positional;
+  return folder ? printCode(textValue(folder), call.source) : JSON.stringify(`./${name?.text ?? "adapter"}`);
+}
+
+export const adapter: Magic = {
+  summary: "Adapters: lists, chooses, makes, saves, loads, merges and deletes them.",
+  examples: [
+    "%adapter list",
+    "%adapter use dream",
+    "%adapter new dream --r 8 --alpha 32 --targets query_key_value,dense",
+    "%adapter save dream ./dream",
+    "%adapter load dream ./dream",
+  ],
+  line: {
+    list,
+    use,
+    new: create,
+    save: named("adapterSave", "Saves an adapter as PEFT's files, in ./NAME by default.", {
+      folder: "optional",
+      show: (call) => onAdapter(call, `save(${shownFolder(call)})`),
+    }),
+    load: named("adapterLoad", "Loads an adapter from PEFT's files.", {
+      folder: "required",
+      options: TO_OPTION,
+      show: (call) => `const ${variableOf(call)} = await ${shownModel(call)}.loadAdapter(${shownName(call)}, ${shownFolder(call)});`,
+    }),
+    merge: named("adapterMerge", "Makes an adapter's effect part of the weights that this notebook sees.", {
+      show: (call) => onAdapter(call, "merge()"),
+    }),
+    delete: named("adapterDelete", "Deletes an adapter, also from disk; files that were saved stay.", {
+      show: (call) => onAdapter(call, "dispose()"),
+    }),
+  },
+};

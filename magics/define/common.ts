@@ -1,0 +1,70 @@
+/** @file What the definitions of several magics share. */
+import { type Code, objectLiteral, printCode } from "../code.ts";
+import { MagicError } from "../error.ts";
+import type { Call } from "../magic.ts";
+import { type OptionTable, propertyOf } from "../option.ts";
+import { RUNTIME } from "../values.ts";
+import type { Word } from "../words.ts";
+
+/** Any magic that needs a model takes the current one, or this one. */
+export const MODEL_OPTION = {
+  model: { kind: "variable", help: "The variable of another model than the one that %model loaded last." },
+} as const satisfies OptionTable;
+
+/** Declares a variable with the magic's value. */
+export const TO_OPTION = {
+  to: { kind: "declares", help: "Declare a variable with the result." },
+} as const satisfies OptionTable;
+
+/** The given options among `names` as properties of an object, in the table's order. */
+export function propertiesOf(call: Call, names: readonly string[]): readonly (readonly [string, Code])[] {
+  return names.flatMap((name) => {
+    const given = call.arguments.options.get(name);
+    return given ? [[propertyOf(name), given.value] as const] : [];
+  });
+}
+
+/** `await __glmlab.name(arguments, { options })`; without options, no object. */
+export function runtimeCall(name: string, values: readonly Code[], properties: readonly (readonly [string, Code])[]): Code {
+  const last = properties.length > 0 ? [objectLiteral(properties)] : [];
+  const all = [...values, ...last].flatMap((value, index) => (index === 0 ? value : [", ", ...value]));
+  return [`await ${RUNTIME}.${name}(`, ...all, ")"];
+}
+
+/** The variable that `--to` names, for statements; where the value is used already, `--to` makes no sense. */
+export function declared(call: Call, option = "to"): { declares?: Code } {
+  const given = call.arguments.options.get(option);
+  if (!given) return {};
+  if (!call.isValue) return { declares: given.value };
+  const message = `--${option} declares a variable, and so does the assignment: leave one of them out.`;
+  throw new MagicError(message, given.name.from, given.name.to - given.name.from);
+}
+
+/** The word at this place, or an error that says what is missing. */
+export function required(call: Call, index: number, what: string): Word {
+  const word = call.arguments.positional[index];
+  if (word) return word;
+  throw new MagicError(`${call.title} needs ${what}.`, call.from, call.to - call.from);
+}
+
+/** `{ epochs: 100, lr: 5e-3 }` for shown code; "" when nothing is given. */
+export function shownObject(call: Call, names: readonly string[]): string {
+  const properties = propertiesOf(call, names);
+  return properties.length === 0 ? "" : printCode(objectLiteral(properties), call.source);
+}
+
+/** The call's arguments, options last and left out when there are none. */
+export function shownArguments(...values: readonly string[]): string {
+  return values.filter((value) => value !== "").join(", ");
+}
+
+/** The model's variable in shown code. */
+export function shownModel(call: Call): string {
+  const given = call.arguments.options.get("model");
+  return given ? printCode(given.value, call.source) : "glm";
+}
+
+/** A name as a variable in shown code: itself where it can be one. */
+export function shownVariable(name: string, otherwise: string): string {
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) ? name : otherwise;
+}

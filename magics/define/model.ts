@@ -1,0 +1,65 @@
+/** @file %model: load a model and declare a variable for it. */
+import { code, printCode } from "../code.ts";
+import { MagicError } from "../error.ts";
+import type { Call, Expanded, Magic } from "../magic.ts";
+import type { OptionTable } from "../option.ts";
+import { textValue } from "../values.ts";
+import { declared, propertiesOf, runtimeCall, shownArguments, shownObject } from "./common.ts";
+
+const OPTIONS = {
+  as: { kind: "declares", default: "glm", help: "The variable that holds the model." },
+  device: { kind: "choice", choices: ["auto", "cpu", "webgpu", "cuda"], default: "auto", help: "Where it computes." },
+  precision: {
+    kind: "choice",
+    choices: ["exact", "fast"],
+    default: "exact",
+    help: "exact meets the reference to 1e-4; fast is quicker and states its deviation.",
+  },
+  quantize: { kind: "choice", choices: ["int8", "int4"], help: "Keep the weights in fewer bits." },
+  revision: { kind: "text", value: "REVISION", help: "The branch, tag or commit of a downloaded model." },
+  runtime: {
+    kind: "text",
+    value: "auto|none|URL",
+    default: "auto",
+    help: "auto shares the weights with other notebooks, none keeps them in this kernel, an address is another runtime's.",
+  },
+  use: {
+    kind: "variable",
+    help: "Make a model that a cell has loaded itself the current one.",
+    conflicts: ["as", "device", "precision", "quantize", "revision", "runtime"],
+  },
+} as const satisfies OptionTable;
+
+const LOAD_NAMES = ["device", "precision", "quantize", "revision", "runtime"];
+
+function expand(call: Call): Expanded {
+  const [name] = call.arguments.positional;
+  const used = call.arguments.options.get("use");
+  if (used) {
+    if (name) throw new MagicError("%model takes a name or --use, not both.", name.from, name.to - name.from);
+    return { expression: runtimeCall("useModel", [used.value], []) };
+  }
+  if (!name) {
+    const [first] = call.arguments.options.values();
+    if (first) throw new MagicError("%model needs the name of a model: %model tiny", call.from, call.to - call.from);
+    return { expression: runtimeCall("currentModel", [], []) };
+  }
+  const variable = declared(call, "as").declares ?? ["glm"];
+  const expression = runtimeCall("model", [textValue(name)], propertiesOf(call, LOAD_NAMES));
+  return call.isValue ? { expression } : { expression, declares: variable };
+}
+
+function show(call: Call): string {
+  const [name] = call.arguments.positional;
+  if (!name) return "glm.info;";
+  const variable = call.arguments.options.get("as");
+  const target = variable ? printCode(variable.value, call.source) : "glm";
+  const values = shownArguments(printCode(textValue(name), call.source), shownObject(call, LOAD_NAMES));
+  return printCode(code`import { load } from "glmlab";\n\nconst ${target} = await load(${values});`, call.source);
+}
+
+export const model: Magic = {
+  summary: "Loads a model and declares a variable for it; alone, says which one is loaded.",
+  examples: ["%model tiny", "%model ./chatglm3-6b --device cpu --as big", "const small = %model tiny", "%model --use mine"],
+  line: { "": { usage: "[NAME]", summary: "Loads a model, declares a variable.", options: OPTIONS, positional: 1, expand, show } },
+};

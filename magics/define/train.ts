@@ -1,0 +1,130 @@
+/** @file %%train: fine-tune an adapter on the cell's rows. */
+import type { FitOptions } from "../../src/train/trainer.ts";
+import { printCode, type Code } from "../code.ts";
+import { MagicError } from "../error.ts";
+import type { Call, Command, Expanded, Magic } from "../magic.ts";
+import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
+import { RUNTIME, rowsValue, textValue } from "../values.ts";
+import {
+  declared,
+  MODEL_OPTION,
+  propertiesOf,
+  required,
+  runtimeCall,
+  shownArguments,
+  shownModel,
+  shownObject,
+  shownVariable,
+  TO_OPTION,
+} from "./common.ts";
+import { choosesMethod, METHOD_OPTIONS, methodCall, methodOf } from "./method.ts";
+
+type FitOption = Kebab<keyof FitOptions & string>;
+
+/** Every option of the library's `fit`, and no other: a missing one does not compile. */
+const FIT_OPTIONS = {
+  epochs: { kind: "integer", min: 1, help: "Passes over the rows." },
+  lr: { kind: "number", above: 0, help: "Learning rate." },
+  "batch-size": { kind: "integer", min: 1, help: "Rows in a batch." },
+  accumulate: { kind: "integer", min: 1, help: "Batches whose gradients make one step." },
+  clip: { kind: "number", min: 0, help: "Largest gradient norm; 0 turns clipping off." },
+  "weight-decay": { kind: "number", min: 0, help: "AdamW's weight decay." },
+  scheduler: { kind: "choice", choices: ["constant", "linear", "cosine"], help: "How the learning rate goes on." },
+  warmup: { kind: "integer", min: 0, help: "Steps in which the learning rate rises." },
+  patience: { kind: "integer", min: 0, help: "Stop after this many epochs without a better loss; 0 never stops." },
+  rehearse: {
+    kind: "rows",
+    unanswered: true,
+    help: "Rows mixed into every batch so that what the model knew stays; the base answers those without a response.",
+  },
+  "rehearse-per-batch": { kind: "integer", min: 1, help: "How many of them join each batch." },
+  "max-length": { kind: "integer", min: 2, help: "Longest row in tokens; longer prompts lose their start." },
+  seed: { kind: "integer", min: 0, help: "The same seed reproduces the run." },
+} as const satisfies Readonly<Record<FitOption, OptionSpec>>;
+
+const OPTIONS: OptionTable = {
+  ...METHOD_OPTIONS,
+  ...FIT_OPTIONS,
+  val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
+  new: { kind: "flag", help: "Start again with a new adapter, where one of this name exists." },
+  ...TO_OPTION,
+  ...MODEL_OPTION,
+};
+
+const FIT_NAMES = Object.keys(FIT_OPTIONS);
+
+function expand(call: Call): Expanded {
+  const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
+  const given = call.arguments.options.get("val");
+  const validation = given ? [["validation", given.value] as const] : [];
+  const method = choosesMethod(call) ? [["method", methodCall(call, `${RUNTIME}.`)] as const] : [];
+  const properties = [...method, ...propertiesOf(call, FIT_NAMES), ...validation, ...propertiesOf(call, ["new", "model"])];
+  return { expression: runtimeCall("train", [textValue(name), rowsOf(call)], properties), ...declared(call) };
+}
+
+/** The rows: `@file` or a variable on the magic's line, `@file` or data below it. */
+function rowsOf(call: Call): Code {
+  const [, word] = call.arguments.positional;
+  const body = call.body ? call.source.slice(call.body.from, call.body.to).trim() : "";
+  if (word && body !== "") {
+    const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
+    throw new MagicError(message, word.from, word.to - word.from);
+  }
+  if (word) return rowsValue(call.title, word);
+  if (body === "") {
+    const where = call.body ? "JSON or JSON lines below it, or @file" : "@file or a variable after the name";
+    throw new MagicError(`${call.title} needs rows to train on: ${where}.`, call.from, call.to - call.from);
+  }
+  const from = call.body?.from ?? call.to;
+  const file = /^@(\S[^\n]*)$/.exec(body)?.[1];
+  if (file !== undefined) return [`await ${RUNTIME}.readRows(`, { text: JSON.stringify(file.trim()), at: from }, ")"];
+  // With the line breaks above it, faults name the cell's own lines.
+  const above = call.source.slice(0, from).replace(/[^\n]/g, "");
+  const data = { text: JSON.stringify(above + call.source.slice(from)), at: from };
+  return [`${RUNTIME}.parseRows(`, data, `, { subject: "The cell's data" })`];
+}
+
+function show(call: Call): string {
+  const name = call.arguments.positional[0];
+  const variable = shownVariable(name?.text ?? "", "adapter");
+  const given = call.arguments.options.get("val");
+  const rows = printCode(rowsOf(call), call.source);
+  const fit = shownArguments("rows", shownObject(call, FIT_NAMES));
+  const withValidation = given
+    ? fit.endsWith("}")
+      ? fit.replace(/ }$/, `, validation: ${printCode(given.value, call.source)} }`)
+      : `${fit}, { validation: ${printCode(given.value, call.source)} }`
+    : fit;
+  const made = `createAdapter(${name ? printCode(textValue(name), call.source) : ""}, ${printCode(methodCall(call, ""), call.source)})`;
+  return [
+    `import { ${methodOf(call)} } from "glmlab";`,
+    "",
+    `const rows = ${rows};`,
+    `const ${variable} = await ${shownModel(call)}.${made};`,
+    `for await (const event of ${variable}.fit(${withValidation})) {`,
+    '  if (event.type === "step") console.log(event.step, event.loss);',
+    "}",
+  ].join("\n");
+}
+
+const command = (place: "line" | "cell"): Command => ({
+  usage: place === "cell" ? "NAME [@FILE]" : "NAME @FILE|VAR",
+  summary: place === "cell" ? "Trains on the rows below: JSON, JSON lines or @file." : "Trains on a file or a variable.",
+  options: OPTIONS,
+  positional: 2,
+  completes: "adapter",
+  ...(place === "cell" ? { text: "data" as const } : {}),
+  expand,
+  show,
+});
+
+export const train: Magic = {
+  summary: "Trains an adapter: live loss chart, progress, the best values kept. Interrupting keeps the last finished step.",
+  examples: [
+    '%%train dream --epochs 100 --lr 5e-3\n{"prompt": "啥是梦中情炉？", "response": "..."}',
+    "%%train dream --r 8 --alpha 32 --val 0.1 --patience 5\n@facts.jsonl",
+    "const result = %train dream rows --rehearse others --seed 1",
+  ],
+  line: { "": command("line") },
+  cell: command("cell"),
+};

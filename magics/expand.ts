@@ -1,0 +1,171 @@
+/** @file Expands the magics of a cell to TypeScript: the one entry point for whoever runs cells. */
+import { suggestion } from "../src/options.ts";
+import type { Code } from "./code.ts";
+import { MagicError } from "./error.ts";
+import { type Candidate, declares, nextCandidate, placeAfter, readsAsModulo } from "./find.ts";
+import type { Call, Command, Expanded } from "./magic.ts";
+import { parseArguments } from "./parse.ts";
+import { ExpandedCell } from "./positions.ts";
+import { MAGICS } from "./table.ts";
+import { RUNTIME } from "./values.ts";
+import { type Word, nextWord } from "./words.ts";
+
+export interface Expansion {
+  /** TypeScript, to be compiled and run in place of the cell. */
+  readonly code: string;
+  /** False when there was nothing to expand: then the code is the cell, unchanged. */
+  readonly isMagic: boolean;
+  /** The offset in the cell as written that an offset of the expanded code stands for. */
+  map(offset: number): number;
+  /** The offset in the expanded code that stands for an offset of the cell as written. */
+  toExpanded(offset: number): number;
+}
+
+export interface ExpandOptions {
+  /**
+   * Whether the notebook has a variable of this name. Only asked where a line such as `%params` follows an expression
+   * without a semicolon, which TypeScript could read as a modulo. Without it, TypeScript's reading stands.
+   */
+  readonly declared?: (name: string) => boolean;
+}
+
+/** Throws MagicError for a magic that is not written as it must be; TypeScript's own errors are left to TypeScript. */
+export function expand(code: string, options: ExpandOptions = {}): Expansion {
+  const cell = new ExpandedCell(code);
+  const isMagic = expandCell(code, cell) || expandLines(code, cell, options);
+  if (!isMagic) return { code, isMagic, map: (offset) => offset, toExpanded: (offset) => offset };
+  return {
+    code: cell.text,
+    isMagic,
+    map: (offset) => cell.toWritten(offset),
+    toExpanded: (offset) => cell.toExpanded(offset),
+  };
+}
+
+const PRELUDE = `import * as ${RUNTIME} from "glmlab/magics"; `;
+
+/** A cell magic takes the whole cell. */
+function expandCell(code: string, cell: ExpandedCell): boolean {
+  const start = /^\s*%%/.exec(code);
+  if (!start) return false;
+  const at = start[0].length - 2;
+  const name = /^[A-Za-z][\w-]*/.exec(code.slice(at + 2))?.[0] ?? "";
+  const nameEnd = at + 2 + name.length;
+  const magic = Object.hasOwn(MAGICS, name) ? MAGICS[name] : undefined;
+  if (!magic?.cell) {
+    const known = Object.keys(MAGICS).filter((key) => MAGICS[key]?.cell);
+    const hint = magic ? ` It takes one line: write %${name}.` : suggestion(name, known, "%%");
+    throw new MagicError(`There is no cell magic %%${name}.${hint}`, at, nameEnd - at);
+  }
+  const lineEnd = endOfLine(code, nameEnd);
+  const parsed = parseArguments(code, nameEnd, lineEnd, magic.cell, `%%${name}`);
+  const lineBreak = /^\r?\n/.exec(code.slice(lineEnd))?.[0].length ?? 0;
+  const body = { from: lineEnd + lineBreak, to: code.length };
+  const call: Call = { source: code, title: `%%${name}`, from: at, to: nameEnd, arguments: parsed, body, isValue: false };
+  cell.emit(PRELUDE, 0, 0);
+  cell.emitCode(statement(call, magic.cell), at, code.length);
+  return true;
+}
+
+function expandLines(code: string, cell: ExpandedCell, options: ExpandOptions): boolean {
+  let copied = 0;
+  let found = false;
+  for (let candidate = nextCandidate(code, 0); candidate; candidate = nextCandidate(code, Math.max(copied, candidate.nameEnd))) {
+    const prefix = cell.text + code.slice(copied, candidate.at);
+    const place = placeOf(candidate, code, prefix, options);
+    if (place === "typescript") continue;
+    if (!found) cell.emit(PRELUDE, 0, 0);
+    found = true;
+    cell.copy(copied, candidate.at);
+    const end = endOfLine(code, candidate.nameEnd);
+    const [call, command] = lineCall(code, candidate, end, place === "value");
+    cell.emitCode(place === "value" ? [...expandCall(call, command).expression, ";"] : statement(call, command), candidate.at, end);
+    copied = end;
+  }
+  cell.copy(copied, code.length);
+  return found;
+}
+
+/** Whether the candidate is a magic, and as what; throws where it can only be a magic in the wrong place. */
+function placeOf(candidate: Candidate, code: string, prefix: string, options: ExpandOptions): "statement" | "value" | "typescript" {
+  const place = placeAfter(prefix);
+  const isKnown = Object.hasOwn(MAGICS, candidate.name);
+  if (!place.statement && !place.value) return "typescript";
+  if (place.operator && !(candidate.percents === 2 && isKnown)) {
+    const isMine = isKnown && place.statement;
+    const declared = options.declared ?? (() => true);
+    const isDeclared = declares(prefix, candidate.name) || declared(candidate.name);
+    const isModulo = !isMine || (isDeclared && readsAsModulo(code.slice(candidate.at)));
+    return isModulo ? "typescript" : "statement";
+  }
+  const length = candidate.nameEnd - candidate.at;
+  if (candidate.percents === 2) {
+    if (!isKnown) throw unknownMagic(candidate);
+    throw new MagicError(`%%${candidate.name} must be the first line of its cell.`, candidate.at, length);
+  }
+  const before = code.slice(0, candidate.at).trimEnd();
+  const opensLine = before === "" || before.endsWith(";") || code.slice(before.length, candidate.at).includes("\n");
+  if (place.statement && opensLine) return "statement";
+  if (!place.statement && /(=>?|\breturn|\bawait)$/.test(before)) return "value";
+  if (!isKnown) throw unknownMagic(candidate);
+  const name = `%${candidate.name}`;
+  const message = `${name} takes the rest of its line, so it must begin a line or follow "=": const answer = ${name} ...`;
+  throw new MagicError(message, candidate.at, length);
+}
+
+/** Reads a line magic, its subcommand included. */
+function lineCall(code: string, candidate: Candidate, end: number, isValue: boolean): readonly [Call, Command] {
+  const { name, at, nameEnd } = candidate;
+  const magic = Object.hasOwn(MAGICS, name) ? MAGICS[name] : undefined;
+  if (!magic?.line) throw unknownMagic(candidate);
+  const names = Object.keys(magic.line);
+  const word = names.length > 1 ? nextWord(code, nameEnd, end) : undefined;
+  const sub = subcommandOf(word, names, name);
+  const command = magic.line[sub];
+  if (!command) throw new MagicError(`%${name} needs one of: ${names.join(", ")}.`, at, nameEnd - at);
+  const title = sub === "" ? `%${name}` : `%${name} ${sub}`;
+  const start = sub !== "" && word ? word.to : nameEnd;
+  const parsed = parseArguments(code, start, end, command, title);
+  return [{ source: code, title, from: at, to: start, arguments: parsed, isValue }, command];
+}
+
+function unknownMagic({ name, at, nameEnd, percents }: Candidate): MagicError {
+  const sign = "%".repeat(percents);
+  const known = Object.keys(MAGICS).filter((key) => (percents === 2 ? MAGICS[key]?.cell : MAGICS[key]?.line));
+  return new MagicError(`There is no magic ${sign}${name}.${suggestion(name, known, sign)}`, at, nameEnd - at);
+}
+
+function subcommandOf(word: Word | undefined, names: readonly string[], magic: string): string {
+  if (!word || word.text.startsWith("--") || word.text.startsWith("//")) return "";
+  const text = word.text.replace(/;$/, "");
+  if (names.includes(text)) return text;
+  const known = names.filter((name) => name !== "");
+  const message = `%${magic} has no "${text}".${suggestion(text, known)}`;
+  throw new MagicError(message, word.from, word.to - word.from);
+}
+
+function statement(call: Call, command: Command): Code {
+  const { expression, declares: variable } = expandCall(call, command);
+  return variable ? ["const ", ...variable, " = ", ...expression, ";"] : ["void ", ...expression, ";"];
+}
+
+function expandCall(call: Call, command: Command): Expanded {
+  const { options, positional } = call.arguments;
+  if (options.has("help")) return { expression: [`${RUNTIME}.help(${JSON.stringify(call.title)})`] };
+  const extra = positional[command.positional];
+  if (extra) {
+    const wanted = command.usage === "" ? "nothing but options" : command.usage;
+    const message = `${call.title} takes ${wanted}; "${extra.text}" is one word too many. Quote text that has spaces.`;
+    throw new MagicError(message, extra.from, extra.to - extra.from);
+  }
+  const expanded = command.expand(call);
+  if (!options.has("show-code")) return expanded;
+  return { expression: [`${RUNTIME}.showCode(${JSON.stringify(command.show(call))})`] };
+}
+
+/** The end of the line at `offset`; a backslash at its end continues it. */
+function endOfLine(code: string, offset: number): number {
+  const rest = /(?:\\\r?\n|[^\n])*/.exec(code.slice(offset))?.[0] ?? "";
+  return offset + rest.replace(/\r$/, "").length;
+}
+

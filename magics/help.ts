@@ -1,0 +1,70 @@
+/** @file What --help and %lsmagic say, derived from the magics' own tables. */
+import type { Command, Magic } from "./magic.ts";
+import { type OptionSpec, placeholder } from "./option.ts";
+import { COMMON_OPTIONS } from "./parse.ts";
+import { columnsOf, padded } from "./render/text.ts";
+import { MAGICS } from "./table.ts";
+
+/** The help of a magic (or one of its commands), by the title it has in messages: "%%train", "%adapter new". */
+export function helpText(title: string): string {
+  const [, sign = "%", name = "", sub] = /^(%%?)(\S+)(?: (\S+))?$/.exec(title) ?? [];
+  const magic = MAGICS[name];
+  if (!magic) return lsmagicText();
+  const commands = commandsOf(name, magic).filter(([shown]) => sub === undefined || shown === `${sign}${name} ${sub}`);
+  const groups = new Map<string, { options: Command["options"]; titles: string[] }>();
+  for (const [shown, { options }] of commands) {
+    const key = Object.keys(options).join();
+    const group = groups.get(key) ?? { options, titles: [] };
+    group.titles.push(shown);
+    groups.set(key, group);
+  }
+  const sections = [...groups.values()].map(({ options, titles }) =>
+    [heading(titles, groups.size), ...optionLines(options)].join("\n"),
+  );
+  return [
+    magic.summary,
+    aligned(commands.map(([shown, command]) => [`  ${`${shown} ${command.usage}`.trim()}`, command.summary])).join("\n"),
+    ...sections,
+    ["Examples", ...magic.examples.map((example) => example.replace(/^/gm, "  "))].join("\n"),
+  ].join("\n\n");
+}
+
+/** One line a magic. */
+export function lsmagicText(): string {
+  const lines = Object.entries(MAGICS).map(([name, magic]) => [signsOf(name, magic), magic.summary] as const);
+  const note = "Every magic has --help and --show-code.";
+  return [...aligned(lines), "", note].join("\n");
+}
+
+/** Names of the magics and what they are for, as rows of a table. */
+export function magicRows(): readonly (readonly [string, string])[] {
+  return Object.entries(MAGICS).map(([name, magic]) => [signsOf(name, magic), magic.summary]);
+}
+
+function signsOf(name: string, { line, cell }: Magic): string {
+  return [...(line ? [`%${name}`] : []), ...(cell ? [`%%${name}`] : [])].join("  ");
+}
+
+function commandsOf(name: string, { line, cell }: Magic): readonly (readonly [title: string, command: Command])[] {
+  const lines = Object.entries(line ?? {}).map(([sub, command]) => [`%${name} ${sub}`.trim(), command] as const);
+  return cell ? [[`%%${name}`, cell], ...lines] : lines;
+}
+
+function heading(titles: readonly string[], groups: number): string {
+  return groups === 1 ? "Options" : `Options of ${titles.join(", ")}`;
+}
+
+function optionLines(options: Command["options"]): readonly string[] {
+  const all: readonly (readonly [string, OptionSpec])[] = Object.entries({ ...options, ...COMMON_OPTIONS });
+  return aligned(
+    all.map(([name, spec]) => {
+      const fallback = spec.default === undefined ? "" : ` Default: ${spec.default}.`;
+      return [`  --${name} ${placeholder(spec)}`.trimEnd(), `${spec.help}${fallback}`];
+    }),
+  );
+}
+
+function aligned(lines: readonly (readonly [string, string])[]): readonly string[] {
+  const width = Math.max(...lines.map(([left]) => columnsOf(left)));
+  return lines.map(([left, right]) => `${padded(left, width)}  ${right}`.trimEnd());
+}

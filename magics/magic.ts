@@ -1,0 +1,56 @@
+/** @file What a magic is: commands with declared options, each of which turns what was written into TypeScript. */
+import type { Code } from "./code.ts";
+import type { OptionTable } from "./option.ts";
+import type { Arguments } from "./parse.ts";
+
+/** One use of a command in a cell. */
+export interface Call {
+  /** The whole cell. */
+  readonly source: string;
+  /** The command as the user knows it ("%adapter new"), for messages. */
+  readonly title: string;
+  /** Where the magic's name is written. */
+  readonly from: number;
+  readonly to: number;
+  readonly arguments: Arguments;
+  /** What stands below a cell magic. */
+  readonly body?: { readonly from: number; readonly to: number };
+  /** True where the magic's value is used: `const answer = %chatglm ...`. */
+  readonly isValue: boolean;
+}
+
+export interface Expanded {
+  /** An expression (with its own `await`). */
+  readonly expression: Code;
+  /** The variable that a statement of this magic declares with the expression's value. */
+  readonly declares?: Code;
+}
+
+export interface Command {
+  /** What follows the name in the usage line: "NAME", "[FOLDER]", "TEXT". */
+  readonly usage: string;
+  readonly summary: string;
+  readonly options: OptionTable;
+  /** Most words that are not options. */
+  readonly positional: number;
+  /** `line`: the rest of the line is text. `body`: the lines below are text. `data`: they are taken as they are. */
+  readonly text?: "line" | "body" | "data";
+  /** Completes the first word: names of adapters of the current model. */
+  readonly completes?: "adapter";
+  /** Throws MagicError for arguments that make no sense. */
+  expand(call: Call): Expanded;
+  /** The same in the library's own words, for --show-code. */
+  show(call: Call): string;
+}
+
+export interface Magic {
+  readonly summary: string;
+  /** Examples for --help, in full. */
+  readonly examples: readonly string[];
+  /** `%name`; by subcommand where it has some, "" being the one that needs no name. */
+  readonly line?: Commands;
+  /** `%%name`. */
+  readonly cell?: Command;
+}
+
+export type Commands = Readonly<Record<string, Command>>;

@@ -1,0 +1,79 @@
+/** @file How a magic's options are declared: once, as a table, from which parsing, help and completion derive. */
+
+interface Described {
+  readonly help: string;
+  /** The library's default, as --help shows it. */
+  readonly default?: string | number | undefined;
+  /** Options that contradict this one. */
+  readonly conflicts?: readonly string[];
+}
+
+export type OptionSpec = Described &
+  (
+    | { readonly kind: "flag" }
+    | {
+        readonly kind: "number" | "integer";
+        readonly min?: number;
+        readonly max?: number;
+        /** The lower bound itself is not allowed. */
+        readonly above?: number;
+      }
+    | { readonly kind: "choice"; readonly choices: readonly string[] }
+    /** `value` names the value in the help: FOLDER, TEXT. */
+    | { readonly kind: "text"; readonly value: string }
+    /** Comma-separated. */
+    | { readonly kind: "list"; readonly value: string }
+    /** An adapter of the current model; `none` is the base model. */
+    | { readonly kind: "adapter" }
+    | { readonly kind: "adapters" }
+    /** A variable that the magic declares. */
+    | { readonly kind: "declares" }
+    /** A variable of the notebook, or any expression as `${...}`. */
+    | { readonly kind: "variable" }
+    /** Rows: `@file`, or a variable; `unanswered` ones may be prompts without a response. */
+    | { readonly kind: "rows"; readonly unanswered?: boolean }
+    /** A share of the rows, or rows. */
+    | { readonly kind: "share" }
+  );
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** A camelCase property's name as an option: maxNewTokens -> "max-new-tokens". */
+export type Kebab<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? Tail extends Uncapitalize<Tail>
+    ? `${Lowercase<Head>}${Kebab<Tail>}`
+    : `${Lowercase<Head>}-${Kebab<Tail>}`
+  : S;
+
+/** The property that an option sets: "max-new-tokens" -> maxNewTokens. */
+export function propertyOf(option: string): string {
+  return option.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** What stands for the option's value in the help and in errors. */
+export function placeholder(spec: OptionSpec): string {
+  switch (spec.kind) {
+    case "flag":
+      return "";
+    case "number":
+    case "integer":
+      return "N";
+    case "choice":
+      return spec.choices.join("|");
+    case "text":
+      return spec.value;
+    case "list":
+      return `${spec.value},...`;
+    case "adapter":
+      return "ADAPTER|none";
+    case "adapters":
+      return "A,B,none";
+    case "declares":
+    case "variable":
+      return "VAR";
+    case "rows":
+      return "@FILE|VAR";
+    case "share":
+      return "SHARE|@FILE|VAR";
+  }
+}

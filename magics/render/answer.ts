@@ -1,0 +1,32 @@
+/** @file Answers: one as Markdown, several side by side. */
+import type { MimeBundle } from "../../src/ambient.ts";
+import { escapeHtml } from "./text.ts";
+
+export function renderMarkdown(text: string): MimeBundle {
+  return { "text/plain": text, "text/markdown": text };
+}
+
+export interface NamedAnswer {
+  /** The adapter's name, or undefined for the base model. */
+  readonly adapter: string | undefined;
+  readonly answer: string;
+}
+
+/** One column an adapter. */
+export function renderComparison(question: string, answers: readonly NamedAnswer[]): MimeBundle {
+  const cell = "text-align:left;vertical-align:top;white-space:pre-wrap;padding:4px 12px";
+  const heads = answers.map(({ adapter }) => `<th style="${cell}">${escapeHtml(labelOf(adapter))}</th>`).join("");
+  const bodies = answers.map(({ answer }) => `<td style="${cell}">${escapeHtml(answer)}</td>`).join("");
+  const caption = `<caption style="${cell}">${escapeHtml(question)}</caption>`;
+  const html = `<table>${caption}<thead><tr>${heads}</tr></thead><tbody><tr>${bodies}</tr></tbody></table>`;
+  const plain = answers.map(({ adapter, answer }) => `${labelOf(adapter)}:\n${indented(answer)}`).join("\n");
+  return { "text/plain": `${question}\n${plain}`, "text/html": html };
+}
+
+export function labelOf(adapter: string | undefined): string {
+  return adapter ?? "none (base model)";
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, "  ");
+}

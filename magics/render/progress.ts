@@ -1,0 +1,51 @@
+/** @file A progress bar as HTML and as one line of text. */
+import type { MimeBundle } from "../../src/ambient.ts";
+import { duration, escapeHtml, grouped } from "./text.ts";
+
+export interface Progress {
+  readonly title: string;
+  readonly done: number;
+  /** 0 when it is not known yet. */
+  readonly total: number;
+  /** Since it began. */
+  readonly seconds: number;
+  /** What else there is to say: "loss 0.012". */
+  readonly note?: string;
+  readonly state: "running" | "done" | "stopped";
+}
+
+const BLOCKS = 24;
+const COLORS = { running: "#1976d2", done: "#388e3c", stopped: "#f57c00" } as const;
+
+export function renderProgress(progress: Progress): MimeBundle {
+  return { "text/plain": plainProgress(progress), "text/html": htmlProgress(progress) };
+}
+
+function plainProgress(progress: Progress): string {
+  const filled = Math.round(shareOf(progress) * BLOCKS);
+  const bar = "█".repeat(filled) + "░".repeat(BLOCKS - filled);
+  return [progress.title, bar, ...facts(progress)].join("  ");
+}
+
+function htmlProgress(progress: Progress): string {
+  const percent = (shareOf(progress) * 100).toFixed(1);
+  const track =
+    "display:inline-block;vertical-align:middle;width:240px;height:10px;margin:0 12px;border-radius:5px;" +
+    "background:rgba(128,128,128,0.25);overflow:hidden";
+  const fill = `width:${percent}%;height:100%;background:${COLORS[progress.state]}`;
+  const bar = `<span style="${track}"><span style="display:block;${fill}"></span></span>`;
+  const said = facts(progress).map(escapeHtml).join(" &nbsp; ");
+  return `<div style="font-variant-numeric:tabular-nums">${escapeHtml(progress.title)}${bar}${said}</div>`;
+}
+
+function facts({ done, total, seconds, note, state }: Progress): readonly string[] {
+  const count = total > 0 ? [`${grouped(done)}/${grouped(total)}`] : done > 0 ? [grouped(done)] : [];
+  const left = done > 0 && total > done && state === "running" ? ` < ${duration((seconds / done) * (total - done))}` : "";
+  const stopped = state === "stopped" ? ["stopped"] : [];
+  return [...count, ...(note === undefined ? [] : [note]), `${duration(seconds)}${left}`, ...stopped];
+}
+
+function shareOf({ done, total, state }: Progress): number {
+  if (total <= 0) return state === "done" ? 1 : 0;
+  return Math.min(1, Math.max(0, done / total));
+}

@@ -1,0 +1,10 @@
+/** @file All the magics there are. */
+import { adapter } from "./define/adapter.ts";
+import { chat } from "./define/chat.ts";
+import { chatglm } from "./define/chatglm.ts";
+import { model } from "./define/model.ts";
+import { lsmagic, params, runtime } from "./define/simple.ts";
+import { train } from "./define/train.ts";
+import type { Magic } from "./magic.ts";
+
+export const MAGICS: Readonly<Record<string, Magic>> = { model, chatglm, chat, adapter, params, train, runtime, lsmagic };

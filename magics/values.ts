@@ -1,0 +1,126 @@
+/** @file An option's written value, checked and turned into TypeScript. */
+import ts from "@tslab/typescript-for-tslab";
+import { suggestion } from "../src/options.ts";
+import type { Code, Piece } from "./code.ts";
+import { MagicError } from "./error.ts";
+import type { OptionSpec } from "./option.ts";
+import type { Word } from "./words.ts";
+
+/** The name that expanded code knows the magics' runtime by. */
+export const RUNTIME = "__glmlab";
+
+/** Throws MagicError where the value cannot be meant. `${expression}` is left to the type checker. */
+export function optionValue(name: string, spec: OptionSpec, word: Word | undefined): Code {
+  if (!word) return ["true"];
+  if (spec.kind === "declares") return [{ text: identifier(`--${name}`, word), at: word.from }];
+  if (word.expression) return [expressionPiece(word)];
+  switch (spec.kind) {
+    case "flag":
+      return ["true"];
+    case "number":
+    case "integer":
+      return [{ text: numeral(name, spec, word), at: word.from }];
+    case "choice":
+      if (spec.choices.includes(word.text)) return [quoted(word)];
+      throw wrong(`--${name} is one of ${spec.choices.join(", ")}, not "${word.text}".${hint(word, spec.choices)}`, word);
+    case "text":
+      return [quoted(word)];
+    case "list":
+      return [{ text: JSON.stringify(listOf(name, word)), at: word.from }];
+    case "adapter":
+      return [{ text: adapterName(word.text), at: word.from }];
+    case "adapters":
+      return [{ text: `[${listOf(name, word).map(adapterName).join(", ")}]`, at: word.from }];
+    case "variable":
+      return [variable(`--${name}`, word)];
+    case "rows":
+      return rowsValue(`--${name}`, word, spec.unanswered);
+    case "share":
+      return isNumeral(word.text) ? [{ text: share(name, word), at: word.from }] : rowsValue(`--${name}`, word);
+  }
+}
+
+/** A word as a string literal. */
+export function quoted(word: Word): Piece {
+  return { text: JSON.stringify(word.text), at: word.from };
+}
+
+/** A word as text, or the expression that it is. */
+export function textValue(word: Word): Code {
+  return word.expression ? [expressionPiece(word)] : [quoted(word)];
+}
+
+/** `@file` as the rows in it (maybe without answers); a variable or `${expression}` as itself. */
+export function rowsValue(subject: string, word: Word, unanswered = false): Code {
+  if (word.expression) return [expressionPiece(word)];
+  if (!word.text.startsWith("@")) return [variable(`${subject} (a file is written @${word.text})`, word)];
+  const path = word.text.slice(1);
+  if (path === "") throw wrong(`${subject}: the file's path is missing after @.`, word);
+  const rules = unanswered ? ", { unanswered: true }" : "";
+  return [`await ${RUNTIME}.readRows(`, { text: JSON.stringify(path), at: word.from }, `${rules})`];
+}
+
+/** Checks that the word can name a variable and returns it. */
+export function identifier(subject: string, word: Word): string {
+  const scanner = ts.createScanner(ts.ScriptTarget.ES2022, false, ts.LanguageVariant.Standard, word.text);
+  const token = scanner.scan();
+  const isName = token === ts.SyntaxKind.Identifier || token > ts.SyntaxKind.LastReservedWord;
+  const whole = scanner.getTextPos() === word.text.length && word.text !== "";
+  if (isName && whole && !word.quoted && !word.expression) return word.text;
+  throw wrong(`${subject} needs the name of a variable, got "${word.text}".`, word);
+}
+
+function variable(subject: string, word: Word): Piece {
+  return { text: identifier(subject, word), at: word.from };
+}
+
+function expressionPiece(word: Word): Piece {
+  return { from: word.from + 2, to: word.to - 1 };
+}
+
+function adapterName(name: string): string {
+  return name === "none" ? "null" : JSON.stringify(name);
+}
+
+function listOf(name: string, word: Word): readonly string[] {
+  const items = word.text.split(",").map((item) => item.trim());
+  if (items.every((item) => item !== "")) return items;
+  throw wrong(`--${name} is a list with commas between its items, got "${word.text}".`, word);
+}
+
+function isNumeral(text: string): boolean {
+  return /^[+-]?(\d|\.\d)/.test(text) && Number.isFinite(Number(text));
+}
+
+type NumberSpec = Extract<OptionSpec, { kind: "number" | "integer" }>;
+
+function numeral(name: string, spec: NumberSpec, word: Word): string {
+  const value = Number(word.text);
+  const wanted = `--${name} is ${rangeOf(spec)}, not "${word.text}".`;
+  if (!isNumeral(word.text) || (spec.kind === "integer" && !Number.isSafeInteger(value))) throw wrong(wanted, word);
+  const low = spec.above !== undefined ? value <= spec.above : value < (spec.min ?? Number.NEGATIVE_INFINITY);
+  if (low || value > (spec.max ?? Number.POSITIVE_INFINITY)) throw wrong(wanted, word);
+  return /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(word.text) ? word.text : String(value);
+}
+
+function rangeOf(spec: NumberSpec): string {
+  const kind = spec.kind === "integer" ? "a whole number" : "a number";
+  const low = spec.above !== undefined ? ` above ${spec.above}` : spec.min !== undefined ? ` from ${spec.min}` : "";
+  const high = spec.max !== undefined ? ` ${low === "" ? "up" : spec.above !== undefined ? "and up" : ""} to ${spec.max}` : "";
+  return kind + low + high.replace(/ {2,}/g, " ");
+}
+
+function share(name: string, word: Word): string {
+  const value = Number(word.text);
+  if (value > 0 && value < 1) return String(value);
+  throw wrong(`--${name} is a share of the rows between 0 and 1, @file or a variable, not "${word.text}".`, word);
+}
+
+function hint(word: Word, choices: readonly string[]): string {
+  const text = suggestion(word.text, choices);
+  return text.startsWith(" Did") ? text : "";
+}
+
+function wrong(message: string, word: Word): MagicError {
+  return new MagicError(message, word.from, word.to - word.from);
+}

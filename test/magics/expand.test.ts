@@ -1,0 +1,208 @@
+/** @file Magics become TypeScript: what is expanded, what is left alone, and what is refused with which words. */
+import { describe, expect, it } from "vitest";
+import { MagicError } from "../../magics/error.ts";
+import { expand } from "../../magics/expand.ts";
+
+const PRELUDE = 'import * as __glmlab from "glmlab/magics"; ';
+
+/** The expansion without the import that every expansion begins with. */
+function expanded(code: string): string {
+  const expansion = expand(code);
+  expect(expansion.isMagic).toBe(true);
+  expect(expansion.code.startsWith(PRELUDE)).toBe(true);
+  return expansion.code.slice(PRELUDE.length);
+}
+
+function refusal(code: string): { message: string; at: string } {
+  try {
+    expand(code);
+  } catch (error) {
+    if (!(error instanceof MagicError)) throw error;
+    return { message: error.message, at: code.slice(error.offset, error.offset + error.length) };
+  }
+  throw new Error(`nothing was refused in ${JSON.stringify(code)}`);
+}
+
+describe("line magics", () => {
+  it.each([
+    ["%model tiny", 'const glm = await __glmlab.model("tiny");'],
+    ["%model tiny --as small --device cpu", 'const small = await __glmlab.model("tiny", { device: "cpu" });'],
+    ["const small = %model tiny", 'const small = await __glmlab.model("tiny");'],
+    ["%model", "void await __glmlab.currentModel();"],
+    ["%model --use mine", "void await __glmlab.useModel(mine);"],
+    ["%chatglm 你好", "void await __glmlab.chatglm(__glmlab.text`你好`);"],
+    ["const answer = %chatglm 你好", "const answer = await __glmlab.chatglm(__glmlab.text`你好`);"],
+    ["%chatglm --to answer 你好", "const answer = await __glmlab.chatglm(__glmlab.text`你好`);"],
+    ["%chatglm --adapter none --top-p 0.8 hi", "void await __glmlab.chatglm(__glmlab.text`hi`, { adapter: null, topP: 0.8 });"],
+    ['%chatglm --system "be brief" --seed=0 hi', 'void await __glmlab.chatglm(__glmlab.text`hi`, { system: "be brief", seed: 0 });'],
+    ["%chatglm --seed ${n + 1} hi", "void await __glmlab.chatglm(__glmlab.text`hi`, { seed: n + 1 });"],
+    ["%chatglm it's 5 % 2, isn't it? // --new", "void await __glmlab.chatglm(__glmlab.text`it's 5 % 2, isn't it? // --new`);"],
+    ["%chat rounds 05;", "void await __glmlab.chatRounds(5);"],
+    ["%adapter use none", "void await __glmlab.adapterUse(null);"],
+    [
+      "%adapter new dream --r 8 --targets query_key_value,dense --to dream",
+      'const dream = await __glmlab.adapterNew("dream", __glmlab.lora({ r: 8, targets: ["query_key_value","dense"] }));',
+    ],
+    ["%params dream --all // every one", 'void await __glmlab.params("dream", { all: true });'],
+    ["%train dream rows --rehearse others", 'void await __glmlab.train("dream", rows, { rehearse: others });'],
+    ["%lsmagic", "void await __glmlab.lsmagic();"],
+    ["%train --help", 'void __glmlab.help("%train");'],
+    ["%model \\\n  tiny \\\n  --device cpu", 'const glm = await __glmlab.model("tiny", { device: "cpu" });'],
+  ])("%j", (code, wanted) => {
+    expect(expanded(code)).toBe(wanted);
+  });
+
+  it("stand wherever a statement may begin, several in a cell", () => {
+    const code = 'for (const q of ["a", "b"]) {\n  %chatglm --new ${q}\n}\nconst x = 1; %params\nif (x) {}\n%adapter list';
+    expect(expanded(code)).toBe(
+      'for (const q of ["a", "b"]) {\n  void await __glmlab.chatglm(__glmlab.text`${q}`, { new: true });\n}\n' +
+        "const x = 1; void await __glmlab.params(undefined);\nif (x) {}\nvoid await __glmlab.adapterList();",
+    );
+  });
+
+  it("keep the lines after them as they are", () => {
+    expect(expanded("%model tiny\r\nglm.config\r\n")).toBe('const glm = await __glmlab.model("tiny");\r\nglm.config\r\n');
+  });
+});
+
+describe("what is TypeScript stays TypeScript", () => {
+  it.each([
+    ["modulo over two lines", "const x = total\n  % count;"],
+    ["modulo without a blank", "const x = total\n%params"],
+    ["modulo after a call", "f(a)\n%model"],
+    ["modulo after an object", "const x = {}\n%params"],
+    ["a template literal", "const s = `\n%model tiny\n`;"],
+    ["a template literal with an expression", "const s = `${a}\n%%train dream\n${b}\n%params`;"],
+    ["a line comment", "// %model tiny"],
+    ["a block comment", "/*\n%model tiny\n*/"],
+    ["a string that goes on", 'const s = "a\\\n%model tiny";'],
+    ["a regular expression with a quote", "const r = /[`'\"]/;\nconst s = 1\n% 2"],
+    ["a remainder assignment", "let x = 7;\nx %= 4;"],
+    ["percent signs in text", 'console.log("100 %model", `50 %chatglm`);'],
+    ["nothing", ""],
+  ])("%s", (_, code) => {
+    const { isMagic, code: result, map } = expand(code);
+    expect(result).toBe(code);
+    expect(isMagic).toBe(false);
+    expect(map(3)).toBe(3);
+  });
+
+  it("unless the name is declared nowhere, or TypeScript could not read it", () => {
+    const undeclared = { declared: () => false };
+    expect(expand("dream.summary()\n%params", undeclared).code).toBe(`${PRELUDE}dream.summary()\nvoid await __glmlab.params(undefined);`);
+    expect(expand("const params = 2\nx\n%params", undeclared).isMagic).toBe(false);
+    expect(expanded("dream.summary()\n%params dream --all")).toBe('dream.summary()\nvoid await __glmlab.params("dream", { all: true });');
+    expect(expanded("const a = 1\n%chatglm 你好")).toBe("const a = 1\nvoid await __glmlab.chatglm(__glmlab.text`你好`);");
+  });
+});
+
+describe("cell magics", () => {
+  it("take the text below as a template", () => {
+    const body = "翻译：${text.trim()}\n`code` and \\${this} and C:\\new\n";
+    expect(expanded(`\n%%chatglm --greedy --to answer // comment\n${body}`)).toBe(
+      "const answer = await __glmlab.chatglm(__glmlab.text`翻译：${text.trim()}\n\\`code\\` and \\${this} and C:\\\\new`, { greedy: true });",
+    );
+  });
+
+  it("find the end of an expression whatever is in it", () => {
+    const expression = '`${a["}"]}` + { b: "}" }.b + /}/.source /* } */';
+    expect(expanded(`%%chatglm\n<\${${expression}}>`)).toBe(`void await __glmlab.chatglm(__glmlab.text\`<\${${expression}}>\`);`);
+  });
+
+  it("compare adapters", () => {
+    expect(expanded("%%chatglm --compare none,dream\nhi")).toBe(
+      'void await __glmlab.compare(__glmlab.text`hi`, [null, "dream"]);',
+    );
+  });
+
+  it("take rows as they are, numbered like the cell's lines", () => {
+    const rows = '{"prompt": "${x}", "response": "`y` \\\\n"}';
+    expect(expanded(`%%train dream --epochs 100 --lr 5e-3 --r 8\n${rows}\n`)).toBe(
+      `void await __glmlab.train("dream", __glmlab.parseRows(${JSON.stringify(`\n${rows}\n`)}, { subject: "The cell's data" }), ` +
+        "{ method: __glmlab.lora({ r: 8 }), epochs: 100, lr: 5e-3 });",
+    );
+  });
+
+  it("read rows from files", () => {
+    const wanted = 'void await __glmlab.train("dream", await __glmlab.readRows("my facts.jsonl"), { validation: 0.1 });';
+    expect(expanded("%%train dream --val 0.1\n@my facts.jsonl\n")).toBe(wanted);
+    expect(expanded('%%train dream --val 0.1 "@my facts.jsonl"')).toBe(wanted);
+    expect(expanded("%%train dream @a --rehearse @b.json")).toContain(
+      'await __glmlab.readRows("a"), { rehearse: await __glmlab.readRows("b.json", { unanswered: true }) }',
+    );
+  });
+});
+
+describe("refusals name the fault and the remedy, where it is written", () => {
+  it.each([
+    ["%modle tiny", "There is no magic %modle. Did you mean %model?", "%modle"],
+    ["%%trian x\n{}", "There is no cell magic %%trian. Did you mean %%train?", "%%trian"],
+    ["%%params", "There is no cell magic %%params. It takes one line: write %params.", "%%params"],
+    ["const a = 1;\n%%chatglm\nhi", "%%chatglm must be the first line of its cell.", "%%chatglm"],
+    ["f(%chatglm hi)", '%chatglm takes the rest of its line, so it must begin a line or follow "=": const answer = %chatglm ...', "%chatglm"],
+    ["%model tiny --devise cpu", "%model has no option --devise. Did you mean --device?", "--devise"],
+    ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean cpu?', "gpu"],
+    ["%adapter lst", '%adapter has no "lst". Did you mean list?', "lst"],
+    ["%adapter", "%adapter needs one of: list, use, new, save, load, merge, delete.", "%adapter"],
+    ["%adapter new none", '"none" stands for the base model and cannot name an adapter.', "none"],
+    ["%adapter load dream", "%adapter load needs a folder: %adapter load dream ./folder.", "%adapter load"],
+    ["%params a b", '%params takes [ADAPTER|none]; "b" is one word too many. Quote text that has spaces.', "b"],
+    ["%%train dream --lr\n{}", "--lr needs a value: --lr N", "--lr"],
+    ["%%train dream --lr --epochs 3\n{}", "--lr needs a value: --lr N", "--lr"],
+    ["%%train dream --lr 0\n{}", '--lr is a number above 0, not "0".', "0"],
+    ["%%train dream --epochs 1.5\n{}", '--epochs is a whole number from 1, not "1.5".', "1.5"],
+    ["%%train dream --epochs 1 --epochs 2\n{}", "--epochs is given twice.", "--epochs"],
+    ["%%train dream --method lara\n{}", '--method is one of lora, not "lara". Did you mean lora?', "lara"],
+    ["%%train dream --rehearse facts.json\n{}", '--rehearse (a file is written @facts.json) needs the name of a variable, got "facts.json".', "facts.json"],
+    ["%%train dream\n\n", "%%train needs rows to train on: JSON or JSON lines below it, or @file.", "%%train"],
+    ["%%train dream @a\n{}", '%%train has rows below it, so "@a" is one source too many.', "@a"],
+    ["%%train\n{}", "%%train needs the name of the adapter: %%train dream.", "%%train"],
+    ["%%chatglm --top-p 1.5\nhi", '--top-p is a number above 0 and up to 1, not "1.5".', "1.5"],
+    ["%%chatglm --greedy --temperature 1\nhi", "--greedy and --temperature contradict each other: Always take the likeliest token. Leave one of them out.", "--greedy"],
+    ["%%chatglm --adapter a --compare a,b\nhi", "--compare and --adapter contradict each other", "--compare"],
+    ["%%chatglm --greedy=yes\nhi", "--greedy is a switch and takes no value.", "--greedy=yes"],
+    ["%%chatglm --to class\nhi", '--to needs the name of a variable, got "class".', "class"],
+    ["%%chatglm\n  \n", "%%chatglm needs a question on the lines below it.", "%%chatglm"],
+    ["const a = %chatglm --to b hi", "--to declares a variable, and so does the assignment: leave one of them out.", "--to"],
+    ["%chatglm ${a", "`${` has no closing `}`. To write it as text, put a backslash before it: \\${", "${"],
+    ["%chatglm ${ }", "`${}` has no expression.", "${}"],
+    ['%model "tiny', 'The quote " is not closed.', '"'],
+    ["%chat rounds many", '%chat rounds needs a whole number of rounds, got "many". 0 remembers nothing.', "many"],
+  ])("%j", (code, message, at) => {
+    const refused = refusal(code);
+    expect(refused.message).toContain(message);
+    if (at !== "${}") expect(refused.at).toBe(at);
+  });
+});
+
+describe("positions", () => {
+  it("point back at what was written", () => {
+    const code = "const a = 1;\n%chatglm --seed ${mySeed} hi ${name}!\nconst b = a;";
+    const expansion = expand(code);
+    for (const written of ["const a", "mySeed", "name}", "const b"]) {
+      const there = expansion.code.indexOf(written);
+      expect(there).toBeGreaterThan(0);
+      expect(expansion.map(there)).toBe(code.indexOf(written));
+      expect(expansion.toExpanded(code.indexOf(written))).toBe(there);
+    }
+  });
+
+  it("of generated code are those of the word it stands for", () => {
+    const code = "x;\n%adapter new dream --r 8 --to made";
+    const expansion = expand(code);
+    const back = (text: string): number => expansion.map(expansion.code.indexOf(text));
+    expect(back('"dream"')).toBe(code.indexOf("dream"));
+    expect(back("8")).toBe(code.indexOf("8"));
+    expect(back("made")).toBe(code.indexOf("made"));
+    expect(back("__glmlab.lora")).toBe(code.indexOf("%adapter"));
+    expect(back("import")).toBe(0);
+  });
+
+  it("of every copied character survive the way there and back", () => {
+    const code = "%model tiny\nconst 梦 = `😀`;\n%chatglm 啥是${梦}？`x`\nconsole.log(梦);\n";
+    const expansion = expand(code);
+    for (const at of [...code.matchAll(/[梦😀x;]/gu)].map((match) => match.index)) {
+      expect(expansion.map(expansion.toExpanded(at))).toBe(at);
+    }
+  });
+});
