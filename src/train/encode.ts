@@ -1,21 +1,57 @@
 /** @file Rows as token ids with labels: what the model reads, and the part of it that it shall learn to say. */
-import type { Batch } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
+import type { Family } from "../models/config.ts";
+import { type Message, prompt } from "../text/prompt.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
 
 /** The label of a token that is not to be learned. */
 const ignored = -100;
 
-/** How a family writes a conversation in token ids. */
+/** How a family writes a row in token ids. */
 export interface RowWriter {
   /** Everything up to where the answer begins. */
   prompt(row: Row): readonly number[];
-  /** The answer, without its end mark. */
+  /** What the model says: what opens its answer, and the answer without its end mark. */
   response(row: Row): readonly number[];
-  /** How many ids at the prompt's start are always kept ([gMASK], sop). */
+  /** How many ids at the prompt's start are always kept: [gMASK] and sop. */
   readonly prefix: number;
+  /** What the model writes before the answer's own text. */
+  readonly opening: readonly number[];
   /** The token that ends an answer. */
   readonly end: number;
+}
+
+/** After `<|assistant|>` ChatGLM3 writes a line of metadata, which is empty in an answer. */
+const openings: Readonly<Record<Family, string>> = { "chatglm2-6b": "", "chatglm3-6b": "\n" };
+
+/** Writes rows as the family's chat template and its published fine-tuning scripts do. */
+export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
+  const end = tokenizer.specialIds.eos;
+  if (end === undefined) {
+    throw new GlmError("model-invalid", "Tokenizer: expected the special token eos, which ends an answer, got none. Load the model's own tokenizer.");
+  }
+  const opening = openings[family] === "" ? [] : tokenizer.encode(openings[family]);
+  return {
+    prompt: (row) => prompt(family, tokenizer, messagesOf(row)),
+    response: (row) => [...opening, ...tokenizer.encode(row.response)],
+    prefix: 2,
+    opening,
+    end,
+  };
+}
+
+/** The conversation that a row's answer follows. */
+export function messagesOf({ system, history = [], prompt: question }: Row): Message[] {
+  return [
+    ...(system === undefined ? [] : [{ role: "system" as const, content: system }]),
+    ...history.flatMap(([asked, answered]): Message[] => [
+      { role: "user", content: asked },
+      { role: "assistant", content: answered },
+    ]),
+    { role: "user", content: question },
+  ];
 }
 
 /**
@@ -24,8 +60,9 @@ export interface RowWriter {
  * where answers end does not stop.
  * @throws GlmError "data-invalid" with every row of which no answer would be left
  */
-export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: number): Batch {
-  const least = writer.prefix + 3;
+export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: number): TokenBatch {
+  // One id of the prompt's end always stays: it is where the answer begins. One id of the answer and its end mark, too.
+  const least = writer.prefix + 1 + writer.opening.length + 2;
   if (!Number.isInteger(maxLength) || maxLength < least) {
     throw new GlmError("option-invalid", `maxLength: expected a whole number of tokens from ${least}, got ${maxLength}.`);
   }
@@ -33,17 +70,19 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
   const inputIds: number[][] = [];
   const labels: number[][] = [];
   rows.forEach((row, i) => {
-    const prompt = writer.prompt(row);
-    // One id of the prompt's end always stays: it is where the answer begins.
-    const response = writer.response(row).slice(0, maxLength - writer.prefix - 2);
-    if (row.response.trim() === "" || response.length === 0) {
-      faults.push(`row ${i + 1} (${shorten(row.prompt)}): expected a response, got none that could be learned`);
-      return;
+    try {
+      const response = writer.response(row).slice(0, maxLength - writer.prefix - 2);
+      if (row.response.trim() === "" || response.length <= writer.opening.length) {
+        throw new GlmError("data-invalid", "expected a response, got none that could be learned");
+      }
+      const answer = [...response, writer.end];
+      const asked = keepEnd(writer.prompt(row), writer.prefix, maxLength - answer.length);
+      inputIds.push([...asked, ...answer]);
+      labels.push([...asked.map(() => ignored), ...answer]);
+    } catch (error) {
+      if (!(error instanceof GlmError)) throw error;
+      faults.push(`row ${i + 1} (${shorten(row.prompt)}): ${error.message}`);
     }
-    const answer = [...response, writer.end];
-    const kept = keepEnd(prompt, writer.prefix, maxLength - answer.length);
-    inputIds.push([...kept, ...answer]);
-    labels.push([...kept.map(() => ignored), ...answer]);
   });
   if (faults.length > 0) {
     const shown = faults.slice(0, 10).map((fault) => `\n- ${fault}`);
