@@ -15,6 +15,11 @@ export interface LoraConfig {
   readonly dropout: number;
   /** Module names, or their endings: "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h". */
   readonly targets: readonly string[];
+  /** Scales by alpha / sqrt(r) instead (rank-stabilised LoRA, `use_rslora` in PEFT). */
+  readonly rankStabilized?: boolean;
+  /** Other ranks and alphas for some modules; keys are regular expressions for the end of a module's name, as in PEFT. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
 }
 
 export interface FullConfig {

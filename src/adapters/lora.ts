@@ -15,14 +15,15 @@ export const loraNames = (module: string): { readonly a: string; readonly b: str
 /** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
 export function lora(config: LoraConfig, base: BaseModel): Adapter {
   check(config);
-  const { r, dropout } = config;
-  const factor = config.alpha / r;
+  const { dropout } = config;
   const modules = targeted(config, base.modules);
-  const targets = new Set(modules.map((module) => module.name));
+  const sizes = new Map(modules.map(({ name }) => [name, updateSize(config, name)]));
+  const factorOf = (module: string): number => (sizes.get(module) as Size).factor;
   return {
     config,
     parameters: modules.flatMap((module) => {
       const { a, b } = loraNames(module.name);
+      const { r } = sizes.get(module.name) as Size;
       return [
         { name: a, shape: [r, module.in] },
         { name: b, shape: [module.out, r] },
@@ -31,6 +32,7 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
     async initialize(seed) {
       const pairs = modules.flatMap((module) => {
         const { a, b } = loraNames(module.name);
+        const { r } = sizes.get(module.name) as Size;
         return [
           [a, kaiming(seed, a, [r, module.in])],
           [b, filled([module.out, r])],
@@ -43,12 +45,12 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
         ...context,
         linear(x, module, options) {
           const y = context.linear(x, module, options);
-          if (!targets.has(module)) return y;
+          if (!sizes.has(module)) return y;
           const { a, b } = loraNames(module);
           const [down, up] = [inputs.get(a), inputs.get(b)];
           if (!down || !up) throw new Error(`the graph has no inputs for the LoRA matrices of ${module}`);
           const low = gemm(drop(x, module, dropout), down, { transB: true });
-          return add(y, gemm(scale(low, factor), up, { transB: true }));
+          return add(y, gemm(scale(low, factorOf(module)), up, { transB: true }));
         },
       };
     },
@@ -56,7 +58,7 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
       const lowRank = new Map(
         modules.map((module) => {
           const { a, b } = loraNames(module.name);
-          const up = transposed(tensors[b] as FloatTensor, factor);
+          const up = transposed(tensors[b] as FloatTensor, factorOf(module.name));
           return [module.name, { down: transposed(tensors[a] as FloatTensor), up }];
         }),
       );
@@ -64,21 +66,53 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
     },
     merge(tensors, name, weight) {
       const module = name.endsWith(".weight") ? name.slice(0, -".weight".length) : "";
-      if (!targets.has(module)) return weight;
+      if (!sizes.has(module)) return weight;
       const { a, b } = loraNames(module);
-      return plusProduct(weight, tensors[b] as FloatTensor, tensors[a] as FloatTensor, factor);
+      return plusProduct(weight, tensors[b] as FloatTensor, tensors[a] as FloatTensor, factorOf(module));
     },
   };
 }
 
-function check({ r, alpha, dropout, targets }: LoraConfig): void {
+interface Size {
+  readonly r: number;
+  /** What the update is multiplied by. */
+  readonly factor: number;
+}
+
+/** Rank and scale of one module's update. */
+function updateSize({ r, alpha, rankStabilized, rankPattern = {}, alphaPattern = {} }: LoraConfig, module: string): Size {
+  const matching = (patterns: Readonly<Record<string, number>>): number | undefined =>
+    Object.entries(patterns).find(([ending]) => new RegExp(`^(?:.*\\.)?(?:${ending})$`).test(module))?.[1];
+  const rank = matching(rankPattern) ?? r;
+  return { r: rank, factor: (matching(alphaPattern) ?? alpha) / (rankStabilized ? Math.sqrt(rank) : rank) };
+}
+
+function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {} }: LoraConfig): void {
   const faults: string[] = [];
-  if (!Number.isInteger(r) || r < 1) faults.push(`r: expected a whole number of 1 or more, got ${r}`);
-  if (!(alpha > 0 && Number.isFinite(alpha))) faults.push(`alpha: expected a number above 0, got ${alpha}`);
+  for (const [key, rank] of [["r", r], ...patternEntries("rankPattern", rankPattern)] as const) {
+    if (!Number.isInteger(rank) || rank < 1) faults.push(`${key}: expected a whole number of 1 or more, got ${rank}`);
+  }
+  for (const [key, value] of [["alpha", alpha], ...patternEntries("alphaPattern", alphaPattern)] as const) {
+    if (!(value > 0 && Number.isFinite(value))) faults.push(`${key}: expected a number above 0, got ${value}`);
+  }
+  for (const ending of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) {
+    if (!isRegExp(ending)) faults.push(`rankPattern, alphaPattern: expected keys that are regular expressions, got ${ending}`);
+  }
   if (!(dropout >= 0 && dropout < 1)) faults.push(`dropout: expected 0 or more and less than 1, got ${dropout}`);
   if (targets.length === 0)
     faults.push('targets: expected at least one module, for example "query_key_value", got none');
   if (faults.length > 0) throw new GlmError("adapter-invalid", `LoRA cannot be set up:\n- ${faults.join("\n- ")}`);
+}
+
+const patternEntries = (name: string, patterns: Readonly<Record<string, number>>): (readonly [string, number])[] =>
+  Object.entries(patterns).map(([ending, value]) => [`${name}[${JSON.stringify(ending)}]`, value]);
+
+function isRegExp(source: string): boolean {
+  try {
+    return new RegExp(source) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** The modules whose name is a target or ends in one, as PEFT matches them. */
