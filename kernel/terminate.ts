@@ -1,0 +1,102 @@
+/** @file Stopping JavaScript that never yields: the server thread asks, the cell thread unwinds and terminates itself. */
+import { Session } from "node:inspector";
+import { ambient } from "../src/ambient.ts";
+
+/**
+ * The server thread reaches the cell thread through V8's inspector, which runs an expression even in the middle of
+ * `while (true) {}`. Terminating right from the other thread would be simpler, but it has two faults that were seen:
+ * - Node keeps a stack of async contexts beside the JavaScript stack. Termination unwinds only the latter, and with an
+ *   AsyncLocalStorage in use Node then aborts the process ("Assertion failed: execution_async_id() == 0").
+ *   So the stack of contexts is cleared first.
+ * - Meeting an idle thread it kills whatever runs next, which is the kernel's own message handler.
+ *   So the cell thread looks at what was interrupted, and only terminates code of a cell.
+ */
+const entry = Symbol.for("glmlab.terminate");
+const expression = 'globalThis[Symbol.for("glmlab.terminate")]?.() === true';
+
+/**
+ * Makes this (the cell) thread terminable. `terminated` is called, in a later turn of the event loop, with the signal
+ * of the cell whose code was stopped, or undefined when that cannot be told.
+ *
+ * What a termination means: the running JavaScript ends without running `catch` or `finally`, the promises it would
+ * have settled never settle, and pending microtasks are lost. Variables, timers and sockets live on.
+ */
+export function allowTermination(terminated: (signal: AbortSignal | undefined) => void): void {
+  const clearContexts = contextCleaner();
+  const later = setImmediate;
+  const stop = (): boolean => {
+    if (protectedDepth > 0 || !interruptedACell(interruptedFrames())) return false;
+    const { signal } = ambient();
+    clearContexts();
+    const session = new Session(); // open sessions would hold up the end of the process
+    session.connect();
+    later(() => session.disconnect());
+    later(terminated, signal);
+    session.post("Runtime.terminateExecution");
+    return true;
+  };
+  Object.assign(globalThis, { [entry]: stop });
+}
+
+let protectedDepth = 0;
+
+/** Runs synchronous code that keeps state, such as a compiler: it is never torn apart. Cells run outside. */
+export function uninterruptible<T>(body: () => T): T {
+  protectedDepth++;
+  try {
+    return body();
+  } finally {
+    protectedDepth--;
+  }
+}
+
+/**
+ * For the server thread: returns a function that stops what the cell thread is running now. It answers whether there
+ * was anything to stop; ask again until the cell has ended, since a loop may be between two turns.
+ */
+export function connectTerminator(): () => Promise<boolean> {
+  return () =>
+    new Promise((resolve) => {
+      const session = new Session();
+      session.connectToMainThread();
+      session.post("Runtime.evaluate", { expression, returnByValue: true }, (error, reply) => {
+        session.disconnect();
+        resolve(!error && reply.result.value === true);
+      });
+    });
+}
+
+/** A cell's code is known by its ambient signal. Between two microtasks (`for (;;) await null`) there is none. */
+function interruptedACell(frames: readonly NodeJS.CallSite[]): boolean {
+  if (frames.length === 0) return false; // the thread is idle
+  return ambient().signal !== undefined || frames.every((frame) => frame.getFileName()?.startsWith("node:internal/"));
+}
+
+/** What runs below the inspector's expression, whatever the user did to stack traces. */
+function interruptedFrames(): readonly NodeJS.CallSite[] {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  try {
+    Error.stackTraceLimit = 10;
+    Error.prepareStackTrace = (_error, frames) => frames;
+    const frames = new Error().stack as unknown as readonly NodeJS.CallSite[];
+    return frames.slice(3); // this function, `stop` and the expression
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace;
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** Node has no public way to reset its stack of async contexts; later versions that lack this one do not need it. */
+function contextCleaner(): () => void {
+  const quiet = process.noDeprecation;
+  process.noDeprecation = true;
+  try {
+    const { binding } = process as unknown as { binding(name: string): { clearAsyncIdStack?(): void } };
+    const wrap = binding.call(process, "async_wrap");
+    return () => wrap.clearAsyncIdStack?.();
+  } catch {
+    return () => {};
+  } finally {
+    process.noDeprecation = quiet ?? false;
+  }
+}
