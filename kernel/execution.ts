@@ -1,0 +1,96 @@
+/** @file One run of a cell: its surroundings while it runs, its end, also when it is torn off the stack, and its messages. */
+import { setTimeout } from "node:timers";
+import { withAmbient, type Frontend } from "../src/ambient.ts";
+import { CellFrontend, silence } from "./frontend.ts";
+import type { InputDesk } from "./input.ts";
+import type { CellOutcome, Language } from "./language.ts";
+import type { ToServer } from "./link.ts";
+import type { ExecuteRequest } from "./requests.ts";
+import type { Request } from "./wire.ts";
+
+/** Milliseconds after an interrupt until the kernel gives up waiting for the language to end a cell. */
+const GRACE = 500;
+
+/** What a run needs of the kernel. */
+export interface Surroundings {
+  readonly language: Language;
+  readonly notebook: string;
+  readonly input: InputDesk;
+  readonly executionCount: number;
+  post(message: ToServer): void;
+}
+
+/** Made when the cell starts; `interrupt` may be called at any time. */
+export class Execution {
+  /** What the cell writes to; also for what it writes after its end. */
+  readonly frontend: Frontend;
+  readonly #request: Request;
+  readonly #cell: ExecuteRequest;
+  readonly #controller = new AbortController();
+
+  constructor(request: Request, cell: ExecuteRequest, post: (message: ToServer) => void) {
+    this.#request = request;
+    this.#cell = cell;
+    this.frontend = cell.silent ? silence : new CellFrontend(post, request.header);
+  }
+
+  get interrupted(): boolean {
+    return this.#controller.signal.aborted;
+  }
+
+  interrupt(): void {
+    this.#controller.abort(interruption());
+  }
+
+  /** Runs the cell and shows its result or its error. Never rejects. */
+  async run(surroundings: Surroundings): Promise<CellOutcome> {
+    const outcome = await this.#outcome(surroundings);
+    if (this.frontend instanceof CellFrontend) this.#show(this.frontend, outcome, surroundings.executionCount);
+    return outcome;
+  }
+
+  #outcome({ language, notebook, input, executionCount }: Surroundings): Promise<CellOutcome> {
+    const { signal } = this.#controller;
+    const { frontend } = this;
+    const context = {
+      executionCount,
+      frontend,
+      signal,
+      input: async (prompt: string, options?: { password?: boolean }): Promise<string> => {
+        if (!this.#cell.allowStdin) throw new Error("This front end cannot ask for input: it runs the cell with allow_stdin = false.");
+        return await input.ask(this.#request, { prompt, password: options?.password ?? false, signal });
+      },
+    };
+    return new Promise((resolve) => {
+      // A termination unwinds the whole stack, and what it unwinds is never settled. So the cell starts on a stack of
+      // its own, and its end does not depend on the language alone.
+      queueMicrotask(() => {
+        withAmbient({ signal, notebook, frontend }, () => language.execute(this.#cell.code, context)).then(resolve, (error) =>
+          resolve(failure(error)),
+        );
+      });
+      signal.addEventListener("abort", () => setTimeout(() => resolve(failure(signal.reason)), GRACE), { once: true });
+    });
+  }
+
+  #show(frontend: CellFrontend, outcome: CellOutcome, executionCount: number): void {
+    if (outcome.status === "error") {
+      frontend.publish("error", { ename: outcome.name, evalue: outcome.message, traceback: outcome.traceback });
+    } else if (outcome.result) {
+      frontend.publish("execute_result", { execution_count: executionCount, data: outcome.result, metadata: {} });
+    }
+  }
+}
+
+function failure(error: unknown): CellOutcome {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { status: "error", name, message, traceback: (stack ?? message).split("\n") };
+}
+
+/** What a cell's signal is aborted with. */
+function interruption(): Error {
+  const error = new Error("The cell was interrupted.");
+  error.name = "Interrupted";
+  error.stack = `${error.name}: ${error.message}`;
+  return error;
+}

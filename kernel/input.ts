@@ -1,0 +1,50 @@
+/** @file Asking the user for a line over the stdin channel. */
+import type { ToServer } from "./link.ts";
+import type { Request } from "./wire.ts";
+
+interface Question {
+  readonly prompt: string;
+  readonly password: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Asks one question at a time: replies do not say which question they answer. */
+export class InputDesk {
+  readonly #post: (message: ToServer) => void;
+  #turn: Promise<unknown> = Promise.resolve();
+  #answer: ((value: string) => void) | undefined;
+
+  constructor(post: (message: ToServer) => void) {
+    this.#post = post;
+  }
+
+  /** @throws the signal's reason once the cell is interrupted */
+  ask(request: Request, question: Question): Promise<string> {
+    const mine = this.#turn.then(() => this.#askNow(request, question));
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** Takes the user's answer; one that nobody waits for any more is dropped. */
+  answer(value: string): void {
+    this.#answer?.(value);
+    this.#answer = undefined;
+  }
+
+  async #askNow({ identities, header: parent }: Request, { prompt, password, signal }: Question): Promise<string> {
+    signal.throwIfAborted();
+    const content = JSON.stringify({ prompt, password });
+    this.#post({ kind: "send", channel: "stdin", message: { identities, type: "input_request", parent, content } });
+    return await new Promise((resolve, reject) => {
+      this.#answer = resolve;
+      signal.addEventListener(
+        "abort",
+        () => {
+          this.#answer = undefined;
+          reject(signal.reason);
+        },
+        { once: true },
+      );
+    });
+  }
+}

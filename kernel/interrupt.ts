@@ -1,0 +1,73 @@
+/**
+ * @file The server thread's side of an interrupt: asks the cell thread to end its cell, and when that thread does not
+ * even take note, terminates the code it is stuck in. State, variables and timers of the process live on.
+ */
+import { Session } from "node:inspector";
+import { UNWIND } from "./unwinding.ts";
+
+/** Milliseconds that the cell thread has to take note of an interrupt before its code is terminated. */
+const PATIENCE = 250;
+/** Milliseconds after which child processes that the thread may be waiting for (execSync) are interrupted as well. */
+const CHILD_PATIENCE = 1000;
+
+/** One per kernel. */
+export class Interrupter {
+  readonly #ask: (id: number) => void;
+  #id = 0;
+  #since = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #terminating = false;
+
+  /** @param ask sends the wish to the cell thread, which answers with `acknowledge` */
+  constructor(ask: (id: number) => void) {
+    this.#ask = ask;
+  }
+
+  /** Starts an interrupt; while one is under way it is the same one. */
+  interrupt(): void {
+    if (this.#timer !== undefined) return;
+    this.#id++;
+    this.#since = performance.now();
+    this.#ask(this.#id);
+    this.#timer = setInterval(() => this.#insist(), PATIENCE);
+  }
+
+  /** The cell thread has taken note: from here on it ends the cell itself. */
+  acknowledge(id: number): void {
+    if (id !== this.#id) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #insist(): void {
+    if (performance.now() - this.#since > CHILD_PATIENCE) interruptChildren();
+    // A thread inside a native call answers when the call returns; one question at a time is enough.
+    if (this.#terminating) return;
+    this.#terminating = true;
+    unwind(() => {
+      this.#terminating = false;
+      // Asked again, since the callback that was to take note may be what was terminated.
+      if (this.#timer !== undefined) this.#ask(this.#id);
+    });
+  }
+}
+
+/** Connects only for the question: with a session open, Node says on exit that it waits for a debugger. */
+function unwind(then: () => void): void {
+  const session = new Session();
+  session.connectToMainThread();
+  session.post("Runtime.evaluate", { expression: UNWIND }, () => {
+    session.disconnect();
+    then();
+  });
+}
+
+/** Jupyter makes each kernel the leader of a process group; without one there is nobody to tell. */
+function interruptChildren(): void {
+  if (process.platform === "win32") return;
+  try {
+    process.kill(-process.pid, "SIGINT");
+  } catch {
+    // Not a group leader.
+  }
+}
