@@ -65,6 +65,7 @@ export class ModelPool implements Engine {
     params: Calls[M]["params"],
     options?: EngineOptions,
   ): Promise<Calls[M]["result"]> {
+    options?.signal?.throwIfAborted();
     if (!("model" in params)) return (await this.models()) as Calls[M]["result"];
     const slot = this.#slotOf(params.model);
     if (method === "unload") return (await this.#remove(slot)) as Calls[M]["result"];
