@@ -1,0 +1,105 @@
+/** @file PEFT's files for LoRA: adapter_config.json and adapter_model.safetensors, read and written. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { GlmError } from "../errors.ts";
+import { replaceFiles, textFile } from "../files.ts";
+import { suggestion } from "../options.ts";
+import type { Tensor } from "../tensor.ts";
+import { toFloat32 } from "../weights/float32.ts";
+import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
+import { lora } from "./lora.ts";
+import { parsePeftConfig, peftConfig } from "./peft-config.ts";
+
+const configName = "adapter_config.json";
+const tensorsName = "adapter_model.safetensors";
+
+export interface PeftAdapter {
+  readonly config: LoraConfig;
+  readonly tensors: AdapterTensors;
+}
+
+/**
+ * Reads a LoRA that PEFT or `writePeft` saved, and checks it against the model it is to lie on.
+ * @throws GlmError "adapter-not-found" without the files; "adapter-invalid" with every fault, "unsupported" when the
+ * adapter uses something that is not supported
+ */
+export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
+  const config = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
+  const values = await readTensors(folder);
+  // The configuration says which tensors there must be; `lora` knows their names and shapes.
+  const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
+  const faults: string[] = [];
+  const tensors: AdapterTensors = {};
+  for (const [name, shape] of expected) {
+    const value = values[name];
+    if (!value) faults.push(`${name} is missing: expected [${shape}]`);
+    else if (String(value.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${value.shape}]`);
+    else if (!value.dtype.includes("float")) faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
+    else tensors[name] = toFloat32(value);
+  }
+  for (const name of Object.keys(values)) {
+    if (!expected.has(name)) faults.push(`${name} belongs to nothing in this model.${suggestion(name, missing(expected, values))}`);
+  }
+  if (faults.length > 0) throw invalid(folder, faults);
+  return { config, tensors };
+}
+
+/**
+ * Writes a LoRA as PEFT does; both files take their places only when both are complete.
+ * @param baseModel name or folder of the model it was trained on, for PEFT to find it again
+ * @throws GlmError "disk" when they cannot be written; what was there before is then untouched
+ */
+export async function writePeft(folder: string, config: LoraConfig, tensors: AdapterTensors, baseModel: string): Promise<void> {
+  const written = `${JSON.stringify(peftConfig(config, baseModel), null, 2)}\n`;
+  await replaceFiles(
+    folder,
+    [safetensorsFile(tensorsName, sourcesOf(tensors), { format: "pt" }), textFile(configName, written)],
+    // PEFT reads an old adapter_model.bin only where there is no safetensors file; leaving it would mislead people.
+    (name) => name === "adapter_model.bin",
+  );
+}
+
+async function readConfig(folder: string): Promise<unknown> {
+  const names = await readdir(folder).catch(() => undefined);
+  if (!names) throw new GlmError("adapter-not-found", `${folder}: expected a folder with an adapter, but there is none. Check the path.`);
+  if (!names.includes(configName)) {
+    throw new GlmError(
+      "adapter-not-found",
+      `${folder}: expected ${configName} and ${tensorsName}, got ${names.slice(0, 10).join(", ") || "an empty folder"}. ` +
+        "Name the folder that PEFT's save_pretrained or adapter.save wrote.",
+    );
+  }
+  if (!names.includes(tensorsName)) {
+    const old = names.includes("adapter_model.bin");
+    throw new GlmError(
+      old ? "unsupported" : "adapter-not-found",
+      `${folder}: expected ${tensorsName} beside ${configName}, got ${old ? "adapter_model.bin, which cannot be read yet" : "none"}. ` +
+        "Save it with PEFT's save_pretrained(folder, safe_serialization=True).",
+    );
+  }
+  try {
+    return JSON.parse(await readFile(join(folder, configName), "utf8"));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new GlmError("adapter-invalid", `${join(folder, configName)}: expected JSON, got something else (${why}). Save or copy the adapter again.`, { cause });
+  }
+}
+
+async function readTensors(folder: string): Promise<Record<string, Tensor>> {
+  try {
+    return (await readSafetensors(join(folder, tensorsName))).values;
+  } catch (error) {
+    throw error instanceof GlmError ? new GlmError("adapter-invalid", error.message, { cause: error }) : error;
+  }
+}
+
+function missing(expected: ReadonlyMap<string, unknown>, values: Readonly<Record<string, unknown>>): string[] {
+  return [...expected.keys()].filter((name) => !(name in values)).slice(0, 1);
+}
+
+function invalid(folder: string, faults: readonly string[]): GlmError {
+  const shown = faults.slice(0, 12).map((fault) => `\n- ${fault}`);
+  if (faults.length > 12) shown.push(`\n- and ${faults.length - 12} more`);
+  return new GlmError("adapter-invalid", `${folder}: this adapter does not fit the model; load it on the model it was trained on:${shown.join("")}`);
+}
