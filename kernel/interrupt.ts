@@ -2,8 +2,7 @@
  * @file The server thread's side of an interrupt: asks the cell thread to end its cell, and when that thread does not
  * even take note, terminates the code it is stuck in. State, variables and timers of the process live on.
  */
-import { Session } from "node:inspector";
-import { UNWIND } from "./unwinding.ts";
+import { connectTerminator } from "./terminate.ts";
 
 /** Milliseconds that the cell thread has to take note of an interrupt before its code is terminated. */
 const PATIENCE = 250;
@@ -13,6 +12,7 @@ const CHILD_PATIENCE = 1000;
 /** One per kernel. */
 export class Interrupter {
   readonly #ask: (id: number) => void;
+  readonly #terminate: () => Promise<boolean> = connectTerminator();
   #id = 0;
   #since = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -44,22 +44,12 @@ export class Interrupter {
     // A thread inside a native call answers when the call returns; one question at a time is enough.
     if (this.#terminating) return;
     this.#terminating = true;
-    unwind(() => {
+    void this.#terminate().then(() => {
       this.#terminating = false;
       // Asked again, since the callback that was to take note may be what was terminated.
       if (this.#timer !== undefined) this.#ask(this.#id);
     });
   }
-}
-
-/** Connects only for the question: with a session open, Node says on exit that it waits for a debugger. */
-function unwind(then: () => void): void {
-  const session = new Session();
-  session.connectToMainThread();
-  session.post("Runtime.evaluate", { expression: UNWIND }, () => {
-    session.disconnect();
-    then();
-  });
 }
 
 /** Jupyter makes each kernel the leader of a process group; without one there is nobody to tell. */

@@ -26,11 +26,11 @@ server.on("error", (error) => {
 });
 
 // 2. The language, and beside it the dispatch of requests; those that come early wait in the thread's mailbox.
-const [{ Kernel }, { notebookPath }, { captureStreams }, { allowUnwinding }] = await Promise.all([
+const [{ Kernel }, { notebookPath }, { captureStreams }, { allowTermination }] = await Promise.all([
   import("./kernel.ts"),
   import("./notebook.ts"),
   import("./streams.ts"),
-  import("./unwinding.ts"),
+  import("./terminate.ts"),
 ]);
 const notebook = notebookPath();
 const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook }));
@@ -44,8 +44,8 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 }
 language.catch((error: unknown) => originalWrite(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
 
-// 4. Interrupts and the end of the process.
-allowUnwinding();
+// 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
+allowTermination(() => undefined);
 process.on("SIGINT", () => post({ kind: "interrupt" }));
 process.on("SIGTERM", () => post({ kind: "close" }));
 server.on("message", (message: ToCells) => {
