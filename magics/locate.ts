@@ -27,6 +27,7 @@ export function magicAt(code: string, cursor: number): Located | undefined {
   const at = nameEnd - name.length - sign.length;
   const isCell = code.slice(0, at).trim() === "";
   if (cursor < at + sign.length || (sign === "%%" && !isCell)) return undefined;
+  if (!isCell && /^\s*%%/.test(code)) return undefined;
   const known = name === "" || Object.keys(MAGICS).some((magic) => magic.startsWith(name));
   if (!known || (!isCell && !standsAlone(code.slice(0, at)))) return undefined;
   return { at, sign: sign === "%%" ? "%%" : "%", name, nameEnd, end: lineEnd };

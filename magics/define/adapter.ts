@@ -20,7 +20,7 @@ const list: Command = {
 function named(
   name: string,
   summary: string,
-  extra: { folder?: "optional" | "required"; options?: OptionTable; properties?: readonly string[]; show(call: Call): string },
+  extra: { folder?: "optional" | "required"; options?: OptionTable; show(call: Call): string },
 ): Command {
   const usage = { optional: "NAME [FOLDER]", required: "NAME FOLDER", none: "NAME" }[extra.folder ?? "none"];
   return {
@@ -33,8 +33,9 @@ function named(
       const adapter = nameOf(call);
       const [, folder] = call.arguments.positional;
       if (extra.folder === "required") required(call, 1, `a folder: ${call.title} ${adapter.text} ./folder`);
-      const values = [textValue(adapter), ...(folder ? [textValue(folder)] : [])];
-      const properties = propertiesOf(call, [...(extra.properties ?? []), "model"]);
+      const isOption = extra.folder === "optional" && folder;
+      const values = [textValue(adapter), ...(folder && !isOption ? [textValue(folder)] : [])];
+      const properties = [...(isOption ? [["folder", textValue(folder)] as const] : []), ...propertiesOf(call, ["model"])];
       const target = extra.options && "to" in extra.options ? declared(call) : {};
       return { expression: runtimeCall(name, values, properties), ...target };
     },

@@ -6,6 +6,9 @@ import type { Call } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
 import { propertiesOf } from "./common.ts";
 
+/** Ranks and alphas by module are for code: a line has no good way to write them. */
+type LoraOption = Kebab<Exclude<keyof LoraConfig, "method" | "rankPattern" | "alphaPattern">>;
+
 const LORA_OPTIONS = {
   r: { kind: "integer", min: 1, help: "Rank of the update." },
   alpha: { kind: "number", above: 0, help: "The update is scaled by alpha / r." },
@@ -15,7 +18,8 @@ const LORA_OPTIONS = {
     value: "MODULE",
     help: "Modules to adapt: query_key_value, dense, dense_h_to_4h, dense_4h_to_h.",
   },
-} as const satisfies Readonly<Record<Kebab<Exclude<keyof LoraConfig, "method">>, OptionSpec>>;
+  "rank-stabilized": { kind: "flag", help: "Scale by alpha / √r instead." },
+} as const satisfies Readonly<Record<LoraOption, OptionSpec>>;
 
 const METHODS = ["lora"] as const satisfies readonly Method[];
 

@@ -1,0 +1,70 @@
+/** @file A live loss chart for training loops that are written out in a cell. */
+import { LiveDisplay } from "./live.ts";
+import { type EpochPoint, type LossCurve, type LossPoint, lossSpec, renderChart } from "./render/chart.ts";
+import { toSvg } from "./render/svg.ts";
+
+export interface LossChartOptions {
+  readonly title?: string;
+}
+
+export interface LossChartPoint {
+  readonly loss: number;
+  /** Counts from 1 when it is left out. */
+  readonly step?: number;
+  /** The loss on rows that are not trained on. */
+  readonly validation?: number;
+}
+
+/** Charts are heavy for a front end: it draws each one anew. */
+const INTERVAL = 400;
+
+/** A chart in the running cell that grows as points are pushed. */
+export class LossChart {
+  readonly #title: string;
+  readonly #display: LiveDisplay = new LiveDisplay({ interval: INTERVAL });
+  readonly #points: LossPoint[] = [];
+  readonly #epochs: EpochPoint[] = [];
+  #bestEpoch: number | undefined;
+
+  constructor({ title = "training loss" }: LossChartOptions = {}) {
+    this.#title = title;
+  }
+
+  /** Adds a training step. Cheap: the chart is drawn a few times a second at most. */
+  push({ loss, step, validation }: LossChartPoint): void {
+    const at = step ?? (this.#points.at(-1)?.step ?? 0) + 1;
+    this.#points.push({ step: at, loss });
+    if (validation !== undefined) {
+      this.#epochs.push({ step: at, epoch: this.#epochs.length + 1, loss, validationLoss: validation });
+    }
+    this.#update();
+  }
+
+  /** Marks the end of an epoch at the last step. */
+  epoch(end: Omit<EpochPoint, "step">, best: boolean): void {
+    this.#epochs.push({ ...end, step: this.#points.at(-1)?.step ?? 0 });
+    if (best) this.#bestEpoch = end.epoch;
+    this.#update();
+  }
+
+  /** Draws the last state, with a picture that also shows where no script runs. Nothing is drawn of no points. */
+  async done(): Promise<void> {
+    const curve = this.#curve();
+    if (curve.points.length === 0) return this.#display.finish();
+    this.#display.finish({ ...renderChart(curve), "image/svg+xml": await toSvg(lossSpec(curve)) });
+  }
+
+  #update(): void {
+    this.#display.update(() => renderChart(this.#curve()));
+  }
+
+  #curve(): LossCurve {
+    const best = this.#bestEpoch === undefined ? {} : { bestEpoch: this.#bestEpoch };
+    return { title: this.#title, points: this.#points, epochs: this.#epochs, ...best };
+  }
+}
+
+/** A live loss chart: `const chart = lossChart({ title }); chart.push({ loss }); await chart.done();` */
+export function lossChart(options: LossChartOptions = {}): LossChart {
+  return new LossChart(options);
+}

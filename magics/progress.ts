@@ -1,0 +1,48 @@
+/** @file A progress bar in the running cell, shown once something has taken long enough to wonder. */
+import { LiveDisplay } from "./live.ts";
+import { type Progress, renderProgress } from "./render/progress.ts";
+
+export interface ProgressOptions {
+  readonly title: string;
+  /** Milliseconds before it appears; what is done by then shows nothing. 0 by default. */
+  readonly delay?: number;
+}
+
+/** What changes as things go on. */
+export interface ProgressStep {
+  readonly done: number;
+  readonly total: number;
+  readonly note?: string;
+  /** Replaces the title. */
+  readonly title?: string;
+}
+
+export class ProgressBar {
+  readonly #display: LiveDisplay;
+  readonly #start: number = performance.now();
+  #title: string;
+  #last: ProgressStep = { done: 0, total: 0 };
+
+  constructor({ title, delay = 0 }: ProgressOptions) {
+    this.#title = title;
+    this.#display = new LiveDisplay(delay > 0 ? { delay } : {});
+    this.#display.update(() => renderProgress(this.#state("running")));
+  }
+
+  update(step: ProgressStep): void {
+    this.#last = step;
+    this.#title = step.title ?? this.#title;
+    this.#display.update(() => renderProgress(this.#state("running")));
+  }
+
+  /** The last state; a bar that never appeared stays away. */
+  finish(state: "done" | "stopped" = "done"): void {
+    this.#display.finish(this.#display.shown ? renderProgress(this.#state(state)) : undefined);
+  }
+
+  #state(state: Progress["state"]): Progress {
+    const { done, total, note } = this.#last;
+    const seconds = (performance.now() - this.#start) / 1000;
+    return { title: this.#title, done, total, seconds, state, ...(note === undefined ? {} : { note }) };
+  }
+}

@@ -1,0 +1,105 @@
+/** @file What %adapter does. */
+import { resolve } from "node:path";
+import { SHARED } from "../../src/engine/engine.ts";
+import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
+import { show, write } from "../live.ts";
+import { renderTable } from "../render/table.ts";
+import { grouped } from "../render/text.ts";
+import { currentModel, sessionOf } from "../session.ts";
+import type { OfModel } from "./chat.ts";
+
+/** Shows and returns the adapters of this notebook and the shared ones. */
+export async function adapterList({ model: given }: OfModel = {}): Promise<readonly AdapterInfo[]> {
+  const model = currentModel(given);
+  const infos = await model.adapters();
+  remember(model, infos);
+  const { adapter: inUse } = sessionOf(model);
+  const rows = infos.map((info) => [
+    info.name,
+    info.config.method,
+    grouped(info.trainableCount),
+    grouped(info.steps),
+    info.source ?? "",
+    [...(info.name === inUse ? ["in use"] : []), ...(info.merged ? ["merged"] : [])].join(", "),
+    info.owner === SHARED ? "shared" : "",
+  ]);
+  const columns = [
+    { title: "adapter" },
+    { title: "method" },
+    { title: "trainable", align: "right" as const },
+    { title: "steps", align: "right" as const },
+    { title: "from" },
+    { title: "state" },
+    { title: "shared" },
+  ];
+  show(renderTable({ columns, rows, empty: "No adapters yet: %adapter new NAME, or %%train NAME." }));
+  return infos;
+}
+
+/** Answers with this adapter from now on; null is the base model. */
+export async function adapterUse(name: string | null, { model: given }: OfModel = {}): Promise<void> {
+  const model = currentModel(given);
+  if (name !== null) await model.adapter(name);
+  sessionOf(model).adapter = name;
+  write(name === null ? "The base model answers, without an adapter.\n" : `${name} answers from now on.\n`);
+}
+
+/** Makes an adapter. */
+export async function adapterNew(name: string, config: AdapterConfig, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+  const model = currentModel(given);
+  const adapter = await model.createAdapter(name, config);
+  await refreshAdapters(model);
+  write(`${adapter.summary()}\n`);
+  return adapter;
+}
+
+export interface SaveOptions extends OfModel {
+  /** `./NAME` by default. */
+  readonly folder?: string;
+}
+
+/** Saves an adapter as PEFT's files. */
+export async function adapterSave(name: string, { folder = `./${name}`, model: given }: SaveOptions = {}): Promise<void> {
+  const adapter = await currentModel(given).adapter(name);
+  await adapter.save(folder);
+  write(`${name} saved to ${resolve(folder)}\n`);
+}
+
+/** Loads an adapter from PEFT's files. */
+export async function adapterLoad(name: string, folder: string, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+  const model = currentModel(given);
+  const adapter = await model.loadAdapter(name, folder);
+  await refreshAdapters(model);
+  write(`${adapter.summary()}\n`);
+  return adapter;
+}
+
+/** Makes an adapter's effect a part of the weights that this notebook sees. */
+export async function adapterMerge(name: string, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+  const adapter = await currentModel(given).adapter(name);
+  await adapter.merge();
+  write(`${name} is part of the weights that this notebook sees.\n`);
+  return adapter;
+}
+
+/** Deletes an adapter; files that it was saved to stay. */
+export async function adapterDelete(name: string, { model: given }: OfModel = {}): Promise<void> {
+  const model = currentModel(given);
+  await (await model.adapter(name)).dispose();
+  const session = sessionOf(model);
+  const wasInUse = session.adapter === name;
+  if (wasInUse) session.adapter = null;
+  await refreshAdapters(model);
+  write(`${name} is deleted.${wasInUse ? " The base model answers from now on." : ""}\n`);
+}
+
+/** Asks which adapters there are, for completion; returns their names. */
+export async function refreshAdapters(model: ChatGLM): Promise<readonly string[]> {
+  return remember(model, await model.adapters());
+}
+
+function remember(model: ChatGLM, infos: readonly AdapterInfo[]): readonly string[] {
+  const names = [...new Set(infos.map(({ name }) => name))];
+  sessionOf(model).adapters = names;
+  return names;
+}

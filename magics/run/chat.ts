@@ -1,0 +1,52 @@
+/** @file What %chat does. */
+import { basename, dirname, resolve } from "node:path";
+import { replaceFiles, textFile } from "../../src/files.ts";
+import type { ChatGLM } from "../../src/index.ts";
+import { show, write } from "../live.ts";
+import { renderTable } from "../render/table.ts";
+import type { Round } from "../conversation.ts";
+import { currentModel, sessionOf } from "../session.ts";
+
+export interface OfModel {
+  readonly model?: ChatGLM;
+}
+
+/** Shows and returns the rounds so far. */
+export async function chatHistory({ model }: OfModel = {}): Promise<readonly Round[]> {
+  const { conversation } = sessionOf(currentModel(model));
+  const { rounds, remembered, system } = conversation;
+  const forgotten = rounds.length - conversation.history.length;
+  const rows = rounds.map(([question, answer], index) => [
+    `${index + 1}${index < forgotten ? " (forgotten)" : ""}`,
+    question,
+    answer,
+  ]);
+  const columns = [{ title: "round", align: "right" as const }, { title: "question" }, { title: "answer" }];
+  const about = [`remembers ${remembered} rounds`, ...(system === undefined ? [] : [`system: ${system}`])].join("; ");
+  show(renderTable({ columns, rows, caption: `The conversation (${about})`, empty: "No rounds yet." }));
+  return rounds;
+}
+
+/** Begins a new conversation. */
+export async function chatReset({ model }: OfModel = {}): Promise<void> {
+  sessionOf(currentModel(model)).conversation.reset();
+  write("A new conversation begins.\n");
+}
+
+/** Writes the conversation to a file: Markdown for a name that ends in .md, else JSON that can be trained on. */
+export async function chatSave(file: string, { model }: OfModel = {}): Promise<void> {
+  const { conversation } = sessionOf(currentModel(model));
+  const isMarkdown = /\.(md|markdown)$/i.test(file);
+  const json = `${JSON.stringify([{ messages: conversation.toMessages() }], undefined, 2)}\n`;
+  const path = resolve(file);
+  await replaceFiles(dirname(path), [textFile(basename(path), isMarkdown ? conversation.toMarkdown() : json)]);
+  write(`${conversation.rounds.length} rounds written to ${path}\n`);
+}
+
+/** Sets how many rounds are remembered, or says how many; returns the number. */
+export async function chatRounds(rounds?: number, { model }: OfModel = {}): Promise<number> {
+  const { conversation } = sessionOf(currentModel(model));
+  if (rounds !== undefined) conversation.remembered = rounds;
+  write(`The conversation remembers ${conversation.remembered} rounds.\n`);
+  return conversation.remembered;
+}

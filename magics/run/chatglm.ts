@@ -1,0 +1,91 @@
+/** @file What %chatglm and %%chatglm do. */
+import type { ChatGLM, ChatOptions } from "../../src/index.ts";
+import { LiveDisplay, show, write } from "../live.ts";
+import { renderComparison, renderMarkdown } from "../render/answer.ts";
+import { currentModel, sessionOf } from "../session.ts";
+
+/** What may stand in `${}` of a question: an object would only be "[object Object]" to the model. */
+export type Interpolated = string | number | bigint | boolean;
+
+/** A question with its `${}` filled in. */
+export function text(strings: TemplateStringsArray, ...values: readonly Interpolated[]): string {
+  return String.raw({ raw: strings }, ...values);
+}
+
+type Sampling = Omit<ChatOptions, "history" | "adapter" | "system" | "signal">;
+
+export interface AskOptions extends Sampling {
+  /** null is the base model; the one in use when it is left out. */
+  readonly adapter?: string | null;
+  /** Stays for the rest of the conversation. */
+  readonly system?: string;
+  /** Begins a new conversation. */
+  readonly new?: boolean;
+  readonly format?: "text" | "markdown";
+  readonly model?: ChatGLM;
+}
+
+/** Asks, shows the answer as it comes, and returns it. An interrupted answer is not part of the conversation. */
+export async function chatglm(question: string, options: AskOptions = {}): Promise<string> {
+  const { adapter, system, new: anew, format = "text", model: given, ...sampling } = options;
+  const model = currentModel(given);
+  const { conversation, adapter: inUse } = sessionOf(model);
+  if (anew) conversation.reset();
+  if (system !== undefined) conversation.system = system;
+  const pieces = model.chat(question, {
+    ...sampling,
+    adapter: adapter === undefined ? inUse : adapter,
+    history: conversation.history,
+    ...(conversation.system === undefined ? {} : { system: conversation.system }),
+  });
+  const answer = format === "markdown" ? await streamMarkdown(pieces) : await streamText(pieces);
+  conversation.add(question, answer);
+  return answer;
+}
+
+export type CompareOptions = Omit<AskOptions, "adapter" | "format">;
+
+/**
+ * Asks several adapters at once and shows their answers side by side. It is a question of its own: the conversation
+ * neither leads up to it nor goes on from it. Returns the answers by adapter ("none" for the base model).
+ */
+export async function compare(
+  question: string,
+  adapters: readonly (string | null)[],
+  options: CompareOptions = {},
+): Promise<Record<string, string>> {
+  const { model: given, new: anew, ...asked } = options;
+  const model = currentModel(given);
+  if (anew) sessionOf(model).conversation.reset();
+  const answers = await model.askAll(question, { ...asked, adapters });
+  const named = adapters.map((adapter, index) => ({ adapter: adapter ?? undefined, answer: answers[index] ?? "" }));
+  show(renderComparison(question, named));
+  return Object.fromEntries(named.map(({ adapter, answer }) => [adapter ?? "none", answer]));
+}
+
+async function streamText(pieces: AsyncIterable<string>): Promise<string> {
+  let answer = "";
+  try {
+    for await (const piece of pieces) {
+      answer += piece;
+      write(piece);
+    }
+  } finally {
+    write("\n");
+  }
+  return answer;
+}
+
+async function streamMarkdown(pieces: AsyncIterable<string>): Promise<string> {
+  const display = new LiveDisplay();
+  let answer = "";
+  try {
+    for await (const piece of pieces) {
+      answer += piece;
+      display.update(() => renderMarkdown(answer));
+    }
+  } finally {
+    display.finish();
+  }
+  return answer;
+}

@@ -1,0 +1,57 @@
+/** @file What %model does. */
+import { type ChatGLM, load, type LoadOptions } from "../../src/index.ts";
+import { write } from "../live.ts";
+import { ProgressBar } from "../progress.ts";
+import { duration, short } from "../render/text.ts";
+import { currentModel as current, sessionOf, setCurrentModel } from "../session.ts";
+import { refreshAdapters } from "./adapter.ts";
+
+/** Loading that takes longer than this shows a progress bar, in milliseconds. */
+const PATIENCE = 700;
+
+/** Loads a model, makes it the current one and says so. */
+export async function model(name: string, options: Omit<LoadOptions, "onProgress"> = {}): Promise<ChatGLM> {
+  const start = performance.now();
+  const bar = new ProgressBar({ title: `Loading ${name}`, delay: PATIENCE });
+  try {
+    const loaded = await load(name, {
+      ...options,
+      onProgress: ({ stage, done, total }) => bar.update({ done, total, title: `Loading ${name}: ${stage}` }),
+    });
+    bar.finish();
+    await greet(loaded, (performance.now() - start) / 1000);
+    return loaded;
+  } catch (error) {
+    bar.finish("stopped");
+    throw error;
+  }
+}
+
+/** Makes a model that a cell has loaded the current one. */
+export async function useModel(loaded: ChatGLM): Promise<ChatGLM> {
+  await greet(loaded);
+  return loaded;
+}
+
+/** Says which model is loaded, and returns it. */
+export async function currentModel(): Promise<ChatGLM> {
+  const loaded = current();
+  write(`${describe(loaded)}\n`);
+  return loaded;
+}
+
+async function greet(loaded: ChatGLM, seconds?: number): Promise<void> {
+  setCurrentModel(loaded);
+  const names = await refreshAdapters(loaded);
+  const took = seconds === undefined ? "" : loaded.info.resident ? ", in memory already" : `, loaded in ${duration(seconds)}`;
+  const adapters = names.length === 0 ? "" : ` Adapters: ${names.join(", ")}.`;
+  write(`${describe(loaded)}${took}.${adapters}\n`);
+}
+
+function describe(loaded: ChatGLM): string {
+  const { name, family, device, precision, parameters } = loaded.info;
+  const count = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
+  const { adapter } = sessionOf(loaded);
+  const inUse = adapter === null ? "" : `, answering with ${adapter}`;
+  return `${name}: ${family}, ${short(count)} parameters, ${device}, ${precision}${inUse}`;
+}

@@ -1,0 +1,59 @@
+/** @file What %runtime does. */
+import type { RuntimeStatus } from "../../src/engine/server.ts";
+import { show, write } from "../live.ts";
+import { renderTable } from "../render/table.ts";
+import { bytes, duration } from "../render/text.ts";
+
+const LOG_LINES = 50;
+
+/** Shows and returns what the runtime holds, and for whom; undefined when none runs. */
+export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
+  const { runtimeStatus: ask } = await import("../../src/engine/connect.ts");
+  const status = await ask();
+  if (!status) {
+    write("No runtime runs. %model starts one when it loads a model.\n");
+    return undefined;
+  }
+  const { pid, version, address, started, clients, memoryBytes, models } = status;
+  const up = duration((Date.now() - started) / 1000);
+  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${clients} clients, ${bytes(memoryBytes)}, ${address}`;
+  const columns = [
+    { title: "model" },
+    { title: "family" },
+    { title: "device" },
+    { title: "precision" },
+    { title: "weights", align: "right" as const },
+    { title: "adapters" },
+    { title: "requests", align: "right" as const },
+  ];
+  const rows = models.map(({ model, adapters, mappedBytes, requests }) => [
+    model.name,
+    model.family,
+    model.device,
+    model.precision,
+    bytes(mappedBytes),
+    adapters.map(({ name }) => name).join(", "),
+    String(requests),
+  ]);
+  show(renderTable({ columns, rows, caption, empty: "No model is loaded." }));
+  return status;
+}
+
+/** Ends the runtime. Adapters are on disk and stay. */
+export async function runtimeStop(): Promise<void> {
+  const { stopRuntime } = await import("../../src/engine/runtime-cli.ts");
+  const stopped = await stopRuntime();
+  write(stopped ? `Stopped the runtime (process ${stopped.pid}). Adapters stay; run %model again.\n` : "No runtime runs.\n");
+}
+
+/** Shows the end of the runtime's log, and returns it. */
+export async function runtimeLogs(): Promise<string> {
+  const [{ lastLines }, { runtimeFolder }] = await Promise.all([
+    import("../../src/engine/log.ts"),
+    import("../../src/engine/folder.ts"),
+  ]);
+  const { log } = runtimeFolder();
+  const text = lastLines(log, LOG_LINES).join("\n");
+  write(text === "" ? `${log} is empty.\n` : `${text}\n`);
+  return text;
+}

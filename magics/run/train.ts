@@ -1,0 +1,82 @@
+/** @file What %%train does. */
+import type { AdapterConfig, AdapterHandle, ChatGLM, FitSettings } from "../../src/index.ts";
+import { lora } from "../../src/index.ts";
+import { write } from "../live.ts";
+import { currentModel } from "../session.ts";
+import { figure, duration } from "../render/text.ts";
+import { refreshAdapters } from "./adapter.ts";
+import { type EpochRow, TrainingView } from "./training-view.ts";
+
+type Rows = Parameters<AdapterHandle["fit"]>[0];
+
+export interface TrainOptions extends Omit<FitSettings, "signal"> {
+  /** How it is fine-tuned, where the adapter does not exist yet: LoRA by default. */
+  readonly method?: AdapterConfig;
+  /** Starts again with a new adapter where one of this name exists. */
+  readonly new?: boolean;
+  readonly model?: ChatGLM;
+}
+
+/** What a training run came to. */
+export interface TrainResult {
+  readonly adapter: AdapterHandle;
+  readonly steps: number;
+  /** The epoch whose values the adapter has. */
+  readonly bestEpoch: number;
+  readonly loss: number;
+  readonly seconds: number;
+  /** Why it ended: all epochs, or no better loss for long enough. */
+  readonly reason: "epochs" | "patience";
+  readonly history: readonly EpochRow[];
+}
+
+/**
+ * Trains an adapter, which is made where there is none, with a progress bar and a live loss chart. Interrupting keeps
+ * the values of the last finished step.
+ */
+export async function train(name: string, rows: Rows, options: TrainOptions = {}): Promise<TrainResult> {
+  const { method, new: anew, model: given, ...settings } = options;
+  const model = currentModel(given);
+  const adapter = await adapterFor(model, name, method, anew ?? false);
+  const view = new TrainingView(name);
+  try {
+    for await (const event of adapter.fit(rows, settings)) view.take(event);
+  } catch (error) {
+    await view.stop();
+    if (isAbort(error)) write(`Interrupted: ${name} keeps the values of step ${view.step} of ${view.steps}.\n`, "stderr");
+    throw error;
+  }
+  await view.done();
+  const result = { adapter, ...view.result() };
+  const { steps, loss, seconds, bestEpoch, reason } = result;
+  const early = reason === "patience" ? ", stopped early" : "";
+  write(
+    `${name}: ${steps} steps in ${duration(seconds)}, loss ${figure(view.firstLoss)} → ${figure(loss)}, ` +
+      `best epoch ${bestEpoch}${early}. Ask it: %%chatglm --adapter ${name}\n`,
+  );
+  return result;
+}
+
+/** The adapter of this name, made where there is none. */
+async function adapterFor(
+  model: ChatGLM,
+  name: string,
+  method: AdapterConfig | undefined,
+  anew: boolean,
+): Promise<AdapterHandle> {
+  const exists = (await refreshAdapters(model)).includes(name);
+  if (exists && anew) await (await model.adapter(name)).dispose();
+  if (exists && !anew) {
+    const adapter = await model.adapter(name);
+    write(`${name} exists and trains on. With --new it starts again.\n`);
+    return adapter;
+  }
+  const adapter = await model.createAdapter(name, method ?? lora());
+  await refreshAdapters(model);
+  write(`${adapter.summary()}\n`);
+  return adapter;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}

@@ -1,0 +1,104 @@
+/** @file A training run as it is watched: one progress bar, one chart, and the numbers it came to. */
+import type { FitEvent } from "../../src/train/trainer.ts";
+import { LossChart } from "../loss-chart.ts";
+import { ProgressBar } from "../progress.ts";
+import { figure } from "../render/text.ts";
+
+export interface EpochRow {
+  readonly epoch: number;
+  readonly loss: number;
+  readonly validationLoss?: number;
+}
+
+type Done = Extract<FitEvent, { type: "done" }>;
+
+/** Rehearsal answers that take longer than this show a progress bar of their own, in milliseconds. */
+const PATIENCE = 700;
+
+export class TrainingView {
+  readonly #name: string;
+  readonly #history: EpochRow[] = [];
+  #rehearsal: ProgressBar | undefined;
+  #bar: ProgressBar | undefined;
+  #chart: LossChart | undefined;
+  #done: Done | undefined;
+  #rows = 0;
+  #last: Extract<FitEvent, { type: "step" }> | undefined;
+  #firstLoss: number = Number.NaN;
+  #steps = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** The last finished step, and how many were planned. */
+  get step(): number {
+    return this.#last?.step ?? 0;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  get firstLoss(): number {
+    return this.#firstLoss;
+  }
+
+  take(event: FitEvent): void {
+    switch (event.type) {
+      case "start":
+        this.#steps = event.steps;
+        this.#rows = event.rows;
+        return;
+      case "rehearse":
+        this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
+        return this.#rehearsal.update({ done: event.done, total: event.total });
+      case "step":
+        return this.#step(event);
+      case "epoch": {
+        const { epoch, loss, validationLoss, best } = event;
+        const row = { epoch, loss, ...(validationLoss === undefined ? {} : { validationLoss }) };
+        this.#history.push(row);
+        return this.#chart?.epoch(row, best);
+      }
+      case "done":
+        this.#done = event;
+    }
+  }
+
+  /** The run is over. */
+  async done(): Promise<void> {
+    this.#finish("done");
+    await this.#chart?.done();
+  }
+
+  /** The run was interrupted, or failed. */
+  async stop(): Promise<void> {
+    this.#finish("stopped");
+    await this.#chart?.done();
+  }
+
+  result(): Pick<Done, "steps" | "bestEpoch" | "loss" | "seconds" | "reason"> & { readonly history: readonly EpochRow[] } {
+    if (!this.#done) throw new Error("the training ended without saying so");
+    const { steps, bestEpoch, loss, seconds, reason } = this.#done;
+    return { steps, bestEpoch, loss, seconds, reason, history: this.#history };
+  }
+
+  #step(event: Extract<FitEvent, { type: "step" }>): void {
+    if (!this.#bar) {
+      this.#rehearsal?.finish();
+      this.#firstLoss = event.loss;
+      this.#bar = new ProgressBar({ title: `Training ${this.#name} on ${this.#rows} rows` });
+      this.#chart = new LossChart({ title: `${this.#name}: training loss` });
+    }
+    this.#last = event;
+    const note = `epoch ${event.epoch}  loss ${figure(event.loss)}`;
+    this.#bar.update({ done: event.step, total: event.steps, note });
+    this.#chart?.push({ step: event.step, loss: event.loss });
+  }
+
+  #finish(state: "done" | "stopped"): void {
+    this.#rehearsal?.finish(this.#bar ? "done" : state);
+    this.#bar?.finish(state);
+  }
+}

@@ -1,0 +1,66 @@
+/** @file What Tab offers in a magic, and where it leaves the word to TypeScript. */
+import { describe, expect, it } from "vitest";
+import { completeMagic } from "../../magics/complete.ts";
+import { inspectMagic } from "../../magics/inspect.ts";
+
+/** Completes at the `|`, and applies the first match. */
+function at(marked: string): { matches: readonly string[]; applied: string } | undefined {
+  const cursor = marked.indexOf("|");
+  const code = marked.replace("|", "");
+  const found = completeMagic(code, cursor);
+  if (!found) return undefined;
+  const { matches, start, end } = found;
+  return { matches, applied: code.slice(0, start) + (matches[0] ?? "") + code.slice(end) };
+}
+
+describe("completion", () => {
+  it("offers the magics", () => {
+    expect(at("%|")?.matches).toContain("%model");
+    expect(at("%|")?.matches).toContain("%%train");
+    expect(at("%%|")?.matches).toEqual(["%%chatglm", "%%train"]);
+    expect(at("%ch|")).toEqual({ matches: ["%chatglm", "%%chatglm", "%chat"].filter((name) => name.startsWith("%ch")), applied: "%chatglm" });
+    expect(at("const a = 1;\n%par|")?.applied).toBe("const a = 1;\n%params");
+    expect(at("const answer = %chatg|")?.applied).toBe("const answer = %chatglm");
+  });
+
+  it("offers options, but none twice and none that contradicts", () => {
+    expect(at("%%train dream --ep|")?.applied).toBe("%%train dream --epochs");
+    expect(at("%%train dream --epochs 3 --ep|")?.matches).toEqual([]);
+    const rest = at("%%chatglm --greedy --|")?.matches ?? [];
+    expect(rest).toContain("--adapter");
+    expect(rest).not.toContain("--temperature");
+    expect(rest).not.toContain("--greedy");
+  });
+
+  it("offers values", () => {
+    expect(at("%model tiny --device |")?.matches).toEqual(["auto", "cpu", "webgpu", "cuda"]);
+    expect(at("%model tiny --device=w|")?.applied).toBe("%model tiny --device=webgpu");
+    expect(at("%%chatglm --adapter n|")?.matches).toEqual(["none"]);
+    expect(at("%%chatglm --compare none,|")?.matches).toEqual([]);
+  });
+
+  it("offers subcommands, then their own options", () => {
+    expect(at("%adapter l|")?.matches).toEqual(["list", "load"]);
+    expect(at("%adapter new dream --ra|")?.matches).toEqual(["--rank-stabilized"]);
+    expect(at("%adapter list --ra|")?.matches).toEqual([]);
+  });
+
+  it.each([
+    ["a modulo", "const x = 10 %pa|"],
+    ["a template", "const s = `\n%mo|`"],
+    ["the text of a magic", "%chatglm 你好 wor|"],
+    ["the body of a cell magic", "%%chatglm\n%mo|"],
+    ["an expression in a magic", "%chatglm ${na|"],
+    ["plain code", "gl|m"],
+  ])("leaves %s to TypeScript", (_, marked) => {
+    expect(at(marked)).toBeUndefined();
+  });
+});
+
+describe("inspection", () => {
+  it("is the magic's help", () => {
+    expect(inspectMagic("%%train dream --lr 1\n{}", 4)?.["text/plain"]).toContain("--batch-size N");
+    expect(inspectMagic("const a = 1;", 3)).toBeUndefined();
+    expect(inspectMagic("%nothing", 3)).toBeUndefined();
+  });
+});

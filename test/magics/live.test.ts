@@ -1,0 +1,141 @@
+/** @file Live output: paced, in place, with the last state always shown; and the same without a notebook. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { LiveDisplay, show, write } from "../../magics/live.ts";
+import { ProgressBar } from "../../magics/progress.ts";
+import { lossChart } from "../../magics/loss-chart.ts";
+import { type Frontend, type MimeBundle, withAmbient } from "../../src/ambient.ts";
+
+/** Keeps what a notebook would show. */
+class Notebook implements Frontend {
+  readonly shown: { kind: "display" | "update"; id: string | undefined; bundle: MimeBundle }[] = [];
+  text = "";
+
+  display(bundle: MimeBundle, options?: { id?: string }): void {
+    this.shown.push({ kind: "display", id: options?.id, bundle });
+  }
+
+  update(id: string, bundle: MimeBundle): void {
+    this.shown.push({ kind: "update", id, bundle });
+  }
+
+  write(text: string): void {
+    this.text += text;
+  }
+
+  get plain(): unknown[] {
+    return this.shown.map(({ bundle }) => bundle["text/plain"]);
+  }
+}
+
+const say = (text: string) => () => ({ "text/plain": text });
+
+describe("live display", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("shows the first state at once, later ones at its pace, and the last one for sure", () => {
+    const notebook = new Notebook();
+    withAmbient({ frontend: notebook }, () => {
+      const live = new LiveDisplay({ interval: 100 });
+      for (let step = 0; step < 50; step++) {
+        live.update(say(`${step}`));
+        vi.advanceTimersByTime(10);
+      }
+      live.finish();
+    });
+    expect(notebook.plain).toEqual(["0", "9", "19", "29", "39", "49"]);
+    expect(new Set(notebook.shown.map(({ id }) => id)).size).toBe(1);
+    expect(notebook.shown.map(({ kind }) => kind)).toEqual(["display", ...Array(5).fill("update")]);
+  });
+
+  it("shows a state that nothing follows, and renders only what is shown", () => {
+    const notebook = new Notebook();
+    const render = vi.fn(say("x"));
+    withAmbient({ frontend: notebook }, () => {
+      const live = new LiveDisplay({ interval: 100 });
+      live.update(render);
+      live.update(render);
+      live.update(render);
+      vi.advanceTimersByTime(1000);
+    });
+    expect(render).toHaveBeenCalledTimes(2);
+    expect(notebook.shown).toHaveLength(2);
+  });
+
+  it("says nothing after its end", () => {
+    const notebook = new Notebook();
+    withAmbient({ frontend: notebook }, () => {
+      const live = new LiveDisplay({ interval: 100 });
+      live.update(say("a"));
+      live.update(say("b"));
+      live.finish({ "text/plain": "end" });
+      live.update(say("c"));
+      vi.advanceTimersByTime(1000);
+    });
+    expect(notebook.plain).toEqual(["a", "end"]);
+  });
+
+  it("keeps a bar away that is done before anybody wonders", () => {
+    const notebook = new Notebook();
+    withAmbient({ frontend: notebook }, () => {
+      const bar = new ProgressBar({ title: "Loading", delay: 700 });
+      bar.update({ done: 1, total: 2 });
+      vi.advanceTimersByTime(600);
+      bar.finish();
+      const slow = new ProgressBar({ title: "Loading", delay: 700 });
+      slow.update({ done: 1, total: 2 });
+      vi.advanceTimersByTime(800);
+      slow.update({ done: 2, total: 2 });
+      slow.finish();
+    });
+    expect(notebook.shown).toHaveLength(2);
+    expect(notebook.plain[0]).toContain("1/2");
+    expect(notebook.plain[1]).toContain("2/2");
+  });
+});
+
+describe("loss chart in a cell", () => {
+  it("ends with a picture of every point", async () => {
+    const notebook = new Notebook();
+    await withAmbient({ frontend: notebook }, async () => {
+      const chart = lossChart({ title: "by hand" });
+      chart.push({ loss: 3 });
+      chart.push({ loss: 2, validation: 2.5 });
+      chart.push({ loss: 1, step: 10 });
+      await chart.done();
+    });
+    const last = notebook.shown.at(-1)?.bundle ?? {};
+    expect(last["text/plain"]).toBe("by hand: loss 3 → 1 in 10 steps");
+    expect(last["image/svg+xml"]).toContain("<svg");
+    expect(JSON.stringify(last["application/vnd.vegalite.v5+json"])).toContain('{"step":2,"epoch":1,"loss":2.5,"series":"validation"}');
+  });
+
+  it("shows nothing when there was nothing to show", async () => {
+    const notebook = new Notebook();
+    await withAmbient({ frontend: notebook }, () => lossChart().done());
+    expect(notebook.shown).toEqual([]);
+  });
+});
+
+describe("without a notebook", () => {
+  it("writes to the terminal", () => {
+    const out = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    write("piece");
+    show({ "text/plain": "table", "text/html": "<table>" });
+    expect(out.mock.calls.map(([text]) => text)).toEqual(["piece", "table\n"]);
+    out.mockRestore();
+  });
+
+  it("writes only the last state where nothing can be rewritten", () => {
+    const err = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const live = new LiveDisplay();
+    live.update(say("1\n2"));
+    live.finish({ "text/plain": "3\n4" });
+    expect(err.mock.calls.map(([text]) => text)).toEqual(["3\n4\n"]);
+    err.mockRestore();
+  });
+});
