@@ -29,6 +29,20 @@ export const gradientName = (parameter: string): string => `gradient of ${parame
  * to 1 for a mean); the adapter's parameters; dropout masks. Outputs: loss [1], "gradient of NAME".
  */
 export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind): TrainingGraph {
+  const { graph, masks, loss, trained } = lossGraph(config, adapter, bind, true);
+  const found = gradients(loss, trained);
+  trained.forEach((value, i) => {
+    graph.output(found[i] as Value, gradientName(value.name));
+  });
+  return { graph, masks };
+}
+
+/** The same without gradients and without dropout, to measure with. */
+export function evaluationGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind): Graph {
+  return lossGraph(config, adapter, bind, false).graph;
+}
+
+function lossGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind, training: boolean) {
   const graph = new Graph({ fusedMatMul: true });
   const ids = graph.input("ids", "int64", ["batch", "seq"]);
   const positions = graph.input("positions", "int64", ["batch", "seq"]);
@@ -42,7 +56,7 @@ export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bin
   const trained = adapter.parameters.map(({ name, shape }) => graph.input(name, "float32", shape));
   const masks: MaskInput[] = [];
   const dropout: Dropout = (x, place, rate) => {
-    if (rate === 0) return x;
+    if (rate === 0 || !training) return x;
     const input = { name: `dropout of ${place}`, place, shape: x.shape, rate };
     masks.push(input);
     return mul(x, graph.input(input.name, "float32", x.shape));
@@ -56,12 +70,8 @@ export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bin
   const inputs = { ids, positions, cos, sin, select };
   const { logits } = glm(context, config, inputs, maskedAttention(config, mask));
   const loss = reduceSum(mul(crossEntropy(logits, targets), weights), [0, 1], false);
-  const found = gradients(loss, trained);
   graph.output(loss, "loss");
-  trained.forEach((value, i) => {
-    graph.output(found[i] as Value, gradientName(value.name));
-  });
-  return { graph, masks };
+  return { graph, masks, loss, trained };
 }
 
 /** -log softmax(logits)[target] for each row: [rows, 1]. */

@@ -1,11 +1,11 @@
 /** @file A compiled training graph: batches in, losses and gradients out. */
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
-import type { Compile } from "../graph/program.ts";
+import type { Compile, Program } from "../graph/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { Bind } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
-import { gradientName, trainingGraph } from "./graph.ts";
+import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
 
 export interface GradientStep {
   /** Mean cross-entropy over the labelled tokens, in nats. */
@@ -18,6 +18,8 @@ export interface GradientStep {
 export interface TrainingProgram {
   /** @param seed decides which elements dropout drops in this batch */
   gradients(batch: TokenBatch, parameters: AdapterTensors, seed: number): Promise<GradientStep>;
+  /** The loss alone, without dropout. */
+  loss(batch: TokenBatch, parameters: AdapterTensors): Promise<Pick<GradientStep, "loss" | "tokens">>;
   dispose(): Promise<void>;
 }
 
@@ -29,6 +31,8 @@ export async function trainingProgram(
 ): Promise<TrainingProgram> {
   const { graph, masks } = trainingGraph(config, adapter, bind);
   const program = await compile(graph);
+  // Compiled only for those who evaluate.
+  let evaluation: Promise<Program> | undefined;
   return {
     async gradients(batch, parameters, seed) {
       const fed = batchTensors(batch, config);
@@ -42,6 +46,15 @@ export async function trainingProgram(
         gradients: Object.fromEntries(gradients),
       };
     },
-    dispose: () => program.dispose(),
+    async loss(batch, parameters) {
+      evaluation ??= compile(evaluationGraph(config, adapter, bind));
+      const fed = batchTensors(batch, config);
+      const results = await (await evaluation).run({ ...fed.tensors, ...parameters });
+      return { loss: results.loss?.data[0] as number, tokens: fed.tokens };
+    },
+    async dispose() {
+      await program.dispose();
+      await (await evaluation)?.dispose();
+    },
   };
 }

@@ -1,6 +1,13 @@
-/** @file The training loop: epochs, accumulation, schedule, validation, early stopping, best values. */
-import type { SchedulerName } from "./schedule.ts";
+/** @file The training loop: epochs, accumulation, schedule, rehearsal, validation, early stopping, best values. */
+import type { AdapterTensors } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
+import { randomStream, shuffled } from "../random.ts";
+import type { FloatTensor } from "../tensor.ts";
+import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
+import { adamW, adamWConfig, weightedMean } from "./optimizer.ts";
+import type { GradientStep } from "./program.ts";
+import { type SchedulerName, scheduleFactor } from "./schedule.ts";
 
 export interface FitOptions {
   readonly epochs: number;
@@ -37,9 +44,12 @@ export type FitEvent =
       readonly step: number;
       readonly steps: number;
       readonly epoch: number;
+      /** Of the rows that are being taught; rehearsal rows count in the gradient, and here, like any other. */
       readonly loss: number;
       readonly lr: number;
+      /** Before clipping. */
       readonly gradientNorm: number;
+      /** Labelled tokens. */
       readonly tokens: number;
       readonly seconds: number;
     }
@@ -50,4 +60,199 @@ export type FitEvent =
       readonly validationLoss?: number;
       readonly best: boolean;
     }
-  | { readonly type: "done"; readonly steps: number; readonly bestEpoch: number; readonly loss: number; readonly seconds: number; readonly reason: "epochs" | "patience" };
+  | {
+      readonly type: "done";
+      readonly steps: number;
+      readonly bestEpoch: number;
+      /** Of the epoch whose values were kept: validation loss where there are validation rows, else training loss. */
+      readonly loss: number;
+      readonly seconds: number;
+      readonly reason: "epochs" | "patience";
+    };
+
+/** What the loop works on. The tensors are changed in place, so that each finished step is there at once. */
+export interface Trainee {
+  readonly tensors: AdapterTensors;
+  gradients(batch: TokenBatch, seed: number): Promise<GradientStep>;
+  /** Mean loss over labelled tokens, without dropout and without gradients. */
+  loss(batch: TokenBatch): Promise<{ readonly loss: number; readonly tokens: number }>;
+  encode(rows: readonly Row[], maxLength: number): TokenBatch;
+  /** The base model's answer to each row's prompt. */
+  answer(row: Row): Promise<string>;
+  /** Told after every change of the tensors. */
+  stepped(): void;
+}
+
+/**
+ * Trains on the rows. Abandoned at any event, it leaves the values of the last finished step. Finished with validation
+ * rows, it leaves those of the best epoch.
+ * @throws GlmError "data-invalid" for rows that cannot be learnt, "loss-not-finite" when training breaks down; the
+ * values before the step that broke down are kept
+ */
+export async function* fit(
+  trainee: Trainee,
+  rows: readonly Row[],
+  validation: readonly Row[],
+  options: FitOptions,
+): AsyncGenerator<FitEvent, void, void> {
+  const { epochs, batchSize, accumulate, seed, maxLength, patience } = options;
+  const started = performance.now();
+  if (rows.length === 0) throw new GlmError("data-invalid", "training needs at least one row, got none.");
+  const examples = encodedRows(trainee.encode(rows, maxLength));
+  const validating = validation.length > 0 ? trainee.encode(validation, maxLength) : undefined;
+  const perEpoch = Math.ceil(Math.ceil(examples.length / batchSize) / accumulate);
+  const steps = epochs * perEpoch;
+  yield { type: "start", steps, epochs, rows: examples.length };
+  const rehearsal = yield* rehearsalRows(trainee, options);
+
+  const optimizer = adamWConfig({ lr: options.lr, clip: options.clip, weightDecay: options.weightDecay });
+  const state = adamW.init(trainee.tensors);
+  let best: { readonly epoch: number; readonly loss: number; readonly values?: AdapterTensors } | undefined;
+  let reason: "epochs" | "patience" = "epochs";
+
+  for (let epoch = 1; epoch <= epochs; epoch += 1) {
+    const order = shuffled(randomStream(seed, "order", epoch), examples);
+    const mean = new Mean();
+    for (let at = 0; at < order.length; at += batchSize * accumulate) {
+      const begun = performance.now();
+      const parts: GradientStep[] = [];
+      for (let part = 0; part < accumulate; part += 1) {
+        const from = at + part * batchSize;
+        const taught = order.slice(from, Math.min(from + batchSize, at + batchSize * accumulate));
+        if (taught.length === 0) break;
+        const drawn = draw(rehearsal, options.rehearsePerBatch, seed, state.step, part);
+        parts.push(await trainee.gradients(joined([...taught, ...drawn]), seed + state.step * accumulate + part));
+      }
+      for (const { loss, tokens } of parts) mean.add(loss, tokens);
+      const loss = meanLoss(parts);
+      if (!Number.isFinite(loss)) throw notFinite(loss, state.step + 1, options);
+      const gradients = weightedMean(parts.map((part) => ({ gradients: part.gradients, weight: part.tokens })));
+      const lr = options.lr * scheduleFactor(options.scheduler, state.step, steps, options.warmup);
+      const gradientNorm = adamW.update({ ...optimizer, lr }, state, trainee.tensors, gradients);
+      trainee.stepped();
+      const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
+      const seconds = (performance.now() - begun) / 1000;
+      yield { type: "step", step: state.step, steps, epoch, loss, lr, gradientNorm, tokens, seconds };
+    }
+    const validationLoss = validating && (await evaluate(trainee, validating, batchSize));
+    const judged = validationLoss ?? mean.value;
+    const better = best === undefined || judged < best.loss;
+    if (better) best = { epoch, loss: judged, ...(validating ? { values: copied(trainee.tensors) } : {}) };
+    yield {
+      type: "epoch",
+      epoch,
+      loss: mean.value,
+      best: better,
+      ...(validationLoss === undefined ? {} : { validationLoss }),
+    };
+    if (patience > 0 && best && epoch - best.epoch >= patience) {
+      reason = "patience";
+      break;
+    }
+  }
+  if (best?.values) {
+    restore(trainee.tensors, best.values);
+    trainee.stepped();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  yield {
+    type: "done",
+    steps: state.step,
+    bestEpoch: best?.epoch ?? 0,
+    loss: best?.loss ?? Number.NaN,
+    seconds,
+    reason,
+  };
+}
+
+interface Example {
+  readonly ids: readonly number[];
+  readonly labels: readonly number[];
+}
+
+const encodedRows = ({ inputIds, labels }: TokenBatch): Example[] =>
+  inputIds.map((ids, i) => ({ ids, labels: labels[i] as readonly number[] }));
+
+const joined = (examples: readonly Example[]): TokenBatch => ({
+  inputIds: examples.map(({ ids }) => ids),
+  labels: examples.map(({ labels }) => labels),
+});
+
+/** Rows to rehearse, with the base model's own answers where none was given. */
+async function* rehearsalRows(
+  trainee: Trainee,
+  { rehearse, rehearsePerBatch, maxLength }: FitOptions,
+): AsyncGenerator<FitEvent, Example[], void> {
+  if (rehearse.length === 0 || rehearsePerBatch === 0) return [];
+  const rows: Row[] = [];
+  for (const row of rehearse) {
+    rows.push(row.response === "" ? { ...row, response: await trainee.answer(row) } : row);
+    yield { type: "rehearse", done: rows.length, total: rehearse.length };
+  }
+  // The base may have nothing to say to a prompt; such a row teaches nothing.
+  const answered = rows.filter((row) => row.response.trim() !== "");
+  if (answered.length === 0) {
+    throw new GlmError(
+      "data-invalid",
+      "rehearsal: the base model gave an empty answer to every prompt. Give rows with responses.",
+    );
+  }
+  return encodedRows(trainee.encode(answered, maxLength));
+}
+
+/** A few rows at random, without repetition inside a batch; all of them when there are no more. */
+function draw(rows: readonly Example[], count: number, seed: number, step: number, part: number): readonly Example[] {
+  if (rows.length <= count) return rows;
+  const stream = randomStream(seed, "rehearsal", step, part);
+  const chosen = new Set<number>();
+  while (chosen.size < count) chosen.add(stream.integer(rows.length));
+  return [...chosen].map((i) => rows[i] as Example);
+}
+
+/** A running mean over labelled tokens. */
+class Mean {
+  #sum = 0;
+  #weight = 0;
+
+  add(value: number, weight: number): void {
+    this.#sum += value * weight;
+    this.#weight += weight;
+  }
+
+  get value(): number {
+    return this.#sum / this.#weight;
+  }
+}
+
+function meanLoss(parts: readonly { readonly loss: number; readonly tokens: number }[]): number {
+  const mean = new Mean();
+  for (const { loss, tokens } of parts) mean.add(loss, tokens);
+  return mean.value;
+}
+
+async function evaluate(trainee: Trainee, batch: TokenBatch, size: number): Promise<number> {
+  const examples = encodedRows(batch);
+  const mean = new Mean();
+  for (let at = 0; at < examples.length; at += size) {
+    const { loss, tokens } = await trainee.loss(joined(examples.slice(at, at + size)));
+    mean.add(loss, tokens);
+  }
+  return mean.value;
+}
+
+const copied = (tensors: AdapterTensors): AdapterTensors =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, value]) => [name, { ...value, data: Float32Array.from(value.data) }]),
+  );
+
+function restore(tensors: AdapterTensors, values: AdapterTensors): void {
+  for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
+}
+
+function notFinite(loss: number, step: number, { lr, clip }: FitOptions): GlmError {
+  return new GlmError(
+    "loss-not-finite",
+    `training step ${step}: expected a finite loss, got ${loss}. The values of step ${step - 1} are kept. ` +
+      `Lower the learning rate (now ${lr})${clip === 0 ? ", turn clipping on (clip 1)" : ""} or check the data.`,
+  );
+}

@@ -1,0 +1,59 @@
+/** @file The keys and values of past tokens: one block of memory a layer, grown when needed, written by the graph in place. */
+import type { Tensors } from "../graph/program.ts";
+import { cacheName } from "../models/attention.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
+import { tensor } from "../tensor.ts";
+
+const PARTS = ["key", "value"] as const;
+
+/** Memory for `rows` sequences of up to `capacity` tokens each. */
+export class KeyValueCache {
+  readonly #config: ChatGLMConfig;
+  readonly #rows: number;
+  #capacity: number;
+  /** float32 [rows, groups, capacity, headSize], by layer and part. */
+  #blocks: Float32Array[];
+
+  constructor(config: ChatGLMConfig, rows: number, capacity: number) {
+    this.#config = config;
+    this.#rows = rows;
+    this.#capacity = capacity;
+    this.#blocks = Array.from({ length: PARTS.length * config.layers }, () => this.#allocate(capacity));
+  }
+
+  /** Makes room for `tokens` in each row; what is there stays. */
+  reserve(tokens: number): void {
+    if (tokens <= this.#capacity) return;
+    const capacity = Math.max(tokens, 2 * this.#capacity);
+    const { groups, headSize } = this.#config;
+    const [from, to] = [this.#capacity * headSize, capacity * headSize];
+    this.#blocks = this.#blocks.map((old) => {
+      const grown = this.#allocate(capacity);
+      for (let i = 0; i < this.#rows * groups; i += 1) grown.set(old.subarray(i * from, (i + 1) * from), i * to);
+      return grown;
+    });
+    this.#capacity = capacity;
+  }
+
+  /** The graph's cache inputs and outputs, for all rows or for one: the same memory, so that it is written in place. */
+  tensors(row?: number): { readonly past: Tensors; readonly present: Tensors } {
+    const past: Tensors = {};
+    const present: Tensors = {};
+    const { layers, groups, headSize } = this.#config;
+    const size = groups * this.#capacity * headSize;
+    const shape = [row === undefined ? this.#rows : 1, groups, this.#capacity, headSize];
+    for (let layer = 0; layer < layers; layer += 1) {
+      for (const [i, part] of PARTS.entries()) {
+        const block = this.#blocks[layer * PARTS.length + i] as Float32Array;
+        const data = row === undefined ? block : block.subarray(row * size, (row + 1) * size);
+        past[cacheName(layer, part, "past")] = tensor("float32", shape, data);
+        present[cacheName(layer, part, "present")] = tensor("float32", shape, data);
+      }
+    }
+    return { past, present };
+  }
+
+  #allocate(capacity: number): Float32Array {
+    return new Float32Array(this.#rows * this.#config.groups * capacity * this.#config.headSize);
+  }
+}

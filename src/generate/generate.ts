@@ -1,0 +1,128 @@
+/** @file Generation: prompts in, tokens out as they come. Rows share every decoding run, each with its own adapter. */
+import type { AdapterEffect } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
+import { randomStream } from "../random.ts";
+import type { ForwardModel } from "./model.ts";
+import { type SamplingOptions, sample } from "./sampler.ts";
+
+export interface PromptRow {
+  readonly ids: readonly number[];
+  /** What the row's adapter does; undefined = the base alone. */
+  readonly effect: AdapterEffect | undefined;
+}
+
+/** `row` counts the prompts from 0. `stop`: the model ended its answer; `length`: it was cut off. */
+export type GenerateEvent =
+  | { readonly type: "token"; readonly row: number; readonly token: number }
+  | { readonly type: "end"; readonly row: number; readonly reason: "stop" | "length" };
+
+/** Room made for an answer at first; the cache grows when it is longer. */
+const EXPECTED_TOKENS = 128;
+
+/**
+ * Generates an answer for each row. The consumer sets the pace: nothing is computed until the next event is asked for.
+ * @throws GlmError "data-invalid" when a prompt is empty, too long, or has an id that is not in the vocabulary
+ */
+export async function* generate(
+  model: ForwardModel,
+  rows: readonly PromptRow[],
+  options: SamplingOptions,
+): AsyncGenerator<GenerateEvent, void, void> {
+  rows.forEach((row, i) => {
+    check(row.ids, i, model.config);
+  });
+  for (const members of byOverrides(rows)) yield* generateTogether(model, rows, members, options);
+}
+
+interface Sequence {
+  readonly row: number;
+  readonly ids: number[];
+  generated: number;
+  done: boolean;
+}
+
+async function* generateTogether(
+  model: ForwardModel,
+  rows: readonly PromptRow[],
+  members: readonly number[],
+  options: SamplingOptions,
+): AsyncGenerator<GenerateEvent, void, void> {
+  const { contextLength } = model.config;
+  const effects = members.map((row) => rows[row]?.effect);
+  const sequences: Sequence[] = members.map((row) => ({
+    row,
+    ids: [...(rows[row] as PromptRow).ids],
+    generated: 0,
+    done: false,
+  }));
+  const longest = Math.max(...sequences.map(({ ids }) => ids.length));
+  const cache = model.newCache(members.length, longest + Math.min(options.maxNewTokens, EXPECTED_TOKENS));
+
+  const events: GenerateEvent[] = [];
+  const take = (sequence: Sequence, logits: Float32Array): void => {
+    const place = randomStream(options.seed, "sample", sequence.row, sequence.generated);
+    const token = sample(logits, sequence.ids, options, place);
+    const { row } = sequence;
+    if (options.stop.includes(token)) {
+      sequence.done = true;
+      events.push({ type: "end", row, reason: "stop" });
+      return;
+    }
+    sequence.ids.push(token);
+    sequence.generated += 1;
+    events.push({ type: "token", row, token });
+    if (sequence.generated < options.maxNewTokens && sequence.ids.length < contextLength) return;
+    sequence.done = true;
+    events.push({ type: "end", row, reason: "length" });
+  };
+
+  if (options.maxNewTokens === 0) {
+    for (const { row } of sequences) yield { type: "end", row, reason: "length" };
+    return;
+  }
+  // Prompts differ in length, so each fills its own row of the cache; from then on all rows go one token a run.
+  for (const [i, sequence] of sequences.entries()) {
+    const { ids } = sequence;
+    const step = { ids: [ids], past: [0], positions: [ids.length - 1], effects: [effects[i]], cache, cacheRow: i };
+    take(sequence, (await model.run(step)).data);
+    yield* events.splice(0);
+  }
+  while (sequences.some(({ done }) => !done)) {
+    const logits = await model.run({
+      // Rows that are done go through the motions on their last token, for the batch to keep its shape.
+      ids: sequences.map(({ ids }) => [ids.at(-1) as number]),
+      past: sequences.map(({ ids }) => ids.length - 1),
+      positions: [0],
+      effects,
+      cache,
+    });
+    const { vocabulary } = model.config;
+    for (const [i, sequence] of sequences.entries()) {
+      if (!sequence.done) take(sequence, logits.data.subarray(i * vocabulary, (i + 1) * vocabulary));
+    }
+    yield* events.splice(0);
+  }
+}
+
+/** Rows that replace base parameters by the same tensors can share a run; the others need another program. */
+function byOverrides(rows: readonly PromptRow[]): number[][] {
+  const groups = new Map<unknown, number[]>();
+  rows.forEach(({ effect }, row) => {
+    const key = effect?.overrides;
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  });
+  return [...groups.values()];
+}
+
+function check(ids: readonly number[], row: number, config: ForwardModel["config"]): void {
+  const { vocabulary, contextLength } = config;
+  const fault = (message: string) => new GlmError("data-invalid", `prompt ${row + 1}: ${message}`);
+  if (ids.length === 0) throw fault("expected at least one token, got none.");
+  if (ids.length >= contextLength) {
+    throw fault(
+      `expected fewer than ${contextLength} tokens (the model's context), got ${ids.length}. Shorten it or start a new conversation.`,
+    );
+  }
+  const strange = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
+  if (strange !== undefined) throw fault(`expected ids from 0 to ${vocabulary - 1}, got ${strange}.`);
+}
