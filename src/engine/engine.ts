@@ -5,12 +5,15 @@
  * (structured-cloneable, typed arrays included), so one contract serves threads and sockets alike.
  */
 import type { AdapterConfig } from "../adapters/adapter.ts";
+import type { GenerateEvent } from "../generate/generate.ts";
+import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
+import type { DType, Tensor } from "../tensor.ts";
 import type { Row } from "../train/dataset.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
-import type { SamplingOptions } from "../generate/sampler.ts";
-import type { DType, Tensor } from "../tensor.ts";
+
+export type { GenerateEvent };
 
 export type Device = "auto" | "cpu" | "webgpu" | "cuda";
 export type Precision = "exact" | "fast";
@@ -86,10 +89,6 @@ export interface GenerateRow {
   readonly adapter: AdapterRef | null;
 }
 
-export type GenerateEvent =
-  | { readonly type: "token"; readonly row: number; readonly token: number }
-  | { readonly type: "end"; readonly row: number; readonly reason: "stop" | "length" };
-
 export type LoadEvent =
   | { readonly type: "progress"; readonly stage: string; readonly done: number; readonly total: number }
   | { readonly type: "ready"; readonly model: ModelInfo };
@@ -134,11 +133,19 @@ export interface Calls {
   mergeAdapter: { params: OfAdapter; result: AdapterInfo };
   /** Writes a checkpoint of the base, with this adapter merged into it when one is named. */
   saveModel: {
-    params: { readonly model: string; readonly adapter: AdapterRef | null; readonly folder: string; readonly maxShardBytes: number };
+    params: {
+      readonly model: string;
+      readonly adapter: AdapterRef | null;
+      readonly folder: string;
+      readonly maxShardBytes: number;
+    };
     result: undefined;
   };
   gradients: { params: OfAdapter & { readonly batch: Batch; readonly seed: number }; result: GradientInfo };
-  readGradients: { params: { readonly model: string; readonly handle: number }; result: Record<string, Tensor<"float32">> };
+  readGradients: {
+    params: { readonly model: string; readonly handle: number };
+    result: Record<string, Tensor<"float32">>;
+  };
   releaseGradients: { params: { readonly model: string; readonly handle: number }; result: undefined };
   /** One optimiser step on the token-weighted mean of the given gradients, which are released. */
   optimizerStep: {
@@ -161,7 +168,11 @@ export interface Streams {
     event: GenerateEvent;
   };
   fit: {
-    params: OfAdapter & { readonly rows: readonly Row[]; readonly validation: readonly Row[]; readonly options: FitOptions };
+    params: OfAdapter & {
+      readonly rows: readonly Row[];
+      readonly validation: readonly Row[];
+      readonly options: FitOptions;
+    };
     event: FitEvent;
   };
 }

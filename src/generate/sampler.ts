@@ -80,7 +80,11 @@ export function candidates(logits: Float32Array, previous: Iterable<number>, opt
     ids = ids.filter((id) => (gaps[id] as number) <= last);
     if (topP < 1) ids = nucleus(ids, weights, topP * massOf(ids, weights));
   } else if (topP < 1) {
-    ids = nucleus(leading(gaps, weights, (_, mass) => mass >= topP * all), weights, topP * all);
+    ids = nucleus(
+      leading(gaps, weights, (_, mass) => mass >= topP * all),
+      weights,
+      topP * all,
+    );
   } else {
     ids = new Uint32Array(scores.length).map((_, id) => id);
   }
@@ -109,7 +113,11 @@ const buckets = 1024;
  * The likeliest ids in order, at least as many as are `enough` (told their count and mass). Sorting a vocabulary at every
  * token would cost more than a small model: only the ids of the buckets that are needed are sorted.
  */
-function leading(gaps: Float64Array, weights: Float64Array, enough: (count: number, mass: number) => boolean): Uint32Array {
+function leading(
+  gaps: Float64Array,
+  weights: Float64Array,
+  enough: (count: number, mass: number) => boolean,
+): Uint32Array {
   const bucketOf = (gap: number): number => Math.min(buckets - 1, Math.floor(gap / bucketWidth));
   const counts = new Uint32Array(buckets);
   const masses = new Float64Array(buckets);
