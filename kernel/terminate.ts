@@ -7,7 +7,7 @@ import { ambient } from "../src/ambient.ts";
  * `while (true) {}`. Terminating right from the other thread would be simpler, but it has two faults that were seen:
  * - Node keeps a stack of async contexts beside the JavaScript stack. Termination unwinds only the latter, and with an
  *   AsyncLocalStorage in use Node then aborts the process ("Assertion failed: execution_async_id() == 0").
- *   So the stack of contexts is cleared first.
+ *   So that check is off until the stack of contexts has been cleared.
  * - Meeting an idle thread it kills whatever runs next, which is the kernel's own message handler.
  *   So the cell thread looks at what was interrupted, and only terminates code of a cell.
  */
@@ -22,16 +22,19 @@ const expression = 'globalThis[Symbol.for("glmlab.terminate")]?.() === true';
  * have settled never settle, and pending microtasks are lost. Variables, timers and sockets live on.
  */
 export function allowTermination(terminated: (signal: AbortSignal | undefined) => void): void {
-  const clearContexts = contextCleaner();
+  const contexts = new AsyncContexts();
   const later = setImmediate;
   const stop = (): boolean => {
     if (protectedDepth > 0 || !interruptedACell(interruptedFrames())) return false;
     const { signal } = ambient();
-    clearContexts();
+    contexts.expectTermination();
     const session = new Session(); // open sessions would hold up the end of the process
     session.connect();
-    later(() => session.disconnect());
-    later(terminated, signal);
+    later(() => {
+      contexts.repair();
+      session.disconnect();
+      terminated(signal);
+    });
     session.post("Runtime.terminateExecution");
     return true;
   };
@@ -86,17 +89,46 @@ function interruptedFrames(): readonly NodeJS.CallSite[] {
   }
 }
 
-/** Node has no public way to reset its stack of async contexts; later versions that lack this one do not need it. */
-function contextCleaner(): () => void {
-  const quiet = process.noDeprecation;
+/** Node's own record of asynchronous contexts, which has no public interface. Versions without it do not need this. */
+class AsyncContexts {
+  readonly #wrap = asyncWrap();
+  /** The number of active hooks, on which Node's check depends, while that check is off. */
+  #hooks: number | undefined;
+
+  expectTermination(): void {
+    if (!this.#wrap) return;
+    const { async_hook_fields: fields, constants } = this.#wrap;
+    this.#hooks ??= fields[constants.kTotals] ?? 0;
+    fields[constants.kTotals] = 0;
+    this.#wrap.clearAsyncIdStack();
+  }
+
+  /** What still ran between the request and the termination may have entered a context, which it then never left. */
+  repair(): void {
+    if (!this.#wrap || this.#hooks === undefined) return;
+    const { async_hook_fields: fields, constants } = this.#wrap;
+    this.#wrap.clearAsyncIdStack();
+    fields[constants.kTotals] = Math.max(this.#hooks, fields[constants.kTotals] ?? 0);
+    this.#hooks = undefined;
+  }
+}
+
+interface AsyncWrap {
+  readonly async_hook_fields: Uint32Array;
+  readonly constants: { readonly kTotals: number };
+  clearAsyncIdStack(): void;
+}
+
+/** Node warns of this use of `process.binding`, so the warning is silenced for the moment. */
+function asyncWrap(): AsyncWrap | undefined {
+  const { noDeprecation } = process;
   process.noDeprecation = true;
   try {
-    const { binding } = process as unknown as { binding(name: string): { clearAsyncIdStack?(): void } };
-    const wrap = binding.call(process, "async_wrap");
-    return () => wrap.clearAsyncIdStack?.();
+    const { binding } = process as unknown as { binding(name: "async_wrap"): AsyncWrap };
+    return binding.call(process, "async_wrap");
   } catch {
-    return () => {};
+    return undefined;
   } finally {
-    process.noDeprecation = quiet ?? false;
+    process.noDeprecation = noDeprecation ?? false;
   }
 }
