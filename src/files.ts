@@ -3,7 +3,7 @@
  * Whatever goes wrong on the way, the files that were there are still whole.
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { GlmError } from "./errors.ts";
 
@@ -48,6 +48,7 @@ export async function replaceFiles(
   const aside = (file: FileToWrite): string => join(target, `.${file.name}${suffix}`);
   const made = await onDisk(target, needed, () => makeFolder(target));
   try {
+    for (const file of files) await refuseFolder(join(target, file.name), needed);
     for (const file of files) await writeFlushed(aside(file), file.content, join(target, file.name), needed);
     for (const file of files) {
       const path = join(target, file.name);
@@ -55,7 +56,9 @@ export async function replaceFiles(
     }
     const written = new Set(files.map((file) => file.name));
     for (const name of await readdir(target)) {
-      if (!written.has(name) && obsolete(name)) await rm(join(target, name), { force: true });
+      const path = join(target, name);
+      if (written.has(name)) continue;
+      if (obsolete(name) || (await isAbandoned(path))) await rm(path, { force: true });
     }
     await flushFolder(target);
   } catch (error) {
@@ -66,12 +69,27 @@ export async function replaceFiles(
   }
 }
 
+/** A folder in a file's place is found before anything is written, or some files would be new and others old. */
+async function refuseFolder(path: string, needed: number): Promise<void> {
+  await onDisk(path, needed, async () => {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: "EISDIR" });
+  });
+}
+
+/** Left aside by a process that was killed while it wrote: nobody writes at one file for a day. */
+async function isAbandoned(path: string): Promise<boolean> {
+  if (!/^\..+\.[0-9a-f]{12}\.part$/.test(basename(path))) return false;
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > 24 * 3600 * 1000;
+}
+
 /** Makes a folder and those above it; returns the ones that were missing, deepest first. */
 async function makeFolder(folder: string): Promise<string[]> {
   const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return [];
   const made = [folder];
-  for (let at = folder; at !== first && at !== dirname(at); ) made.push((at = dirname(at)));
+  for (let at = folder; at !== first && at !== dirname(at); at = dirname(at)) made.push(dirname(at));
   return made;
 }
 
@@ -118,18 +136,24 @@ async function diskError(path: string, needed: number, cause: unknown): Promise<
   const why = reasons[code];
   if (why === undefined) return cause;
   const room = code === "ENOSPC" ? await freeSpace(path) : "";
-  return new GlmError("disk", `${path} was not written: ${why(size(needed) + room)} What was there before is unchanged.`, { cause });
+  return new GlmError(
+    "disk",
+    `${path} was not written: ${why(size(needed) + room)} What was there before is unchanged.`,
+    { cause },
+  );
 }
 
 /** By the system's error code; the text gets the size of what was to be written. */
 const reasons: Readonly<Record<string, (needed: string) => string>> = {
   ENOSPC: (needed) => `the disk is full, expected room for ${needed}. Free some space, or save to another disk.`,
-  EDQUOT: (needed) => `your disk quota is used up, expected room for ${needed}. Free some space, or save to another disk.`,
+  EDQUOT: (needed) =>
+    `your disk quota is used up, expected room for ${needed}. Free some space, or save to another disk.`,
   EFBIG: (needed) => `the system does not allow files this large (${needed}). Raise its limit (ulimit -f).`,
   EACCES: () => "you have no right to write there. Choose another folder, or change its permissions.",
   EPERM: () => "you have no right to write there. Choose another folder, or change its permissions.",
   EROFS: () => "that disk is read-only. Choose another folder.",
-  ENOTDIR: () => "expected a folder on the way there, got a file of that name. Choose another folder, or move the file.",
+  ENOTDIR: () =>
+    "expected a folder on the way there, got a file of that name. Choose another folder, or move the file.",
   EEXIST: () => "expected a folder there, got a file of that name. Choose another folder, or move the file.",
   EISDIR: () => "expected a file there, got a folder of that name. Choose another name, or move the folder.",
   ENAMETOOLONG: () => "its name is too long. Choose a shorter one.",

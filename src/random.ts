@@ -99,7 +99,10 @@ export function fillDropoutMask(stream: RandomStream, target: Float32Array, rate
 /** A place's key: each part is folded into the key that the parts before it made. */
 function keyOf(seed: number, place: Place): Uint32Array {
   if (!Number.isSafeInteger(seed)) {
-    throw new GlmError("option-invalid", `seed: expected an integer of at most 2^53 - 1 in size, got ${seed}. Use a whole number, such as 42.`);
+    throw new GlmError(
+      "option-invalid",
+      `seed: expected an integer of at most 2^53 - 1 in size, got ${seed}. Use a whole number, such as 42.`,
+    );
   }
   const key = Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32));
   for (const part of place) {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -32,7 +32,9 @@ test("a failure while a file is made leaves every old file and no trace", async 
   await expect(replaceFiles(folder, files)).rejects.toThrow("no more");
   expect((await readdir(folder)).sort()).toEqual(["a", "b"]);
   expect([await read("a"), await read("b")]).toEqual(["old a", "old b"]);
-  await expect(replaceFiles(join(folder, "new/er"), [{ name: "b", bytes: 9, content: broken() }])).rejects.toThrow("no more");
+  await expect(replaceFiles(join(folder, "new/er"), [{ name: "b", bytes: 9, content: broken() }])).rejects.toThrow(
+    "no more",
+  );
   expect((await readdir(folder)).sort()).toEqual(["a", "b"]);
 });
 
@@ -43,8 +45,21 @@ test("a file in the way of a folder is a clear error", async () => {
     message: expect.stringMatching(/taken.*expected a folder.*got a file.*Choose another/),
   });
   await mkdir(join(folder, "is-folder"));
-  await expect(replaceFile(join(folder, "is-folder"), [bytes("x")], 1)).rejects.toMatchObject({ code: "disk" });
+  const files = [textFile("first", "x"), textFile("is-folder", "x")];
+  await expect(replaceFiles(folder, files)).rejects.toMatchObject({
+    code: "disk",
+    message: expect.stringMatching(/is-folder.*expected a file there, got a folder.*unchanged/),
+  });
   expect((await readdir(folder)).sort()).toEqual(["is-folder", "taken"]);
+});
+
+test("what a killed process left aside is cleared away, what is being written is not", async () => {
+  const [old, fresh] = [".x.0123456789ab.part", ".y.ba9876543210.part"];
+  for (const name of [old, fresh, "mine.part"]) await writeFile(join(folder, name), "half");
+  const lastWeek = new Date(Date.now() - 7 * 24 * 3600 * 1000);
+  for (const name of [old, "mine.part"]) await utimes(join(folder, name), lastWeek, lastWeek);
+  await replaceFile(join(folder, "x"), [bytes("x")], 1);
+  expect((await readdir(folder)).sort()).toEqual([fresh, "mine.part", "x"]);
 });
 
 /** Runs a command; false when this machine has none or does not allow it. */
@@ -61,7 +76,10 @@ function works(command: string, ...parameters: string[]): boolean {
 async function expectUnchanged(file: string, reason: RegExp): Promise<void> {
   const megabyte = { name: "big", bytes: 1e6, content: Array.from({ length: 10 }, () => new Uint8Array(1e5)) };
   const before = (await readdir(join(file, ".."))).sort();
-  await expect(replaceFiles(join(file, ".."), [textFile("other", "x"), megabyte])).rejects.toMatchObject({ code: "disk", message: expect.stringMatching(reason) });
+  await expect(replaceFiles(join(file, ".."), [textFile("other", "x"), megabyte])).rejects.toMatchObject({
+    code: "disk",
+    message: expect.stringMatching(reason),
+  });
   expect(await readFile(file, "utf8")).toBe("old");
   expect((await readdir(join(file, ".."))).sort()).toEqual(before);
 }
@@ -72,7 +90,10 @@ test("a full disk leaves the old file", async ({ skip }) => {
   skip(!works("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small), "needs the right to mount a disk of 64 kB");
   try {
     await replaceFile(join(small, "big"), [bytes("old")], 3);
-    await expectUnchanged(join(small, "big"), /big was not written: the disk is full.*1.00 MB.*are free.*Free some space/);
+    await expectUnchanged(
+      join(small, "big"),
+      /big was not written: the disk is full.*1.00 MB.*are free.*Free some space/,
+    );
   } finally {
     works("umount", small);
   }

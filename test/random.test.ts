@@ -22,9 +22,27 @@ const draw = (...place: (number | string)[]): number[] => {
 
 test("a place has its own numbers, whatever else was drawn", () => {
   expect(draw("dropout", 3)).toEqual(draw("dropout", 3));
-  const places = [draw(), draw(0), draw(3), draw("3"), draw("dropout", 3), draw(3, "dropout"), draw("dropout", 4), draw(2 ** 32 + 3), draw(-3)];
+  const places = [
+    draw(),
+    draw(0),
+    draw(3),
+    draw("3"),
+    draw("dropout", 3),
+    draw(3, "dropout"),
+    draw("dropout", 4),
+    draw(2 ** 32 + 3),
+    draw(-3),
+  ];
   expect(new Set(places.map(String)).size).toBe(places.length);
-  expect(draw()).not.toEqual(Array.from({ length: 8 }, ((s) => () => s.bits())(randomStream(-7))));
+  expect(draw()).not.toEqual(
+    Array.from(
+      { length: 8 },
+      (
+        (s) => () =>
+          s.bits()
+      )(randomStream(-7)),
+    ),
+  );
 });
 
 test("uniform, integer and normal have the moments of their distributions", () => {

@@ -80,7 +80,10 @@ interface Size {
 }
 
 /** Rank and scale of one module's update. */
-function updateSize({ r, alpha, rankStabilized, rankPattern = {}, alphaPattern = {} }: LoraConfig, module: string): Size {
+function updateSize(
+  { r, alpha, rankStabilized, rankPattern = {}, alphaPattern = {} }: LoraConfig,
+  module: string,
+): Size {
   const matching = (patterns: Readonly<Record<string, number>>): number | undefined =>
     Object.entries(patterns).find(([ending]) => new RegExp(`^(?:.*\\.)?(?:${ending})$`).test(module))?.[1];
   const rank = matching(rankPattern) ?? r;
@@ -96,7 +99,8 @@ function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {}
     if (!(value > 0 && Number.isFinite(value))) faults.push(`${key}: expected a number above 0, got ${value}`);
   }
   for (const ending of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) {
-    if (!isRegExp(ending)) faults.push(`rankPattern, alphaPattern: expected keys that are regular expressions, got ${ending}`);
+    if (!isRegExp(ending))
+      faults.push(`rankPattern, alphaPattern: expected keys that are regular expressions, got ${ending}`);
   }
   if (!(dropout >= 0 && dropout < 1)) faults.push(`dropout: expected 0 or more and less than 1, got ${dropout}`);
   if (targets.length === 0)

@@ -27,10 +27,14 @@ const harmlessStarts: readonly unknown[] = [undefined, null, true, false, "gauss
  * @throws GlmError "adapter-invalid" or "unsupported" with every fault
  */
 export function parsePeftConfig(json: unknown, subject: string, modules: readonly ModuleSpec[]): LoraConfig {
-  if (!isRecord(json)) throw new GlmError("adapter-invalid", `${subject}: expected a JSON object, got ${describe(json)}.`);
+  if (!isRecord(json))
+    throw new GlmError("adapter-invalid", `${subject}: expected a JSON object, got ${describe(json)}.`);
   const unsupported = unsupportedOptions(json);
   if (unsupported.length > 0) {
-    throw new GlmError("unsupported", `${subject}: only plain LoRA adapters can be loaded; this one has:\n- ${unsupported.join("\n- ")}`);
+    throw new GlmError(
+      "unsupported",
+      `${subject}: only plain LoRA adapters can be loaded; this one has:\n- ${unsupported.join("\n- ")}`,
+    );
   }
   const faults: string[] = [];
   const number = (key: string, fallback?: number): number => {
@@ -41,7 +45,8 @@ export function parsePeftConfig(json: unknown, subject: string, modules: readonl
   };
   const pattern = (key: string): Readonly<Record<string, number>> => {
     const value = json[key] ?? {};
-    if (isRecord(value) && Object.values(value).every((entry) => typeof entry === "number")) return value as Record<string, number>;
+    if (isRecord(value) && Object.values(value).every((entry) => typeof entry === "number"))
+      return value as Record<string, number>;
     faults.push(`${key}: expected numbers by module name, got ${describe(value)}`);
     return {};
   };
@@ -92,7 +97,8 @@ function unsupportedOptions(json: Readonly<Record<string, unknown>>): string[] {
   if (json.peft_type !== "LORA") return [`peft_type ${describe(json.peft_type)}, expected "LORA"`];
   const found: string[] = mustBeOff.filter((key) => isOn(json[key])).map((key) => `${key}: ${describe(json[key])}`);
   if ((json.bias ?? "none") !== "none") found.push(`bias: ${describe(json.bias)}, expected "none"`);
-  if (!harmlessStarts.includes(json.init_lora_weights)) found.push(`init_lora_weights: ${describe(json.init_lora_weights)}, which changes the base`);
+  if (!harmlessStarts.includes(json.init_lora_weights))
+    found.push(`init_lora_weights: ${describe(json.init_lora_weights)}, which changes the base`);
   // What later releases of PEFT add is called use_... or ..._config, and is off unless someone asked for it.
   for (const [key, value] of Object.entries(json)) {
     const known = key === "use_rslora" || key === "loftq_config" || (mustBeOff as readonly string[]).includes(key);
@@ -102,9 +108,14 @@ function unsupportedOptions(json: Readonly<Record<string, unknown>>): string[] {
 }
 
 /** Names or endings of the adapted modules; patterns and layer choices are resolved to full names, as PEFT would. */
-function targetsOf(json: Readonly<Record<string, unknown>>, modules: readonly ModuleSpec[], faults: string[]): readonly string[] {
+function targetsOf(
+  json: Readonly<Record<string, unknown>>,
+  modules: readonly ModuleSpec[],
+  faults: string[],
+): readonly string[] {
   const { target_modules: targets, exclude_modules: excluded, layers_to_transform: layers } = json;
-  const isList = (value: unknown): value is string[] => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
+  const isList = (value: unknown): value is string[] =>
+    Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
   const chosen: readonly unknown[] = isOn(layers) ? [layers].flat() : [];
   const noChoice = chosen.length === 0 && !isOn(excluded);
   if (isList(targets) && noChoice) return targets;
@@ -118,7 +129,8 @@ function targetsOf(json: Readonly<Record<string, unknown>>, modules: readonly Mo
       .filter((name) => (targets === "all-linear" ? !name.endsWith("output_layer") : matches(targets, name)))
       .filter((name) => !isOn(excluded) || !matches(excluded, name))
       .filter((name) => chosen.length === 0 || chosen.includes(layerOf(name, json.layers_pattern)));
-    if (names.length === 0) faults.push(`target_modules: expected names of this model's modules, got ${describe(targets)}, which fits none`);
+    if (names.length === 0)
+      faults.push(`target_modules: expected names of this model's modules, got ${describe(targets)}, which fits none`);
     return names;
   } catch (cause) {
     faults.push(`target_modules: the pattern cannot be read (${cause instanceof Error ? cause.message : cause})`);

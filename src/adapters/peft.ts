@@ -35,11 +35,13 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
     const value = values[name];
     if (!value) faults.push(`${name} is missing: expected [${shape}]`);
     else if (String(value.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${value.shape}]`);
-    else if (!value.dtype.includes("float")) faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
+    else if (!value.dtype.includes("float"))
+      faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
     else tensors[name] = toFloat32(value);
   }
   for (const name of Object.keys(values)) {
-    if (!expected.has(name)) faults.push(`${name} belongs to nothing in this model.${suggestion(name, missing(expected, values))}`);
+    if (!expected.has(name))
+      faults.push(`${name} belongs to nothing in this model.${suggestion(name, missing(expected, values))}`);
   }
   if (faults.length > 0) throw invalid(folder, faults);
   return { config, tensors };
@@ -50,7 +52,12 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
  * @param baseModel name or folder of the model it was trained on, for PEFT to find it again
  * @throws GlmError "disk" when they cannot be written; what was there before is then untouched
  */
-export async function writePeft(folder: string, config: LoraConfig, tensors: AdapterTensors, baseModel: string): Promise<void> {
+export async function writePeft(
+  folder: string,
+  config: LoraConfig,
+  tensors: AdapterTensors,
+  baseModel: string,
+): Promise<void> {
   const written = `${JSON.stringify(peftConfig(config, baseModel), null, 2)}\n`;
   await replaceFiles(
     folder,
@@ -62,7 +69,11 @@ export async function writePeft(folder: string, config: LoraConfig, tensors: Ada
 
 async function readConfig(folder: string): Promise<unknown> {
   const names = await readdir(folder).catch(() => undefined);
-  if (!names) throw new GlmError("adapter-not-found", `${folder}: expected a folder with an adapter, but there is none. Check the path.`);
+  if (!names)
+    throw new GlmError(
+      "adapter-not-found",
+      `${folder}: expected a folder with an adapter, but there is none. Check the path.`,
+    );
   if (!names.includes(configName)) {
     throw new GlmError(
       "adapter-not-found",
@@ -82,7 +93,11 @@ async function readConfig(folder: string): Promise<unknown> {
     return JSON.parse(await readFile(join(folder, configName), "utf8"));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new GlmError("adapter-invalid", `${join(folder, configName)}: expected JSON, got something else (${why}). Save or copy the adapter again.`, { cause });
+    throw new GlmError(
+      "adapter-invalid",
+      `${join(folder, configName)}: expected JSON, got something else (${why}). Save or copy the adapter again.`,
+      { cause },
+    );
   }
 }
 
@@ -101,5 +116,8 @@ function missing(expected: ReadonlyMap<string, unknown>, values: Readonly<Record
 function invalid(folder: string, faults: readonly string[]): GlmError {
   const shown = faults.slice(0, 12).map((fault) => `\n- ${fault}`);
   if (faults.length > 12) shown.push(`\n- and ${faults.length - 12} more`);
-  return new GlmError("adapter-invalid", `${folder}: this adapter does not fit the model; load it on the model it was trained on:${shown.join("")}`);
+  return new GlmError(
+    "adapter-invalid",
+    `${folder}: this adapter does not fit the model; load it on the model it was trained on:${shown.join("")}`,
+  );
 }

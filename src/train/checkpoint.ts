@@ -2,11 +2,12 @@
  * @file The state of a training run in one file, so that it can go on after its process was killed at any moment:
  * trained parameters, the optimizer's moments and what the trainer wants to remember, replaced as a whole.
  */
+
+import { basename, dirname } from "node:path";
 import { GlmError } from "../errors.ts";
 import { replaceFiles } from "../files.ts";
 import type { FloatTensor, Tensor } from "../tensor.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
-import { basename, dirname } from "node:path";
 import type { OptimizerState } from "./optimizer.ts";
 
 /** Plain data that survives JSON. */
@@ -25,9 +26,16 @@ const format = "glmlab training state 1";
  * Writes the state to one safetensors file, whole or not at all.
  * @throws GlmError "disk" when it cannot be written; the state saved before is then untouched
  */
-export async function saveTrainingState(path: string, { parameters, optimizer, progress }: TrainingState): Promise<void> {
+export async function saveTrainingState(
+  path: string,
+  { parameters, optimizer, progress }: TrainingState,
+): Promise<void> {
   const tensors: Record<string, FloatTensor> = {};
-  for (const [group, members] of Object.entries({ parameter: parameters, mean: optimizer?.mean ?? {}, square: optimizer?.square ?? {} })) {
+  for (const [group, members] of Object.entries({
+    parameter: parameters,
+    mean: optimizer?.mean ?? {},
+    square: optimizer?.square ?? {},
+  })) {
     for (const [name, value] of Object.entries(members)) tensors[`${group}/${name}`] = value;
   }
   const metadata = { format, progress: JSON.stringify(progress), ...(optimizer && { step: String(optimizer.step) }) };
@@ -41,7 +49,10 @@ export async function saveTrainingState(path: string, { parameters, optimizer, p
 export async function loadTrainingState(path: string): Promise<TrainingState> {
   const { values, metadata } = await readSafetensors(path);
   const invalid = (got: string): GlmError =>
-    new GlmError("model-invalid", `${path}: expected a saved training state, got ${got}. Delete it to start the training anew.`);
+    new GlmError(
+      "model-invalid",
+      `${path}: expected a saved training state, got ${got}. Delete it to start the training anew.`,
+    );
   if (metadata.format !== format) throw invalid(`format ${JSON.stringify(metadata.format ?? null)}`);
   const groups: Record<string, Record<string, FloatTensor>> = { parameter: {}, mean: {}, square: {} };
   for (const [key, value] of Object.entries(values)) {
@@ -55,7 +66,9 @@ export async function loadTrainingState(path: string): Promise<TrainingState> {
   if (!Number.isSafeInteger(step) || step < 0) throw invalid(`step ${metadata.step}`);
   if (metadata.step !== undefined) {
     const unlike = Object.keys(parameter).find(
-      (name) => String(mean[name]?.shape) !== String(parameter[name]?.shape) || String(square[name]?.shape) !== String(parameter[name]?.shape),
+      (name) =>
+        String(mean[name]?.shape) !== String(parameter[name]?.shape) ||
+        String(square[name]?.shape) !== String(parameter[name]?.shape),
     );
     if (unlike !== undefined) throw invalid(`moments of ${unlike} that do not fit it`);
   }

@@ -49,7 +49,10 @@ export interface Dataset {
  */
 export function dataset(rows: readonly RowInput[]): Dataset {
   if (!Array.isArray(rows)) {
-    throw new GlmError("data-invalid", `dataset: expected a list of rows such as [{ prompt, response }], got ${typeof rows}. Put a single row in brackets.`);
+    throw new GlmError(
+      "data-invalid",
+      `dataset: expected a list of rows such as [{ prompt, response }], got ${typeof rows}. Put a single row in brackets.`,
+    );
   }
   return fromRows(toRows(rows));
 }

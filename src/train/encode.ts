@@ -30,7 +30,10 @@ const openings: Readonly<Record<Family, string>> = { "chatglm2-6b": "", "chatglm
 export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
   const end = tokenizer.specialIds.eos;
   if (end === undefined) {
-    throw new GlmError("model-invalid", "Tokenizer: expected the special token eos, which ends an answer, got none. Load the model's own tokenizer.");
+    throw new GlmError(
+      "model-invalid",
+      "Tokenizer: expected the special token eos, which ends an answer, got none. Load the model's own tokenizer.",
+    );
   }
   const opening = openings[family] === "" ? [] : tokenizer.encode(openings[family]);
   return {
@@ -64,7 +67,10 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
   // One id of the prompt's end always stays: it is where the answer begins. One id of the answer and its end mark, too.
   const least = writer.prefix + 1 + writer.opening.length + 2;
   if (!Number.isInteger(maxLength) || maxLength < least) {
-    throw new GlmError("option-invalid", `maxLength: expected a whole number of tokens from ${least}, got ${maxLength}.`);
+    throw new GlmError(
+      "option-invalid",
+      `maxLength: expected a whole number of tokens from ${least}, got ${maxLength}.`,
+    );
   }
   const faults: string[] = [];
   const inputIds: number[][] = [];
@@ -87,7 +93,10 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
   if (faults.length > 0) {
     const shown = faults.slice(0, 10).map((fault) => `\n- ${fault}`);
     if (faults.length > 10) shown.push(`\n- and ${faults.length - 10} more`);
-    throw new GlmError("data-invalid", `The data set cannot be learned; correct or remove these rows:${shown.join("")}`);
+    throw new GlmError(
+      "data-invalid",
+      `The data set cannot be learned; correct or remove these rows:${shown.join("")}`,
+    );
   }
   return { inputIds, labels };
 }

@@ -18,7 +18,14 @@ export interface OptimizerConfig {
 export type AdamWOptions = Partial<Omit<OptimizerConfig, "kind">>;
 
 /** PyTorch's defaults for AdamW, with clipping as it is usual in fine-tuning. */
-const defaults: OptimizerConfig = { kind: "adamW", lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, clip: 1 };
+const defaults: OptimizerConfig = {
+  kind: "adamW",
+  lr: 1e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0.01,
+  clip: 1,
+};
 
 /**
  * Completes and checks the options of AdamW.
@@ -28,7 +35,8 @@ export function adamWConfig(options: AdamWOptions = {}): OptimizerConfig {
   const config = { ...defaults, ...options };
   const faults: string[] = [];
   const check = (name: string, value: unknown, expected: string, ok: (n: number) => boolean): void => {
-    if (typeof value !== "number" || !Number.isFinite(value) || !ok(value)) faults.push(`${name}: expected ${expected}, got ${value}`);
+    if (typeof value !== "number" || !Number.isFinite(value) || !ok(value))
+      faults.push(`${name}: expected ${expected}, got ${value}`);
   };
   const fraction = (n: number): boolean => n >= 0 && n < 1;
   check("lr", config.lr, "a number of at least 0, such as 0.001", (n) => n >= 0);
@@ -38,9 +46,11 @@ export function adamWConfig(options: AdamWOptions = {}): OptimizerConfig {
   check("weightDecay", config.weightDecay, "a number of at least 0", (n) => n >= 0);
   check("clip", config.clip, "a number of at least 0 (0 turns clipping off)", (n) => n >= 0);
   for (const name of Object.keys(config)) {
-    if (!Object.hasOwn(defaults, name)) faults.push(`${name}: unknown; expected ${Object.keys(defaults).slice(1).join(", ")}`);
+    if (!Object.hasOwn(defaults, name))
+      faults.push(`${name}: unknown; expected ${Object.keys(defaults).slice(1).join(", ")}`);
   }
-  if (faults.length > 0) throw new GlmError("option-invalid", `adamW cannot use its options:\n- ${faults.join("\n- ")}`);
+  if (faults.length > 0)
+    throw new GlmError("option-invalid", `adamW cannot use its options:\n- ${faults.join("\n- ")}`);
   return config;
 }
 
@@ -74,7 +84,10 @@ export const adamW: {
   update(config, state, parameters, gradients) {
     for (const name of Object.keys(parameters)) {
       const size = parameters[name]?.data.length;
-      for (const [what, tensor] of [["gradient", gradients[name]], ["optimizer state", state.square[name]]] as const) {
+      for (const [what, tensor] of [
+        ["gradient", gradients[name]],
+        ["optimizer state", state.square[name]],
+      ] as const) {
         if (tensor?.data.length !== size) {
           throw new RangeError(`${name}: expected a ${what} of ${size} elements, got ${tensor?.data.length ?? "none"}`);
         }
@@ -86,7 +99,11 @@ export const adamW: {
     const factor = config.clip > 0 ? Math.min(1, config.clip / (norm + 1e-6)) : 1;
     state.step++;
     for (const [name, parameter] of Object.entries(parameters)) {
-      const [g, m, s] = [gradients[name], state.mean[name], state.square[name]] as [FloatTensor, FloatTensor, FloatTensor];
+      const [g, m, s] = [gradients[name], state.mean[name], state.square[name]] as [
+        FloatTensor,
+        FloatTensor,
+        FloatTensor,
+      ];
       step(config, state.step, factor, parameter.data, g.data, m.data, s.data);
     }
     return norm;
@@ -127,13 +144,16 @@ export function totalNorm(gradients: Tensors): number {
  * The mean of several gradients, each with a weight: batches that made one step weigh as many as they had labelled
  * tokens.
  */
-export function weightedMean(parts: readonly { readonly gradients: Tensors; readonly weight: number }[]): Record<string, FloatTensor> {
+export function weightedMean(
+  parts: readonly { readonly gradients: Tensors; readonly weight: number }[],
+): Record<string, FloatTensor> {
   const total = parts.reduce((sum, part) => sum + part.weight, 0);
   if (!(total > 0)) throw new RangeError(`the mean of gradients needs a positive total weight, got ${total}`);
   const mean: Record<string, FloatTensor> = {};
   for (const { gradients, weight } of parts) {
     for (const [name, { shape, data }] of Object.entries(gradients)) {
-      const into = (mean[name] ??= filled(shape)).data;
+      mean[name] ??= filled(shape);
+      const into = mean[name].data;
       const share = weight / total;
       for (let i = 0; i < data.length; i++) into[i] = (into[i] as number) + (data[i] as number) * share;
     }

@@ -40,7 +40,11 @@ const maxFaults = 10;
  * @throws GlmError "data-invalid" with every row that cannot be used
  */
 export function toRows(values: readonly unknown[], rules: RowRules = {}): Row[] {
-  return readPlaced(values.map((value, i) => ({ place: `row ${i + 1}`, value })), [], rules);
+  return readPlaced(
+    values.map((value, i) => ({ place: `row ${i + 1}`, value })),
+    [],
+    rules,
+  );
 }
 
 /**
@@ -68,16 +72,25 @@ export function parseRows(text: string, rules: RowRules = {}): Row[] {
 export async function readRows(path: string, rules: Omit<RowRules, "subject"> = {}): Promise<Row[]> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new GlmError("data-invalid", `${path}: expected a file of training rows, but it cannot be read (${why}). Check the path.`, { cause });
+    throw new GlmError(
+      "data-invalid",
+      `${path}: expected a file of training rows, but it cannot be read (${why}). Check the path.`,
+      { cause },
+    );
   });
   return parseRows(text, { ...rules, subject: path });
 }
 
 function readPlaced(placed: readonly Placed[], faults: string[], rules: RowRules): Row[] {
-  const rows = placed.flatMap(({ place, value }) => readRow(value, rules.unanswered ?? false, (text) => faults.push(`${place}: ${text}`)));
+  const rows = placed.flatMap(({ place, value }) =>
+    readRow(value, rules.unanswered ?? false, (text) => faults.push(`${place}: ${text}`)),
+  );
   if (faults.length > 0) throw invalid(rules, faults);
   if (rows.length === 0) {
-    throw new GlmError("data-invalid", `${rules.subject ?? "The data set"} is empty: expected at least one row such as {"prompt": "...", "response": "..."}.`);
+    throw new GlmError(
+      "data-invalid",
+      `${rules.subject ?? "The data set"} is empty: expected at least one row such as {"prompt": "...", "response": "..."}.`,
+    );
   }
   return rows;
 }
@@ -100,7 +113,9 @@ function readRow(value: unknown, unanswered: boolean, fault: (text: string) => v
   const record = value as Record<string, unknown>;
   const turns = record.messages ?? record.conversations;
   if (turns !== undefined) return readConversation(turns, unanswered, fault);
-  const shape = flatShapes.find(([, answer]) => answer in record) ?? (unanswered ? flatShapes.find(([question]) => question in record) : undefined);
+  const shape =
+    flatShapes.find(([, answer]) => answer in record) ??
+    (unanswered ? flatShapes.find(([question]) => question in record) : undefined);
   if (!shape) {
     const known = flatShapes.map(([question, answer]) => `{${question}, ${answer}}`).join(", ");
     fault(`expected ${known} or {messages}, got the keys ${Object.keys(record).join(", ") || "of nothing"}`);
@@ -133,7 +148,8 @@ function readFlat(
 }
 
 function readHistory(value: unknown, fault: (text: string) => void): [string, string][] | undefined {
-  const isPair = (pair: unknown): pair is [string, string] => Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === "string");
+  const isPair = (pair: unknown): pair is [string, string] =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === "string");
   if (Array.isArray(value) && value.every(isPair)) return value.map(([question, answer]) => [question, answer]);
   fault(`history: expected [[question, answer], ...], got ${shorten(value)}`);
   return undefined;
@@ -152,21 +168,31 @@ function readConversation(value: unknown, unanswered: boolean, fault: (text: str
     fault(text);
     return [];
   };
-  if (!Array.isArray(value) || value.length === 0) return fail(`expected a list of {role, content}, got ${shorten(value)}`);
+  if (!Array.isArray(value) || value.length === 0)
+    return fail(`expected a list of {role, content}, got ${shorten(value)}`);
   const turns: Turn[] = [];
   for (const [i, item] of value.entries()) {
-    const { role, from, content, value: said } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
+    const {
+      role,
+      from,
+      content,
+      value: said,
+    } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
     const who = roles.get(role ?? from);
     const text = content ?? said;
     if (!who || typeof text !== "string" || text.trim() === "") {
-      return fail(`turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shorten(item)}`);
+      return fail(
+        `turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shorten(item)}`,
+      );
     }
     turns.push({ role: who, content: text });
   }
   const system = turns[0]?.role === "system" ? (turns.shift()?.content ?? "") : "";
   const wrong = turns.findIndex(({ role }, i) => role !== (i % 2 === 0 ? "user" : "assistant"));
   if (wrong >= 0) {
-    return fail(`turn ${value.length - turns.length + wrong + 1}: expected user and assistant in turn, starting with user, got ${turns[wrong]?.role}`);
+    return fail(
+      `turn ${value.length - turns.length + wrong + 1}: expected user and assistant in turn, starting with user, got ${turns[wrong]?.role}`,
+    );
   }
   const rows: Row[] = [];
   const history: [string, string][] = [];

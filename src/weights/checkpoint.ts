@@ -34,7 +34,11 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     tensors,
     async read(name) {
       const tensor = tensors.get(name);
-      if (!tensor) throw new GlmError("model-invalid", `${folder}: expected a tensor ${name}, but its files have none of that name.`);
+      if (!tensor)
+        throw new GlmError(
+          "model-invalid",
+          `${folder}: expected a tensor ${name}, but its files have none of that name.`,
+        );
       return readTensor(tensor);
     },
   };
@@ -61,7 +65,10 @@ async function readShards(folder: string): Promise<StoredTensor[]> {
     }
   }
   if (faults.length > 0) {
-    throw new GlmError("model-invalid", `${folder}: its weights cannot be used; fetch the files again:\n- ${faults.join("\n- ")}`);
+    throw new GlmError(
+      "model-invalid",
+      `${folder}: its weights cannot be used; fetch the files again:\n- ${faults.join("\n- ")}`,
+    );
   }
   return found;
 }
@@ -69,7 +76,10 @@ async function readShards(folder: string): Promise<StoredTensor[]> {
 /** The index's map from tensor names to the shards beside it. */
 function weightMap(text: string, index: string): Map<string, string> {
   const fail = (got: string): never => {
-    throw new GlmError("model-invalid", `${index}: expected {"weight_map": {tensor name: file beside the index}}, got ${got}. Fetch it again.`);
+    throw new GlmError(
+      "model-invalid",
+      `${index}: expected {"weight_map": {tensor name: file beside the index}}, got ${got}. Fetch it again.`,
+    );
   };
   let json: unknown;
   try {
@@ -83,14 +93,20 @@ function weightMap(text: string, index: string): Map<string, string> {
   if (entries.length === 0) fail("an empty weight_map");
   return new Map(
     entries.map(([name, file]): [string, string] =>
-      typeof file === "string" && /^[^/\\]+\.safetensors$/.test(file) ? [name, file] : fail(`${JSON.stringify(file)} for ${name}`),
+      typeof file === "string" && /^[^/\\]+\.safetensors$/.test(file)
+        ? [name, file]
+        : fail(`${JSON.stringify(file)} for ${name}`),
     ),
   );
 }
 
 async function noWeights(folder: string): Promise<never> {
   const names = await readdir(folder).catch(() => undefined);
-  if (!names) throw new GlmError("model-not-found", `${folder}: expected a folder with a model, but there is none. Check the path.`);
+  if (!names)
+    throw new GlmError(
+      "model-not-found",
+      `${folder}: expected a folder with a model, but there is none. Check the path.`,
+    );
   if (names.some((name) => name.endsWith(".bin"))) {
     throw new GlmError(
       "unsupported",
@@ -126,7 +142,10 @@ export async function writeCheckpoint(
   { maxShardBytes = defaultShardBytes, files = [] }: WriteCheckpointOptions = {},
 ): Promise<void> {
   if (!(maxShardBytes > 0)) {
-    throw new GlmError("option-invalid", `maxShardBytes: expected a positive number of bytes, got ${maxShardBytes}. The usual size is ${defaultShardBytes}.`);
+    throw new GlmError(
+      "option-invalid",
+      `maxShardBytes: expected a positive number of bytes, got ${maxShardBytes}. The usual size is ${defaultShardBytes}.`,
+    );
   }
   const shards = cut(tensors, maxShardBytes);
   const number = (n: number): string => String(n).padStart(5, "0");
@@ -139,7 +158,9 @@ export async function writeCheckpoint(
     weight_map: Object.fromEntries(shards.flatMap((shard, i) => shard.map((tensor) => [tensor.name, nameOf(i)]))),
   };
   const led = shards.length === 1 ? weights : [...weights, textFile(indexName, `${JSON.stringify(index, null, 2)}\n`)];
-  await replaceFiles(folder, [...files, ...led], (name) => /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name));
+  await replaceFiles(folder, [...files, ...led], (name) =>
+    /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name),
+  );
 }
 
 /** Consecutive tensors in groups of at most `limit` bytes. */

@@ -3,7 +3,9 @@ import { type DType, type FloatTensor, type Tensor, tensor } from "../tensor.ts"
 
 /** The tensor's values as float32: exact for float16, bfloat16 and small integers, rounded for float64 and int64. */
 export function toFloat32(source: Tensor): FloatTensor {
-  return source.dtype === "float32" ? (source as FloatTensor) : tensor("float32", source.shape, converters[source.dtype](source.data));
+  return source.dtype === "float32"
+    ? (source as FloatTensor)
+    : tensor("float32", source.shape, converters[source.dtype](source.data));
 }
 
 const converters: Readonly<Record<DType, (data: Tensor["data"]) => Float32Array>> = {

@@ -44,7 +44,11 @@ const maxFaults = 20;
  */
 export async function readHeader(file: string): Promise<Header> {
   const handle = await open(file, "r").catch((cause: unknown) => {
-    throw new GlmError("model-not-found", `${file}: expected a safetensors file, but it cannot be opened (${messageOf(cause)}).`, { cause });
+    throw new GlmError(
+      "model-not-found",
+      `${file}: expected a safetensors file, but it cannot be opened (${messageOf(cause)}).`,
+      { cause },
+    );
   });
   try {
     const fileBytes = (await handle.stat()).size;
@@ -53,10 +57,14 @@ export async function readHeader(file: string): Promise<Header> {
     if (bytesRead < 8) throw invalid(file, [`expected at least 8 bytes, got ${fileBytes}`]);
     const headerBytes = Number(new DataView(prefix.buffer).getBigUint64(0, true));
     if (headerBytes > maxHeaderBytes) {
-      throw invalid(file, [`its first 8 bytes give a header of ${headerBytes} bytes, expected at most ${maxHeaderBytes}: this is not a safetensors file`]);
+      throw invalid(file, [
+        `its first 8 bytes give a header of ${headerBytes} bytes, expected at most ${maxHeaderBytes}: this is not a safetensors file`,
+      ]);
     }
     if (8 + headerBytes > fileBytes) {
-      throw invalid(file, [`expected a header of ${headerBytes} bytes, but the whole file has ${fileBytes}: it is truncated`]);
+      throw invalid(file, [
+        `expected a header of ${headerBytes} bytes, but the whole file has ${fileBytes}: it is truncated`,
+      ]);
     }
     const text = new Uint8Array(headerBytes);
     await handle.read(text, 0, headerBytes, 8);
@@ -89,13 +97,20 @@ function parseHeader(file: string, bytes: Uint8Array, fileBytes: number): Header
 }
 
 /** One header entry, or its faults. */
-function checkEntry(file: string, name: string, entry: unknown, start: number, faults: string[]): StoredTensor | undefined {
+function checkEntry(
+  file: string,
+  name: string,
+  entry: unknown,
+  start: number,
+  faults: string[],
+): StoredTensor | undefined {
   const fault = (text: string): undefined => {
     faults.push(`tensor ${JSON.stringify(name)}: ${text}`);
   };
   if (!isRecord(entry)) return fault(`expected an object, got ${describe(entry)}`);
   const dtype = dtypeByCode.get(String(entry.dtype));
-  if (!dtype) return fault(`expected a dtype among ${[...dtypeByCode.keys()].join(", ")}, got ${describe(entry.dtype)}`);
+  if (!dtype)
+    return fault(`expected a dtype among ${[...dtypeByCode.keys()].join(", ")}, got ${describe(entry.dtype)}`);
   const shape = countsOf(entry.shape);
   if (!shape) return fault(`expected a shape of non-negative integers, got ${describe(entry.shape)}`);
   const range = countsOf(entry.data_offsets);
@@ -103,7 +118,9 @@ function checkEntry(file: string, name: string, entry: unknown, start: number, f
   const [begin, end] = range as [number, number];
   const bytes = sizeOf(shape) * elementSize[dtype];
   if (end - begin !== bytes) {
-    return fault(`${String(entry.dtype)} [${shape}] takes ${bytes} bytes, but data_offsets [${begin}, ${end}] hold ${end - begin}`);
+    return fault(
+      `${String(entry.dtype)} [${shape}] takes ${bytes} bytes, but data_offsets [${begin}, ${end}] hold ${end - begin}`,
+    );
   }
   return { name, dtype, shape, file, offset: start + begin, bytes };
 }
@@ -114,13 +131,18 @@ function checkLayout(tensors: readonly StoredTensor[], start: number, fileBytes:
   let at = start;
   let last = "the header";
   for (const stored of inOrder) {
-    if (stored.offset < at) faults.push(`tensor ${JSON.stringify(stored.name)} overlaps ${last} by ${at - stored.offset} bytes`);
-    if (stored.offset > at) faults.push(`${stored.offset - at} bytes between ${last} and tensor ${JSON.stringify(stored.name)} belong to nothing`);
+    if (stored.offset < at)
+      faults.push(`tensor ${JSON.stringify(stored.name)} overlaps ${last} by ${at - stored.offset} bytes`);
+    if (stored.offset > at)
+      faults.push(
+        `${stored.offset - at} bytes between ${last} and tensor ${JSON.stringify(stored.name)} belong to nothing`,
+      );
     at = Math.max(at, stored.offset + stored.bytes);
     last = `tensor ${JSON.stringify(stored.name)}`;
   }
   if (at > fileBytes) faults.push(`expected ${at} bytes, got ${fileBytes}: the file is truncated`);
-  if (at < fileBytes) faults.push(`expected ${at} bytes, got ${fileBytes}: ${fileBytes - at} bytes after ${last} belong to nothing`);
+  if (at < fileBytes)
+    faults.push(`expected ${at} bytes, got ${fileBytes}: ${fileBytes - at} bytes after ${last} belong to nothing`);
 }
 
 /** A tensor's place in a file that is yet to be written. */
@@ -154,7 +176,10 @@ export function writeHeader(tensors: readonly TensorLayout[], metadata: Readonly
 function invalid(file: string, faults: readonly string[]): GlmError {
   const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
   if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
-  return new GlmError("model-invalid", `${file} is damaged or not a safetensors file; fetch or save it again:${shown.join("")}`);
+  return new GlmError(
+    "model-invalid",
+    `${file} is damaged or not a safetensors file; fetch or save it again:${shown.join("")}`,
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -163,12 +188,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** The value as an array of non-negative integers, if it is one. */
 function countsOf(value: unknown): number[] | undefined {
-  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0) ? (value as number[]) : undefined;
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
+    ? (value as number[])
+    : undefined;
 }
 
 function stringsOf(metadata: unknown): Record<string, string> {
   if (!isRecord(metadata)) return {};
-  return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+  return Object.fromEntries(
+    Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
 }
 
 function describe(value: unknown): string {

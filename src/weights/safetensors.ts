@@ -13,7 +13,12 @@ export interface TensorSource extends TensorLayout {
 
 /** Named tensors in memory as sources. */
 export function sourcesOf(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
-  return Object.entries(tensors).map(([name, value]) => ({ name, dtype: value.dtype, shape: value.shape, read: () => value }));
+  return Object.entries(tensors).map(([name, value]) => ({
+    name,
+    dtype: value.dtype,
+    shape: value.shape,
+    read: () => value,
+  }));
 }
 
 /** Reads one tensor, in its own type, into memory of its own. */
@@ -101,7 +106,9 @@ export function safetensorsFile(
     for (const source of inOrder) {
       const { data, dtype, shape } = await source.read();
       if (dtype !== source.dtype || data.byteLength !== bytesOf(source)) {
-        throw new Error(`tensor ${source.name} was announced as ${source.dtype} [${source.shape}], but is ${dtype} [${shape}]`);
+        throw new Error(
+          `tensor ${source.name} was announced as ${source.dtype} [${source.shape}], but is ${dtype} [${shape}]`,
+        );
       }
       yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     }

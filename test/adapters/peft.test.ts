@@ -73,10 +73,14 @@ describe("round trip", () => {
     expect(config).toMatchObject({ method: "lora", r: 4, alpha: 16, dropout: 0 });
     await writePeft(folder, config, tensors, "");
     expect((await readdir(folder)).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
-    const [before, after] = await Promise.all([source, folder].map((path) => readSafetensors(join(path, "adapter_model.safetensors"))));
+    const [before, after] = await Promise.all(
+      [source, folder].map((path) => readSafetensors(join(path, "adapter_model.safetensors"))),
+    );
     expect(after?.values).toEqual(before?.values);
     expect(after?.metadata).toEqual({ format: "pt" });
-    const [theirs, ours] = [source, folder].map((path) => JSON.parse(readFileSync(join(path, "adapter_config.json"), "utf8")) as Record<string, unknown>);
+    const [theirs, ours] = [source, folder].map(
+      (path) => JSON.parse(readFileSync(join(path, "adapter_config.json"), "utf8")) as Record<string, unknown>,
+    );
     // All that PEFT wrote and that is not empty.
     for (const [key, value] of Object.entries(theirs ?? {})) {
       if (key !== "loftq_config" && key !== "megatron_core" && value !== null) expect(ours?.[key], key).toEqual(value);
@@ -87,10 +91,23 @@ describe("round trip", () => {
     await writeFile(join(folder, "adapter_model.bin"), "old");
     const config: LoraConfig = { method: "lora", r: 1, alpha: 1, dropout: 0, targets: ["output_layer"] };
     const half: Record<string, Tensor> = {
-      "base_model.model.transformer.output_layer.lora_A.weight": tensor("float16", [1, 6], new Uint16Array(6).fill(0x3c00)),
-      "base_model.model.transformer.output_layer.lora_B.weight": tensor("bfloat16", [20, 1], new Uint16Array(20).fill(0xbf80)),
+      "base_model.model.transformer.output_layer.lora_A.weight": tensor(
+        "float16",
+        [1, 6],
+        new Uint16Array(6).fill(0x3c00),
+      ),
+      "base_model.model.transformer.output_layer.lora_B.weight": tensor(
+        "bfloat16",
+        [20, 1],
+        new Uint16Array(20).fill(0xbf80),
+      ),
     };
-    await writePeft(folder, config, lora(config, small).parameters.reduce((all, { name, shape }) => ({ ...all, [name]: filled(shape) }), {}), "");
+    await writePeft(
+      folder,
+      config,
+      Object.fromEntries(lora(config, small).parameters.map(({ name, shape }) => [name, filled(shape)])),
+      "",
+    );
     expect(await readdir(folder)).not.toContain("adapter_model.bin");
     await writeSafetensors(join(folder, "adapter_model.safetensors"), sourcesOf(half));
     const { tensors } = await readPeft(folder, small);
@@ -125,7 +142,10 @@ describe("what cannot be used is refused", () => {
   test("other methods and options of later releases, by name", async () => {
     await copy("plain");
     await config({ peft_type: "ADALORA" });
-    expect(await refusal()).toMatchObject({ code: "unsupported", message: expect.stringContaining('peft_type "ADALORA"') });
+    expect(await refusal()).toMatchObject({
+      code: "unsupported",
+      message: expect.stringContaining('peft_type "ADALORA"'),
+    });
     await config({ peft_type: "LORA", use_magic: true, spell_config: { a: 1 }, new_number: 3 });
     expect((await refusal()).message).toMatch(/use_magic: true\n- spell_config: \{"a":1\}$/);
   });
@@ -135,7 +155,9 @@ describe("what cannot be used is refused", () => {
     await config({ r: "8", lora_alpha: null, rank_pattern: [1], target_modules: 5 });
     expect(await refusal()).toMatchObject({
       code: "adapter-invalid",
-      message: expect.stringMatching(/rank_pattern: .*\n- r: expected a number, got "8"\n- lora_alpha: .*\n- target_modules: expected names or a pattern, got 5/),
+      message: expect.stringMatching(
+        /rank_pattern: .*\n- r: expected a number, got "8"\n- lora_alpha: .*\n- target_modules: expected names or a pattern, got 5/,
+      ),
     });
     await config({ r: 3, lora_alpha: 7, rank_pattern: {}, target_modules: "(" });
     expect((await refusal()).message).toMatch(/target_modules: the pattern cannot be read/);
@@ -153,35 +175,64 @@ describe("what cannot be used is refused", () => {
     const { values } = await readSafetensors(path);
     const [first, second, third] = Object.keys(values).sort() as [string, string, string];
     const { [first]: lost, ...others } = values;
-    const wrong = { ...others, [second]: filled([2, 2]), [third]: tensor("int8", values[third]!.shape, new Int8Array(values[third]!.data.length)), "base_model.model.other.lora_A.weight": filled([1]) };
+    const wrong = {
+      ...others,
+      [second]: filled([2, 2]),
+      [third]: tensor("int8", values[third]!.shape, new Int8Array(values[third]!.data.length)),
+      "base_model.model.other.lora_A.weight": filled([1]),
+    };
     await writeSafetensors(path, sourcesOf(wrong));
     const { code, message } = await refusal();
     expect(code).toBe("adapter-invalid");
-    for (const part of [`${first} is missing: expected [${lost!.shape}]`, `${second}: expected [${values[second]!.shape}], got [2,2]`, `${third}: expected numbers of a float type, got int8`, "base_model.model.other.lora_A.weight belongs to nothing"]) {
+    for (const part of [
+      `${first} is missing: expected [${lost!.shape}]`,
+      `${second}: expected [${values[second]!.shape}], got [2,2]`,
+      `${third}: expected numbers of a float type, got int8`,
+      "base_model.model.other.lora_A.weight belongs to nothing",
+    ]) {
       expect(message).toContain(part);
     }
   });
 
   test("another model's adapter", async () => {
     await cp(oracleFolder("chatglm2-6b", "lora-qkv"), folder, { recursive: true });
-    expect((await refusal()).message).toMatch(/does not fit the model.*\n- .*layers\.0.*query_key_value\.lora_A\.weight: expected \[4,6\], got \[4,128\]/);
+    expect((await refusal()).message).toMatch(
+      /does not fit the model.*\n- .*layers\.0.*query_key_value\.lora_A\.weight: expected \[4,6\], got \[4,128\]/,
+    );
   });
 
   test("folders without an adapter", async () => {
-    expect(await refusal()).toMatchObject({ code: "adapter-not-found", message: expect.stringMatching(/got an empty folder/) });
+    expect(await refusal()).toMatchObject({
+      code: "adapter-not-found",
+      message: expect.stringMatching(/got an empty folder/),
+    });
     await copy("plain");
     await rm(join(folder, "adapter_model.safetensors"));
-    expect(await refusal()).toMatchObject({ code: "adapter-not-found", message: expect.stringMatching(/expected adapter_model.safetensors beside/) });
+    expect(await refusal()).toMatchObject({
+      code: "adapter-not-found",
+      message: expect.stringMatching(/expected adapter_model.safetensors beside/),
+    });
     await writeFile(join(folder, "adapter_model.bin"), "");
-    expect(await refusal()).toMatchObject({ code: "unsupported", message: expect.stringMatching(/adapter_model\.bin.*safe_serialization/) });
+    expect(await refusal()).toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/adapter_model\.bin.*safe_serialization/),
+    });
     await rm(folder, { recursive: true });
-    expect(await refusal()).toMatchObject({ code: "adapter-not-found", message: expect.stringMatching(/Check the path/) });
+    expect(await refusal()).toMatchObject({
+      code: "adapter-not-found",
+      message: expect.stringMatching(/Check the path/),
+    });
     await mkdir(folder);
   });
 
   test("mutated files are refused, or read with the shapes that the model needs", async () => {
     await copy("patterns");
-    const files = await Promise.all(["adapter_config.json", "adapter_model.safetensors"].map(async (name) => ({ path: join(folder, name), bytes: await readFile(join(folder, name)) })));
+    const files = await Promise.all(
+      ["adapter_config.json", "adapter_model.safetensors"].map(async (name) => ({
+        path: join(folder, name),
+        bytes: await readFile(join(folder, name)),
+      })),
+    );
     const random = randomStream(3, "peft mutations");
     let refused = 0;
     for (let i = 0; i < 300; i++) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { candidates, sample, type Shaping } from "../../src/generate/sampler.ts";
+import { candidates, type Shaping, sample } from "../../src/generate/sampler.ts";
 import { normals, randomStream } from "../../src/random.ts";
 import oracle from "../fixtures/oracle/sampling.json" with { type: "json" };
 
@@ -15,20 +15,29 @@ function distribution(logits: Float32Array, previous: number[], options: Shaping
   return all;
 }
 
-test.each(oracle.cases.map((given, i) => ({ ...given, i })))("case $i: T $temperature, top-p $top_p, top-k $top_k, penalty $repetition_penalty as transformers", (given) => {
-  const options = { temperature: given.temperature, topP: given.top_p, topK: given.top_k, repetitionPenalty: given.repetition_penalty };
-  const actual = distribution(Float32Array.from(given.logits), given.previous, options);
-  given.probabilities.forEach((probability, id) => {
-    expect(Math.abs((actual[id] ?? 0) - probability)).toBeLessThan(1e-6);
-    expect((actual[id] ?? 0) > 0).toBe(probability > 0);
-  });
-});
+test.each(oracle.cases.map((given, i) => ({ ...given, i })))(
+  "case $i: T $temperature, top-p $top_p, top-k $top_k, penalty $repetition_penalty as transformers",
+  (given) => {
+    const options = {
+      temperature: given.temperature,
+      topP: given.top_p,
+      topK: given.top_k,
+      repetitionPenalty: given.repetition_penalty,
+    };
+    const actual = distribution(Float32Array.from(given.logits), given.previous, options);
+    given.probabilities.forEach((probability, id) => {
+      expect(Math.abs((actual[id] ?? 0) - probability)).toBeLessThan(1e-6);
+      expect((actual[id] ?? 0) > 0).toBe(probability > 0);
+    });
+  },
+);
 
 /** The same by sorting everything, as the definition reads. */
 function bySorting(logits: Float32Array, { temperature, topK, topP }: Shaping): Float64Array {
   let order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
   if (topK > 0) order = order.filter((id) => logits[id]! >= logits[order[Math.min(topK, order.length) - 1]!]!);
-  const mass = (ids: number[]): number => ids.reduce((sum, id) => sum + Math.exp((logits[id]! - logits[order[0]!]!) / temperature), 0);
+  const mass = (ids: number[]): number =>
+    ids.reduce((sum, id) => sum + Math.exp((logits[id]! - logits[order[0]!]!) / temperature), 0);
   const whole = mass(order);
   order = order.filter((_, i) => i === 0 || topP === 1 || mass(order.slice(0, i)) < topP * whole);
   const result = new Float64Array(logits.length);
@@ -39,11 +48,24 @@ function bySorting(logits: Float32Array, { temperature, topK, topP }: Shaping): 
 test("buckets choose what sorting chooses, for sharp, flat and tied logits", () => {
   for (const deviation of [0, 0.01, 1, 30, 1e4]) {
     for (const rounded of [false, true]) {
-      const logits = normals(randomStream(2, deviation), 300, deviation).map((logit) => (rounded ? Math.round(logit) : logit));
-      for (const [temperature, topP, topK] of [[1, 0.9, 0], [0.7, 0.5, 20], [1, 1, 7], [2, 0.999, 0], [0.05, 0.8, 3], [1, 1e-9, 0], [1, 1, 0], [1, 0.5, 1000]] as const) {
+      const logits = normals(randomStream(2, deviation), 300, deviation).map((logit) =>
+        rounded ? Math.round(logit) : logit,
+      );
+      for (const [temperature, topP, topK] of [
+        [1, 0.9, 0],
+        [0.7, 0.5, 20],
+        [1, 1, 7],
+        [2, 0.999, 0],
+        [0.05, 0.8, 3],
+        [1, 1e-9, 0],
+        [1, 1, 0],
+        [1, 0.5, 1000],
+      ] as const) {
         const options = { ...plain, temperature, topP, topK };
         const [actual, expected] = [distribution(logits, [], options), bySorting(logits, options)];
-        actual.forEach((probability, id) => expect(Math.abs(probability - expected[id]!)).toBeLessThan(1e-12));
+        for (const [id, probability] of actual.entries()) {
+          expect(Math.abs(probability - expected[id]!)).toBeLessThan(1e-12);
+        }
       }
     }
   }
@@ -63,9 +85,12 @@ describe("drawing", () => {
     const counts = new Float64Array(logits.length);
     for (let i = 0; i < draws; i++) counts[sample(logits, [], options, randomStream(4, i))]! += 1;
     distribution(logits, [], options).forEach((probability, id) => {
-      expect(Math.abs(counts[id]! / draws - probability)).toBeLessThan(4 * Math.sqrt((probability * (1 - probability)) / draws) + 1e-9);
+      expect(Math.abs(counts[id]! / draws - probability)).toBeLessThan(
+        4 * Math.sqrt((probability * (1 - probability)) / draws) + 1e-9,
+      );
     });
-    const row = (seed: number): number[] => Array.from({ length: 50 }, (_, i) => sample(logits, [], options, randomStream(seed, i)));
+    const row = (seed: number): number[] =>
+      Array.from({ length: 50 }, (_, i) => sample(logits, [], options, randomStream(seed, i)));
     expect(row(1)).toEqual(row(1));
     expect(row(1)).not.toEqual(row(2));
   });
@@ -78,8 +103,11 @@ describe("drawing", () => {
     expect([...logits]).toEqual([1, 3, -2, 3, 0, 0, 0.5]);
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("a logit of %d gives token 5, as published", (bad) => {
-    const broken = Float32Array.of(1, bad, 9, 0, 0, 0, 0);
-    for (const greedy of [true, false]) expect(sample(broken, [], { ...plain, greedy }, randomStream(0))).toBe(5);
-  });
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    "a logit of %d gives token 5, as published",
+    (bad) => {
+      const broken = Float32Array.of(1, bad, 9, 0, 0, 0, 0);
+      for (const greedy of [true, false]) expect(sample(broken, [], { ...plain, greedy }, randomStream(0))).toBe(5);
+    },
+  );
 });

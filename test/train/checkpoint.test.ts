@@ -26,7 +26,11 @@ test("a run that is saved and loaded goes on exactly as one that was not", async
     let optimizer = adamW.init(parameters);
     for (let step = 0; step < 6; step++) {
       if (interrupted && step === 3) {
-        await saveTrainingState(path, { parameters, optimizer, progress: { epoch: 2, losses: [1.5, null], name: "梦" } });
+        await saveTrainingState(path, {
+          parameters,
+          optimizer,
+          progress: { epoch: 2, losses: [1.5, null], name: "梦" },
+        });
         const loaded = await loadTrainingState(path);
         expect(loaded.progress).toEqual({ epoch: 2, losses: [1.5, null], name: "梦" });
         parameters = { ...loaded.parameters };
@@ -51,11 +55,16 @@ test("other and damaged files are refused", async () => {
   const path = join(folder, "state.safetensors");
   await expect(loadTrainingState(path)).rejects.toMatchObject({ code: "model-not-found" });
   await writeSafetensors(path, sourcesOf(random()));
-  await expect(loadTrainingState(path)).rejects.toThrow(/state\.safetensors: expected a saved training state, got format null\. Delete/);
+  await expect(loadTrainingState(path)).rejects.toThrow(
+    /state\.safetensors: expected a saved training state, got format null\. Delete/,
+  );
   const parameters = random();
   await saveTrainingState(path, { parameters, optimizer: adamW.init({ b: parameters.b! }), progress: 1 });
   await expect(loadTrainingState(path)).rejects.toThrow("moments of layers.0/a that do not fit it");
   const bytes = await readFile(path);
   await writeFile(path, bytes.subarray(0, bytes.length - 1));
-  await expect(loadTrainingState(path)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringMatching(/truncated/) });
+  await expect(loadTrainingState(path)).rejects.toMatchObject({
+    code: "model-invalid",
+    message: expect.stringMatching(/truncated/),
+  });
 });

@@ -22,13 +22,17 @@ test("every epoch has every row once, in an order of its own that the seed repea
 });
 
 test("without shuffling the order is the rows' own", () => {
-  expect([...dataset(rows).batches({ size: 5, shuffle: false })].map(prompts)).toEqual(["q0 q1 q2 q3 q4", "q5 q6 q7 q8 q9"]);
+  expect([...dataset(rows).batches({ size: 5, shuffle: false })].map(prompts)).toEqual([
+    "q0 q1 q2 q3 q4",
+    "q5 q6 q7 q8 q9",
+  ]);
 });
 
 test("a split is a partition that keeps the order and depends on the seed", () => {
   const { train, validation } = dataset(rows).split(0.3, 1);
   expect([train.rows.length, validation.rows.length]).toEqual([7, 3]);
-  for (const part of [train, validation]) expect(part.rows.map((row) => row.prompt)).toEqual(part.rows.map((row) => row.prompt).sort());
+  for (const part of [train, validation])
+    expect(part.rows.map((row) => row.prompt)).toEqual(part.rows.map((row) => row.prompt).sort());
   expect([...train.rows, ...validation.rows].map((row) => row.prompt).sort()).toEqual(rows.map((row) => row.prompt));
   const held = Array.from({ length: 8 }, (_, seed) => prompts(dataset(rows).split(0.3, seed).validation));
   expect(new Set(held).size).toBeGreaterThan(3);
@@ -38,7 +42,8 @@ test("a split is a partition that keeps the order and depends on the seed", () =
 test("what cannot be is refused", () => {
   expect(() => dataset([])).toThrow(expect.objectContaining({ code: "data-invalid" }));
   expect(() => dataset(rows[0] as unknown as Row[])).toThrow(/expected a list of rows.*got object.*brackets/);
-  for (const fraction of [0, 1, 0.01, -1, Number.NaN]) expect(() => dataset(rows).split(fraction)).toThrow(/split: expected a fraction/);
+  for (const fraction of [0, 1, 0.01, -1, Number.NaN])
+    expect(() => dataset(rows).split(fraction)).toThrow(/split: expected a fraction/);
   expect(() => [...dataset(rows).batches({ size: 0 })]).toThrow(/size: expected a whole number from 1, got 0/);
   expect(() => [...dataset(rows).batches({ size: 1, epochs: 1.5 })]).toThrow(/epochs: .*got 1.5/);
 });

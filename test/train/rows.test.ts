@@ -15,10 +15,27 @@ describe("shapes of published data", () => {
     ["an empty input", { instruction: "q", input: "", output: "a" }, row],
     ["content, summary", { content: "q", summary: "a" }, row],
     ["context, target", { context: "q", target: "a" }, row],
-    ["history and system", { prompt: "q", response: "a", history: [["p", "b"]], system: "s" }, { ...row, system: "s", history: [["p", "b"]] }],
+    [
+      "history and system",
+      { prompt: "q", response: "a", history: [["p", "b"]], system: "s" },
+      { ...row, system: "s", history: [["p", "b"]] },
+    ],
     ["nothing before", { prompt: "q", response: "a", history: [], system: null }, row],
-    ["messages", { messages: [turn("system", "s"), turn("user", "q"), turn("assistant", "a")] }, { ...row, system: "s" }],
-    ["ShareGPT", { conversations: [{ from: "human", value: "q" }, { from: "gpt", value: "a" }] }, row],
+    [
+      "messages",
+      { messages: [turn("system", "s"), turn("user", "q"), turn("assistant", "a")] },
+      { ...row, system: "s" },
+    ],
+    [
+      "ShareGPT",
+      {
+        conversations: [
+          { from: "human", value: "q" },
+          { from: "gpt", value: "a" },
+        ],
+      },
+      row,
+    ],
   ])("%s", (_, value, expected) => {
     expect(toRows([value])).toEqual([expected]);
   });
@@ -33,7 +50,10 @@ describe("shapes of published data", () => {
 });
 
 describe("text", () => {
-  const rows = [{ prompt: "一", response: "1" }, { prompt: "二", response: "2\n" }];
+  const rows = [
+    { prompt: "一", response: "1" },
+    { prompt: "二", response: "2\n" },
+  ];
   test("an array, one object, JSON lines with blank lines, Windows line ends and a byte order mark", () => {
     expect(parseRows(JSON.stringify(rows, null, 2))).toEqual(rows);
     expect(parseRows(JSON.stringify(rows[0], null, 2))).toEqual([rows[0]]);
@@ -46,8 +66,14 @@ describe("text", () => {
     try {
       const path = join(folder, "train.jsonl");
       await writeFile(path, '{"prompt": "q", "response": "a"}\n{"prompt": "q"}');
-      await expect(readRows(path)).rejects.toMatchObject({ code: "data-invalid", message: expect.stringMatching(/train\.jsonl cannot be used.*\n- line 2: /) });
-      await expect(readRows(join(folder, "none"))).rejects.toMatchObject({ code: "data-invalid", message: expect.stringMatching(/none: expected a file.*Check the path/) });
+      await expect(readRows(path)).rejects.toMatchObject({
+        code: "data-invalid",
+        message: expect.stringMatching(/train\.jsonl cannot be used.*\n- line 2: /),
+      });
+      await expect(readRows(join(folder, "none"))).rejects.toMatchObject({
+        code: "data-invalid",
+        message: expect.stringMatching(/none: expected a file.*Check the path/),
+      });
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -59,38 +85,57 @@ describe("bad rows", () => {
     ["a number", 5, 'row 1: expected an object such as {"prompt": "...", "response": "..."}, got 5'],
     ["bare text", "q", 'got "q"'],
     ["unknown keys", { promt: "q", response: 1 }, "row 1: prompt: expected text that is not empty, got undefined"],
-    ["no answer", { prompt: "q", answr: "a" }, "expected {prompt, response}, {instruction, output}, {content, summary}, {context, target} or {messages}, got the keys prompt, answr"],
+    [
+      "no answer",
+      { prompt: "q", answr: "a" },
+      "expected {prompt, response}, {instruction, output}, {content, summary}, {context, target} or {messages}, got the keys prompt, answr",
+    ],
     ["an empty answer", { prompt: "q", response: " \n" }, "response: expected text that is not empty"],
     ["an empty question", { content: "", summary: "a" }, "content: expected text that is not empty"],
     ["an answer that is no text", { prompt: "q", response: 5 }, "response: expected text that is not empty, got 5"],
-    ["a history that is no list of pairs", { prompt: "q", response: "a", history: [["x"]] }, "history: expected [[question, answer], ...], got [[\"x\"]]"],
+    [
+      "a history that is no list of pairs",
+      { prompt: "q", response: "a", history: [["x"]] },
+      'history: expected [[question, answer], ...], got [["x"]]',
+    ],
     ["no turns", { messages: [] }, "expected a list of {role, content}, got []"],
     ["an unknown role", { messages: [turn("robot", "x")] }, "turn 1: expected {role: system, user or assistant"],
-    ["a wrong order", { messages: [turn("system", "s"), turn("assistant", "x")] }, "turn 2: expected user and assistant in turn, starting with user, got assistant"],
+    [
+      "a wrong order",
+      { messages: [turn("system", "s"), turn("assistant", "x")] },
+      "turn 2: expected user and assistant in turn, starting with user, got assistant",
+    ],
     ["a question at the end", { messages: [turn("user", "x")] }, "expected an assistant's turn at the end"],
     ["only a system prompt", { messages: [turn("system", "x")] }, "expected a user's and an assistant's turn"],
   ])("%s", (_, value, message) => {
-    expect(() => toRows([value])).toThrow(expect.objectContaining({ code: "data-invalid", message: expect.stringContaining(message) }));
+    expect(() => toRows([value])).toThrow(
+      expect.objectContaining({ code: "data-invalid", message: expect.stringContaining(message) }),
+    );
   });
 
   test("all of them in one report, by row or line, up to a limit", () => {
     const good = { prompt: "q", response: "a" };
     expect(() => toRows([good, {}, good, null])).toThrow(/row 2: .*\n- row 4: /);
-    expect(() => parseRows('{"prompt": "q", "response": "a"}\n{oops\n\n[1]\n{"prompt": 1, "response": "a"}')).toThrow(/line 2: expected a JSON object, got .*oops.*\n- line 4: .*\n- line 5: prompt/s);
+    expect(() => parseRows('{"prompt": "q", "response": "a"}\n{oops\n\n[1]\n{"prompt": 1, "response": "a"}')).toThrow(
+      /line 2: expected a JSON object, got .*oops.*\n- line 4: .*\n- line 5: prompt/s,
+    );
     expect(() => toRows(Array.from({ length: 30 }, () => 0))).toThrow(/row 10: .*\n- and 20 more$/);
   });
 
   test("a broken array and nothing at all", () => {
     expect(() => parseRows('[{"prompt": "q"')).toThrow(/the JSON array cannot be read: /);
-    for (const text of ["", "\n\n", "[]"]) expect(() => parseRows(text)).toThrow(/The data set is empty: expected at least one row/);
+    for (const text of ["", "\n\n", "[]"])
+      expect(() => parseRows(text)).toThrow(/The data set is empty: expected at least one row/);
   });
 });
 
 test("prompts without answers, where they are wanted", () => {
   const rules = { unanswered: true };
-  expect(toRows(["p", { prompt: "q" }, { content: "r" }, { messages: [turn("user", "s")] }, { prompt: "t", response: "a" }], rules)).toEqual([
-    ...["p", "q", "r", "s"].map((prompt) => ({ prompt, response: "" })),
-    { prompt: "t", response: "a" },
-  ]);
+  expect(
+    toRows(
+      ["p", { prompt: "q" }, { content: "r" }, { messages: [turn("user", "s")] }, { prompt: "t", response: "a" }],
+      rules,
+    ),
+  ).toEqual([...["p", "q", "r", "s"].map((prompt) => ({ prompt, response: "" })), { prompt: "t", response: "a" }]);
   expect(() => toRows([""], rules)).toThrow(/row 1: prompt/);
 });

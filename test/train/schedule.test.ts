@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { scheduleFactor, type SchedulerName, schedulerNames } from "../../src/train/schedule.ts";
+import { type SchedulerName, scheduleFactor, schedulerNames } from "../../src/train/schedule.ts";
 import expected from "../fixtures/oracle/schedules.json" with { type: "json" };
 
 test.each(["linear", "cosine"] as const)("%s equals transformers' schedule with warm-up", (name) => {
@@ -11,7 +11,9 @@ test.each(["linear", "cosine"] as const)("%s equals transformers' schedule with 
 });
 
 test("constant rises once and stays; nothing goes below 0 or past the end", () => {
-  expect([0, 1, 2, 3, 4, 99].map((step) => scheduleFactor("constant", step, 10, 4))).toEqual([0, 0.25, 0.5, 0.75, 1, 1]);
+  expect([0, 1, 2, 3, 4, 99].map((step) => scheduleFactor("constant", step, 10, 4))).toEqual([
+    0, 0.25, 0.5, 0.75, 1, 1,
+  ]);
   for (const name of schedulerNames satisfies readonly SchedulerName[]) {
     expect(scheduleFactor(name, 0, 10, 0)).toBe(1);
     expect(scheduleFactor(name, 50, 10, 2)).toBeGreaterThanOrEqual(0);

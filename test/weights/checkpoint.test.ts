@@ -13,7 +13,12 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const row = (size: number, first: number): FloatTensor => tensor("float32", [size], Float32Array.from({ length: size }, (_, i) => first + i));
+const row = (size: number, first: number): FloatTensor =>
+  tensor(
+    "float32",
+    [size],
+    Float32Array.from({ length: size }, (_, i) => first + i),
+  );
 const weights = { a: row(10, 0), b: row(10, 100), c: row(50, 200), d: row(3, 300) };
 
 async function expectWeights(): Promise<void> {
@@ -31,7 +36,10 @@ test("one file, and shards by size with an index, read alike", async () => {
   const shards = [1, 2, 3].map((n) => `model-0000${n}-of-00003.safetensors`);
   expect((await readdir(folder)).sort()).toEqual(["config.json", ...shards, "model.safetensors.index.json"]);
   const index = JSON.parse(await readFile(join(folder, "model.safetensors.index.json"), "utf8"));
-  expect(index).toEqual({ metadata: { total_size: 292 }, weight_map: { a: shards[0], b: shards[0], c: shards[1], d: shards[2] } });
+  expect(index).toEqual({
+    metadata: { total_size: 292 },
+    weight_map: { a: shards[0], b: shards[0], c: shards[1], d: shards[2] },
+  });
   await expectWeights();
 
   await writeCheckpoint(folder, sourcesOf(weights));
@@ -41,8 +49,16 @@ test("one file, and shards by size with an index, read alike", async () => {
 
 test("a model that cannot be finished leaves the old one", async () => {
   await writeCheckpoint(folder, sourcesOf(weights));
-  const broken = { ...row(4, 0), name: "z", read: (): never => { throw new Error("lost"); } };
-  await expect(writeCheckpoint(folder, [...sourcesOf(weights), broken], { maxShardBytes: 100 })).rejects.toThrow("lost");
+  const broken = {
+    ...row(4, 0),
+    name: "z",
+    read: (): never => {
+      throw new Error("lost");
+    },
+  };
+  await expect(writeCheckpoint(folder, [...sourcesOf(weights), broken], { maxShardBytes: 100 })).rejects.toThrow(
+    "lost",
+  );
   expect(await readdir(folder)).toEqual(["model.safetensors"]);
   await expectWeights();
 });
@@ -59,7 +75,12 @@ test("every fault of every shard is in one report", async () => {
   const error = await openCheckpoint(folder).catch((e: unknown) => e as Error);
   expect(error).toMatchObject({ code: "model-invalid" });
   const message = (error as Error).message;
-  for (const part of ["00001-of-00003.safetensors: missing, with 2 tensors", "00002", "expected a header of", "00003.safetensors: expected a tensor e"]) {
+  for (const part of [
+    "00001-of-00003.safetensors: missing, with 2 tensors",
+    "00002",
+    "expected a header of",
+    "00003.safetensors: expected a tensor e",
+  ]) {
     expect(message).toContain(part);
   }
 });
@@ -71,20 +92,35 @@ test.each([
   ["a file elsewhere", '{"weight_map": {"a": "../model.safetensors"}}', /"\.\.\/model\.safetensors" for a/],
 ])("an index with %s is refused", async (_, text, message) => {
   await writeFile(join(folder, "model.safetensors.index.json"), text);
-  await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringMatching(message) });
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({
+    code: "model-invalid",
+    message: expect.stringMatching(message),
+  });
 });
 
 test("a folder without weights says what it has", async () => {
-  await expect(openCheckpoint(join(folder, "none"))).rejects.toMatchObject({ code: "model-not-found", message: expect.stringMatching(/none.*Check the path/) });
-  await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: "model-not-found", message: expect.stringMatching(/an empty folder/) });
+  await expect(openCheckpoint(join(folder, "none"))).rejects.toMatchObject({
+    code: "model-not-found",
+    message: expect.stringMatching(/none.*Check the path/),
+  });
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({
+    code: "model-not-found",
+    message: expect.stringMatching(/an empty folder/),
+  });
   await mkdir(join(folder, "x"));
   await expect(openCheckpoint(folder)).rejects.toThrow(/got x\. Check/);
   await writeFile(join(folder, "pytorch_model.bin"), "");
-  await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: "unsupported", message: expect.stringMatching(/\.bin.*save_pretrained/) });
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({
+    code: "unsupported",
+    message: expect.stringMatching(/\.bin.*save_pretrained/),
+  });
 });
 
 test("an unknown tensor and a senseless shard size are refused by name", async () => {
   await writeCheckpoint(folder, sourcesOf(weights));
   await expect((await openCheckpoint(folder)).read("q")).rejects.toThrow(/expected a tensor q/);
-  await expect(writeCheckpoint(folder, [], { maxShardBytes: 0 })).rejects.toMatchObject({ code: "option-invalid", message: expect.stringMatching(/maxShardBytes.*got 0/) });
+  await expect(writeCheckpoint(folder, [], { maxShardBytes: 0 })).rejects.toMatchObject({
+    code: "option-invalid",
+    message: expect.stringMatching(/maxShardBytes.*got 0/),
+  });
 });

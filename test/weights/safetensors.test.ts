@@ -30,7 +30,7 @@ const every: Record<DType, Tensor> = {
 
 test("every type survives writing and reading, aligned to its size", async () => {
   const file = join(folder, "every.safetensors");
-  const tensors = { ...every, empty: tensor("float32", [0, 4], new Float32Array()), "名前 \"1\"": every.int8 };
+  const tensors = { ...every, empty: tensor("float32", [0, 4], new Float32Array()), '名前 "1"': every.int8 };
   await writeSafetensors(file, sourcesOf(tensors), { format: "pt", note: "ü" });
   const back = await readSafetensors(file);
   expect(back.values).toEqual(tensors);
@@ -47,7 +47,9 @@ test("offsets are those of the file, as external data needs them", async () => {
   const { tensors } = await readHeader(published);
   const stored = tensors.find(({ name }) => name.endsWith("layers.0.self_attention.query_key_value.lora_A.weight"));
   if (!stored) throw new Error("the fixture has no such tensor");
-  const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset + stored.offset, bytes.byteOffset + stored.offset + stored.bytes));
+  const values = new Float32Array(
+    bytes.buffer.slice(bytes.byteOffset + stored.offset, bytes.byteOffset + stored.offset + stored.bytes),
+  );
   expect((await readTensor(stored)).data).toEqual(values);
   expect(values.some((value) => value !== 0)).toBe(true);
 });
@@ -55,7 +57,13 @@ test("offsets are those of the file, as external data needs them", async () => {
 test("stored numbers as float32", () => {
   const values = (source: Tensor): number[] => [...toFloat32(source).data];
   expect(values(every.float16)).toEqual([1, -2, 2 ** -24]);
-  expect(values(tensor("float16", [5], Uint16Array.of(0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x8000)))).toEqual([65504, Infinity, -Infinity, NaN, -0]);
+  expect(values(tensor("float16", [5], Uint16Array.of(0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x8000)))).toEqual([
+    65504,
+    Infinity,
+    -Infinity,
+    NaN,
+    -0,
+  ]);
   expect(values(every.bfloat16)).toEqual([1, -3.140625]);
   expect(values(every.int64)).toEqual([-(2 ** 63), 9]);
   expect(values(every.int8)).toEqual([-128, 0, 127]);
@@ -74,18 +82,31 @@ describe("bad files", () => {
     await writeFile(file, bytes);
     return file;
   };
-  const f32 = (begin: number, end: number, shape: unknown = [(end - begin) / 4], dtype = "F32") => ({ dtype, shape, data_offsets: [begin, end] });
+  const f32 = (begin: number, end: number, shape: unknown = [(end - begin) / 4], dtype = "F32") => ({
+    dtype,
+    shape,
+    data_offsets: [begin, end],
+  });
 
   test.each([
     ["truncated data", { a: f32(0, 8) }, 4, ["expected", "truncated"]],
-    ["data that belongs to nothing", { a: f32(0, 8) }, 12, ["4 bytes after tensor \"a\" belong to nothing"]],
-    ["overlap", { a: f32(0, 8), b: f32(4, 12) }, 12, ["tensor \"b\" overlaps tensor \"a\" by 4 bytes"]],
-    ["a hole", { a: f32(0, 8), b: f32(12, 16) }, 16, ["4 bytes between tensor \"a\" and tensor \"b\""]],
+    ["data that belongs to nothing", { a: f32(0, 8) }, 12, ['4 bytes after tensor "a" belong to nothing']],
+    ["overlap", { a: f32(0, 8), b: f32(4, 12) }, 12, ['tensor "b" overlaps tensor "a" by 4 bytes']],
+    ["a hole", { a: f32(0, 8), b: f32(12, 16) }, 16, ['4 bytes between tensor "a" and tensor "b"']],
     ["a shape that lies", { a: f32(0, 8, [3]) }, 8, ["F32 [3] takes 12 bytes, but data_offsets [0, 8] hold 8"]],
-    ["an unknown dtype", { a: f32(0, 8, [2], "F4") }, 8, ["expected a dtype among F64, F32", "got \"F4\""]],
+    ["an unknown dtype", { a: f32(0, 8, [2], "F4") }, 8, ["expected a dtype among F64, F32", 'got "F4"']],
     ["negative sizes", { a: f32(0, 8, [-2]) }, 8, ["shape of non-negative integers, got [-2]"]],
     ["offsets that run backwards", { a: f32(8, 0, [0]) }, 8, ["data_offsets [8, 0] hold -8"]],
-    ["several faults at once", { a: f32(0, 8, [3]), b: 5, c: { dtype: "F32", shape: [1] } }, 8, ["tensor \"a\"", "tensor \"b\": expected an object, got 5", "tensor \"c\": expected data_offsets [begin, end], got nothing"]],
+    [
+      "several faults at once",
+      { a: f32(0, 8, [3]), b: 5, c: { dtype: "F32", shape: [1] } },
+      8,
+      [
+        'tensor "a"',
+        'tensor "b": expected an object, got 5',
+        'tensor "c": expected data_offsets [begin, end], got nothing',
+      ],
+    ],
     ["no JSON", "{nonsense", 0, ["header is not JSON"]],
     ["no object", [1, 2], 0, ["header is [1,2], expected an object"]],
   ])("%s", async (_, header, dataBytes, said) => {
@@ -97,7 +118,10 @@ describe("bad files", () => {
   });
 
   test("no file, an empty one, an absurd header length", async () => {
-    await expect(readHeader(join(folder, "none"))).rejects.toMatchObject({ code: "model-not-found", message: expect.stringMatching(/none.*cannot be opened/) });
+    await expect(readHeader(join(folder, "none"))).rejects.toMatchObject({
+      code: "model-not-found",
+      message: expect.stringMatching(/none.*cannot be opened/),
+    });
     const file = join(folder, "short.safetensors");
     await writeFile(file, new Uint8Array(3));
     await expect(readHeader(file)).rejects.toThrow(/expected at least 8 bytes, got 3/);
@@ -118,7 +142,8 @@ describe("bad files", () => {
         const kind = random.integer(4);
         if (kind === 0) bytes[at] = random.integer(256);
         else if (kind === 1) bytes = bytes.slice(0, random.integer(bytes.length));
-        else if (kind === 2) bytes[at] = 0x30 + random.integer(10); // a digit: lengths, shapes and offsets that lie
+        else if (kind === 2)
+          bytes[at] = 0x30 + random.integer(10); // a digit: lengths, shapes and offsets that lie
         else bytes.copyWithin(at, random.integer(8 + headerBytes), at + random.integer(40));
       }
       await writeFile(file, bytes);
