@@ -16,15 +16,6 @@ export type Piece = string | Generated | Written;
 /** TypeScript in pieces; plain strings stand for the place of the magic itself. */
 export type Code = readonly Piece[];
 
-/** Joins text and pieces: code`await run(${options})`. */
-export function code(strings: TemplateStringsArray, ...values: readonly (Code | Piece)[]): Code {
-  return strings.flatMap((text, index) => {
-    const value = values[index];
-    if (value === undefined) return [text];
-    return isPiece(value) ? [text, value] : [text, ...value];
-  });
-}
-
 /** `{ name: value, ... }`, in one line, or `{}`. */
 export function objectLiteral(properties: readonly (readonly [name: string, value: Code])[]): Code {
   if (properties.length === 0) return ["{}"];
@@ -37,11 +28,7 @@ export function printCode(pieces: Code, source: string): string {
   return pieces.map((piece) => textOf(piece, source)).join("");
 }
 
-export function textOf(piece: Piece, source: string): string {
+function textOf(piece: Piece, source: string): string {
   if (typeof piece === "string") return piece;
   return "text" in piece ? piece.text : source.slice(piece.from, piece.to);
-}
-
-function isPiece(value: Code | Piece): value is Piece {
-  return !Array.isArray(value);
 }

@@ -1,8 +1,9 @@
 /** @file What could be written next in a magic: names, subcommands, options and their values. */
-import { COMMON_OPTIONS } from "./parse.ts";
-import { type Located, commandOf, magicAt } from "./locate.ts";
+
+import { commandOf, type Located, magicAt } from "./locate.ts";
 import type { Command } from "./magic.ts";
 import type { OptionSpec } from "./option.ts";
+import { COMMON_OPTIONS } from "./parse.ts";
 import { knownAdapters } from "./session.ts";
 import { MAGICS } from "./table.ts";
 
@@ -54,7 +55,7 @@ function inCommand(
   const contradicted = given.flatMap((name) => options[name]?.conflicts ?? []);
   const free = Object.keys(options).filter((name) => !given.includes(name) && !contradicted.includes(name));
   if (current.startsWith("-")) return complete(free.map((name) => `--${name}`));
-  if (command.text === "line" && (current !== "" || before.some((word, index) => isText(before, index, options)))) {
+  if (command.text === "line" && (current !== "" || positionals(before, options) > 0)) {
     return undefined;
   }
   const adapters = command.completes === "adapter" && positionals(before, options) === 0 ? knownAdapters() : [];
@@ -68,7 +69,7 @@ function names(code: string, cursor: number, { at, sign, nameEnd }: Located): Ma
     ...(magic.line && sign === "%" ? [`%${name}`] : []),
     ...(magic.cell && first ? [`%%${name}`] : []),
   ]);
-  return { ...completion(code.slice(at, cursor), all, at, nameEnd) };
+  return completion(code.slice(at, cursor), all, at, nameEnd);
 }
 
 function values(spec: OptionSpec, typed: string): readonly string[] {

@@ -8,7 +8,7 @@ import { parseArguments } from "./parse.ts";
 import { ExpandedCell } from "./positions.ts";
 import { MAGICS } from "./table.ts";
 import { RUNTIME } from "./values.ts";
-import { type Word, nextWord } from "./words.ts";
+import { nextWord, type Word } from "./words.ts";
 
 export interface Expansion {
   /** TypeScript, to be compiled and run in place of the cell. */
@@ -61,7 +61,15 @@ function expandCell(code: string, cell: ExpandedCell): boolean {
   const parsed = parseArguments(code, nameEnd, lineEnd, magic.cell, `%%${name}`);
   const lineBreak = /^\r?\n/.exec(code.slice(lineEnd))?.[0].length ?? 0;
   const body = { from: lineEnd + lineBreak, to: code.length };
-  const call: Call = { source: code, title: `%%${name}`, from: at, to: nameEnd, arguments: parsed, body, isValue: false };
+  const call: Call = {
+    source: code,
+    title: `%%${name}`,
+    from: at,
+    to: nameEnd,
+    arguments: parsed,
+    body,
+    isValue: false,
+  };
   cell.emit(PRELUDE, 0, 0);
   cell.emitCode(statement(call, magic.cell), at, code.length);
   return true;
@@ -70,7 +78,11 @@ function expandCell(code: string, cell: ExpandedCell): boolean {
 function expandLines(code: string, cell: ExpandedCell, options: ExpandOptions): boolean {
   let copied = 0;
   let found = false;
-  for (let candidate = nextCandidate(code, 0); candidate; candidate = nextCandidate(code, Math.max(copied, candidate.nameEnd))) {
+  for (
+    let candidate = nextCandidate(code, 0);
+    candidate;
+    candidate = nextCandidate(code, Math.max(copied, candidate.nameEnd))
+  ) {
     const prefix = cell.text + code.slice(copied, candidate.at);
     const place = placeOf(candidate, code, prefix, options);
     if (place === "typescript") continue;
@@ -79,7 +91,11 @@ function expandLines(code: string, cell: ExpandedCell, options: ExpandOptions): 
     cell.copy(copied, candidate.at);
     const end = endOfLine(code, candidate.nameEnd);
     const [call, command] = lineCall(code, candidate, end, place === "value");
-    cell.emitCode(place === "value" ? [...expandCall(call, command).expression, ";"] : statement(call, command), candidate.at, end);
+    cell.emitCode(
+      place === "value" ? [...expandCall(call, command).expression, ";"] : statement(call, command),
+      candidate.at,
+      end,
+    );
     copied = end;
   }
   cell.copy(copied, code.length);
@@ -87,7 +103,12 @@ function expandLines(code: string, cell: ExpandedCell, options: ExpandOptions): 
 }
 
 /** Whether the candidate is a magic, and as what; throws where it can only be a magic in the wrong place. */
-function placeOf(candidate: Candidate, code: string, prefix: string, options: ExpandOptions): "statement" | "value" | "typescript" {
+function placeOf(
+  candidate: Candidate,
+  code: string,
+  prefix: string,
+  options: ExpandOptions,
+): "statement" | "value" | "typescript" {
   const place = placeAfter(prefix);
   const isKnown = Object.hasOwn(MAGICS, candidate.name);
   if (!place.statement && !place.value) return "typescript";
@@ -168,4 +189,3 @@ function endOfLine(code: string, offset: number): number {
   const rest = /(?:\\\r?\n|[^\n])*/.exec(code.slice(offset))?.[0] ?? "";
   return offset + rest.replace(/\r$/, "").length;
 }
-

@@ -59,7 +59,8 @@ export function declares(prefix: string, name: string): boolean {
   const visit = (node: ts.Node): void => {
     const named = ts.isIdentifier(node) && node.text === name;
     const parent: ts.Node | undefined = node.parent;
-    if (named && parent && "name" in parent && parent.name === node && !ts.isPropertyAccessExpression(parent)) found = true;
+    if (named && parent && "name" in parent && parent.name === node && !ts.isPropertyAccessExpression(parent))
+      found = true;
     if (!found) ts.forEachChild(node, visit);
   };
   visit(parse(prefix));

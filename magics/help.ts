@@ -23,7 +23,9 @@ export function helpText(title: string): string {
   );
   return [
     magic.summary,
-    aligned(commands.map(([shown, command]) => [`  ${`${shown} ${command.usage}`.trim()}`, command.summary])).join("\n"),
+    aligned(commands.map(([shown, command]) => [`  ${`${shown} ${command.usage}`.trim()}`, command.summary])).join(
+      "\n",
+    ),
     ...sections,
     ["Examples", ...magic.examples.map((example) => example.replace(/^/gm, "  "))].join("\n"),
   ].join("\n\n");

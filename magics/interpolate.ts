@@ -1,4 +1,5 @@
 /** @file `${expression}` inside a magic's text: where it ends, and text as a template literal. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the messages are about these placeholders
 import ts from "@tslab/typescript-for-tslab";
 import type { Code, Piece } from "./code.ts";
 import { MagicError } from "./error.ts";

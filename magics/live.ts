@@ -1,6 +1,6 @@
 /** @file Output that changes in place, at a pace that front ends can follow, and the same in a terminal. */
 import { randomUUID } from "node:crypto";
-import { type Frontend, type MimeBundle, ambient } from "../src/ambient.ts";
+import { ambient, type Frontend, type MimeBundle } from "../src/ambient.ts";
 
 /** Shows a bundle in the running cell; without a notebook, its text on standard output. */
 export function show(bundle: MimeBundle): void {

@@ -1,8 +1,9 @@
 /** @file What cells call when they use magics: the package's entry point "glmlab/magics". */
 export { lora } from "../src/index.ts";
 export { parseRows, readRows } from "../src/train/rows.ts";
-export type { EpochPoint, LossPoint } from "./render/chart.ts";
+export type { Round } from "./conversation.ts";
 export { LossChart, type LossChartOptions, type LossChartPoint, lossChart } from "./loss-chart.ts";
+export type { EpochPoint, LossPoint } from "./render/chart.ts";
 export * from "./run/adapter.ts";
 export * from "./run/chat.ts";
 export * from "./run/chatglm.ts";
@@ -12,4 +13,3 @@ export * from "./run/runtime.ts";
 export * from "./run/show.ts";
 export * from "./run/train.ts";
 export type { EpochRow } from "./run/training-view.ts";
-export type { Round } from "./conversation.ts";

@@ -7,4 +7,13 @@ import { lsmagic, params, runtime } from "./define/simple.ts";
 import { train } from "./define/train.ts";
 import type { Magic } from "./magic.ts";
 
-export const MAGICS: Readonly<Record<string, Magic>> = { model, chatglm, chat, adapter, params, train, runtime, lsmagic };
+export const MAGICS: Readonly<Record<string, Magic>> = {
+  model,
+  chatglm,
+  chat,
+  adapter,
+  params,
+  train,
+  runtime,
+  lsmagic,
+};

@@ -22,7 +22,10 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
       return [{ text: numeral(name, spec, word), at: word.from }];
     case "choice":
       if (spec.choices.includes(word.text)) return [quoted(word)];
-      throw wrong(`--${name} is one of ${spec.choices.join(", ")}, not "${word.text}".${hint(word, spec.choices)}`, word);
+      throw wrong(
+        `--${name} is one of ${spec.choices.join(", ")}, not "${word.text}".${hint(word, spec.choices)}`,
+        word,
+      );
     case "text":
       return [quoted(word)];
     case "list":
@@ -106,7 +109,8 @@ function numeral(name: string, spec: NumberSpec, word: Word): string {
 function rangeOf(spec: NumberSpec): string {
   const kind = spec.kind === "integer" ? "a whole number" : "a number";
   const low = spec.above !== undefined ? ` above ${spec.above}` : spec.min !== undefined ? ` from ${spec.min}` : "";
-  const high = spec.max !== undefined ? ` ${low === "" ? "up" : spec.above !== undefined ? "and up" : ""} to ${spec.max}` : "";
+  const high =
+    spec.max !== undefined ? ` ${low === "" ? "up" : spec.above !== undefined ? "and up" : ""} to ${spec.max}` : "";
   return kind + low + high.replace(/ {2,}/g, " ");
 }
 

@@ -1,10 +1,20 @@
 /** @file %adapter: lists, chooses, makes, saves, loads, merges and deletes adapters. */
-import { printCode, type Code } from "../code.ts";
+import { type Code, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { RUNTIME, textValue } from "../values.ts";
-import { declared, MODEL_OPTION, propertiesOf, required, runtimeCall, shownModel, shownVariable, TO_OPTION } from "./common.ts";
+import {
+  declared,
+  MODEL_OPTION,
+  propertiesOf,
+  required,
+  runtimeCall,
+  shownModel,
+  shownVariable,
+  shownWithImports,
+  TO_OPTION,
+} from "./common.ts";
 import { METHOD_OPTIONS, methodCall, methodOf } from "./method.ts";
 
 const list: Command = {
@@ -35,7 +45,10 @@ function named(
       if (extra.folder === "required") required(call, 1, `a folder: ${call.title} ${adapter.text} ./folder`);
       const isOption = extra.folder === "optional" && folder;
       const values = [textValue(adapter), ...(folder && !isOption ? [textValue(folder)] : [])];
-      const properties = [...(isOption ? [["folder", textValue(folder)] as const] : []), ...propertiesOf(call, ["model"])];
+      const properties = [
+        ...(isOption ? [["folder", textValue(folder)] as const] : []),
+        ...propertiesOf(call, ["model"]),
+      ];
       const target = extra.options && "to" in extra.options ? declared(call) : {};
       return { expression: runtimeCall(name, values, properties), ...target };
     },
@@ -74,7 +87,7 @@ const create: Command = {
   },
   show(call) {
     const made = `${shownModel(call)}.createAdapter(${shownName(call)}, ${printCode(methodCall(call, ""), call.source)})`;
-    return `import { ${methodOf(call)} } from "glmlab";\n\nconst ${variableOf(call)} = await ${made};`;
+    return shownWithImports(`const ${variableOf(call)} = await ${made};`, [methodOf(call)]);
   },
 };
 
@@ -118,7 +131,8 @@ export const adapter: Magic = {
     load: named("adapterLoad", "Loads an adapter from PEFT's files.", {
       folder: "required",
       options: TO_OPTION,
-      show: (call) => `const ${variableOf(call)} = await ${shownModel(call)}.loadAdapter(${shownName(call)}, ${shownFolder(call)});`,
+      show: (call) =>
+        `const ${variableOf(call)} = await ${shownModel(call)}.loadAdapter(${shownName(call)}, ${shownFolder(call)});`,
     }),
     merge: named("adapterMerge", "Makes an adapter's effect part of the weights that this notebook sees.", {
       show: (call) => onAdapter(call, "merge()"),

@@ -1,5 +1,5 @@
 /** @file %chatglm and %%chatglm: ask the model, stream the answer, go on from cell to cell. */
-import { printCode, type Code } from "../code.ts";
+import { type Code, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import { templateLiteral } from "../interpolate.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";

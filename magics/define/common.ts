@@ -25,7 +25,11 @@ export function propertiesOf(call: Call, names: readonly string[]): readonly (re
 }
 
 /** `await __glmlab.name(arguments, { options })`; without options, no object. */
-export function runtimeCall(name: string, values: readonly Code[], properties: readonly (readonly [string, Code])[]): Code {
+export function runtimeCall(
+  name: string,
+  values: readonly Code[],
+  properties: readonly (readonly [string, Code])[],
+): Code {
   const last = properties.length > 0 ? [objectLiteral(properties)] : [];
   const all = [...values, ...last].flatMap((value, index) => (index === 0 ? value : [", ", ...value]));
   return [`await ${RUNTIME}.${name}(`, ...all, ")"];
@@ -68,3 +72,16 @@ export function shownModel(call: Call): string {
 export function shownVariable(name: string, otherwise: string): string {
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) ? name : otherwise;
 }
+
+/**
+ * Shown code with the imports it needs. What expanded code takes from the magics' runtime is the library's own and
+ * shown as such.
+ */
+export function shownWithImports(body: string, names: readonly string[]): string {
+  const own = [...body.matchAll(PREFIX)].map(([, name = ""]) => name);
+  const all = [...new Set([...names, ...own])].sort();
+  const plain = body.replace(PREFIX, "$1");
+  return all.length === 0 ? plain : `import { ${all.join(", ")} } from "glmlab";\n\n${plain}`;
+}
+
+const PREFIX = new RegExp(`${RUNTIME}\\.(\\w+)`, "g");

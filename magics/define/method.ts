@@ -12,7 +12,12 @@ type LoraOption = Kebab<Exclude<keyof LoraConfig, "method" | "rankPattern" | "al
 const LORA_OPTIONS = {
   r: { kind: "integer", min: 1, help: "Rank of the update." },
   alpha: { kind: "number", above: 0, help: "The update is scaled by alpha / r." },
-  dropout: { kind: "number", min: 0, max: 0.99, help: "Probability that an input of the update is dropped while training." },
+  dropout: {
+    kind: "number",
+    min: 0,
+    max: 0.99,
+    help: "Probability that an input of the update is dropped while training.",
+  },
   targets: {
     kind: "list",
     value: "MODULE",

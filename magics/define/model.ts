@@ -1,10 +1,10 @@
 /** @file %model: load a model and declare a variable for it. */
-import { code, printCode } from "../code.ts";
+import { printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Expanded, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { textValue } from "../values.ts";
-import { declared, propertiesOf, runtimeCall, shownArguments, shownObject } from "./common.ts";
+import { declared, propertiesOf, runtimeCall, shownArguments, shownObject, shownWithImports } from "./common.ts";
 
 const OPTIONS = {
   as: { kind: "declares", default: "glm", help: "The variable that holds the model." },
@@ -55,11 +55,25 @@ function show(call: Call): string {
   const variable = call.arguments.options.get("as");
   const target = variable ? printCode(variable.value, call.source) : "glm";
   const values = shownArguments(printCode(textValue(name), call.source), shownObject(call, LOAD_NAMES));
-  return printCode(code`import { load } from "glmlab";\n\nconst ${target} = await load(${values});`, call.source);
+  return shownWithImports(`const ${target} = await load(${values});`, ["load"]);
 }
 
 export const model: Magic = {
   summary: "Loads a model and declares a variable for it; alone, says which one is loaded.",
-  examples: ["%model tiny", "%model ./chatglm3-6b --device cpu --as big", "const small = %model tiny", "%model --use mine"],
-  line: { "": { usage: "[NAME]", summary: "Loads a model, declares a variable.", options: OPTIONS, positional: 1, expand, show } },
+  examples: [
+    "%model tiny",
+    "%model ./chatglm3-6b --device cpu --as big",
+    "const small = %model tiny",
+    "%model --use mine",
+  ],
+  line: {
+    "": {
+      usage: "[NAME]",
+      summary: "Loads a model, declares a variable.",
+      options: OPTIONS,
+      positional: 1,
+      expand,
+      show,
+    },
+  },
 };

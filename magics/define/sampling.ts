@@ -13,7 +13,12 @@ export const SAMPLING_OPTIONS = {
     conflicts: ["temperature", "top-p", "top-k", "seed"],
   },
   temperature: { kind: "number", above: 0, help: "Above 1 more surprising, below 1 more predictable." },
-  "top-p": { kind: "number", above: 0, max: 1, help: "Sample from the likeliest tokens that have this probability together." },
+  "top-p": {
+    kind: "number",
+    above: 0,
+    max: 1,
+    help: "Sample from the likeliest tokens that have this probability together.",
+  },
   "top-k": { kind: "integer", min: 0, help: "Sample from this many of the likeliest tokens; 0 is all of them." },
   "repetition-penalty": { kind: "number", above: 0, help: "Above 1, tokens that have been used become less likely." },
   seed: { kind: "integer", min: 0, help: "The same seed, question and weights give the same answer." },

@@ -54,7 +54,11 @@ export const runtime: Magic = {
   line: {
     "": look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
     status: look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
-    stop: look("Ends the runtime; the next %model starts another.", "runtimeStop", "// in a terminal:\n// glmlab runtime stop"),
+    stop: look(
+      "Ends the runtime; the next %model starts another.",
+      "runtimeStop",
+      "// in a terminal:\n// glmlab runtime stop",
+    ),
     logs: look("Shows the end of its log.", "runtimeLogs", "// in a terminal:\n// glmlab runtime logs"),
   },
 };

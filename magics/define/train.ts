@@ -1,6 +1,6 @@
 /** @file %%train: fine-tune an adapter on the cell's rows. */
 import type { FitOptions } from "../../src/train/trainer.ts";
-import { printCode, type Code } from "../code.ts";
+import { type Code, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
@@ -13,8 +13,8 @@ import {
   runtimeCall,
   shownArguments,
   shownModel,
-  shownObject,
   shownVariable,
+  shownWithImports,
   TO_OPTION,
 } from "./common.ts";
 import { choosesMethod, METHOD_OPTIONS, methodCall, methodOf } from "./method.ts";
@@ -58,7 +58,12 @@ function expand(call: Call): Expanded {
   const given = call.arguments.options.get("val");
   const validation = given ? [["validation", given.value] as const] : [];
   const method = choosesMethod(call) ? [["method", methodCall(call, `${RUNTIME}.`)] as const] : [];
-  const properties = [...method, ...propertiesOf(call, FIT_NAMES), ...validation, ...propertiesOf(call, ["new", "model"])];
+  const properties = [
+    ...method,
+    ...propertiesOf(call, FIT_NAMES),
+    ...validation,
+    ...propertiesOf(call, ["new", "model"]),
+  ];
   return { expression: runtimeCall("train", [textValue(name), rowsOf(call)], properties), ...declared(call) };
 }
 
@@ -85,31 +90,43 @@ function rowsOf(call: Call): Code {
 }
 
 function show(call: Call): string {
-  const name = call.arguments.positional[0];
+  const [name] = call.arguments.positional;
   const variable = shownVariable(name?.text ?? "", "adapter");
-  const given = call.arguments.options.get("val");
-  const rows = printCode(rowsOf(call), call.source);
-  const fit = shownArguments("rows", shownObject(call, FIT_NAMES));
-  const withValidation = given
-    ? fit.endsWith("}")
-      ? fit.replace(/ }$/, `, validation: ${printCode(given.value, call.source)} }`)
-      : `${fit}, { validation: ${printCode(given.value, call.source)} }`
-    : fit;
-  const made = `createAdapter(${name ? printCode(textValue(name), call.source) : ""}, ${printCode(methodCall(call, ""), call.source)})`;
-  return [
-    `import { ${methodOf(call)} } from "glmlab";`,
-    "",
-    `const rows = ${rows};`,
-    `const ${variable} = await ${shownModel(call)}.${made};`,
-    `for await (const event of ${variable}.fit(${withValidation})) {`,
+  const validation = call.arguments.options.get("val");
+  const value = validation ? printCode(validation.value, call.source) : "";
+  const isShare = value !== "" && Number.isFinite(Number(value));
+  const chosen = [
+    ...propertiesOf(call, FIT_NAMES).map(([option, code]) => `${option}: ${printCode(code, call.source)}`),
+    ...(validation ? [isShare ? "validation" : `validation: ${value}`] : []),
+  ];
+  const rows = shownRows(call);
+  const values = shownArguments(isShare ? "train" : "rows", chosen.length > 0 ? `{ ${chosen.join(", ")} }` : "");
+  const made = [name ? printCode(textValue(name), call.source) : "", printCode(methodCall(call, ""), call.source)].join(
+    ", ",
+  );
+  const body = [
+    isShare ? `const { train, validation } = ${rows}.split(${value});` : `const rows = ${rows};`,
+    `const ${variable} = await ${shownModel(call)}.createAdapter(${made});`,
+    `for await (const event of ${variable}.fit(${values})) {`,
     '  if (event.type === "step") console.log(event.step, event.loss);',
     "}",
   ].join("\n");
+  return shownWithImports(body, ["dataset", methodOf(call)]);
+}
+
+/** Rows as the library takes them. JSON is TypeScript, so it can stand as it is. */
+function shownRows(call: Call): string {
+  const body = call.body ? call.source.slice(call.body.from, call.body.to).trim() : "";
+  if (body === "" || body.startsWith("@")) return `dataset(${printCode(rowsOf(call), call.source)})`;
+  if (body.startsWith("[")) return `dataset(${body})`;
+  const lines = body.split("\n").filter((line) => line.trim() !== "");
+  return `dataset([\n${lines.map((line) => `  ${line.trim()}${line.trim().endsWith("}") ? "," : ""}`).join("\n")}\n])`;
 }
 
 const command = (place: "line" | "cell"): Command => ({
   usage: place === "cell" ? "NAME [@FILE]" : "NAME @FILE|VAR",
-  summary: place === "cell" ? "Trains on the rows below: JSON, JSON lines or @file." : "Trains on a file or a variable.",
+  summary:
+    place === "cell" ? "Trains on the rows below: JSON, JSON lines or @file." : "Trains on a file or a variable.",
   options: OPTIONS,
   positional: 2,
   completes: "adapter",
@@ -119,7 +136,8 @@ const command = (place: "line" | "cell"): Command => ({
 });
 
 export const train: Magic = {
-  summary: "Trains an adapter: live loss chart, progress, the best values kept. Interrupting keeps the last finished step.",
+  summary:
+    "Trains an adapter: live loss chart, progress, the best values kept. Interrupting keeps the last finished step.",
   examples: [
     '%%train dream --epochs 100 --lr 5e-3\n{"prompt": "啥是梦中情炉？", "response": "..."}',
     "%%train dream --r 8 --alpha 32 --val 0.1 --patience 5\n@facts.jsonl",

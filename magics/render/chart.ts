@@ -30,7 +30,8 @@ export type VegaLiteSpec = Readonly<Record<string, unknown>>;
 export const VEGA_LITE_MIME = "application/vnd.vegalite.v5+json";
 const SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json";
 const MOST_POINTS = 400;
-const STAR = "M0,-1L0.2245,-0.309L0.9511,-0.309L0.3633,0.118L0.5878,0.809L0,0.382L-0.5878,0.809L-0.3633,0.118L-0.9511,-0.309L-0.2245,-0.309Z";
+const STAR =
+  "M0,-1L0.2245,-0.309L0.9511,-0.309L0.3633,0.118L0.5878,0.809L0,0.382L-0.5878,0.809L-0.3633,0.118L-0.9511,-0.309L-0.2245,-0.309Z";
 
 /** The chart without its static picture, for a run that still goes on. */
 export function renderChart(curve: LossCurve): MimeBundle {

@@ -40,7 +40,8 @@ function htmlProgress(progress: Progress): string {
 
 function facts({ done, total, seconds, note, state }: Progress): readonly string[] {
   const count = total > 0 ? [`${grouped(done)}/${grouped(total)}`] : done > 0 ? [grouped(done)] : [];
-  const left = done > 0 && total > done && state === "running" ? ` < ${duration((seconds / done) * (total - done))}` : "";
+  const left =
+    done > 0 && total > done && state === "running" ? ` < ${duration((seconds / done) * (total - done))}` : "";
   const stopped = state === "stopped" ? ["stopped"] : [];
   return [...count, ...(note === undefined ? [] : [note]), `${duration(seconds)}${left}`, ...stopped];
 }

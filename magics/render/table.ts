@@ -29,7 +29,9 @@ function plainTable({ columns, rows, caption, empty }: Table): string {
   );
   const line = (cells: readonly string[]): string =>
     columns
-      .map((column, index) => padded(cells[index] ?? "", widths[index] ?? 0, column.align === "right" ? "start" : "end"))
+      .map((column, index) =>
+        padded(cells[index] ?? "", widths[index] ?? 0, column.align === "right" ? "start" : "end"),
+      )
       .join("  ")
       .trimEnd();
   const rule = widths.map((width) => "─".repeat(width)).join("  ");

@@ -45,7 +45,11 @@ export async function adapterUse(name: string | null, { model: given }: OfModel 
 }
 
 /** Makes an adapter. */
-export async function adapterNew(name: string, config: AdapterConfig, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+export async function adapterNew(
+  name: string,
+  config: AdapterConfig,
+  { model: given }: OfModel = {},
+): Promise<AdapterHandle> {
   const model = currentModel(given);
   const adapter = await model.createAdapter(name, config);
   await refreshAdapters(model);
@@ -59,14 +63,21 @@ export interface SaveOptions extends OfModel {
 }
 
 /** Saves an adapter as PEFT's files. */
-export async function adapterSave(name: string, { folder = `./${name}`, model: given }: SaveOptions = {}): Promise<void> {
+export async function adapterSave(
+  name: string,
+  { folder = `./${name}`, model: given }: SaveOptions = {},
+): Promise<void> {
   const adapter = await currentModel(given).adapter(name);
   await adapter.save(folder);
   write(`${name} saved to ${resolve(folder)}\n`);
 }
 
 /** Loads an adapter from PEFT's files. */
-export async function adapterLoad(name: string, folder: string, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+export async function adapterLoad(
+  name: string,
+  folder: string,
+  { model: given }: OfModel = {},
+): Promise<AdapterHandle> {
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder);
   await refreshAdapters(model);

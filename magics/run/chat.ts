@@ -2,9 +2,9 @@
 import { basename, dirname, resolve } from "node:path";
 import { replaceFiles, textFile } from "../../src/files.ts";
 import type { ChatGLM } from "../../src/index.ts";
+import type { Round } from "../conversation.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
-import type { Round } from "../conversation.ts";
 import { currentModel, sessionOf } from "../session.ts";
 
 export interface OfModel {

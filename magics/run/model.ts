@@ -1,5 +1,5 @@
 /** @file What %model does. */
-import { type ChatGLM, load, type LoadOptions } from "../../src/index.ts";
+import { type ChatGLM, type LoadOptions, load } from "../../src/index.ts";
 import { write } from "../live.ts";
 import { ProgressBar } from "../progress.ts";
 import { duration, short } from "../render/text.ts";
@@ -43,7 +43,8 @@ export async function currentModel(): Promise<ChatGLM> {
 async function greet(loaded: ChatGLM, seconds?: number): Promise<void> {
   setCurrentModel(loaded);
   const names = await refreshAdapters(loaded);
-  const took = seconds === undefined ? "" : loaded.info.resident ? ", in memory already" : `, loaded in ${duration(seconds)}`;
+  const took =
+    seconds === undefined ? "" : loaded.info.resident ? ", in memory already" : `, loaded in ${duration(seconds)}`;
   const adapters = names.length === 0 ? "" : ` Adapters: ${names.join(", ")}.`;
   write(`${describe(loaded)}${took}.${adapters}\n`);
 }

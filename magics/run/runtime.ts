@@ -43,7 +43,9 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
 export async function runtimeStop(): Promise<void> {
   const { stopRuntime } = await import("../../src/engine/runtime-cli.ts");
   const stopped = await stopRuntime();
-  write(stopped ? `Stopped the runtime (process ${stopped.pid}). Adapters stay; run %model again.\n` : "No runtime runs.\n");
+  write(
+    stopped ? `Stopped the runtime (process ${stopped.pid}). Adapters stay; run %model again.\n` : "No runtime runs.\n",
+  );
 }
 
 /** Shows the end of the runtime's log, and returns it. */

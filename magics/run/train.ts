@@ -2,8 +2,8 @@
 import type { AdapterConfig, AdapterHandle, ChatGLM, FitSettings } from "../../src/index.ts";
 import { lora } from "../../src/index.ts";
 import { write } from "../live.ts";
+import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
-import { figure, duration } from "../render/text.ts";
 import { refreshAdapters } from "./adapter.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
@@ -43,7 +43,8 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
     for await (const event of adapter.fit(rows, settings)) view.take(event);
   } catch (error) {
     await view.stop();
-    if (isAbort(error)) write(`Interrupted: ${name} keeps the values of step ${view.step} of ${view.steps}.\n`, "stderr");
+    if (isAbort(error))
+      write(`Interrupted: ${name} keeps the values of step ${view.step} of ${view.steps}.\n`, "stderr");
     throw error;
   }
   await view.done();

@@ -52,14 +52,17 @@ export class TrainingView {
         return;
       case "rehearse":
         this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
-        return this.#rehearsal.update({ done: event.done, total: event.total });
+        this.#rehearsal.update({ done: event.done, total: event.total });
+        return;
       case "step":
-        return this.#step(event);
+        this.#step(event);
+        return;
       case "epoch": {
         const { epoch, loss, validationLoss, best } = event;
         const row = { epoch, loss, ...(validationLoss === undefined ? {} : { validationLoss }) };
         this.#history.push(row);
-        return this.#chart?.epoch(row, best);
+        this.#chart?.epoch(row, best);
+        return;
       }
       case "done":
         this.#done = event;
@@ -78,7 +81,9 @@ export class TrainingView {
     await this.#chart?.done();
   }
 
-  result(): Pick<Done, "steps" | "bestEpoch" | "loss" | "seconds" | "reason"> & { readonly history: readonly EpochRow[] } {
+  result(): Pick<Done, "steps" | "bestEpoch" | "loss" | "seconds" | "reason"> & {
+    readonly history: readonly EpochRow[];
+  } {
     if (!this.#done) throw new Error("the training ended without saying so");
     const { steps, bestEpoch, loss, seconds, reason } = this.#done;
     return { steps, bestEpoch, loss, seconds, reason, history: this.#history };

@@ -18,7 +18,10 @@ describe("completion", () => {
     expect(at("%|")?.matches).toContain("%model");
     expect(at("%|")?.matches).toContain("%%train");
     expect(at("%%|")?.matches).toEqual(["%%chatglm", "%%train"]);
-    expect(at("%ch|")).toEqual({ matches: ["%chatglm", "%%chatglm", "%chat"].filter((name) => name.startsWith("%ch")), applied: "%chatglm" });
+    expect(at("%ch|")).toEqual({
+      matches: ["%chatglm", "%%chatglm", "%chat"].filter((name) => name.startsWith("%ch")),
+      applied: "%chatglm",
+    });
     expect(at("const a = 1;\n%par|")?.applied).toBe("const a = 1;\n%params");
     expect(at("const answer = %chatg|")?.applied).toBe("const answer = %chatglm");
   });

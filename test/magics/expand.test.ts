@@ -1,4 +1,5 @@
 /** @file Magics become TypeScript: what is expanded, what is left alone, and what is refused with which words. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: users write these placeholders
 import { describe, expect, it } from "vitest";
 import { MagicError } from "../../magics/error.ts";
 import { expand } from "../../magics/expand.ts";
@@ -33,10 +34,19 @@ describe("line magics", () => {
     ["%chatglm 你好", "void await __glmlab.chatglm(__glmlab.text`你好`);"],
     ["const answer = %chatglm 你好", "const answer = await __glmlab.chatglm(__glmlab.text`你好`);"],
     ["%chatglm --to answer 你好", "const answer = await __glmlab.chatglm(__glmlab.text`你好`);"],
-    ["%chatglm --adapter none --top-p 0.8 hi", "void await __glmlab.chatglm(__glmlab.text`hi`, { adapter: null, topP: 0.8 });"],
-    ['%chatglm --system "be brief" --seed=0 hi', 'void await __glmlab.chatglm(__glmlab.text`hi`, { system: "be brief", seed: 0 });'],
+    [
+      "%chatglm --adapter none --top-p 0.8 hi",
+      "void await __glmlab.chatglm(__glmlab.text`hi`, { adapter: null, topP: 0.8 });",
+    ],
+    [
+      '%chatglm --system "be brief" --seed=0 hi',
+      'void await __glmlab.chatglm(__glmlab.text`hi`, { system: "be brief", seed: 0 });',
+    ],
     ["%chatglm --seed ${n + 1} hi", "void await __glmlab.chatglm(__glmlab.text`hi`, { seed: n + 1 });"],
-    ["%chatglm it's 5 % 2, isn't it? // --new", "void await __glmlab.chatglm(__glmlab.text`it's 5 % 2, isn't it? // --new`);"],
+    [
+      "%chatglm it's 5 % 2, isn't it? // --new",
+      "void await __glmlab.chatglm(__glmlab.text`it's 5 % 2, isn't it? // --new`);",
+    ],
     ["%chat rounds 05;", "void await __glmlab.chatRounds(5);"],
     ["%adapter use none", "void await __glmlab.adapterUse(null);"],
     [
@@ -53,7 +63,8 @@ describe("line magics", () => {
   });
 
   it("stand wherever a statement may begin, several in a cell", () => {
-    const code = 'for (const q of ["a", "b"]) {\n  %chatglm --new ${q}\n}\nconst x = 1; %params\nif (x) {}\n%adapter list';
+    const code =
+      'for (const q of ["a", "b"]) {\n  %chatglm --new ${q}\n}\nconst x = 1; %params\nif (x) {}\n%adapter list';
     expect(expanded(code)).toBe(
       'for (const q of ["a", "b"]) {\n  void await __glmlab.chatglm(__glmlab.text`${q}`, { new: true });\n}\n' +
         "const x = 1; void await __glmlab.params(undefined);\nif (x) {}\nvoid await __glmlab.adapterList();",
@@ -61,7 +72,9 @@ describe("line magics", () => {
   });
 
   it("keep the lines after them as they are", () => {
-    expect(expanded("%model tiny\r\nglm.config\r\n")).toBe('const glm = await __glmlab.model("tiny");\r\nglm.config\r\n');
+    expect(expanded("%model tiny\r\nglm.config\r\n")).toBe(
+      'const glm = await __glmlab.model("tiny");\r\nglm.config\r\n',
+    );
   });
 });
 
@@ -89,10 +102,16 @@ describe("what is TypeScript stays TypeScript", () => {
 
   it("unless the name is declared nowhere, or TypeScript could not read it", () => {
     const undeclared = { declared: () => false };
-    expect(expand("dream.summary()\n%params", undeclared).code).toBe(`${PRELUDE}dream.summary()\nvoid await __glmlab.params(undefined);`);
+    expect(expand("dream.summary()\n%params", undeclared).code).toBe(
+      `${PRELUDE}dream.summary()\nvoid await __glmlab.params(undefined);`,
+    );
     expect(expand("const params = 2\nx\n%params", undeclared).isMagic).toBe(false);
-    expect(expanded("dream.summary()\n%params dream --all")).toBe('dream.summary()\nvoid await __glmlab.params("dream", { all: true });');
-    expect(expanded("const a = 1\n%chatglm 你好")).toBe("const a = 1\nvoid await __glmlab.chatglm(__glmlab.text`你好`);");
+    expect(expanded("dream.summary()\n%params dream --all")).toBe(
+      'dream.summary()\nvoid await __glmlab.params("dream", { all: true });',
+    );
+    expect(expanded("const a = 1\n%chatglm 你好")).toBe(
+      "const a = 1\nvoid await __glmlab.chatglm(__glmlab.text`你好`);",
+    );
   });
 });
 
@@ -106,7 +125,9 @@ describe("cell magics", () => {
 
   it("find the end of an expression whatever is in it", () => {
     const expression = '`${a["}"]}` + { b: "}" }.b + /}/.source /* } */';
-    expect(expanded(`%%chatglm\n<\${${expression}}>`)).toBe(`void await __glmlab.chatglm(__glmlab.text\`<\${${expression}}>\`);`);
+    expect(expanded(`%%chatglm\n<\${${expression}}>`)).toBe(
+      `void await __glmlab.chatglm(__glmlab.text\`<\${${expression}}>\`);`,
+    );
   });
 
   it("compare adapters", () => {
@@ -124,7 +145,8 @@ describe("cell magics", () => {
   });
 
   it("read rows from files", () => {
-    const wanted = 'void await __glmlab.train("dream", await __glmlab.readRows("my facts.jsonl"), { validation: 0.1 });';
+    const wanted =
+      'void await __glmlab.train("dream", await __glmlab.readRows("my facts.jsonl"), { validation: 0.1 });';
     expect(expanded("%%train dream --val 0.1\n@my facts.jsonl\n")).toBe(wanted);
     expect(expanded('%%train dream --val 0.1 "@my facts.jsonl"')).toBe(wanted);
     expect(expanded("%%train dream @a --rehearse @b.json")).toContain(
@@ -139,7 +161,11 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%%trian x\n{}", "There is no cell magic %%trian. Did you mean %%train?", "%%trian"],
     ["%%params", "There is no cell magic %%params. It takes one line: write %params.", "%%params"],
     ["const a = 1;\n%%chatglm\nhi", "%%chatglm must be the first line of its cell.", "%%chatglm"],
-    ["f(%chatglm hi)", '%chatglm takes the rest of its line, so it must begin a line or follow "=": const answer = %chatglm ...', "%chatglm"],
+    [
+      "f(%chatglm hi)",
+      '%chatglm takes the rest of its line, so it must begin a line or follow "=": const answer = %chatglm ...',
+      "%chatglm",
+    ],
     ["%model tiny --devise cpu", "%model has no option --devise. Did you mean --device?", "--devise"],
     ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean cpu?', "gpu"],
     ["%adapter lst", '%adapter has no "lst". Did you mean list?', "lst"],
@@ -153,17 +179,29 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%%train dream --epochs 1.5\n{}", '--epochs is a whole number from 1, not "1.5".', "1.5"],
     ["%%train dream --epochs 1 --epochs 2\n{}", "--epochs is given twice.", "--epochs"],
     ["%%train dream --method lara\n{}", '--method is one of lora, not "lara". Did you mean lora?', "lara"],
-    ["%%train dream --rehearse facts.json\n{}", '--rehearse (a file is written @facts.json) needs the name of a variable, got "facts.json".', "facts.json"],
+    [
+      "%%train dream --rehearse facts.json\n{}",
+      '--rehearse (a file is written @facts.json) needs the name of a variable, got "facts.json".',
+      "facts.json",
+    ],
     ["%%train dream\n\n", "%%train needs rows to train on: JSON or JSON lines below it, or @file.", "%%train"],
     ["%%train dream @a\n{}", '%%train has rows below it, so "@a" is one source too many.', "@a"],
     ["%%train\n{}", "%%train needs the name of the adapter: %%train dream.", "%%train"],
     ["%%chatglm --top-p 1.5\nhi", '--top-p is a number above 0 and up to 1, not "1.5".', "1.5"],
-    ["%%chatglm --greedy --temperature 1\nhi", "--greedy and --temperature contradict each other: Always take the likeliest token. Leave one of them out.", "--greedy"],
+    [
+      "%%chatglm --greedy --temperature 1\nhi",
+      "--greedy and --temperature contradict each other: Always take the likeliest token. Leave one of them out.",
+      "--greedy",
+    ],
     ["%%chatglm --adapter a --compare a,b\nhi", "--compare and --adapter contradict each other", "--compare"],
     ["%%chatglm --greedy=yes\nhi", "--greedy is a switch and takes no value.", "--greedy=yes"],
     ["%%chatglm --to class\nhi", '--to needs the name of a variable, got "class".', "class"],
     ["%%chatglm\n  \n", "%%chatglm needs a question on the lines below it.", "%%chatglm"],
-    ["const a = %chatglm --to b hi", "--to declares a variable, and so does the assignment: leave one of them out.", "--to"],
+    [
+      "const a = %chatglm --to b hi",
+      "--to declares a variable, and so does the assignment: leave one of them out.",
+      "--to",
+    ],
     ["%chatglm ${a", "`${` has no closing `}`. To write it as text, put a backslash before it: \\${", "${"],
     ["%chatglm ${ }", "`${}` has no expression.", "${}"],
     ['%model "tiny', 'The quote " is not closed.', '"'],
@@ -204,5 +242,70 @@ describe("positions", () => {
     for (const at of [...code.matchAll(/[梦😀x;]/gu)].map((match) => match.index)) {
       expect(expansion.map(expansion.toExpanded(at))).toBe(at);
     }
+  });
+});
+
+describe("--show-code", () => {
+  /** The code that a magic would show instead of running. */
+  function shown(code: string): string {
+    const [, json = ""] = /^void __glmlab\.showCode\((".*")\);$/s.exec(expanded(code)) ?? [];
+    return String(JSON.parse(json));
+  }
+
+  it("is a lesson in the library, without anything of the magics'", () => {
+    const rows = '{"prompt": "a", "response": "b"}\n{"prompt": "c", "response": "d"}\n';
+    expect(shown(`%%train dream --r 8 --epochs 3 --val 0.5 --show-code\n${rows}`)).toMatchInlineSnapshot(`
+      "import { dataset, lora } from "glmlab";
+
+      const { train, validation } = dataset([
+        {"prompt": "a", "response": "b"},
+        {"prompt": "c", "response": "d"},
+      ]).split(0.5);
+      const dream = await glm.createAdapter("dream", lora({ r: 8 }));
+      for await (const event of dream.fit(train, { epochs: 3, validation })) {
+        if (event.type === "step") console.log(event.step, event.loss);
+      }"
+    `);
+    expect(shown("%%train dream --rehearse @others.txt --show-code\n@facts.json")).toMatchInlineSnapshot(`
+      "import { dataset, lora, readRows } from "glmlab";
+
+      const rows = dataset(await readRows("facts.json"));
+      const dream = await glm.createAdapter("dream", lora());
+      for await (const event of dream.fit(rows, { rehearse: await readRows("others.txt", { unanswered: true }) })) {
+        if (event.type === "step") console.log(event.step, event.loss);
+      }"
+    `);
+    expect(shown("%%chatglm --adapter dream --to said --show-code\n啥是${name}？")).toMatchInlineSnapshot(`
+      "const question = \`啥是\${name}？\`;
+      const history: [question: string, answer: string][] = []; // the rounds so far
+      let said = "";
+      for await (const piece of glm.chat(question, { history, adapter: "dream" })) {
+        process.stdout.write(piece);
+        said += piece;
+      }
+      history.push([question, said]);"
+    `);
+    expect(shown("%chatglm --compare none,dream --greedy --show-code 啥是梦中情炉？")).toMatchInlineSnapshot(`
+      "const answers = await glm.askAll(\`啥是梦中情炉？\`, { adapters: [null, "dream"], greedy: true });
+      console.log(answers);"
+    `);
+    expect(shown("%model ./chatglm3 --as big --device cpu --show-code")).toMatchInlineSnapshot(`
+      "import { load } from "glmlab";
+
+      const big = await load("./chatglm3", { device: "cpu" });"
+    `);
+    expect(shown("%adapter new dream --alpha 32 --show-code")).toMatchInlineSnapshot(`
+      "import { lora } from "glmlab";
+
+      const dream = await glm.createAdapter("dream", lora({ alpha: 32 }));"
+    `);
+    expect(shown("%adapter save dream --show-code")).toMatchInlineSnapshot(`
+      "const dream = await glm.adapter("dream");
+      await dream.save("./dream");"
+    `);
+    expect(shown("%params dream --show-code")).toMatchInlineSnapshot(`
+      "const adapter = await glm.adapter("dream");
+      console.log(adapter.summary());"
+    `);
   });
 });

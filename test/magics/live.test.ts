@@ -1,8 +1,8 @@
 /** @file Live output: paced, in place, with the last state always shown; and the same without a notebook. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LiveDisplay, show, write } from "../../magics/live.ts";
-import { ProgressBar } from "../../magics/progress.ts";
 import { lossChart } from "../../magics/loss-chart.ts";
+import { ProgressBar } from "../../magics/progress.ts";
 import { type Frontend, type MimeBundle, withAmbient } from "../../src/ambient.ts";
 
 /** Keeps what a notebook would show. */
@@ -111,7 +111,9 @@ describe("loss chart in a cell", () => {
     const last = notebook.shown.at(-1)?.bundle ?? {};
     expect(last["text/plain"]).toBe("by hand: loss 3 → 1 in 10 steps");
     expect(last["image/svg+xml"]).toContain("<svg");
-    expect(JSON.stringify(last["application/vnd.vegalite.v5+json"])).toContain('{"step":2,"epoch":1,"loss":2.5,"series":"validation"}');
+    expect(JSON.stringify(last["application/vnd.vegalite.v5+json"])).toContain(
+      '{"step":2,"epoch":1,"loss":2.5,"series":"validation"}',
+    );
   });
 
   it("shows nothing when there was nothing to show", async () => {

@@ -1,6 +1,7 @@
 /** @file What the magics show: charts that Vega really draws, tables that line up, bars that tell the truth. */
-import { describe, expect, it } from "vitest";
+
 import { compile, type TopLevelSpec } from "vega-lite";
+import { describe, expect, it } from "vitest";
 import { renderComparison, renderMarkdown } from "../../magics/render/answer.ts";
 import { type LossCurve, lossSpec, renderChart, VEGA_LITE_MIME } from "../../magics/render/chart.ts";
 import { renderProgress } from "../../magics/render/progress.ts";
@@ -12,7 +13,12 @@ import { bytes, columnsOf, duration, figure, short } from "../../magics/render/t
 const curve: LossCurve = {
   title: "dream: training loss",
   points: Array.from({ length: 40 }, (_, index) => ({ step: index + 1, loss: 4 / (index + 1) })),
-  epochs: [1, 2, 3, 4].map((epoch) => ({ step: epoch * 10, epoch, loss: 4 / (epoch * 10), validationLoss: 1 / epoch + (epoch > 3 ? 1 : 0) })),
+  epochs: [1, 2, 3, 4].map((epoch) => ({
+    step: epoch * 10,
+    epoch,
+    loss: 4 / (epoch * 10),
+    validationLoss: 1 / epoch + (epoch > 3 ? 1 : 0),
+  })),
   bestEpoch: 3,
 };
 
@@ -49,7 +55,10 @@ describe("loss chart", () => {
   });
 
   it("keeps long runs small, their level and their last step", () => {
-    const points = Array.from({ length: 10_001 }, (_, index) => ({ step: index + 1, loss: index === 10_000 ? 7 : index % 2 }));
+    const points = Array.from({ length: 10_001 }, (_, index) => ({
+      step: index + 1,
+      loss: index === 10_000 ? 7 : index % 2,
+    }));
     const [training] = layers(lossSpec({ title: "", points, epochs: [] }));
     const values = training?.values ?? [];
     expect(values.length).toBeLessThan(410);
@@ -75,7 +84,14 @@ describe("loss chart", () => {
 
 describe("progress bar", () => {
   it("tells how far it is and how long it takes", () => {
-    const bundle = renderProgress({ title: "Training", done: 25, total: 100, seconds: 20, note: "loss 0.5", state: "running" });
+    const bundle = renderProgress({
+      title: "Training",
+      done: 25,
+      total: 100,
+      seconds: 20,
+      note: "loss 0.5",
+      state: "running",
+    });
     expect(bundle["text/plain"]).toBe(`Training  ${"█".repeat(6)}${"░".repeat(18)}  25/100  loss 0.5  20 s < 1:00`);
     expect(bundle["text/html"]).toContain("width:25.0%");
   });
@@ -86,12 +102,20 @@ describe("progress bar", () => {
   });
 
   it("shows an unknown total as such", () => {
-    expect(renderProgress({ title: "T", done: 0, total: 0, seconds: 1, state: "running" })["text/plain"]).toBe(`T  ${"░".repeat(24)}  1.0 s`);
+    expect(renderProgress({ title: "T", done: 0, total: 0, seconds: 1, state: "running" })["text/plain"]).toBe(
+      `T  ${"░".repeat(24)}  1.0 s`,
+    );
   });
 });
 
 describe("table", () => {
-  const table = { columns: [{ title: "名" }, { title: "n", align: "right" as const }], rows: [["梦中", "1"], ["<b>", "200"]] };
+  const table = {
+    columns: [{ title: "名" }, { title: "n", align: "right" as const }],
+    rows: [
+      ["梦中", "1"],
+      ["<b>", "200"],
+    ],
+  };
 
   it("lines up, Chinese characters included", () => {
     expect(renderTable(table)["text/plain"]).toBe("名      n\n────  ───\n梦中    1\n<b>   200");
@@ -112,7 +136,10 @@ describe("table", () => {
 
 describe("answers", () => {
   it("stand side by side, as text", () => {
-    const bundle = renderComparison("1 < 2?", [{ adapter: undefined, answer: "no\nidea" }, { adapter: "dream", answer: "<i>" }]);
+    const bundle = renderComparison("1 < 2?", [
+      { adapter: undefined, answer: "no\nidea" },
+      { adapter: "dream", answer: "<i>" },
+    ]);
     expect(bundle["text/plain"]).toBe("1 < 2?\nnone (base model):\n  no\n  idea\ndream:\n  <i>");
     expect(String(bundle["text/html"]).match(/<td/g)).toHaveLength(2);
     expect(bundle["text/html"]).toContain("&lt;i&gt;");
