@@ -2,6 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { GlmError } from "../../src/errors.ts";
+import { randomStream } from "../../src/random.ts";
 import { parseRows, readRows, toRows } from "../../src/train/rows.ts";
 
 const turn = (role: string, content: string) => ({ role, content });
@@ -138,4 +140,35 @@ test("prompts without answers, where they are wanted", () => {
     ),
   ).toEqual([...["p", "q", "r", "s"].map((prompt) => ({ prompt, response: "" })), { prompt: "t", response: "a" }]);
   expect(() => toRows([""], rules)).toThrow(/row 1: prompt/);
+});
+
+test("mutated text is read as rows that can be used, or refused", () => {
+  const text = [
+    { prompt: "q", response: "a", history: [["p", "b"]] },
+    { messages: [turn("system", "s"), turn("user", "q"), turn("assistant", "a")] },
+  ]
+    .map((row) => JSON.stringify(row))
+    .join("\n");
+  const random = randomStream(1, "row mutations");
+  let refused = 0;
+  for (let i = 0; i < 500; i++) {
+    const characters = [...text];
+    for (let n = random.integer(3); n >= 0; n--) {
+      const at = random.integer(characters.length);
+      characters.splice(at, random.integer(3), String.fromCharCode(32 + random.integer(95)));
+    }
+    try {
+      const rows = parseRows(characters.join(""));
+      expect(rows.length).toBeGreaterThan(0);
+      for (const { prompt, response, system, history } of rows) {
+        for (const said of [prompt, response, system ?? "s"]) expect(said.trim()).not.toBe("");
+        for (const pair of history ?? []) expect(pair.map((said) => typeof said)).toEqual(["string", "string"]);
+      }
+    } catch (error) {
+      if (!(error instanceof GlmError)) throw error;
+      expect(error.message).toMatch(/(row|line) \d+: /);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(200);
 });
