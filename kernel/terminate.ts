@@ -69,11 +69,13 @@ export function connectTerminator(): () => Promise<boolean> {
     });
 }
 
-/** A cell's code is known by its ambient signal. Between two microtasks (`for (;;) await null`) there is none. */
+/** A cell's code is known by its ambient signal. Between two microtasks (`for (;;) await null`) there may be none. */
 function interruptedACell(frames: readonly NodeJS.CallSite[]): boolean {
   if (frames.length === 0) return false; // the thread is idle
-  return ambient().signal !== undefined || frames.every((frame) => frame.getFileName()?.startsWith("node:internal/"));
+  return ambient().signal !== undefined || !frames.some((frame) => frame.getFileName()?.startsWith(kernelFolder));
 }
+
+const kernelFolder = new URL(".", import.meta.url).href;
 
 /** What runs below the inspector's expression, whatever the user did to stack traces. */
 function interruptedFrames(): readonly NodeJS.CallSite[] {
