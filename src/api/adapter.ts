@@ -1,0 +1,150 @@
+/** @file An adapter as a notebook holds it: a handle; its tensors live beside the weights. */
+import { resolve } from "node:path";
+import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterInfo, AdapterRef, Batch, ParameterInfo } from "../engine/engine.ts";
+import { encodeRows, rowWriter } from "../train/encode.ts";
+import type { RowBatch } from "../train/dataset.ts";
+import type { OptimizerConfig } from "../train/optimizer.ts";
+import type { FitEvent, FitOptions } from "../train/trainer.ts";
+import * as defaults from "./defaults.ts";
+import { Gradients, type GradientStep } from "./gradients.ts";
+import { type Home, refOf } from "./home.ts";
+import { complete, type Given } from "./options.ts";
+import type { StepResult } from "./optimizer.ts";
+import { batchRows, divide, type RehearsalRows, rehearsal, type Rows } from "./rows.ts";
+import { type Abortable, cellSignal } from "./signal.ts";
+import { TrainableSummary } from "./summary.ts";
+
+/** How `fit` trains. Everything has a default. */
+export interface FitSettings extends Given<Omit<FitOptions, "rehearse">>, Abortable {
+  /** Rows to judge by, or the share of the rows that is held back for it. */
+  readonly validation?: Rows | number | undefined;
+  /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
+  readonly rehearse?: RehearsalRows | undefined;
+}
+
+export interface GradientOptions extends Abortable {
+  /** Decides what dropout drops. */
+  readonly seed?: number | undefined;
+  /** Longest encoded row in tokens. */
+  readonly maxLength?: number | undefined;
+}
+
+export class AdapterHandle {
+  readonly name: string;
+  /** The notebook it belongs to. */
+  readonly owner: string;
+  readonly config: AdapterConfig;
+  readonly #home: Home;
+  readonly #info: AdapterInfo;
+
+  /** Made by ChatGLM; an adapter's data are not here. */
+  constructor(home: Home, info: AdapterInfo) {
+    this.#home = home;
+    this.#info = info;
+    this.name = info.name;
+    this.owner = info.owner;
+    this.config = info.config;
+  }
+
+  /** How many parameters train, in PEFT's words: shows itself as one line. */
+  summary(): TrainableSummary {
+    return new TrainableSummary(this.#info);
+  }
+
+  /** The adapter's parameters, named as in its files. */
+  parameters(): readonly ParameterInfo[] {
+    return this.#info.parameters;
+  }
+
+  /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
+  async info({ signal }: Abortable = {}): Promise<AdapterInfo> {
+    return this.#home.engine.call("adapterInfo", this.#target(), cellSignal(signal));
+  }
+
+  /**
+   * Loss and gradients of one batch: rows, a batch of a data set, or token ids with labels. Nothing is changed.
+   * @throws GlmError "data-invalid" for rows that cannot be learnt
+   */
+  async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
+    const { signal, ...given } = options;
+    const { seed, maxLength } = complete("gradients", gradientRules, given, ["signal"]);
+    const params = { ...this.#target(), batch: this.#encode(batch, maxLength), seed };
+    const { loss, tokens, handle } = await this.#home.engine.call("gradients", params, cellSignal(signal));
+    return { loss, tokens, gradients: new Gradients(this.#home.engine, this.#home.info.key, handle) };
+  }
+
+  /** One step of an optimiser; call `optimizer.step(adapter, gradients)`. */
+  async optimize(
+    step: { readonly id: string; readonly config: OptimizerConfig; readonly gradients: readonly Gradients[] } & Abortable,
+  ): Promise<StepResult> {
+    const handles = step.gradients.map(({ handle }) => handle);
+    const params = { ...this.#target(), optimizer: step.id, config: step.config, handles };
+    const result = await this.#home.engine.call("optimizerStep", params, cellSignal(step.signal));
+    for (const used of step.gradients) used.spent();
+    return result;
+  }
+
+  /** The adapter's tensors, named as in its files. */
+  async read({ signal }: Abortable = {}): Promise<AdapterTensors> {
+    return this.#home.engine.call("readAdapter", this.#target(), cellSignal(signal));
+  }
+
+  /**
+   * Gives the adapter other values.
+   * @throws GlmError "adapter-invalid" when a name or a shape does not fit; nothing is changed then
+   */
+  async write(tensors: AdapterTensors, { signal }: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("writeAdapter", { ...this.#target(), tensors }, cellSignal(signal));
+  }
+
+  /**
+   * Trains on rows. Leaving the loop or interrupting the cell keeps the last finished step.
+   * @throws GlmError "option-invalid" at once; "data-invalid" or "loss-not-finite" while it runs
+   */
+  fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
+    const { signal, validation, rehearse, ...given } = settings;
+    const longest = this.#home.info.config.contextLength;
+    const options = complete("fit", defaults.fit, given, ["validation", "rehearse", "signal"]);
+    const parts = divide(data, validation, options.seed);
+    const maxLength = given.maxLength ?? Math.min(options.maxLength, longest);
+    const params = {
+      ...this.#target(),
+      rows: parts.train,
+      validation: parts.validation,
+      options: { ...options, maxLength, rehearse: rehearsal(rehearse) },
+    };
+    const { engine } = this.#home;
+    // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
+    return (async function* run() {
+      yield* engine.stream("fit", params, cellSignal(signal));
+    })();
+  }
+
+  /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
+  async save(folder: string, { signal }: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, cellSignal(signal));
+  }
+
+  /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */
+  async merge({ signal }: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("mergeAdapter", this.#target(), cellSignal(signal));
+  }
+
+  /** Deletes the adapter, also from the disk; files it was saved to stay. */
+  async dispose({ signal }: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("disposeAdapter", this.#target(), cellSignal(signal));
+  }
+
+  #target(): { readonly model: string; readonly adapter: AdapterRef } {
+    return { model: this.#home.info.key, adapter: refOf(this) };
+  }
+
+  #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
+    if ("inputIds" in batch) return batch;
+    const { info, tokenizer } = this.#home;
+    return encodeRows(batchRows(batch), rowWriter(info.family, tokenizer), Math.min(maxLength, info.config.contextLength));
+  }
+}
+
+const gradientRules = { ...defaults.seed, maxLength: defaults.fit.maxLength };

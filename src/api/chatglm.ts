@@ -1,0 +1,255 @@
+/** @file A loaded model as a notebook holds it: ask it, look into it, lay adapters over it. It keeps no conversation. */
+import { randomInt } from "node:crypto";
+import { resolve } from "node:path";
+import type { AdapterConfig } from "../adapters/adapter.ts";
+import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, SHARED } from "../engine/engine.ts";
+import type { SamplingOptions } from "../generate/sampler.ts";
+import type { ChatGLMConfig, Family } from "../models/config.ts";
+import type { FloatTensor } from "../tensor.ts";
+import { type Message, prompt, stopIds } from "../text/prompt.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { messagesOf } from "../train/encode.ts";
+import { AdapterHandle } from "./adapter.ts";
+import { AnswerText } from "./answer.ts";
+import * as defaults from "./defaults.ts";
+import { adaptersOf, baseOf, findAdapter, type Home, refOf } from "./home.ts";
+import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
+import { type Abortable, cellSignal } from "./signal.ts";
+import { bytesOf } from "./size.ts";
+
+/** An adapter by name or handle; null is the base model. */
+export type AdapterChoice = string | AdapterHandle | null;
+
+export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, Abortable {
+  /** Token ids that end the answer; those of the model's family by default. */
+  readonly stop?: readonly number[] | undefined;
+  readonly adapter?: AdapterChoice | undefined;
+}
+
+export interface ChatOptions extends GenerateOptions {
+  /** Earlier rounds as [question, answer]. */
+  readonly history?: readonly (readonly [string, string])[] | undefined;
+  readonly system?: string | undefined;
+}
+
+export interface AskAllOptions extends Omit<ChatOptions, "adapter"> {
+  /** Who answers: adapters by name or handle, null for the base model. */
+  readonly adapters: readonly AdapterChoice[];
+}
+
+export interface AdapterAnswer {
+  /** The adapter's name; null is the base model. */
+  readonly adapter: string | null;
+  readonly answer: string;
+}
+
+export interface LogitsOptions extends Abortable {
+  readonly adapter?: AdapterChoice | undefined;
+  /** Positions of each row whose logits are wanted; all of them by default. */
+  readonly positions?: readonly number[] | undefined;
+}
+
+export interface CreateAdapterOptions extends Abortable {
+  /** Decides the starting values. */
+  readonly seed?: number | undefined;
+  /** Makes it visible to every notebook. */
+  readonly share?: boolean | undefined;
+}
+
+export interface SaveOptions extends Abortable {
+  /** The largest file, as in transformers ("500MB", "2GB"), or in bytes. */
+  readonly maxShardSize?: string | number | undefined;
+  /** The adapter to merge into what is written. */
+  readonly adapter?: AdapterChoice | undefined;
+}
+
+const OWN = ["seed", "stop", "adapter", "signal"];
+const OWN_CHAT = [...OWN.filter((name) => name !== "adapter"), "history", "system"];
+
+export class ChatGLM {
+  /** What was loaded: name, folder, device, precision, parameters. */
+  readonly info: ModelInfo;
+  readonly config: ChatGLMConfig;
+  readonly family: Family;
+  readonly tokenizer: Tokenizer;
+  readonly #home: Home;
+  readonly #release: () => Promise<void>;
+
+  /** Made by `load`. */
+  constructor(home: Home, release: () => Promise<void>) {
+    this.info = home.info;
+    this.config = home.info.config;
+    this.family = home.info.family;
+    this.tokenizer = home.tokenizer;
+    this.#home = home;
+    this.#release = release;
+  }
+
+  /**
+   * Token ids of a conversation in the family's chat template, ready for the answer to follow.
+   * @throws GlmError "option-invalid" when the family has no form for the messages
+   */
+  prompt(messages: readonly Message[]): number[] {
+    return prompt(this.family, this.tokenizer, messages);
+  }
+
+  /**
+   * Scores of every token of the vocabulary at every position: [batch, positions, vocabulary].
+   * @param ids one row of token ids, or several of any lengths; what lies right of a row's end is undefined
+   */
+  async logits(ids: readonly number[] | readonly (readonly number[])[], options: LogitsOptions = {}): Promise<FloatTensor> {
+    refuseUnknown("logits", options, ["adapter", "positions", "signal"]);
+    const { adapter, positions, signal } = options;
+    const inputIds = isRow(ids) ? [ids] : ids;
+    const params = { model: this.info.key, inputIds, adapter: await this.#choose(adapter, signal) };
+    return this.#home.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
+  }
+
+  /** Generates after a prompt of token ids; gives the new ids as they come. */
+  generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
+    const settings = this.#sampling("generate", options, OWN);
+    const { adapter, signal } = options;
+    const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
+    return (async function* tokens() {
+      for await (const event of events()) if (event.type === "token") yield event.token;
+    })();
+  }
+
+  /** Asks, and gives the answer's text as it comes. Nothing is remembered: earlier rounds are the option `history`. */
+  chat(question: string, options: ChatOptions = {}): AsyncGenerator<string, void, void> {
+    const settings = this.#sampling("chat", options, [...OWN_CHAT, "adapter"]);
+    const ids = this.#question("chat", question, options);
+    const { adapter, signal } = options;
+    const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
+    const answer = new AnswerText(this.tokenizer);
+    return (async function* pieces() {
+      for await (const event of events()) {
+        const piece = event.type === "token" ? answer.push(event.token) : answer.end();
+        if (piece !== "") yield piece;
+      }
+    })();
+  }
+
+  /** Asks, and returns the whole answer. */
+  async ask(question: string, options: ChatOptions = {}): Promise<string> {
+    let answer = "";
+    for await (const piece of this.chat(question, options)) answer += piece;
+    return answer;
+  }
+
+  /** Asks several adapters the same question in one batched pass. */
+  async askAll(question: string, options: AskAllOptions): Promise<readonly AdapterAnswer[]> {
+    const { adapters, ...asked } = options;
+    const settings = this.#sampling("askAll", asked, [...OWN_CHAT, "adapters"]);
+    if (!Array.isArray(adapters) || adapters.length === 0) {
+      throw invalid("askAll", [`adapters: expected a list such as [null, "dream"], got ${JSON.stringify(adapters)}.`]);
+    }
+    const ids = this.#question("askAll", question, asked);
+    const rows = adapters.map(() => ids);
+    const texts = adapters.map(() => new AnswerText(this.tokenizer));
+    const answers = adapters.map(() => "");
+    for await (const event of this.#generate(rows, adapters, settings, asked.signal)) {
+      const text = texts[event.row] as AnswerText;
+      answers[event.row] += event.type === "token" ? text.push(event.token) : text.end();
+    }
+    return adapters.map((adapter, row) => ({ adapter: nameOf(adapter), answer: answers[row] ?? "" }));
+  }
+
+  /**
+   * A new adapter, without effect until it is trained.
+   * @throws GlmError "adapter-exists" when there is one of this name, "adapter-invalid" when it does not fit the model
+   */
+  async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
+    const { signal, share = false, seed: givenSeed } = options;
+    refuseUnknown("createAdapter", options, ["signal", "share", "seed"]);
+    const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
+    const adapter = { owner: share ? SHARED : this.#home.owner, name: checkedName(name) };
+    const params = { model: this.info.key, adapter, config, seed };
+    return new AdapterHandle(this.#home, await this.#home.engine.call("createAdapter", params, cellSignal(signal)));
+  }
+
+  /**
+   * Loads an adapter from PEFT's files.
+   * @throws GlmError "adapter-exists", or "adapter-invalid" with every fault of the files
+   */
+  async loadAdapter(name: string, folder: string, { signal }: Abortable = {}): Promise<AdapterHandle> {
+    const adapter = { owner: this.#home.owner, name: checkedName(name) };
+    const params = { model: this.info.key, adapter, folder: resolve(folder) };
+    return new AdapterHandle(this.#home, await this.#home.engine.call("loadAdapter", params, cellSignal(signal)));
+  }
+
+  /** This notebook's adapters, then the shared ones. */
+  async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
+    return adaptersOf(this.#home, options);
+  }
+
+  /**
+   * The adapter of a name: this notebook's own, else a shared one.
+   * @throws GlmError "adapter-not-found" that names the nearest one
+   */
+  async adapter(name: string, options: Abortable = {}): Promise<AdapterHandle> {
+    return new AdapterHandle(this.#home, await findAdapter(this.#home, name, options));
+  }
+
+  /**
+   * Writes a checkpoint that transformers loads: the base, with a merged adapter in it if there is one.
+   */
+  async save(folder: string, options: SaveOptions = {}): Promise<void> {
+    refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"]);
+    const { maxShardSize = defaults.maxShardSize, adapter, signal } = options;
+    const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
+    const params = { model: this.info.key, adapter: await this.#choose(adapter, signal), folder: resolve(folder), maxShardBytes };
+    await this.#home.engine.call("saveModel", params, cellSignal(signal));
+  }
+
+  /** Lets go of the model. A runtime keeps its weights for others, and its adapters on disk. */
+  async dispose(): Promise<void> {
+    await this.#release();
+  }
+
+  async *#generate(
+    rows: readonly (readonly number[])[],
+    adapters: readonly (AdapterChoice | undefined)[],
+    options: SamplingOptions,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GenerateEvent, void, void> {
+    // Looked up when reading begins: the cell that reads is the cell that can interrupt.
+    const joined = cellSignal(signal);
+    const refs: (AdapterRef | null)[] = [];
+    for (const adapter of adapters) refs.push(await this.#choose(adapter, joined.signal));
+    const asked = rows.map((ids, row) => ({ ids, adapter: refs[row] ?? null }));
+    yield* this.#home.engine.stream("generate", { model: this.info.key, rows: asked, options }, joined);
+  }
+
+  async #choose(choice: AdapterChoice | undefined, signal: AbortSignal | undefined): Promise<AdapterRef | null> {
+    if (choice === null || choice === undefined) return baseOf(this.#home, { signal });
+    return refOf(typeof choice === "string" ? await findAdapter(this.#home, choice, { signal }) : choice);
+  }
+
+  #sampling(subject: string, options: GenerateOptions, others: readonly string[]): SamplingOptions {
+    const settings = complete(subject, defaults.sampling, options, others);
+    const { seed } = complete(subject, defaults.seed, { seed: options.seed ?? randomInt(2 ** 31) });
+    return { ...settings, seed, stop: options.stop ?? stopIds(this.family, this.tokenizer) };
+  }
+
+  #question(subject: string, question: string, { history, system }: ChatOptions): number[] {
+    if (typeof question !== "string") {
+      throw invalid(subject, [`expected the question as a string, got ${typeof question}.`]);
+    }
+    const row = { prompt: question, response: "", ...(history ? { history } : {}), ...(system === undefined ? {} : { system }) };
+    return this.prompt(messagesOf(row));
+  }
+}
+
+function isRow(ids: readonly number[] | readonly (readonly number[])[]): ids is readonly number[] {
+  return typeof ids[0] === "number" || ids.length === 0;
+}
+
+function nameOf(adapter: AdapterChoice): string | null {
+  return typeof adapter === "string" || adapter === null ? adapter : adapter.name;
+}
+
+function checkedName(name: string): string {
+  if (typeof name === "string" && name.trim() !== "" && name !== "none") return name;
+  throw invalid("adapter", [`expected a name ("none" means the base model), got ${JSON.stringify(name)}.`]);
+}

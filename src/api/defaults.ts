@@ -1,0 +1,52 @@
+/** @file Every option of the public API with its default and its bounds: the one place where they stand. */
+import type { LoraConfig } from "../adapters/adapter.ts";
+import type { LoadParams } from "../engine/engine.ts";
+import type { SamplingOptions } from "../generate/sampler.ts";
+import type { FitOptions } from "../train/trainer.ts";
+import { choice, number, type OptionRules, whole } from "./options.ts";
+
+/** Temperature and top-p are the published ones of ChatGLM2 and ChatGLM3. A missing seed is drawn at random. */
+export const sampling: OptionRules<Omit<SamplingOptions, "seed" | "stop">> = {
+  maxNewTokens: whole(1024, { min: 0 }),
+  greedy: choice(false, [true, false]),
+  temperature: number(0.8, { above: 0 }),
+  topP: number(0.8, { above: 0, max: 1 }),
+  topK: whole(0, { min: 0 }),
+  repetitionPenalty: number(1, { above: 0 }),
+};
+
+/** `maxLength` is also bounded by what the model can read. */
+export const fit: OptionRules<Omit<FitOptions, "rehearse">> = {
+  epochs: whole(10, { min: 1 }),
+  lr: number(1e-3, { min: 0 }),
+  batchSize: whole(8, { min: 1 }),
+  accumulate: whole(1, { min: 1 }),
+  clip: number(1, { min: 0 }),
+  weightDecay: number(0.01, { min: 0 }),
+  scheduler: choice("constant", ["constant", "linear", "cosine"]),
+  warmup: whole(0, { min: 0 }),
+  patience: whole(0, { min: 0 }),
+  rehearsePerBatch: whole(8, { min: 1 }),
+  maxLength: whole(512, { min: 2 }),
+  seed: whole(0, { min: 0 }),
+};
+
+export const lora: OptionRules<Pick<LoraConfig, "r" | "alpha" | "dropout">> = {
+  r: whole(8, { min: 1 }),
+  alpha: number(32, { above: 0 }),
+  dropout: number(0, { min: 0, below: 1 }),
+};
+
+/** What the LoRA paper's followers adapt in ChatGLM: the attention's input projections. */
+export const loraTargets: readonly string[] = ["query_key_value"];
+
+export const load: OptionRules<Omit<LoadParams, "name">> = {
+  device: choice("auto", ["auto", "cpu", "webgpu", "cuda"]),
+  precision: choice("exact", ["exact", "fast"]),
+};
+
+/** Starting values of a new adapter, and gradients: the same seed gives the same. */
+export const seed: OptionRules<{ readonly seed: number }> = { seed: whole(0, { min: 0 }) };
+
+/** Largest file of a saved checkpoint, as in transformers' `save_pretrained`. */
+export const maxShardSize = "2GB";

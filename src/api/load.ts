@@ -1,0 +1,88 @@
+/** @file `load`: from a model's name to a model that can be asked. */
+import { resolve } from "node:path";
+import { ambient } from "../ambient.ts";
+import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
+import { modelFolder } from "../engine/places.ts";
+import { GlmError } from "../errors.ts";
+import { loadTokenizer } from "../text/load.ts";
+import { ChatGLM } from "./chatglm.ts";
+import * as defaults from "./defaults.ts";
+import { type Use, useEngine } from "./engines.ts";
+import { complete, type Given, invalid } from "./options.ts";
+import { type Abortable, cellSignal } from "./signal.ts";
+
+export interface LoadProgress {
+  /** What is being done, in a word or two. */
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface LoadOptions extends Given<Omit<LoadParams, "name">>, Abortable {
+  /**
+   * Where the model runs. "auto" (the default in notebooks): in this user's runtime, which other notebooks share and
+   * which is started when there is none. "none" (the default in scripts): in this process. Else a runtime's address.
+   */
+  readonly runtime?: string | undefined;
+  /** Keeping the weights in fewer bits, and choosing a version to download: not supported yet, and refused. */
+  readonly quantize?: "int8" | "int4" | undefined;
+  readonly revision?: string | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/**
+ * Loads a model, or finds it in a runtime that has it already.
+ * @param name "tiny", or a folder with config.json, weights and tokenizer
+ * @throws GlmError "model-not-found", "model-invalid", "option-invalid", "runtime-unreachable"
+ */
+export async function load(name: string, options: LoadOptions = {}): Promise<ChatGLM> {
+  const { runtime, onProgress, signal, quantize, revision, ...given } = options;
+  const others = ["runtime", "onProgress", "signal", "quantize", "revision"];
+  const params = { name: await locate(name), ...complete("load", defaults.load, given, others) };
+  refuseUnsupported(name, { quantize, revision });
+  const { notebook } = ambient();
+  const use = await useEngine(placeOf(runtime, notebook));
+  try {
+    const info = await loaded(use, params, onProgress, signal);
+    const tokenizer = await loadTokenizer(info.folder, info.family);
+    use.hold(info.key);
+    const home = { engine: use.engine, info, tokenizer, owner: notebook ?? resolve(process.argv[1] ?? ".") };
+    return new ChatGLM(home, () => use.release(info.key));
+  } catch (error) {
+    await use.release();
+    throw error;
+  }
+}
+
+async function loaded(
+  { engine }: Use,
+  params: LoadParams,
+  onProgress: LoadOptions["onProgress"],
+  signal: AbortSignal | undefined,
+): Promise<ModelInfo> {
+  for await (const event of engine.stream("load", params, cellSignal(signal)) as AsyncIterable<LoadEvent>) {
+    if (event.type === "ready") return event.model;
+    onProgress?.({ stage: event.stage, done: event.done, total: event.total });
+  }
+  throw new Error(`${params.name}: loading ended without a model`);
+}
+
+/** The runtime does not share this process's folder: it gets absolute paths. */
+async function locate(name: string): Promise<string> {
+  if (typeof name !== "string" || name === "") throw invalid("load", [`expected a model's name or folder, got ${JSON.stringify(name)}.`]);
+  const folder = await modelFolder(name);
+  return resolve(name) === folder || name.includes("/") ? folder : name;
+}
+
+function refuseUnsupported(name: string, options: Readonly<Record<string, string | undefined>>): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    throw new GlmError("unsupported", `load: ${option}: ${JSON.stringify(value)} is not supported yet. Load ${JSON.stringify(name)} without it.`);
+  }
+}
+
+function placeOf(runtime: string | undefined, notebook: string | undefined): string {
+  if (runtime === undefined) return notebook === undefined ? "none" : "auto";
+  if (typeof runtime === "string" && (runtime === "auto" || runtime === "none" || runtime.includes("://"))) return runtime;
+  throw invalid("load", [`runtime: expected "auto", "none" or an address such as "tcp://host:port", got ${JSON.stringify(runtime)}.`]);
+}

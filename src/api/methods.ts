@@ -1,0 +1,39 @@
+/** @file The fine-tuning methods, as a notebook configures them. */
+import type { FullConfig, LoraConfig } from "../adapters/adapter.ts";
+import * as defaults from "./defaults.ts";
+import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
+
+export type LoraOptions = Given<Omit<LoraConfig, "method">>;
+
+const PATTERNS = ["rankPattern", "alphaPattern"] as const;
+
+/**
+ * LoRA: small low-rank updates of chosen linear modules.
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export function lora(options: LoraOptions = {}): LoraConfig {
+  const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, ...numbers } = options;
+  const config = complete("lora", defaults.lora, numbers, ["targets", "rankStabilized", ...PATTERNS]);
+  const isNames = Array.isArray(targets) && targets.length > 0 && targets.every((name) => typeof name === "string");
+  if (!isNames) throw invalid("lora", [`targets: expected a list of module names such as ["query_key_value"], got ${targets}.`]);
+  return {
+    method: "lora",
+    ...config,
+    targets: [...targets],
+    ...(rankStabilized === undefined ? {} : { rankStabilized }),
+    ...(rankPattern === undefined ? {} : { rankPattern }),
+    ...(alphaPattern === undefined ? {} : { alphaPattern }),
+  };
+}
+
+export type FullOptions = Given<Omit<FullConfig, "method">>;
+
+/**
+ * Trains the model's own parameters: all, or those whose name contains one of `match`.
+ * @throws GlmError "option-invalid" that names an unknown option
+ */
+export function full(options: FullOptions = {}): FullConfig {
+  refuseUnknown("full", options, ["match"]);
+  const { match } = options;
+  return { method: "full", ...(match === undefined ? {} : { match: [...match] }) };
+}

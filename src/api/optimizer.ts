@@ -1,0 +1,56 @@
+/** @file An optimiser whose state and steps live beside the weights: only its settings pass through here. */
+import { randomUUID } from "node:crypto";
+import type { AdapterHandle } from "./adapter.ts";
+import { Gradients } from "./gradients.ts";
+import type { Abortable } from "./signal.ts";
+import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/optimizer.ts";
+
+export interface StepResult {
+  /** Total norm of the gradients before clipping. */
+  readonly gradientNorm: number;
+  /** Steps this optimiser has taken with the adapter. */
+  readonly step: number;
+}
+
+export interface StepOptions extends Abortable {
+  /** Learning rate of this step, where a schedule of your own decides. */
+  readonly lr?: number | undefined;
+}
+
+/** One optimiser may serve several adapters; it keeps a state for each. */
+export class Optimizer {
+  readonly config: OptimizerConfig;
+  /** The engine keeps the moments under this id. */
+  readonly id: string = randomUUID();
+
+  constructor(config: OptimizerConfig) {
+    this.config = config;
+  }
+
+  /**
+   * One step on the given gradients, or on the mean of several over their labelled tokens. They are used up.
+   * @throws GlmError "loss-not-finite" when a gradient is no number; nothing is changed then
+   */
+  async step(
+    adapter: AdapterHandle,
+    gradients: Gradients | readonly Gradients[],
+    options: StepOptions = {},
+  ): Promise<StepResult> {
+    const { lr = this.config.lr, signal } = options;
+    const config = lr === this.config.lr ? this.config : adamWConfig({ ...adamWOptions(this.config), lr });
+    const all = gradients instanceof Gradients ? [gradients] : gradients;
+    return adapter.optimize({ id: this.id, config, gradients: all, ...(signal ? { signal } : {}) });
+  }
+}
+
+/**
+ * AdamW.
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export function adamW(options: AdamWOptions = {}): Optimizer {
+  return new Optimizer(adamWConfig(options));
+}
+
+function adamWOptions({ kind: _, ...options }: OptimizerConfig): AdamWOptions {
+  return options;
+}

@@ -1,0 +1,44 @@
+/** @file Rows as the API takes them: data sets, lists of rows, prompts to be answered, or a share to hold back. */
+import { GlmError } from "../errors.ts";
+import { type Dataset, dataset, fromRows, type Row, type RowBatch } from "../train/dataset.ts";
+import { type RowInput, toRows } from "../train/rows.ts";
+import { invalid } from "./options.ts";
+
+/** Rows to train on. */
+export type Rows = Dataset | readonly RowInput[];
+/** Rows to rehearse: with answers, or prompts that the base model answers first. */
+export type RehearsalRows = Dataset | readonly (RowInput | string)[];
+
+/** @throws GlmError "data-invalid" with every row that cannot be used */
+export function asDataset(data: Rows): Dataset {
+  return "batches" in data ? data : dataset(data);
+}
+
+/** The rows to train on and those to judge by; `validation` is a share of the former, or rows of its own. */
+export function divide(
+  data: Rows,
+  validation: Rows | number | undefined,
+  seed: number,
+): { readonly train: readonly Row[]; readonly validation: readonly Row[] } {
+  const all = asDataset(data);
+  if (validation === undefined || validation === 0) return { train: all.rows, validation: [] };
+  if (typeof validation !== "number") return { train: all.rows, validation: asDataset(validation).rows };
+  if (!(validation > 0 && validation < 1)) {
+    throw invalid("fit", [`validation: expected rows, or a share of them from 0 to below 1, got ${validation}.`]);
+  }
+  const parts = all.split(validation, seed);
+  return { train: parts.train.rows, validation: parts.validation.rows };
+}
+
+export function rehearsal(rows: RehearsalRows | undefined): readonly Row[] {
+  if (rows === undefined) return [];
+  if ("batches" in rows) return rows.rows;
+  return rows.length === 0 ? [] : toRows(rows, { subject: "rehearse", unanswered: true });
+}
+
+/** The rows of a batch, wherever they come from. */
+export function batchRows(batch: RowBatch | Rows): readonly Row[] {
+  if ("rows" in batch) return batch.rows;
+  if (batch.length > 0) return fromRows(toRows(batch)).rows;
+  throw new GlmError("data-invalid", "gradients: expected a batch with at least one row, got none.");
+}
