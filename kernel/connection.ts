@@ -36,7 +36,9 @@ export function readConnection(path: string): Connection {
   };
   const port = (channel: Channel): number => {
     const value = fields[portNames[channel]];
-    return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : fail(portNames[channel], "a positive integer");
+    return typeof value === "number" && Number.isInteger(value) && value > 0
+      ? value
+      : fail(portNames[channel], "a positive integer");
   };
   const transport = text("transport", "tcp");
   return {
@@ -64,7 +66,10 @@ function readFields(path: string): { readonly [name: string]: unknown } {
   try {
     value = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new Error(`Connection file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Error(
+      `Connection file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new Error(`Connection file ${path} holds no JSON object.`);

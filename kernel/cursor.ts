@@ -3,7 +3,8 @@
 /** The UTF-16 offset of a code point offset; past the end it is the end. */
 export function toUnits(code: string, points: number): number {
   let units = 0;
-  for (let left = points; left > 0 && units < code.length; left--) units += (code.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;
+  for (let left = points; left > 0 && units < code.length; left--)
+    units += (code.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;
   return units;
 }
 

@@ -1,6 +1,6 @@
 /** @file One run of a cell: its surroundings while it runs, its end, also when it is torn off the stack, and its messages. */
 import { setTimeout } from "node:timers";
-import { withAmbient, type Frontend } from "../src/ambient.ts";
+import { type Frontend, withAmbient } from "../src/ambient.ts";
 import { CellFrontend, silence } from "./frontend.ts";
 import type { InputDesk } from "./input.ts";
 import type { CellOutcome, Language } from "./language.ts";
@@ -57,7 +57,8 @@ export class Execution {
       frontend,
       signal,
       input: async (prompt: string, options?: { password?: boolean }): Promise<string> => {
-        if (!this.#cell.allowStdin) throw new Error("This front end cannot ask for input: it runs the cell with allow_stdin = false.");
+        if (!this.#cell.allowStdin)
+          throw new Error("This front end cannot ask for input: it runs the cell with allow_stdin = false.");
         return await input.ask(this.#request, { prompt, password: options?.password ?? false, signal });
       },
     };
@@ -65,8 +66,9 @@ export class Execution {
       // A termination unwinds the whole stack, and what it unwinds is never settled. So the cell starts on a stack of
       // its own, and its end does not depend on the language alone.
       queueMicrotask(() => {
-        withAmbient({ signal, notebook, frontend }, () => language.execute(this.#cell.code, context)).then(resolve, (error) =>
-          resolve(failure(error)),
+        withAmbient({ signal, notebook, frontend }, () => language.execute(this.#cell.code, context)).then(
+          resolve,
+          (error) => resolve(failure(error)),
         );
       });
       signal.addEventListener("abort", () => setTimeout(() => resolve(failure(signal.reason)), GRACE), { once: true });

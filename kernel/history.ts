@@ -21,7 +21,11 @@ export class History {
   }
 
   find(request: HistoryRequest): HistoryEntry[] {
-    return this.#select(request).map(({ count, input, output }) => [0, count, request.output ? [input, output] : input]);
+    return this.#select(request).map(({ count, input, output }) => [
+      0,
+      count,
+      request.output ? [input, output] : input,
+    ]);
   }
 
   #select(request: HistoryRequest): Line[] {
@@ -51,6 +55,9 @@ function lastOfEach(lines: Line[]): Line[] {
 
 /** `*` stands for anything, `?` for one character; the whole input must match. */
 function globPattern(glob: string): RegExp {
-  const source = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^]*").replaceAll("?", "[^]");
+  const source = glob
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", "[^]*")
+    .replaceAll("?", "[^]");
   return new RegExp(`^${source}$`, "u");
 }

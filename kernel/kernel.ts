@@ -3,6 +3,7 @@
  * inspect, history, ...) is answered at once, also while a cell waits for something.
  */
 import { setTimeout } from "node:timers/promises";
+import type { Frontend } from "../src/ambient.ts";
 import { toPoints, toUnits } from "./cursor.ts";
 import { Execution } from "./execution.ts";
 import { CellFrontend } from "./frontend.ts";
@@ -10,8 +11,16 @@ import { History } from "./history.ts";
 import { InputDesk } from "./input.ts";
 import type { CellOutcome, Language } from "./language.ts";
 import type { ToServer } from "./link.ts";
-import { type ErrorReply, errorReply, isRequestType, readRequest, type Replies, replyType, type Requests, type RequestType } from "./requests.ts";
-import type { Frontend } from "../src/ambient.ts";
+import {
+  type ErrorReply,
+  errorReply,
+  isRequestType,
+  type Replies,
+  type Requests,
+  type RequestType,
+  readRequest,
+  replyType,
+} from "./requests.ts";
 import type { Request } from "./wire.ts";
 
 /** Milliseconds that an error's reply is held back: cells sent before anyone knew of the error arrive, and are aborted. */
@@ -101,7 +110,10 @@ export class Kernel {
     return abort;
   }
 
-  async #run(execution: Execution, cell: Requests["execute_request"]): Promise<{ outcome: CellOutcome; executionCount: number }> {
+  async #run(
+    execution: Execution,
+    cell: Requests["execute_request"],
+  ): Promise<{ outcome: CellOutcome; executionCount: number }> {
     const { language, notebook, post } = this.#options;
     const stored = cell.storeHistory && cell.code.trim() !== "";
     const executionCount = this.#count + 1;
@@ -111,7 +123,13 @@ export class Kernel {
     if (execution.frontend instanceof CellFrontend) {
       execution.frontend.publish("execute_input", { code: cell.code, execution_count: executionCount });
     }
-    const outcome = await execution.run({ language: await language, notebook, input: this.#input, executionCount, post });
+    const outcome = await execution.run({
+      language: await language,
+      notebook,
+      input: this.#input,
+      executionCount,
+      post,
+    });
     if (outcome.status === "ok" && outcome.result) remember?.(String(outcome.result["text/plain"] ?? ""));
     return { outcome, executionCount };
   }
@@ -141,7 +159,13 @@ export class Kernel {
   readonly #handlers: Handlers = {
     complete_request: (language, { code, cursor }) => {
       const { matches, start, end } = language.complete(code, toUnits(code, cursor));
-      return { status: "ok", matches, cursor_start: toPoints(code, start), cursor_end: toPoints(code, end), metadata: {} };
+      return {
+        status: "ok",
+        matches,
+        cursor_start: toPoints(code, start),
+        cursor_end: toPoints(code, end),
+        metadata: {},
+      };
     },
     inspect_request: (language, { code, cursor, detail }) => {
       const data = language.inspect(code, toUnits(code, cursor), detail);
@@ -156,7 +180,7 @@ export class Kernel {
   #comm(request: Request): void {
     if (request.header.msg_type !== "comm_open") return;
     const frontend = new CellFrontend(this.#options.post, request.header);
-    frontend.publish("comm_close", { comm_id: request.content["comm_id"], data: {} });
+    frontend.publish("comm_close", { comm_id: request.content.comm_id, data: {} });
   }
 
   #withStatus(request: Request, body: () => void): void {
@@ -176,7 +200,8 @@ export class Kernel {
 }
 
 function executeReply(outcome: CellOutcome, executionCount: number): Replies["execute_request"] | ErrorReply {
-  if (outcome.status === "ok") return { status: "ok", execution_count: executionCount, payload: [], user_expressions: {} };
+  if (outcome.status === "ok")
+    return { status: "ok", execution_count: executionCount, payload: [], user_expressions: {} };
   const { name, message, traceback } = outcome;
   return { status: "error", execution_count: executionCount, ename: name, evalue: message, traceback };
 }

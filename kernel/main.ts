@@ -1,66 +1,9 @@
-/**
- * @file The kernel process: `node dist/kernel/main.js CONNECTION_FILE`.
- *
- *   front end <-- ZeroMQ --> server thread (server.ts) <-- link.ts --> this, the cell thread (kernel.ts)
- *                            heartbeat, control, output                 language: cells.ts
- *
- * The server thread answers within 0.2 s of the start, while TypeScript still loads here.
- */
-import { inspect } from "node:util";
-import { Worker } from "node:worker_threads";
-import type { ServerData, ToCells, ToServer } from "./link.ts";
+/** @file What Jupyter starts: `node dist/kernel/main.js CONNECTION_FILE`. */
+import { runKernel } from "./process.ts";
 
 const [connectionFile] = process.argv.slice(2);
 if (connectionFile === undefined) {
   console.error("Usage: main.js CONNECTION_FILE. Jupyter starts kernels so; `glmlab install` tells it how.");
   process.exit(2);
 }
-
-// 1. The sockets, before anything that takes time to load. The file is the built one: workers cannot run TypeScript.
-const workerData: ServerData = { connectionFile };
-const server = new Worker(new URL("./server.js", import.meta.url), { workerData });
-const post = (message: ToServer): void => server.postMessage(message);
-server.on("error", (error) => {
-  console.error(`glmlab kernel: ${error.message}`);
-  process.exit(1);
-});
-
-// 2. The language, and beside it the dispatch of requests; those that come early wait in the thread's mailbox.
-const [{ Kernel }, { notebookPath }, { captureStreams }, { allowTermination }] = await Promise.all([
-  import("./kernel.ts"),
-  import("./notebook.ts"),
-  import("./streams.ts"),
-  import("./terminate.ts"),
-]);
-const notebook = notebookPath();
-const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook }));
-const kernel = new Kernel({ language, notebook, post });
-
-// 3. What cells print, and what goes wrong in them after they have ended, is shown in the notebook.
-const originalWrite = process.stderr.write.bind(process.stderr);
-captureStreams(() => kernel.frontend);
-for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-  process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${inspect(error)}\n`));
-}
-language.catch((error: unknown) => originalWrite(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
-
-// 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
-allowTermination(() => undefined);
-process.on("SIGINT", () => post({ kind: "interrupt" }));
-process.on("SIGTERM", () => post({ kind: "close" }));
-server.on("message", (message: ToCells) => {
-  switch (message.kind) {
-    case "request":
-      return kernel.receive(message.request);
-    case "input":
-      return kernel.answer(message.value);
-    case "interrupt":
-      kernel.interrupt();
-      return post({ kind: "interrupted", id: message.id });
-    case "shutdown":
-      kernel.interrupt();
-      return post({ kind: "close" });
-    case "closed":
-      process.exit(0);
-  }
-});
+await runKernel(connectionFile);

@@ -6,5 +6,5 @@ import { resolve } from "node:path";
  * its kernels, or else the folder that the kernel was started in.
  */
 export function notebookPath(env: NodeJS.ProcessEnv = process.env, cwd: string = process.cwd()): string {
-  return resolve(cwd, env["JPY_SESSION_NAME"] ?? "");
+  return resolve(cwd, env.JPY_SESSION_NAME ?? "");
 }

@@ -24,11 +24,20 @@ export interface ExecuteRequest {
 export type HistoryRequest = { readonly output: boolean } & (
   | { readonly access: "tail"; readonly count: number }
   | { readonly access: "range"; readonly session: number; readonly start: number; readonly stop: number | undefined }
-  | { readonly access: "search"; readonly pattern: string; readonly count: number | undefined; readonly unique: boolean }
+  | {
+      readonly access: "search";
+      readonly pattern: string;
+      readonly count: number | undefined;
+      readonly unique: boolean;
+    }
 );
 
 /** A line of history; `session` counts back from 0, the current one. */
-export type HistoryEntry = readonly [session: number, line: number, text: string | readonly [input: string, output: string | null]];
+export type HistoryEntry = readonly [
+  session: number,
+  line: number,
+  text: string | readonly [input: string, output: string | null],
+];
 
 /** The content of each reply when all went well. */
 export interface Replies {
@@ -101,7 +110,9 @@ class Fields {
 
   optionalInteger(name: string): number | undefined {
     const value = this.#content[name] ?? undefined;
-    return value === undefined || (typeof value === "number" && Number.isInteger(value)) ? value : this.#fail(name, "an integer");
+    return value === undefined || (typeof value === "number" && Number.isInteger(value))
+      ? value
+      : this.#fail(name, "an integer");
   }
 
   oneOf<V extends string>(name: string, values: readonly V[]): V {
@@ -109,7 +120,9 @@ class Fields {
   }
 
   #fail(name: string, expected: string): never {
-    throw new TypeError(`${this.#type}: expected ${name} to be ${expected}, got ${JSON.stringify(this.#content[name])}.`);
+    throw new TypeError(
+      `${this.#type}: expected ${name} to be ${expected}, got ${JSON.stringify(this.#content[name])}.`,
+    );
   }
 }
 
@@ -124,7 +137,10 @@ const readers: { readonly [T in RequestType]: (fields: Fields) => Requests[T] } 
       stopOnError: fields.flag("stop_on_error", true),
     };
   },
-  complete_request: (fields) => ({ code: fields.text("code"), cursor: fields.integer("cursor_pos", Number.MAX_SAFE_INTEGER) }),
+  complete_request: (fields) => ({
+    code: fields.text("code"),
+    cursor: fields.integer("cursor_pos", Number.MAX_SAFE_INTEGER),
+  }),
   inspect_request: (fields) => ({
     code: fields.text("code"),
     cursor: fields.integer("cursor_pos", Number.MAX_SAFE_INTEGER),

@@ -11,7 +11,7 @@ import { Interrupter } from "./interrupt.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputMerger } from "./output.ts";
-import { type Header, type Outgoing, type Request, readMessage, signer, type Sign, WireError, Writer } from "./wire.ts";
+import { type Header, type Outgoing, type Request, readMessage, type Sign, signer, WireError, Writer } from "./wire.ts";
 
 /** Nothing is dropped at a high-water mark: a lost `idle` would leave its cell running for good. */
 const UNLIMITED = { sendHighWaterMark: 0, receiveHighWaterMark: 0 };
@@ -28,7 +28,11 @@ class Server {
   readonly #cells: MessagePort;
   readonly #sign: Sign;
   readonly #writer: Writer;
-  readonly #routers: Record<Answered, Router> = { shell: new Router(UNLIMITED), control: new Router(UNLIMITED), stdin: new Router(UNLIMITED) };
+  readonly #routers: Record<Answered, Router> = {
+    shell: new Router(UNLIMITED),
+    control: new Router(UNLIMITED),
+    stdin: new Router(UNLIMITED),
+  };
   readonly #iopub = new XPublisher(UNLIMITED);
   readonly #heartbeat = new Reply();
   readonly #outboxes: Record<Answered | "iopub", Outbox>;
@@ -41,9 +45,15 @@ class Server {
     this.#cells = cells;
     this.#sign = sign;
     this.#writer = new Writer(sign);
-    const outbox = (socket: Router | XPublisher): Outbox => new Outbox(socket, (error) => log(`A message was not sent: ${String(error)}`));
+    const outbox = (socket: Router | XPublisher): Outbox =>
+      new Outbox(socket, (error) => log(`A message was not sent: ${String(error)}`));
     const { shell, control, stdin } = this.#routers;
-    this.#outboxes = { shell: outbox(shell), control: outbox(control), stdin: outbox(stdin), iopub: outbox(this.#iopub) };
+    this.#outboxes = {
+      shell: outbox(shell),
+      control: outbox(control),
+      stdin: outbox(stdin),
+      iopub: outbox(this.#iopub),
+    };
     this.#interrupter = new Interrupter((id) => this.#tell({ kind: "interrupt", id }));
     cells.on("message", (message: ToServer) => this.#receive(message));
   }
@@ -52,7 +62,10 @@ class Server {
     const connection = readConnection(connectionFile);
     // Every new subscription is answered, not only the first to a topic.
     this.#iopub.verbosity = "allSubs";
-    const sockets = { ...this.#routers, iopub: this.#iopub, heartbeat: this.#heartbeat } satisfies Record<Channel, unknown>;
+    const sockets = { ...this.#routers, iopub: this.#iopub, heartbeat: this.#heartbeat } satisfies Record<
+      Channel,
+      unknown
+    >;
     await Promise.all(
       Object.entries(sockets).map(([channel, socket]) => socket.bind(endpoint(connection, channel as Channel))),
     );
@@ -60,7 +73,7 @@ class Server {
     void this.#welcomeSubscribers();
     void this.#serve("control", (request) => this.#onControl(request));
     void this.#serve("shell", (request) => this.#onShell(request));
-    void this.#serve("stdin", ({ content }) => this.#tell({ kind: "input", value: String(content["value"] ?? "") }));
+    void this.#serve("stdin", ({ content }) => this.#tell({ kind: "input", value: String(content.value ?? "") }));
     this.#publish("status", undefined, { execution_state: "starting" });
     this.#watchParent();
   }
@@ -74,7 +87,11 @@ class Server {
     for await (const [frame] of this.#iopub) {
       if (frame?.[0] !== 1) continue;
       const topic = frame.subarray(1).toString("utf8");
-      this.#send("iopub", { identities: [topic], type: "iopub_welcome", content: JSON.stringify({ subscription: topic }) });
+      this.#send("iopub", {
+        identities: [topic],
+        type: "iopub_welcome",
+        content: JSON.stringify({ subscription: topic }),
+      });
     }
   }
 
@@ -97,17 +114,13 @@ class Server {
   }
 
   #onControl(request: Request): void {
-    switch (request.header.msg_type) {
-      case "kernel_info_request":
-        return this.#answer("control", request, kernelInformation());
-      case "interrupt_request":
-        this.#interrupter.interrupt();
-        return this.#answer("control", request, { status: "ok" });
-      case "shutdown_request":
-        return this.#shutdown("control", request);
-      default:
-        return log(`Ignored a ${request.header.msg_type} on control: this kernel does not know it.`);
-    }
+    const type = request.header.msg_type;
+    if (type === "kernel_info_request") this.#answer("control", request, kernelInformation());
+    else if (type === "shutdown_request") this.#shutdown("control", request);
+    else if (type === "interrupt_request") {
+      this.#interrupter.interrupt();
+      this.#answer("control", request, { status: "ok" });
+    } else log(`Ignored a ${type} on control: this kernel does not know it.`);
   }
 
   #answer(channel: "shell" | "control", { identities, header: parent }: Request, content: object): void {
@@ -118,7 +131,7 @@ class Server {
   }
 
   #shutdown(channel: "shell" | "control", request: Request): void {
-    const content = { status: "ok", restart: request.content["restart"] === true };
+    const content = { status: "ok", restart: request.content.restart === true };
     this.#publish("shutdown_reply", request.header, content);
     this.#answer(channel, request, content);
     this.#endCells();
@@ -135,15 +148,20 @@ class Server {
     switch (message.kind) {
       case "send":
         if (message.message.parent) this.#output.flush(message.message.parent);
-        return this.#send(message.channel, message.message);
+        this.#send(message.channel, message.message);
+        break;
       case "stream":
-        return this.#output.write(message.parent, message.name, message.text);
+        this.#output.write(message.parent, message.name, message.text);
+        break;
       case "status":
-        return this.#status(message.state, message.parent);
+        this.#status(message.state, message.parent);
+        break;
       case "interrupt":
-        return this.#interrupter.interrupt();
+        this.#interrupter.interrupt();
+        break;
       case "interrupted":
-        return this.#interrupter.acknowledge(message.id);
+        this.#interrupter.acknowledge(message.id);
+        break;
       case "close":
         void this.#close().finally(() => this.#tell({ kind: "closed" }));
     }
@@ -180,7 +198,7 @@ class Server {
 
   /** A kernel whose Jupyter was killed ends as well. On Windows the variable holds a handle, not a process id. */
   #watchParent(): void {
-    const parent = Number(process.env["JPY_PARENT_PID"]);
+    const parent = Number(process.env.JPY_PARENT_PID);
     if (process.platform === "win32" || !Number.isInteger(parent) || parent <= 1) return;
     const timer = setInterval(() => {
       if (isAlive(parent)) return;

@@ -58,7 +58,9 @@ export function signer(key: string, scheme = "hmac-sha256"): Sign {
   if (key === "") return () => "";
   const hash = /^hmac-(\w+)$/.exec(scheme)?.[1];
   if (hash === undefined) {
-    throw new Error(`The connection file's signature_scheme is ${JSON.stringify(scheme)}; expected "hmac-" and a hash, as in "hmac-sha256".`);
+    throw new Error(
+      `The connection file's signature_scheme is ${JSON.stringify(scheme)}; expected "hmac-" and a hash, as in "hmac-sha256".`,
+    );
   }
   createHmac(hash, key);
   return (frames) => {
@@ -158,7 +160,15 @@ function readHeader(fields: JsonObject): Header {
     throw new WireError("A message's header has no msg_id, session or msg_type.");
   }
   const text = (name: string): string => (typeof fields[name] === "string" ? fields[name] : "");
-  return { ...fields, msg_id, session, msg_type, username: text("username"), date: text("date"), version: text("version") };
+  return {
+    ...fields,
+    msg_id,
+    session,
+    msg_type,
+    username: text("username"),
+    date: text("date"),
+    version: text("version"),
+  };
 }
 
 /** Some containers run under a user id without a name. */
