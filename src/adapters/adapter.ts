@@ -60,7 +60,9 @@ export interface Adapter {
   enter(base: ModelContext, inputs: ReadonlyMap<string, Value>, dropout: Dropout): ModelContext;
   /** The same, for graphs that only run forward. */
   effect(tensors: AdapterTensors): AdapterEffect;
-  /** What the given base parameters become when the adapter is merged; only those that change are returned. */
+  /** Base parameters that merging changes, by name. */
+  readonly mergeTargets: ReadonlySet<string>;
+  /** What one of them becomes: a tensor of its own, `base` stays as it is. */
   merge(tensors: AdapterTensors, name: string, base: FloatTensor): FloatTensor;
 }
 

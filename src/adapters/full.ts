@@ -14,7 +14,6 @@ export function full(config: FullConfig, base: BaseModel): Adapter {
       `no parameter's name contains ${match?.join(" or ")}: nothing would be trained.`,
     );
   }
-  const names = new Set(parameters.map(({ name }) => name));
   return {
     config,
     parameters,
@@ -26,7 +25,8 @@ export function full(config: FullConfig, base: BaseModel): Adapter {
     },
     enter: (context, inputs) => contextFrom(context.graph, (name) => inputs.get(name) ?? context.parameter(name)),
     effect: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
-    merge: (tensors, name, weight) => (names.has(name) ? (tensors[name] as FloatTensor) : weight),
+    mergeTargets: new Set(parameters.map(({ name }) => name)),
+    merge: (tensors, name) => copy(tensors[name] as FloatTensor),
   };
 }
 

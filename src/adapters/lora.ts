@@ -64,9 +64,9 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
       );
       return { lowRank };
     },
+    mergeTargets: new Set(modules.map(({ name }) => `${name}.weight`)),
     merge(tensors, name, weight) {
-      const module = name.endsWith(".weight") ? name.slice(0, -".weight".length) : "";
-      if (!sizes.has(module)) return weight;
+      const module = name.slice(0, -".weight".length);
       const { a, b } = loraNames(module);
       return plusProduct(weight, tensors[b] as FloatTensor, tensors[a] as FloatTensor, factorOf(module));
     },

@@ -5,6 +5,7 @@
 
 import { add, matmul, reshape } from "../graph/ops.ts";
 import type { Tensors } from "../graph/program.ts";
+import { oneOr } from "../graph/shape.ts";
 import type { ModelContext, ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import type { AdapterEffect } from "./adapter.ts";
@@ -25,8 +26,8 @@ export function withSlots(context: ModelContext, modules: readonly ModuleSpec[])
       if (!size) return y;
       const names = slotNames(module);
       const rank = `${module} rank`;
-      const down = context.graph.input(names.down, "float32", ["adapters", size.in, rank]);
-      const up = context.graph.input(names.up, "float32", ["adapters", rank, size.out]);
+      const down = context.graph.input(names.down, "float32", [oneOr("batch"), size.in, rank]);
+      const up = context.graph.input(names.up, "float32", [oneOr("batch"), rank, size.out]);
       const rows = reshape(x, ["batch", "tokens of a row", size.in]);
       return add(y, reshape(matmul(matmul(rows, down), up), [x.shape[0] as string, size.out]));
     },

@@ -1,6 +1,9 @@
 /** @file Shape arithmetic over sizes that may be symbols: broadcasting and reduction. */
 import { type Dim, type Shape, showShape } from "./value.ts";
 
+/** A size that is either 1 or that of another symbol when the graph runs: what may broadcast to it. */
+export const oneOr = (size: Dim): string => `1 or ${size}`;
+
 /** The shape of an elementwise result; throws when the operands do not fit. */
 export function broadcast(subject: string, a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
@@ -9,6 +12,8 @@ export function broadcast(subject: string, a: Shape, b: Shape): Shape {
     const right = b[b.length - rank + i] ?? 1;
     if (left === right || right === 1) return left;
     if (left === 1) return right;
+    if (right === oneOr(left)) return left;
+    if (left === oneOr(right)) return right;
     if (typeof left === "string" && typeof right === "number") return right;
     if (typeof right === "string" && typeof left === "number") return left;
     throw new TypeError(`${subject}: shapes ${showShape(a)} and ${showShape(b)} do not broadcast`);

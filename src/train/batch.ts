@@ -90,19 +90,40 @@ function causalMask(seq: number): Float32Array {
   return mask;
 }
 
-function check({ inputIds, labels }: TokenBatch, { vocabulary, contextLength }: ChatGLMConfig): void {
-  const faults: string[] = [];
-  if (inputIds.length === 0) faults.push("inputIds: expected at least one row, got none");
+/** @throws GlmError "data-invalid" with every row that is empty, too long or has an id outside the vocabulary */
+export function checkIds(inputIds: TokenBatch["inputIds"], config: ChatGLMConfig): void {
+  refuse(idFaults(inputIds, config));
+}
+
+function check({ inputIds, labels }: TokenBatch, config: ChatGLMConfig): void {
+  const faults = idFaults(inputIds, config);
   if (labels.length !== inputIds.length) faults.push(`labels: expected ${inputIds.length} rows, got ${labels.length}`);
-  const isId = (id: number) => Number.isInteger(id) && id >= 0 && id < vocabulary;
   inputIds.forEach((row, r) => {
     const own = labels[r] ?? [];
-    if (own.length !== row.length)
+    if (own.length !== row.length) {
       faults.push(`row ${r}: expected ${row.length} labels, one for each id, got ${own.length}`);
-    if (row.length > contextLength)
-      faults.push(`row ${r}: ${row.length} tokens, but the model reads at most ${contextLength}`);
-    const strange = row.find((id) => !isId(id)) ?? own.find((id) => id !== IGNORED && !isId(id));
-    if (strange !== undefined) faults.push(`row ${r}: expected ids from 0 to ${vocabulary - 1}, got ${strange}`);
+    }
+    const strange = own.find((id) => id !== IGNORED && !isId(id, config));
+    if (strange !== undefined) faults.push(`row ${r}: expected labels to be ids or ${IGNORED}, got ${strange}`);
   });
+  refuse(faults);
+}
+
+const isId = (id: number, { vocabulary }: ChatGLMConfig) => Number.isInteger(id) && id >= 0 && id < vocabulary;
+
+function idFaults(inputIds: TokenBatch["inputIds"], config: ChatGLMConfig): string[] {
+  const faults = inputIds.length === 0 ? ["expected at least one row, got none"] : [];
+  inputIds.forEach((row, r) => {
+    if (row.length === 0) faults.push(`row ${r}: expected at least one id, got none`);
+    if (row.length > config.contextLength) {
+      faults.push(`row ${r}: ${row.length} tokens, but the model reads at most ${config.contextLength}`);
+    }
+    const strange = row.find((id) => !isId(id, config));
+    if (strange !== undefined) faults.push(`row ${r}: expected ids from 0 to ${config.vocabulary - 1}, got ${strange}`);
+  });
+  return faults;
+}
+
+function refuse(faults: readonly string[]): void {
   if (faults.length > 0) throw new GlmError("data-invalid", `the batch cannot be used:\n- ${faults.join("\n- ")}`);
 }

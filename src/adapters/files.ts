@@ -1,0 +1,69 @@
+/** @file An adapter's folder, whatever its method: LoRA as PEFT writes it, trained base parameters under their own names. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { GlmError } from "../errors.ts";
+import { replaceFiles, textFile } from "../files.ts";
+import { toFloat32 } from "../weights/float32.ts";
+import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
+import { createAdapter } from "./methods.ts";
+import { readPeft, writePeft } from "./peft.ts";
+
+export interface StoredAdapter {
+  readonly config: AdapterConfig;
+  readonly tensors: AdapterTensors;
+}
+
+const CONFIG = "adapter_config.json";
+const TENSORS = "adapter_model.safetensors";
+
+/**
+ * Writes an adapter; its files take their places only when all are complete.
+ * @param baseModel name or folder of the model it belongs to
+ * @throws GlmError "disk" when they cannot be written; what was there before is then untouched
+ */
+export async function writeAdapter(
+  folder: string,
+  { config, tensors }: StoredAdapter,
+  baseModel: string,
+): Promise<void> {
+  if (config.method === "lora") return writePeft(folder, config, tensors, baseModel);
+  const text = `${JSON.stringify({ ...config, base_model_name_or_path: baseModel }, null, 2)}\n`;
+  await replaceFiles(folder, [safetensorsFile(TENSORS, sourcesOf(tensors)), textFile(CONFIG, text)]);
+}
+
+/**
+ * Reads what `writeAdapter` or PEFT wrote, and checks it against the model it is to lie on.
+ * @throws GlmError "adapter-not-found" without the files, "adapter-invalid" with every fault
+ */
+export async function readAdapter(folder: string, base: BaseModel): Promise<StoredAdapter> {
+  const text = await readFile(join(folder, CONFIG), "utf8").catch(() => undefined);
+  return text !== undefined && isFull(text)
+    ? readFull(folder, JSON.parse(text) as FullConfig, base)
+    : readPeft(folder, base);
+}
+
+function isFull(text: string): boolean {
+  try {
+    return (JSON.parse(text) as { method?: unknown } | null)?.method === "full";
+  } catch {
+    return false;
+  }
+}
+
+async function readFull(folder: string, { match }: FullConfig, base: BaseModel): Promise<StoredAdapter> {
+  const config: FullConfig = { method: "full", ...(match ? { match } : {}) };
+  const { values } = await readSafetensors(join(folder, TENSORS));
+  const faults: string[] = [];
+  const tensors: AdapterTensors = {};
+  for (const { name, shape } of createAdapter(config, base).parameters) {
+    const value = values[name];
+    if (!value || String(value.shape) !== String(shape)) {
+      faults.push(`${name}: expected [${shape}], got ${value ? `[${value.shape}]` : "nothing"}`);
+    } else tensors[name] = toFloat32(value);
+  }
+  if (faults.length > 0) {
+    throw new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:\n- ${faults.join("\n- ")}`);
+  }
+  return { config, tensors };
+}

@@ -1,0 +1,82 @@
+/** @file Adapters on disk, by model, owner and name: what a restarted kernel or runtime finds again. */
+import { createHash } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
+import type { FloatTensor } from "../tensor.ts";
+import { readHeader } from "../weights/header.ts";
+import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
+import type { AdapterRef } from "./engine.ts";
+
+export interface KeptAdapter {
+  readonly config: AdapterConfig;
+  readonly tensors: AdapterTensors;
+  readonly steps: number;
+  readonly source?: string;
+}
+
+const FORMAT = "glmlab adapter 1";
+const SUFFIX = ".safetensors";
+
+export class AdapterStore {
+  readonly #folder: string;
+
+  /** @param folder of one model's adapters; made when the first is kept */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Replaces what was kept under this name, as a whole.
+   * @throws GlmError "disk" when it cannot be written; what was kept before is then untouched
+   */
+  async keep({ owner, name }: AdapterRef, { config, tensors, steps, source }: KeptAdapter): Promise<void> {
+    const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
+    const more = source === undefined ? {} : { source };
+    await writeSafetensors(this.#file({ owner, name }), sourcesOf(tensors), { ...metadata, ...more });
+  }
+
+  /** @throws GlmError "adapter-invalid" when the file is not one that `keep` wrote */
+  async read(ref: AdapterRef): Promise<KeptAdapter> {
+    const file = this.#file(ref);
+    const { values, metadata } = await readSafetensors(file);
+    const { format, config, steps, source } = metadata;
+    if (format !== FORMAT || config === undefined) {
+      throw new GlmError("adapter-invalid", `${file}: expected a kept adapter, got another file. Delete it.`);
+    }
+    return {
+      config: JSON.parse(config) as AdapterConfig,
+      tensors: values as Record<string, FloatTensor>,
+      steps: Number(steps),
+      ...(source === undefined ? {} : { source }),
+    };
+  }
+
+  /** The names kept for an owner, oldest first. */
+  async names(owner: string): Promise<string[]> {
+    const folder = this.#ownerFolder(owner);
+    const files = (await readdir(folder).catch(() => [])).filter(
+      (file) => !file.startsWith(".") && file.endsWith(SUFFIX),
+    );
+    const names: string[] = [];
+    for (const file of files.sort()) {
+      // A damaged file must not hide the others; reading it by name says what is wrong with it.
+      const header = await readHeader(join(folder, file)).catch(() => undefined);
+      names.push(header?.metadata.name ?? decodeURIComponent(file.slice(0, -SUFFIX.length)));
+    }
+    return names;
+  }
+
+  async forget(ref: AdapterRef): Promise<void> {
+    await rm(this.#file(ref), { force: true });
+  }
+
+  #file({ owner, name }: AdapterRef): string {
+    return join(this.#ownerFolder(owner), `${encodeURIComponent(name)}${SUFFIX}`);
+  }
+
+  #ownerFolder(owner: string): string {
+    return join(this.#folder, createHash("sha256").update(owner).digest("hex").slice(0, 16));
+  }
+}

@@ -1,0 +1,76 @@
+/** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { BaseModel } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
+import { type ChatGLMConfig, readConfig } from "../models/config.ts";
+import type { Bind } from "../models/context.ts";
+import { glmModules, glmParameters } from "../models/glm.ts";
+import { loadTokenizer } from "../text/load.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import { toFloat32 } from "../weights/float32.ts";
+import { fingerprint, mapWeights } from "../weights/mapped.ts";
+import { cacheFolder, modelFolder } from "./places.ts";
+
+export interface OpenedModel {
+  readonly folder: string;
+  /** The same content has the same identity, wherever it lies. */
+  readonly identity: string;
+  readonly config: ChatGLMConfig;
+  readonly tokenizer: Tokenizer;
+  readonly checkpoint: Checkpoint;
+  readonly base: BaseModel;
+  /** Binds a base parameter to its mapped file range. */
+  readonly bind: Bind;
+  readonly mappedBytes: number;
+}
+
+/** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault */
+export async function openModel(
+  name: string,
+  onProgress: (stage: string, done: number, total: number) => void,
+  signal?: AbortSignal,
+): Promise<OpenedModel> {
+  const folder = await modelFolder(name);
+  const text = await readFile(join(folder, "config.json"), "utf8").catch(() => {
+    throw new GlmError("model-not-found", `${folder}: expected a model's folder with config.json, which is missing.`);
+  });
+  const config = readConfig(parseJson(text, join(folder, "config.json")), join(folder, "config.json"));
+  const checkpoint = await openCheckpoint(folder);
+  const parameters = glmParameters(config);
+  const identity = await fingerprint(checkpoint, text);
+  const cache = join(cacheFolder(), "weights", identity);
+  const convert = (done: number, total: number) => onProgress("converting weights to float32", done, total);
+  const { ranges, bytes } = await mapWeights(checkpoint, parameters, cache, convert, signal);
+  const tokenizer = await loadTokenizer(folder, config.family);
+  const shapes = new Map(parameters.map((parameter) => [parameter.name, parameter.shape]));
+  return {
+    folder,
+    identity,
+    config,
+    tokenizer,
+    checkpoint,
+    base: {
+      parameters,
+      modules: glmModules(config),
+      read: async (parameter) => toFloat32(await checkpoint.read(parameter)),
+    },
+    bind(graph, parameter) {
+      const [range, shape] = [ranges.get(parameter), shapes.get(parameter)];
+      if (!range || !shape) throw new Error(`the model has no parameter ${parameter}`);
+      return graph.weight(parameter, "float32", shape, range);
+    },
+    mappedBytes: bytes,
+  };
+}
+
+function parseJson(text: string, file: string): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
+  } catch {
+    // Reported below, like JSON that is no object.
+  }
+  throw new GlmError("model-invalid", `${file}: expected a JSON object. Fetch the file again.`);
+}

@@ -1,0 +1,183 @@
+/** @file One loaded model and all that is asked of it: logits, answers, training, saving. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import type { FileToWrite } from "../files.ts";
+import { textFile } from "../files.ts";
+import { generate } from "../generate/generate.ts";
+import { ForwardModel } from "../generate/model.ts";
+import type { SamplingOptions } from "../generate/sampler.ts";
+import type { Compile } from "../graph/program.ts";
+import { type FloatTensor, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { stopIds } from "../text/prompt.ts";
+import { checkIds } from "../train/batch.ts";
+import type { Row } from "../train/dataset.ts";
+import { encodeRows, rowWriter } from "../train/encode.ts";
+import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
+import { writeCheckpoint } from "../weights/checkpoint.ts";
+import type { TensorSource } from "../weights/safetensors.ts";
+import { AdapterStore } from "./adapter-store.ts";
+import type { OpenedModel } from "./base.ts";
+import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
+import type { LiveAdapter } from "./live-adapter.ts";
+import { dataFolder } from "./places.ts";
+import { AdapterShelf } from "./shelf.ts";
+import { Workbench } from "./workbench.ts";
+
+/** Longest answer of the base that is rehearsed, in tokens. */
+const REHEARSED_ANSWER = 128;
+
+/** Files of a checkpoint's folder that belong to a saved model as they are. */
+const COMPANIONS = ["tokenizer.model", "tokenizer_config.json", "generation_config.json"];
+
+export class ModelHost {
+  readonly info: ModelInfo;
+  readonly shelf: AdapterShelf;
+  readonly workbench: Workbench;
+  readonly #model: OpenedModel;
+  readonly #forward: ForwardModel;
+
+  constructor(model: OpenedModel, params: LoadParams, compile: Compile) {
+    const { folder, identity, config, base } = model;
+    const device = "cpu" as const;
+    this.#model = model;
+    this.#forward = new ForwardModel(config, base.modules, model.bind, compile);
+    this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", identity)));
+    this.workbench = new Workbench(model, compile);
+    this.info = {
+      key: `${identity}-${device}-${params.precision}`,
+      name: params.name,
+      folder,
+      family: config.family,
+      config,
+      device,
+      precision: params.precision,
+      parameters: base.parameters.map(({ name, shape }) => {
+        const dtype = model.checkpoint.tensors.get(name)?.dtype ?? "float32";
+        return { name, shape, dtype, trainable: false, count: sizeOf(shape) };
+      }),
+      resident: false,
+    };
+  }
+
+  get base(): BaseModel {
+    return this.#model.base;
+  }
+
+  async status(): Promise<ResidentModel> {
+    return { model: this.info, adapters: await this.shelf.resident(), mappedBytes: this.#model.mappedBytes };
+  }
+
+  /** Compiles what every answer needs, so that the first one does not wait. */
+  async warmUp(): Promise<void> {
+    const cache = this.#forward.newCache(1, 1);
+    await this.#forward.run({ ids: [[0]], past: [0], positions: [0], effects: [undefined], cache });
+  }
+
+  /** float32 [batch, positions, vocabulary]. */
+  async logits(
+    inputIds: readonly (readonly number[])[],
+    adapter: AdapterRef | null,
+    wanted?: readonly number[],
+  ): Promise<FloatTensor> {
+    checkIds(inputIds, this.info.config);
+    const seq = Math.max(...inputIds.map((row) => row.length));
+    const positions = wanted?.map((position) => (position < 0 ? seq + position : position)) ?? [...Array(seq).keys()];
+    const effect = await this.#effect(adapter);
+    const logits = await this.#forward.run({
+      // Attention looks back only, so what stands right of a row's end changes nothing before it.
+      ids: inputIds.map((row) => [...row, ...new Array<number>(seq - row.length).fill(0)]),
+      past: inputIds.map(() => 0),
+      positions,
+      effects: inputIds.map(() => effect),
+      cache: this.#forward.newCache(inputIds.length, seq),
+    });
+    return tensor("float32", [inputIds.length, positions.length, this.info.config.vocabulary], logits.data);
+  }
+
+  async *generate(rows: readonly GenerateRow[], options: SamplingOptions): AsyncGenerator<GenerateEvent, void, void> {
+    const prompts = await Promise.all(
+      rows.map(async ({ ids, adapter }) => ({ ids, effect: await this.#effect(adapter) })),
+    );
+    yield* generate(this.#forward, prompts, options);
+  }
+
+  async *fit(
+    adapter: LiveAdapter,
+    rows: readonly Row[],
+    validation: readonly Row[],
+    options: FitOptions,
+  ): AsyncGenerator<FitEvent, void, void> {
+    adapter.mustTrain();
+    const program = await this.workbench.program(adapter);
+    const { config, tokenizer } = this.#model;
+    const writer = rowWriter(config.family, tokenizer);
+    const trainee: Trainee = {
+      tensors: adapter.tensors,
+      gradients: (batch, seed) => program.gradients(batch, adapter.tensors, seed),
+      loss: (batch) => program.loss(batch, adapter.tensors),
+      encode: (some, maxLength) => encodeRows(some, writer, Math.min(maxLength, config.contextLength)),
+      answer: (row) => this.#answer(writer.prompt(row)),
+      stepped: () => adapter.changed(1),
+    };
+    try {
+      yield* train(trainee, rows, validation, options);
+    } finally {
+      await adapter.settle();
+    }
+  }
+
+  /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
+  async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
+    const { checkpoint, base, config } = this.#model;
+    const adapter = ref ? await this.shelf.find(ref) : undefined;
+    const sources = base.parameters.map(({ name, shape }): TensorSource => {
+      const dtype = checkpoint.tensors.get(name)?.dtype ?? "float32";
+      if (!adapter?.adapter.mergeTargets.has(name)) {
+        return { name, dtype, shape, read: () => checkpoint.read(name) };
+      }
+      const read = async (): Promise<Tensor> => adapter.adapter.merge(adapter.tensors, name, await base.read(name));
+      return { name, dtype: "float32", shape, read };
+    });
+    const settings: unknown = JSON.parse(await readFile(join(this.#model.folder, "config.json"), "utf8"));
+    const text = JSON.stringify({ ...(settings as object), glmlab_family: config.family }, null, 2);
+    const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
+    await writeCheckpoint(folder, sources, { maxShardBytes, files });
+  }
+
+  async dispose(): Promise<void> {
+    await this.shelf.settle();
+    await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+  }
+
+  async #effect(ref: AdapterRef | null): Promise<AdapterEffect | undefined> {
+    return ref === null ? undefined : (await this.shelf.find(ref)).effect;
+  }
+
+  async #answer(ids: readonly number[]): Promise<string> {
+    const { tokenizer, config } = this.#model;
+    const answer: number[] = [];
+    const options = {
+      maxNewTokens: REHEARSED_ANSWER,
+      greedy: true,
+      temperature: 1,
+      topP: 1,
+      topK: 0,
+      repetitionPenalty: 1,
+      seed: 0,
+      stop: stopIds(config.family, tokenizer),
+    };
+    for await (const event of generate(this.#forward, [{ ids, effect: undefined }], options)) {
+      if (event.type === "token") answer.push(event.token);
+    }
+    return tokenizer.decode(answer);
+  }
+
+  async #companions(): Promise<FileToWrite[]> {
+    const read = async (name: string): Promise<FileToWrite[]> => {
+      const content = await readFile(join(this.#model.folder, name)).catch(() => undefined);
+      return content ? [{ name, bytes: content.length, content: [content] }] : [];
+    };
+    return (await Promise.all(COMPANIONS.map(read))).flat();
+  }
+}

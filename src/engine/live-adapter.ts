@@ -1,0 +1,151 @@
+/** @file An adapter in memory: its tensors, what the forward graph makes of them, and their way to the disk. */
+import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
+import { suggestion } from "../options.ts";
+import { type FloatTensor, sizeOf } from "../tensor.ts";
+import type { AdapterStore } from "./adapter-store.ts";
+import type { AdapterInfo, AdapterRef } from "./engine.ts";
+
+/** While an adapter trains it is written this often, in milliseconds: the most that a crash can cost. */
+const KEEP_EVERY = 2000;
+
+export interface LiveState {
+  readonly tensors: AdapterTensors;
+  readonly steps: number;
+  readonly source?: string;
+}
+
+export class LiveAdapter {
+  readonly ref: AdapterRef;
+  readonly adapter: Adapter;
+  readonly tensors: AdapterTensors;
+  readonly #store: AdapterStore;
+  readonly #source: string | undefined;
+  #steps: number;
+  #effect: AdapterEffect | undefined;
+  #merged = false;
+  #timer: NodeJS.Timeout | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+
+  constructor(ref: AdapterRef, adapter: Adapter, { tensors, steps, source }: LiveState, store: AdapterStore) {
+    this.ref = ref;
+    this.adapter = adapter;
+    this.tensors = tensors;
+    this.#steps = steps;
+    this.#source = source;
+    this.#store = store;
+  }
+
+  get config(): AdapterConfig {
+    return this.adapter.config;
+  }
+
+  /** What the adapter does to the forward graph; the same object until its tensors change. */
+  get effect(): AdapterEffect {
+    this.#effect ??= this.adapter.effect(this.tensors);
+    return this.#effect;
+  }
+
+  get merged(): boolean {
+    return this.#merged;
+  }
+
+  /** From now on the adapter acts through merged base weights, as a saved and reloaded model would. */
+  async merge(base: BaseModel): Promise<void> {
+    const overrides = new Map<string, FloatTensor>();
+    for (const name of this.adapter.mergeTargets) {
+      overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
+    }
+    this.#effect = { overrides };
+    this.#merged = true;
+  }
+
+  /** Its tensors as they are now. */
+  copy(): AdapterTensors {
+    return Object.fromEntries(
+      Object.entries(this.tensors).map(([name, value]) => [name, { ...value, data: Float32Array.from(value.data) }]),
+    );
+  }
+
+  /**
+   * Replaces the values of the given tensors.
+   * @throws GlmError "adapter-invalid" with every unknown name and wrong shape, before anything is changed
+   */
+  write(tensors: AdapterTensors): void {
+    this.mustTrain();
+    const faults = Object.entries(tensors).flatMap(([name, { shape }]) => {
+      const own = this.tensors[name];
+      if (!own) return [`${name}: unknown.${suggestion(name, Object.keys(this.tensors))}`];
+      return String(own.shape) === String(shape) ? [] : [`${name}: expected [${own.shape}], got [${shape}]`];
+    });
+    if (faults.length > 0) {
+      throw new GlmError(
+        "adapter-invalid",
+        `adapter ${this.ref.name} cannot take these tensors:\n- ${faults.join("\n- ")}`,
+      );
+    }
+    for (const [name, { data }] of Object.entries(tensors)) this.tensors[name]?.data.set(data);
+    this.changed();
+  }
+
+  /** To be called after every change of the tensors. */
+  changed(steps = 0): void {
+    this.#effect = undefined;
+    this.#steps += steps;
+    this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), KEEP_EVERY);
+  }
+
+  /** Writes the tensors as they are now. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { config, tensors } = this;
+    const source = this.#source === undefined ? {} : { source: this.#source };
+    const write = () => this.#store.keep(this.ref, { config, tensors, steps: this.#steps, ...source });
+    this.#keeping = this.#keeping.catch(() => undefined).then(write);
+    return this.#keeping;
+  }
+
+  /** Writes what is still to be written, if anything is. */
+  async settle(): Promise<void> {
+    if (this.#timer) await this.flush();
+    else await this.#keeping;
+  }
+
+  /** Gives it up: nothing will be written any more, and what was is deleted. */
+  async forget(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#keeping.catch(() => undefined);
+    await this.#store.forget(this.ref);
+  }
+
+  mustTrain(): void {
+    if (!this.#merged) return;
+    throw new GlmError(
+      "adapter-invalid",
+      `adapter ${this.ref.name}: it is merged into the base and cannot be trained any more. ` +
+        "Save the merged model, load it, and train a new adapter on it.",
+    );
+  }
+
+  info(base: BaseModel): AdapterInfo {
+    const parameters = this.adapter.parameters.map(({ name, shape }) => {
+      return { name, shape, dtype: "float32" as const, trainable: !this.#merged, count: sizeOf(shape) };
+    });
+    const baseNames = new Set(base.parameters.map(({ name }) => name));
+    const trainableCount = parameters.reduce((sum, { count }) => sum + count, 0);
+    const added = parameters.reduce((sum, { name, count }) => sum + (baseNames.has(name) ? 0 : count), 0);
+    const baseCount = base.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    return {
+      ...this.ref,
+      config: this.config,
+      parameters,
+      allCount: baseCount + added,
+      trainableCount,
+      steps: this.#steps,
+      ...(this.#source === undefined ? {} : { source: this.#source }),
+      merged: this.#merged,
+    };
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * @file The engine that holds the weights itself, in the thread that calls it.
+ *
+ * onnxruntime blocks that thread while it computes, so streams let others have a turn after every token and step: that is
+ * when a cancellation arrives.
+ */
+import { setImmediate as turn } from "node:timers/promises";
+import { GlmError } from "../errors.ts";
+import { type OpenedModel, openModel } from "./base.ts";
+import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, StreamName, Streams } from "./engine.ts";
+import { ModelHost } from "./host.ts";
+import { compileForCpu } from "./ort.ts";
+
+type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
+type StreamTable = {
+  readonly [M in StreamName]: (
+    params: Streams[M]["params"],
+    signal?: AbortSignal,
+  ) => AsyncGenerator<Streams[M]["event"], void, void>;
+};
+
+export class LocalEngine implements Engine {
+  readonly #hosts = new Map<string, ModelHost>();
+
+  async call<M extends CallName>(
+    method: M,
+    params: Calls[M]["params"],
+    { signal }: EngineOptions = {},
+  ): Promise<Calls[M]["result"]> {
+    signal?.throwIfAborted();
+    return this.#calls[method](params);
+  }
+
+  async *stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    { signal }: EngineOptions = {},
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    signal?.throwIfAborted();
+    for await (const event of this.#streams[method](params, signal)) {
+      yield event;
+      await turn();
+      signal?.throwIfAborted();
+    }
+  }
+
+  async close(): Promise<void> {
+    const hosts = [...this.#hosts.values()];
+    this.#hosts.clear();
+    await Promise.all(hosts.map((host) => host.dispose()));
+  }
+
+  readonly #calls: CallTable = {
+    models: () => Promise.all([...this.#hosts.values()].map((host) => host.status())),
+    unload: async ({ model }) => {
+      const host = this.#host(model);
+      this.#hosts.delete(model);
+      await host.dispose();
+    },
+    logits: ({ model, inputIds, adapter, positions }) => this.#host(model).logits(inputIds, adapter, positions),
+    adapters: ({ model, owner }) => this.#host(model).shelf.list(owner),
+    createAdapter: async ({ model, adapter, config, seed }) => {
+      const host = this.#host(model);
+      return (await host.shelf.create(adapter, config, seed)).info(host.base);
+    },
+    loadAdapter: async ({ model, adapter, folder }) => {
+      const host = this.#host(model);
+      return (await host.shelf.load(adapter, folder)).info(host.base);
+    },
+    saveAdapter: async ({ model, adapter, folder }) => {
+      const host = this.#host(model);
+      await host.shelf.save(adapter, folder, host.info.folder);
+    },
+    adapterInfo: async ({ model, adapter }) => {
+      const host = this.#host(model);
+      return (await host.shelf.find(adapter)).info(host.base);
+    },
+    disposeAdapter: async ({ model, adapter }) => {
+      await this.#host(model).shelf.dispose(adapter);
+    },
+    readAdapter: async ({ model, adapter }) => (await this.#host(model).shelf.find(adapter)).copy(),
+    writeAdapter: async ({ model, adapter, tensors }) => {
+      (await this.#host(model).shelf.find(adapter)).write(tensors);
+    },
+    mergeAdapter: async ({ model, adapter }) => {
+      const host = this.#host(model);
+      const found = await host.shelf.find(adapter);
+      await found.merge(host.base);
+      return found.info(host.base);
+    },
+    saveModel: async ({ model, adapter, folder, maxShardBytes }) => {
+      await this.#host(model).save(adapter, folder, maxShardBytes);
+    },
+    gradients: async ({ model, adapter, batch, seed }) => {
+      const host = this.#host(model);
+      return host.workbench.gradients(await host.shelf.find(adapter), batch, seed);
+    },
+    readGradients: async ({ model, handle }) => this.#host(model).workbench.read(handle),
+    releaseGradients: async ({ model, handle }) => {
+      this.#host(model).workbench.release(handle);
+    },
+    optimizerStep: async ({ model, adapter, optimizer, config, handles }) => {
+      const host = this.#host(model);
+      return host.workbench.step(await host.shelf.find(adapter), optimizer, config, handles);
+    },
+  };
+
+  readonly #streams: StreamTable = {
+    load: (params, signal) => this.#load(params, signal),
+    generate: ({ model, rows, options }) => this.#host(model).generate(rows, options),
+    fit: (params) => this.#fit(params),
+  };
+
+  async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
+    supported(params);
+    const model = yield* opened(params.name, signal);
+    const fresh = new ModelHost(model, params, compileForCpu);
+    const known = this.#hosts.get(fresh.info.key);
+    if (known) {
+      yield { type: "ready", model: { ...known.info, name: params.name, resident: true } };
+      return;
+    }
+    yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
+    await fresh.warmUp();
+    this.#hosts.set(fresh.info.key, fresh);
+    yield { type: "ready", model: fresh.info };
+  }
+
+  async *#fit(params: Streams["fit"]["params"]): AsyncGenerator<Streams["fit"]["event"], void, void> {
+    const host = this.#host(params.model);
+    yield* host.fit(await host.shelf.find(params.adapter), params.rows, params.validation, params.options);
+  }
+
+  #host(key: string): ModelHost {
+    const host = this.#hosts.get(key);
+    if (host) return host;
+    throw new GlmError("model-not-loaded", `no model of key ${key} is loaded here. Load it again.`);
+  }
+}
+
+/** Opens a model, yielding the progress that it reports meanwhile. */
+async function* opened(name: string, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {
+  const progress: LoadEvent[] = [];
+  let wake = (): void => undefined;
+  const report = (stage: string, done: number, total: number): void => {
+    progress.push({ type: "progress", stage, done, total });
+    wake();
+  };
+  report("opening the checkpoint", 0, 1);
+  let settled = false;
+  const opening = openModel(name, report, signal).finally(() => {
+    settled = true;
+    wake();
+  });
+  opening.catch(() => undefined);
+  while (!settled) {
+    yield* progress.splice(0);
+    if (!settled && progress.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+  }
+  yield* progress;
+  return opening;
+}
+
+/** What this version can run; anything else is refused rather than replaced by something similar. */
+function supported({ device, precision }: LoadParams): void {
+  if (device !== "auto" && device !== "cpu") {
+    throw new GlmError(
+      "unsupported",
+      `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,
+    );
+  }
+  if (precision !== "exact") {
+    throw new GlmError(
+      "unsupported",
+      `precision ${precision}: this version computes exactly only. Use precision "exact".`,
+    );
+  }
+}

@@ -1,0 +1,35 @@
+/** @file Where things lie on this machine: models by name, adapters that persist, and files that can be made again. */
+import { existsSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { GlmError } from "../errors.ts";
+import { packageFolder } from "../version.ts";
+
+/** What must not be lost: $GLMLAB_DATA, else the user's folder for data. */
+export const dataFolder = (env: NodeJS.ProcessEnv = process.env): string =>
+  env.GLMLAB_DATA ? resolve(env.GLMLAB_DATA) : join(env.XDG_DATA_HOME || join(homedir(), ".local", "share"), "glmlab");
+
+/** What can be made again: $GLMLAB_CACHE, else the user's folder for caches. */
+export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
+  env.GLMLAB_CACHE ? resolve(env.GLMLAB_CACHE) : join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "glmlab");
+
+/** Models that come with the package. */
+const EMBEDDED: ReadonlySet<string> = new Set(["tiny"]);
+
+/**
+ * The folder of a model: an embedded one by name, else a path.
+ * @throws GlmError "model-not-found"
+ */
+export async function modelFolder(name: string): Promise<string> {
+  const folder = EMBEDDED.has(name) ? join(packageFolder, "models", name) : resolve(name);
+  if (existsSync(folder)) return realpath(folder);
+  const isHubId = /^[\w.-]+\/[\w.-]+$/.test(name);
+  throw new GlmError(
+    "model-not-found",
+    `model ${name}: expected "tiny" or a folder with config.json, weights and tokenizer.model; there is no folder ${folder}. ` +
+      (isHubId
+        ? `Downloading from a hub is not supported yet: fetch ${name} first (for example with huggingface-cli download) and give its folder.`
+        : "Check the path."),
+  );
+}

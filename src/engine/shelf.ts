@@ -1,0 +1,143 @@
+/** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
+import type { AdapterConfig, BaseModel } from "../adapters/adapter.ts";
+import { readAdapter, writeAdapter } from "../adapters/files.ts";
+import { createAdapter } from "../adapters/methods.ts";
+import { GlmError } from "../errors.ts";
+import { suggestion } from "../options.ts";
+import type { FloatTensor } from "../tensor.ts";
+import type { AdapterStore } from "./adapter-store.ts";
+import { type AdapterInfo, type AdapterRef, SHARED } from "./engine.ts";
+import { LiveAdapter } from "./live-adapter.ts";
+
+/** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
+const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
+
+export class AdapterShelf {
+  readonly #base: BaseModel;
+  readonly #store: AdapterStore;
+  readonly #live = new Map<string, Promise<LiveAdapter>>();
+
+  constructor(base: BaseModel, store: AdapterStore) {
+    this.#base = base;
+    this.#store = store;
+  }
+
+  /** @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration */
+  async create(ref: AdapterRef, config: AdapterConfig, seed: number): Promise<LiveAdapter> {
+    await this.#mustBeFree(ref);
+    const adapter = createAdapter(config, this.#base);
+    const state = { tensors: await adapter.initialize(seed), steps: 0 };
+    return this.#add(new LiveAdapter(ref, adapter, state, this.#store));
+  }
+
+  async load(ref: AdapterRef, folder: string): Promise<LiveAdapter> {
+    await this.#mustBeFree(ref);
+    const { config, tensors } = await readAdapter(folder, this.#base);
+    const state = { tensors, steps: 0, source: folder };
+    return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store));
+  }
+
+  /**
+   * The owner's adapter of that name, else the shared one; from disk when it is not in memory.
+   * @throws GlmError "adapter-not-found" with the nearest name
+   */
+  async find(ref: AdapterRef): Promise<LiveAdapter> {
+    for (const owner of new Set([ref.owner, SHARED])) {
+      const found = await this.#resident({ owner, name: ref.name });
+      if (found) return found;
+    }
+    const names = await this.names(ref.owner);
+    const hint = names.length > 0 ? suggestion(ref.name, names) : " This notebook has none yet: create one first.";
+    throw new GlmError("adapter-not-found", `there is no adapter ${ref.name}.${hint}`);
+  }
+
+  /** Names of the owner's adapters and of the shared ones. */
+  async names(owner: string): Promise<string[]> {
+    const names = await Promise.all([...new Set([owner, SHARED])].map((each) => this.#store.names(each)));
+    return [...new Set(names.flat())];
+  }
+
+  async list(owner: string): Promise<AdapterInfo[]> {
+    const infos: AdapterInfo[] = [];
+    for (const each of new Set([owner, SHARED])) {
+      for (const name of await this.#store.names(each)) {
+        // One that cannot be read is left out here; using it by name says what is wrong.
+        const adapter = await this.#resident({ owner: each, name }).catch(() => undefined);
+        if (adapter) infos.push(adapter.info(this.#base));
+      }
+    }
+    return infos;
+  }
+
+  /** Addresses of all adapters in memory, whoever owns them. */
+  async resident(): Promise<AdapterRef[]> {
+    const settled = await Promise.allSettled(this.#live.values());
+    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value.ref] : []));
+  }
+
+  async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
+    const { config, tensors } = await this.find(ref);
+    await writeAdapter(folder, { config, tensors }, baseModel);
+  }
+
+  async dispose(ref: AdapterRef): Promise<void> {
+    const adapter = await this.find(ref);
+    this.#live.delete(keyOf(adapter.ref));
+    await adapter.forget();
+  }
+
+  /** Writes whatever has not been written yet. */
+  async settle(): Promise<void> {
+    const settled = await Promise.allSettled(this.#live.values());
+    await Promise.all(settled.map((result) => (result.status === "fulfilled" ? result.value.settle() : undefined)));
+  }
+
+  async #add(adapter: LiveAdapter): Promise<LiveAdapter> {
+    await adapter.flush();
+    this.#live.set(keyOf(adapter.ref), Promise.resolve(adapter));
+    return adapter;
+  }
+
+  async #resident(ref: AdapterRef): Promise<LiveAdapter | undefined> {
+    const key = keyOf(ref);
+    const known = this.#live.get(key);
+    if (known) return known;
+    if (!(await this.#store.names(ref.owner)).includes(ref.name)) return undefined;
+    const reading = this.#fromDisk(ref);
+    reading.catch(() => this.#live.delete(key));
+    this.#live.set(key, reading);
+    return reading;
+  }
+
+  async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
+    const { config, tensors, steps, source } = await this.#store.read(ref);
+    const adapter = createAdapter(config, this.#base);
+    for (const { name, shape } of adapter.parameters) {
+      const found: FloatTensor | undefined = tensors[name];
+      if (String(found?.shape) === String(shape)) continue;
+      throw new GlmError(
+        "adapter-invalid",
+        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: expected [${shape}], ` +
+          `got ${found ? `[${found.shape}]` : "nothing"}). Delete it and train it again.`,
+      );
+    }
+    return new LiveAdapter(ref, adapter, { tensors, steps, ...(source === undefined ? {} : { source }) }, this.#store);
+  }
+
+  async #mustBeFree(ref: AdapterRef): Promise<void> {
+    if (!NAME.test(ref.name)) {
+      throw new GlmError(
+        "adapter-invalid",
+        `adapter name ${JSON.stringify(ref.name)}: expected up to 64 letters, digits, dots, dashes and underscores, ` +
+          "starting with a letter or digit.",
+      );
+    }
+    if (!(await this.#store.names(ref.owner)).includes(ref.name)) return;
+    throw new GlmError(
+      "adapter-exists",
+      `there is an adapter ${ref.name} already. Use it, delete it first, or choose another name.`,
+    );
+  }
+}
+
+const keyOf = ({ owner, name }: AdapterRef): string => JSON.stringify([owner, name]);

@@ -1,0 +1,97 @@
+/** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
+import { GlmError } from "../errors.ts";
+import type { Compile } from "../graph/program.ts";
+import type { FloatTensor } from "../tensor.ts";
+import type { TokenBatch } from "../train/batch.ts";
+import { adamW, type OptimizerConfig, type OptimizerState, weightedMean } from "../train/optimizer.ts";
+import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
+import type { OpenedModel } from "./base.ts";
+import type { GradientInfo } from "./engine.ts";
+import type { LiveAdapter } from "./live-adapter.ts";
+
+export class Workbench {
+  readonly #model: OpenedModel;
+  readonly #compile: Compile;
+  /** By configuration: adapters of the same shape share a graph. */
+  readonly #programs = new Map<string, Promise<TrainingProgram>>();
+  readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: LiveAdapter }>();
+  readonly #optimizers = new WeakMap<LiveAdapter, Map<string, OptimizerState>>();
+  #handles = 0;
+
+  constructor(model: OpenedModel, compile: Compile) {
+    this.#model = model;
+    this.#compile = compile;
+  }
+
+  program({ adapter, config }: LiveAdapter): Promise<TrainingProgram> {
+    const key = JSON.stringify(config);
+    const known = this.#programs.get(key);
+    if (known) return known;
+    const program = trainingProgram(this.#model.config, adapter, this.#model.bind, this.#compile);
+    program.catch(() => this.#programs.delete(key));
+    this.#programs.set(key, program);
+    return program;
+  }
+
+  async gradients(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientInfo> {
+    adapter.mustTrain();
+    const step = await (await this.program(adapter)).gradients(batch, adapter.tensors, seed);
+    this.#handles += 1;
+    this.#gradients.set(this.#handles, { step, adapter });
+    return { loss: step.loss, tokens: step.tokens, handle: this.#handles };
+  }
+
+  /** @throws GlmError "data-invalid" when they were used or released already */
+  read(handle: number): Record<string, FloatTensor> {
+    return this.#held(handle).step.gradients;
+  }
+
+  release(handle: number): void {
+    this.#gradients.delete(handle);
+  }
+
+  /** One step on the token-weighted mean of the gradients, which are released whatever happens. */
+  step(
+    adapter: LiveAdapter,
+    optimizer: string,
+    config: OptimizerConfig,
+    handles: readonly number[],
+  ): { readonly gradientNorm: number; readonly step: number } {
+    adapter.mustTrain();
+    if (handles.length === 0)
+      throw new GlmError("data-invalid", "an optimiser step needs at least one gradient, got none.");
+    const held = handles.map((handle) => this.#held(handle));
+    for (const handle of handles) this.release(handle);
+    const strange = held.find((gradient) => gradient.adapter !== adapter);
+    if (strange) {
+      throw new GlmError(
+        "data-invalid",
+        `the gradients are those of adapter ${strange.adapter.ref.name}, but the step is for ${adapter.ref.name}.`,
+      );
+    }
+    const states = this.#optimizers.get(adapter) ?? new Map<string, OptimizerState>();
+    this.#optimizers.set(adapter, states);
+    const state = states.get(optimizer) ?? adamW.init(adapter.tensors);
+    states.set(optimizer, state);
+    const mean = weightedMean(held.map(({ step }) => ({ gradients: step.gradients, weight: step.tokens })));
+    const gradientNorm = adamW.update(config, state, adapter.tensors, mean);
+    adapter.changed(1);
+    return { gradientNorm, step: state.step };
+  }
+
+  async dispose(): Promise<void> {
+    this.#gradients.clear();
+    const programs = await Promise.allSettled(this.#programs.values());
+    this.#programs.clear();
+    await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+  }
+
+  #held(handle: number): { readonly step: GradientStep; readonly adapter: LiveAdapter } {
+    const held = this.#gradients.get(handle);
+    if (held) return held;
+    throw new GlmError(
+      "data-invalid",
+      "the gradients are no longer there: a step uses them up, and a restarted runtime has none. Compute them again.",
+    );
+  }
+}

@@ -1,0 +1,174 @@
+/** @file LocalEngine against the published code: greedy tokens, cache = no cache, LoRA training, saving, merging. */
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AdapterRef, ModelInfo } from "../../src/engine/engine.ts";
+import { LocalEngine } from "../../src/engine/local.ts";
+import { adamWConfig } from "../../src/train/optimizer.ts";
+import { packageFolder } from "../../src/version.ts";
+import { deviation, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
+
+interface Expected {
+  readonly greedy: readonly { readonly prompt: number[]; readonly tokens: number[] }[];
+  readonly [adapter: string]: unknown;
+}
+interface Steps {
+  readonly loss: number;
+  readonly r: number;
+  readonly alpha: number;
+  readonly targets: string[];
+  readonly trainable: number;
+  readonly all: number;
+  readonly steps: readonly { readonly loss: number; readonly grad_norm: number }[];
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "glmlab-local-"));
+process.env.GLMLAB_DATA = join(scratch, "data");
+process.env.GLMLAB_CACHE = join(scratch, "cache");
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** The oracle's models have no tokenizer of their own; nothing here reads text. */
+function modelWithTokenizer(family: string): string {
+  const folder = join(scratch, family);
+  cpSync(oracleFolder(family), folder, { recursive: true });
+  cpSync(join(packageFolder, "models/tiny/tokenizer.model"), join(folder, "tokenizer.model"));
+  return folder;
+}
+
+export async function loadModel(engine: LocalEngine, name: string): Promise<ModelInfo> {
+  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
+    if (event.type === "ready") return event.model;
+  }
+  throw new Error("loading ended without a model");
+}
+
+describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (family) => {
+  const engine = new LocalEngine();
+  const expected = oracleJson(family, "expected.json") as Expected;
+  const ref = (name: string): AdapterRef => ({ owner: "test", name });
+  let model: string;
+
+  beforeAll(async () => {
+    model = (await loadModel(engine, modelWithTokenizer(family))).key;
+  });
+  afterAll(() => engine.close());
+
+  const greedy = async (prompts: readonly number[][], maxNewTokens: number): Promise<number[][]> => {
+    const answers: number[][] = prompts.map(() => []);
+    const rows = prompts.map((ids) => ({ ids, adapter: null }));
+    const options = { maxNewTokens, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+    for await (const event of engine.stream("generate", { model, rows, options })) {
+      if (event.type === "token") answers[event.row]?.push(event.token);
+    }
+    return answers;
+  };
+
+  it("generates the reference's greedy tokens, one prompt at a time and all in one batch", async () => {
+    const prompts = expected.greedy.map(({ prompt }) => prompt);
+    const tokens = expected.greedy.map((one) => one.tokens);
+    for (const [i, prompt] of prompts.entries()) {
+      expect((await greedy([prompt], tokens[i]!.length))[0]).toEqual(tokens[i]);
+    }
+    expect(await greedy(prompts, tokens[0]!.length)).toEqual(tokens);
+  });
+
+  it("computes the reference's logits for a right-padded batch", async () => {
+    const forward = await oracleTensors(family, "forward");
+    const logits = await engine.call("logits", { model, inputIds: rowsOf(forward.input_ids!), adapter: null });
+    expect(logits.shape).toEqual(forward.logits!.shape);
+    expect(deviation(logits.data, forward.logits!.data as Float32Array)).toBeLessThan(1e-4);
+  });
+
+  it.each(["lora-qkv", "lora-all"])("%s: logits, gradients, eight training steps, saved files and merging", async (name) => {
+    const reference = expected[name] as Steps;
+    const forward = await oracleTensors(family, "forward");
+    const inputIds = rowsOf(forward.input_ids!);
+    const info = await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
+    expect([info.trainableCount, info.allCount]).toEqual([reference.trainable, reference.all]);
+    const outputs = await oracleTensors(family, name);
+    const logits = async (): Promise<Float32Array> =>
+      (await engine.call("logits", { model, inputIds, adapter: ref(name) })).data;
+    expect(deviation(await logits(), outputs.logits!.data as Float32Array)).toBeLessThan(1e-4);
+
+    const batches = await oracleTensors(family, "train-batches");
+    const gradientsOf = (ids: number[][], labels: number[][]) =>
+      engine.call("gradients", { model, adapter: ref(name), batch: { inputIds: ids, labels }, seed: 0 });
+    const first = await gradientsOf(inputIds, rowsOf(forward.labels!));
+    expect(first.loss).toBeCloseTo(reference.loss, 4);
+    const gradients = await engine.call("readGradients", { model, handle: first.handle });
+    const expectedGradients = await oracleTensors(family, `${name}-gradients`);
+    expect(Object.keys(gradients).sort()).toEqual(Object.keys(expectedGradients).sort());
+    for (const [parameter, value] of Object.entries(expectedGradients)) {
+      expect(deviation(gradients[parameter]!.data, value.data as Float32Array), parameter).toBeLessThan(1e-4);
+    }
+    const config = adamWConfig({ lr: 5e-3 });
+    // The reference's first step still held the gradients above: both batches have equally many labels, so the mean that
+    // is taken here is half its sum, and clipping to the same norm makes them equal.
+    let held = [first.handle];
+    for (const [k, step] of reference.steps.entries()) {
+      const { loss, handle } = await gradientsOf(rowsOf(batches[`${k}.input_ids`]!), rowsOf(batches[`${k}.labels`]!));
+      expect(loss).toBeCloseTo(step.loss, 3);
+      const target = { model, adapter: ref(name), optimizer: "o", config, handles: [...held, handle] };
+      const { gradientNorm } = await engine.call("optimizerStep", target);
+      expect(Math.abs(gradientNorm * target.handles.length - step.grad_norm) / step.grad_norm).toBeLessThan(1e-3);
+      held = [];
+    }
+    expect(deviation(await logits(), outputs.logits_after!.data as Float32Array)).toBeLessThan(1e-3);
+
+    const saved = join(scratch, `${family}-${name}-saved`);
+    await engine.call("saveAdapter", { model, adapter: ref(name), folder: saved });
+    const before = await logits();
+    await engine.call("loadAdapter", { model, adapter: ref(`${name}-again`), folder: saved });
+    const again = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
+    expect(again.data).toEqual(before);
+
+    await engine.call("mergeAdapter", { model, adapter: ref(`${name}-again`) });
+    const merged = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
+    expect(deviation(merged.data, before)).toBeLessThan(1e-4);
+    expect(deviation(merged.data, outputs.merged_logits_after!.data as Float32Array)).toBeLessThan(1e-3);
+
+    const folder = join(scratch, `${family}-${name}-merged`);
+    await engine.call("saveModel", { model, adapter: ref(name), folder, maxShardBytes: 500_000 });
+    const reloaded = await loadModel(engine, folder);
+    const alone = await engine.call("logits", { model: reloaded.key, inputIds, adapter: null });
+    expect(deviation(alone.data, before)).toBeLessThan(1e-4);
+    await engine.call("unload", { model: reloaded.key });
+  });
+
+  it("answers with the base and several adapters in one batch as it does one by one", async () => {
+    await engine.call("createAdapter", {
+      model,
+      adapter: ref("fresh"),
+      config: { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["dense"] },
+      seed: 1,
+    });
+    const ids = expected.greedy[0]!.prompt;
+    const options = { maxNewTokens: 12, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+    const adapters = [null, ref("lora-qkv"), ref("fresh"), ref("lora-all"), ref("lora-qkv-again")];
+    const ask = async (rows: typeof adapters): Promise<number[][]> => {
+      const answers: number[][] = rows.map(() => []);
+      const asked = rows.map((adapter) => ({ ids, adapter }));
+      for await (const event of engine.stream("generate", { model, rows: asked, options })) {
+        if (event.type === "token") answers[event.row]?.push(event.token);
+      }
+      return answers;
+    };
+    const together = await ask(adapters);
+    for (const [i, adapter] of adapters.entries()) expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
+    expect(together[0]).toEqual(expected.greedy[0]!.tokens.slice(0, 12));
+    expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
+    expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);
+    expect(together[4], "merged = adapted").toEqual(together[1]);
+  });
+
+  it("finds adapters on disk when another engine loads the model", async () => {
+    const other = new LocalEngine();
+    const again = await loadModel(other, join(scratch, family));
+    await engine.call("writeAdapter", { model, adapter: ref("fresh"), tensors: {} });
+    const names = (await other.call("adapters", { model: again.key, owner: "test" })).map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["lora-qkv", "lora-all", "fresh"]));
+    expect(await other.call("adapters", { model: again.key, owner: "somebody else" })).toEqual([]);
+    await other.close();
+  });
+});
