@@ -99,7 +99,6 @@ function startRuntime(folder: RuntimeFolder): void {
   const log = openSync(folder.log, "a", 0o600);
   try {
     const child = spawn(process.execPath, [fileURLToPath(entryPoint("runtime-main"))], {
-      cwd: folder.path,
       detached: true,
       env: { ...process.env, GLMLAB_RUNTIME_DIR: folder.path },
       stdio: ["ignore", log, log],

@@ -1,4 +1,5 @@
 /** @file `glmlab runtime start|status|stop|logs`: the runtime as a command, in the foreground or asked from outside. */
+import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { type Holder, isAlive, lockHolder } from "./lock.ts";
@@ -49,6 +50,8 @@ export async function runRuntimeCli(args: readonly string[]): Promise<number> {
 async function start(folder: RuntimeFolder): Promise<number> {
   // Native libraries are loaded only by the process that becomes the runtime.
   const { Runtime, IDLE_SECONDS } = await import("./server.ts");
+  // Threads share the working folder and onnxruntime finds weights relative to it (ort.ts): it must not be anybody's.
+  process.chdir(parse(folder.path).root);
   const idleSeconds = seconds(process.env.GLMLAB_RUNTIME_IDLE, IDLE_SECONDS);
   rotateLog(folder.log);
   const file = fileLog(folder.log);

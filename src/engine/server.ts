@@ -113,6 +113,7 @@ export class Runtime {
     clearTimeout(this.#idle);
     this.#options.log(`ends: ${reason}`);
     await this.#server?.close();
+    rmSync(this.#options.folder.socket, { force: true });
     await Promise.race([this.#pool.close(), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS).unref())]);
     this.#end(reason);
   }

@@ -4,6 +4,7 @@
  * An empty frame is a heartbeat: sent while the connection lasts, answered at once by a runtime that lives. This runs
  * in a thread of its own (link-worker.ts), so a busy notebook cell never makes its connection look dead.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
@@ -14,10 +15,14 @@ export const BEAT_MS = 1000;
 /** So many heartbeats without any sign of life mean that the other side is gone. */
 export const MISSED_BEATS = 10;
 
+/** Turns of the event loop until the native parts of a closed socket are gone. */
+const CLOSING_TURNS = 3;
+
 export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   readonly #socket: Dealer;
   readonly #beat: NodeJS.Timeout;
   #outbox: Promise<void> = Promise.resolve();
+  #inbox: Promise<void> = Promise.resolve();
   #listener: Listener<ServerMessage> | undefined;
   #missed = 0;
   #connected = false;
@@ -40,17 +45,24 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
 
   open(listener: Listener<ServerMessage>): void {
     this.#listener = listener;
-    void this.#receive(listener);
+    this.#inbox = this.#receive(listener);
   }
 
   /** The thread lives as long as its connection does. */
   attend(): void {}
 
-  /** Settles when what was sent last ("bye") has left and the socket is closed. */
+  /**
+   * Settles when what was sent last ("bye") has left, the socket is closed, and its native parts have had their turns
+   * to go: a thread that ends before aborts the process.
+   */
   async close(): Promise<void> {
     this.#stop();
     await this.#outbox;
+    // On its own it would end some time later, when ZeroMQ gets round to it.
+    this.#socket.events.close();
     this.#socket.close();
+    await this.#inbox;
+    for (let turns = 0; turns < CLOSING_TURNS; turns++) await turn();
   }
 
   async #receive(listener: Listener<ServerMessage>): Promise<void> {

@@ -1,0 +1,40 @@
+/** @file The contract suite against the engine that computes, in this process, in a worker thread, and in a runtime. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, vi } from "vitest";
+import { ensureBuilt } from "../../scripts/build.ts";
+import { connectRuntime } from "../../src/engine/connect.ts";
+import type { Engine, LoadParams } from "../../src/engine/engine.ts";
+import { runtimeFolder } from "../../src/engine/folder.ts";
+import { LastingEngine } from "../../src/engine/lasting.ts";
+import { LocalEngine } from "../../src/engine/local.ts";
+import { stopRuntime } from "../../src/engine/runtime-cli.ts";
+import { writeSmallModel } from "../small-model.ts";
+import { engineContract, type Subject } from "./contract.ts";
+
+let folder: string;
+
+beforeAll(async () => {
+  await ensureBuilt();
+  folder = await mkdtemp(join(tmpdir(), "glm-"));
+  vi.stubEnv("GLMLAB_DATA", join(folder, "data"));
+  vi.stubEnv("GLMLAB_CACHE", join(folder, "cache"));
+  vi.stubEnv("GLMLAB_RUNTIME_DIR", join(folder, "run"));
+  await writeSmallModel(join(folder, "model"));
+}, 120_000);
+
+afterAll(async () => {
+  await stopRuntime(runtimeFolder());
+  await rm(folder, { recursive: true, force: true });
+  vi.unstubAllEnvs();
+});
+
+engineContract("local", async () => subject(new LocalEngine()));
+engineContract("in a runtime", async () => subject(await connectRuntime()));
+engineContract("lasting, in a runtime", async () => subject(new LastingEngine(() => connectRuntime())));
+
+function subject(engine: Engine): Subject {
+  const load: LoadParams = { name: join(folder, "model"), device: "cpu", precision: "exact" };
+  return { engine, load, close: () => engine.close() };
+}

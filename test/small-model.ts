@@ -1,0 +1,49 @@
+/** @file A checkpoint small enough for any test: ChatGLM2's layout, random weights, the tokenizer of tiny. */
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readConfig } from "../src/models/config.ts";
+import { glmParameters } from "../src/models/glm.ts";
+import { randomStream } from "../src/random.ts";
+import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { packageFolder } from "../src/version.ts";
+import { sourcesOf, writeSafetensors } from "../src/weights/safetensors.ts";
+
+/** Rows of the embedding table: room for every id of tiny's tokenizer. */
+const VOCABULARY = 4160;
+
+const json = {
+  model_type: "chatglm",
+  num_layers: 2,
+  hidden_size: 32,
+  ffn_hidden_size: 48,
+  kv_channels: 8,
+  num_attention_heads: 4,
+  multi_query_attention: true,
+  multi_query_group_num: 2,
+  padded_vocab_size: VOCABULARY,
+  seq_length: 256,
+  layernorm_epsilon: 1e-5,
+  rmsnorm: true,
+  add_qkv_bias: true,
+  add_bias_linear: false,
+  post_layer_norm: true,
+  apply_residual_connection_post_layernorm: false,
+  original_rope: true,
+  tie_word_embeddings: false,
+};
+
+/** Writes the checkpoint into a folder, which is made when there is none. The same seed gives the same weights. */
+export async function writeSmallModel(folder: string, seed = 0): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "config.json"), JSON.stringify(json));
+  await copyFile(join(packageFolder, "models", "tiny", "tokenizer.model"), join(folder, "tokenizer.model"));
+  const tensors: Record<string, Tensor> = {};
+  for (const { name, shape } of glmParameters(readConfig(json, "the small model"))) {
+    const random = randomStream(seed, name);
+    const isNorm = name.includes("norm");
+    const values = Float32Array.from({ length: sizeOf(shape) }, () => (isNorm ? 1 : 0) + 0.3 * random.normal());
+    tensors[name] = tensor("float32", shape, values);
+  }
+  await writeSafetensors(join(folder, "model.safetensors"), sourcesOf(tensors));
+  return folder;
+}
