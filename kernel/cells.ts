@@ -1,0 +1,191 @@
+/**
+ * @file TypeScript cells as the kernel's language, and the map of this half of the kernel:
+ *
+ *   cell --magics/expand--> TypeScript --compiler.ts (tslab.ts, commonjs.ts)--> function --executor.ts--> value or error
+ *          sourcemap.ts and traceback.ts lead errors back the whole way; timers.ts ends what an interrupted cell awaits
+ */
+import { setMaxListeners } from "node:events";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { Expansion } from "../magics/expand.ts";
+import { ambient, withAmbient } from "../src/ambient.ts";
+import { toBundle } from "./bundle.ts";
+import { writeCaches } from "./compilecache.ts";
+import { Compiler } from "./compiler.ts";
+import { Executor } from "./executor.ts";
+import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
+import { DECLARATIONS, notebookVariables } from "./prelude.ts";
+import { ModuleResolver } from "./resolve.ts";
+import { placeOf, SourceMaps } from "./sourcemap.ts";
+import { completeSpecifier } from "./specifiers.ts";
+import {
+  complaintsFailure,
+  type Failure,
+  failureAt,
+  failureOf,
+  installStackTraces,
+  interruption,
+  placeOfError,
+} from "./traceback.ts";
+import { tslabModule } from "./tslab.ts";
+
+export interface LanguageOptions {
+  /** The notebook's folder: its imports start here. Default: the process's. */
+  readonly cwd?: string;
+  /** Identifies the notebook to what its cells call. */
+  readonly notebook?: string;
+}
+
+/** Milliseconds that an interrupted cell has to end by itself, its `finally` blocks included. */
+const GRACE = 300;
+/** Milliseconds of idleness after which the kernel prepares for the first cell, and later for its next start. */
+const IDLE = { warm: 20, cache: 3000 };
+
+type Magics = Awaited<ReturnType<typeof loadMagics>>;
+
+/**
+ * Loads TypeScript and is ready for cells: the better part of a second, mostly synchronous. Call it once a process:
+ * it takes over `Error.prepareStackTrace`.
+ */
+export async function createLanguage(options: LanguageOptions = {}): Promise<Language> {
+  const modules = new ModuleResolver(options.cwd ?? process.cwd());
+  const compiler = new Compiler({
+    cwd: modules.cwd,
+    lookups: (specifier, importer) => modules.lookups(specifier, importer),
+  });
+  const magics = await loadMagics(); // after the compiler, whose TypeScript they use too
+  const language = new Cells(modules, compiler, magics, options.notebook);
+  setTimeout(() => language.warm(), IDLE.warm).unref();
+  setTimeout(writeCaches, IDLE.cache).unref();
+  return language;
+}
+
+async function loadMagics() {
+  const [{ expand }, { completeMagic }, { inspectMagic }, { MagicError }] = await Promise.all([
+    import("../magics/expand.ts"),
+    import("../magics/complete.ts"),
+    import("../magics/inspect.ts"),
+    import("../magics/error.ts"),
+  ]);
+  return { expand, completeMagic, inspectMagic, MagicError };
+}
+
+class Cells implements Language {
+  readonly #modules: ModuleResolver;
+  readonly #compiler: Compiler;
+  readonly #magics: Magics;
+  readonly #notebook: string | undefined;
+  readonly #maps = new SourceMaps();
+  readonly #contexts = new WeakMap<AbortSignal, CellContext>();
+  readonly #executor: Executor;
+  #declarations = DECLARATIONS;
+  #used = false;
+
+  constructor(modules: ModuleResolver, compiler: Compiler, magics: Magics, notebook: string | undefined) {
+    this.#modules = modules;
+    this.#compiler = compiler;
+    this.#magics = magics;
+    this.#notebook = notebook;
+    const variables = notebookVariables((signal) => this.#contexts.get(signal));
+    this.#executor = new Executor({ modules, maps: this.#maps, tslab: () => tslabModule(display) }, variables);
+    installStackTraces(this.#maps);
+  }
+
+  /** Compiles a cell that nobody sees, unless somebody was faster: the first compilation is the slowest. */
+  warm(): void {
+    if (!this.#used) this.#compiler.compile(this.#declarations, "console.log(await 1)");
+  }
+
+  execute(code: string, context: CellContext): Promise<CellOutcome> {
+    const { signal, frontend } = context;
+    this.#used = true;
+    this.#contexts.set(signal, context);
+    setMaxListeners(0, signal); // whatever a cell starts may listen to it
+    const notebook = this.#notebook === undefined ? {} : { notebook: this.#notebook };
+    return new Promise((resolve) => {
+      let patience: NodeJS.Timeout | undefined;
+      const end = (outcome: CellOutcome): void => {
+        clearTimeout(patience);
+        signal.removeEventListener("abort", interrupt);
+        resolve(outcome);
+      };
+      // A cell that was terminated, or that waits for what never comes, does not settle: then this ends it.
+      const interrupt = (): void => {
+        patience = setTimeout(() => end(interruption()), GRACE);
+      };
+      signal.addEventListener("abort", interrupt);
+      if (signal.aborted) return end(interruption());
+      // In a turn of its own: a termination would otherwise take our caller with it.
+      const cell = Promise.resolve().then(() =>
+        withAmbient({ ...ambient(), ...notebook, signal, frontend }, () => this.#run(code, context)),
+      );
+      cell.then(
+        (outcome) => end(signal.aborted ? interruption() : outcome),
+        (error: unknown) => end(signal.aborted ? interruption(placeOfError(error)) : failureOf(error)),
+      );
+    });
+  }
+
+  async #run(code: string, { executionCount }: CellContext): Promise<CellOutcome> {
+    const name = `Cell [${executionCount}]`;
+    const expansion = this.#expand(code, name);
+    if ("status" in expansion) return expansion;
+    const origin = { name, text: code, expanded: expansion.code, map: expansion.map };
+    const compiled = this.#compiler.compile(this.#declarations, expansion.code);
+    if ("complaints" in compiled) return complaintsFailure(compiled.complaints, origin, this.#modules.cwd);
+    // Also if it fails: later cells may use what it came to assign.
+    this.#declarations = compiled.cell.declarations;
+    const value = await this.#executor.run(compiled.cell, origin);
+    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+  }
+
+  complete(code: string, cursor: number): Completion {
+    const magic = this.#magics.completeMagic(code, cursor);
+    if (magic) return { matches: [...magic.matches], start: magic.start, end: magic.end };
+    const specifier = completeSpecifier(code, cursor, this.#modules.cwd);
+    if (specifier) return specifier;
+    const { code: expanded, map, toExpanded } = this.#expandLeniently(code);
+    const { matches, start, end } = this.#compiler.complete(this.#declarations, expanded, toExpanded(cursor));
+    const from = Math.min(map(start), cursor);
+    const typed = code.slice(from, cursor);
+    const shown = matches.filter((match) => typed.startsWith("_") || !match.startsWith("__"));
+    return { matches: shown, start: from, end: Math.max(map(end), cursor) };
+  }
+
+  inspect(code: string, cursor: number, _detail: 0 | 1): ReturnType<Language["inspect"]> {
+    const magic = this.#magics.inspectMagic(code, cursor);
+    if (magic) return magic;
+    const { code: expanded, toExpanded } = this.#expandLeniently(code);
+    const ask = (offset: number) => this.#compiler.inspect(this.#declarations, expanded, toExpanded(offset));
+    // Front ends ask with the cursor after the name or after the parenthesis that calls it.
+    const before = /[\w$]\s*\(?\s*$/.exec(code.slice(0, cursor));
+    return ask(cursor) ?? (before ? ask(before.index) : undefined);
+  }
+
+  isComplete(code: string): Completeness {
+    if (/^\s*%%/.test(code)) return { status: "complete" };
+    return this.#compiler.isComplete(this.#expandLeniently(code).code);
+  }
+
+  #expand(code: string, name: string): Expansion | Failure {
+    try {
+      return this.#magics.expand(code, { declared: (variable) => Object.hasOwn(this.#executor.variables, variable) });
+    } catch (error) {
+      if (!(error instanceof this.#magics.MagicError)) throw error;
+      return failureAt(error, placeOf({ name, text: code, map: (offset) => offset }, error.offset), error.length);
+    }
+  }
+
+  /** The cell as it is where its magics are not well written (yet). */
+  #expandLeniently(code: string): Expansion {
+    const expansion = this.#expand(code, "");
+    if (!("status" in expansion)) return expansion;
+    return { code, isMagic: false, map: (offset) => offset, toExpanded: (offset) => offset };
+  }
+}
+
+/** Where tslab's own display functions write. */
+function display(bundle: Record<string, unknown>, id: string | undefined, isUpdate: boolean): void {
+  const { frontend } = ambient();
+  if (isUpdate && id !== undefined) frontend?.update(id, bundle);
+  else frontend?.display(bundle, id === undefined ? {} : { id });
+}

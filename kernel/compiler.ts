@@ -1,0 +1,130 @@
+/** @file Compiles cells and answers questions about them: the notebook's view of TypeScript. */
+
+import type { MimeBundle } from "../src/ambient.ts";
+import { type FunctionBody, toFunctionBody } from "./commonjs.ts";
+import { documentationAt } from "./documentation.ts";
+import type { Completeness, Completion } from "./language.ts";
+import { uninterruptible } from "./terminate.ts";
+import { type ConverterOptions, type Diagnostic, type LoadedConverter, loadConverter, type ts } from "./tslab.ts";
+
+/** A cell, or a local file that it imports, ready to run. */
+export interface CompiledModule extends FunctionBody {
+  /** The ES module that tslab made, with its source map inline. */
+  readonly module: string;
+}
+
+export interface CompiledCell extends CompiledModule {
+  /** Declarations of all the notebook's variables after this cell: to be given to the next one. */
+  readonly declarations: string;
+  /** The variable that holds the value of the last expression. */
+  readonly result?: string;
+  /** Local files that are new or have changed, by the path of their JavaScript. */
+  readonly files: ReadonlyMap<string, CompiledModule>;
+}
+
+/** What is wrong with a cell, or with a local file: then `file` is its path relative to the notebook. */
+export interface Complaint {
+  readonly code: number;
+  readonly message: string;
+  readonly file?: string;
+  /** Counts from 1. */
+  readonly line: number;
+  /** Counts from 0. */
+  readonly column: number;
+  /** UTF-16 units; 0 when it goes over a line's end. */
+  readonly length: number;
+}
+
+export type Compilation = { readonly cell: CompiledCell } | { readonly complaints: readonly Complaint[] };
+
+export class Compiler {
+  readonly #loaded: LoadedConverter;
+
+  /** Takes the better part of a second. */
+  constructor(options: ConverterOptions) {
+    this.#loaded = loadConverter(options);
+  }
+
+  /** `declarations` are those of the cells before. */
+  compile(declarations: string, code: string): Compilation {
+    return uninterruptible(() => this.#compile(declarations, code));
+  }
+
+  #compile(declarations: string, code: string): Compilation {
+    const { ts, converter, refresh, takeOutside } = this.#loaded;
+    refresh();
+    const { diagnostics, output, declOutput, lastExpressionVar, sideOutputs } = converter.convert(
+      declarations,
+      withoutExports(ts, code),
+    );
+    const outside = takeOutside();
+    if (diagnostics.length > 0) {
+      return { complaints: diagnostics.map(toComplaint) };
+    }
+    const toModule = (module: string): CompiledModule => ({ module, ...toFunctionBody(ts, module) });
+    const files = new Map<string, CompiledModule>();
+    for (const { path, data } of sideOutputs ?? []) files.set(path, toModule(data));
+    for (const [path, data] of outside) files.set(path, toModule(data));
+    const result = lastExpressionVar === undefined ? {} : { result: lastExpressionVar };
+    return { cell: { ...toModule(output ?? ""), declarations: declOutput ?? "", files, ...result } };
+  }
+
+  complete(declarations: string, code: string, cursor: number): Completion {
+    return uninterruptible(() => {
+      this.#loaded.refresh();
+      const { candidates, start, end } = this.#loaded.converter.complete(declarations, code, cursor);
+      return { matches: candidates, start, end };
+    });
+  }
+
+  /** The type of what is at the cursor and what its author says about it. */
+  inspect(declarations: string, code: string, cursor: number): MimeBundle | undefined {
+    return uninterruptible(() => {
+      const { ts, converter, refresh, program } = this.#loaded;
+      refresh();
+      const info: ts.QuickInfo | undefined = converter.inspect(declarations, code, cursor);
+      if (!info?.displayParts?.length) return undefined;
+      const signature = info.displayParts.map((part) => part.text).join("");
+      const documentation = ownDocumentation(info) || documentationAt(ts, program(), info.textSpan.start);
+      const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n${documentation}`;
+      return {
+        "text/plain": documentation ? `${signature}\n\n${documentation}` : signature,
+        "text/markdown": markdown,
+      };
+    });
+  }
+
+  isComplete(code: string): Completeness {
+    const { completed, indent } = this.#loaded.isCompleteCode(code);
+    return completed ? { status: "complete" } : { status: "incomplete", indent: indent ?? "" };
+  }
+}
+
+function toComplaint({ code, messageText, fileName, start, end }: Diagnostic): Complaint {
+  const length = end.line === start.line ? end.character - start.character : 0;
+  const file = fileName === undefined ? {} : { file: fileName };
+  return { code, message: messageText, line: start.line + 1, column: start.character, length, ...file };
+}
+
+function ownDocumentation({ documentation, tags }: ts.QuickInfo): string {
+  const texts = (parts: readonly ts.SymbolDisplayPart[] | undefined): string =>
+    (parts ?? []).map((part) => part.text).join("");
+  const lines = [texts(documentation), ...(tags ?? []).map((tag) => `@${tag.name} ${texts(tag.text)}`)];
+  return lines.filter((line) => line !== "").join("\n\n");
+}
+
+/** Blanks `export` before declarations: every variable of a cell is exported anyhow, and pasted code often has it. */
+function withoutExports(ts: LoadedConverter["ts"], code: string): string {
+  if (!code.includes("export")) return code;
+  const file = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.ES2022);
+  let blanked = code;
+  for (const statement of file.statements) {
+    const modifiers = ts.canHaveModifiers(statement) ? (ts.getModifiers(statement) ?? []) : [];
+    if (modifiers.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)) continue;
+    const keyword = modifiers.find(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+    if (keyword)
+      blanked =
+        blanked.slice(0, keyword.end - "export".length) + " ".repeat("export".length) + blanked.slice(keyword.end);
+  }
+  return blanked;
+}

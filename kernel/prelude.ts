@@ -1,0 +1,32 @@
+/** @file What every notebook has from the start: asking the user, and showing a value in the middle of a cell. */
+import { ambient } from "../src/ambient.ts";
+import { toBundle } from "./bundle.ts";
+import type { CellContext } from "./language.ts";
+
+/** For the compiler, in the form of declarations that cells before the first one would have left behind. */
+export const DECLARATIONS: string = `
+/** Asks the user for a line of text. */
+declare function input(prompt?: string, options?: { password?: boolean }): Promise<string>;
+/** Shows a value below the cell, as the result of a cell is shown. */
+declare function display(value: unknown): Promise<void>;
+`;
+
+/** The same for the executor. `contextOf` finds the cell that a signal belongs to. */
+export function notebookVariables(
+  contextOf: (signal: AbortSignal) => CellContext | undefined,
+): Record<string, unknown> {
+  return {
+    input(prompt = "", options?: { password?: boolean }): Promise<string> {
+      const { signal } = ambient();
+      const context = signal && contextOf(signal);
+      if (!context) throw new Error("input() asks in the cell that calls it, but this code belongs to no cell.");
+      return context.input(prompt, options);
+    },
+    async display(value: unknown): Promise<void> {
+      const bundle = await toBundle(value);
+      const { frontend } = ambient();
+      if (frontend) frontend.display(bundle);
+      else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
+    },
+  };
+}

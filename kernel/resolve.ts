@@ -1,0 +1,136 @@
+/** @file Finds the modules that cells import: at compile time for their types, at run time for themselves. */
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire, isBuiltin } from "node:module";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { constants, runInThisContext } from "node:vm";
+
+type Namespace = Record<string, unknown>;
+
+/** Where to look for a specifier: as if the file, which need not exist, imported it. */
+export type Lookup = readonly [specifier: string, importer: string];
+
+export class ModuleResolver {
+  /** The notebook's folder. */
+  readonly cwd: string;
+  /** Like the `require` of a file in the notebook's folder. */
+  readonly require: NodeJS.Require;
+  readonly #root = packageRoot();
+  readonly #globals = globalFolders();
+
+  constructor(cwd: string) {
+    this.cwd = cwd;
+    this.require = createRequire(join(cwd, "notebook.cjs"));
+  }
+
+  /** For the compiler: glmlab and tslab come with the kernel; other packages from the importer's folder, else global ones. */
+  lookups(specifier: string, importer: string): readonly Lookup[] {
+    if (isBuiltin(specifier)) return [];
+    if (isOurs(specifier)) return [[specifier, join(this.#root, "kernel.ts")]];
+    const own: Lookup = [specifier, importer];
+    if (!isBare(specifier) || importer.includes("/node_modules/")) return [own];
+    const global = this.#globals.map((folder): Lookup => {
+      return basename(folder) === "node_modules"
+        ? [specifier, join(dirname(folder), "x.ts")]
+        : [`./${specifier}`, join(folder, "x.ts")];
+    });
+    return [own, ...global];
+  }
+
+  /**
+   * Imports as an ES module in `folder` would. `glmlab` is the very instance that the kernel itself uses.
+   * Throws what Node's import() throws; ERR_MODULE_NOT_FOUND names the notebook's folder.
+   */
+  async import(specifier: string, folder: string = this.cwd): Promise<Namespace> {
+    if (isOurs(specifier)) return importFrom(this.#root, specifier);
+    if (!isBare(specifier)) {
+      const file = specifier.startsWith("file:") ? fileURLToPath(specifier) : resolve(folder, specifier);
+      return file.endsWith(".json") ? { default: this.require(file) } : importFrom(folder, pathToFileURL(file).href);
+    }
+    try {
+      return this.#withNames(specifier, folder, await importFrom(folder, specifier));
+    } catch (error) {
+      const elsewhere = isNotFound(error, specifier) ? this.#findGlobal(specifier) : undefined;
+      if (elsewhere === undefined) throw error;
+      return this.#withNames(elsewhere, folder, await importFrom(folder, pathToFileURL(elsewhere).href));
+    }
+  }
+
+  #findGlobal(specifier: string): string | undefined {
+    for (const folder of this.#globals) {
+      try {
+        return createRequire(join(folder, "x.cjs")).resolve(
+          basename(folder) === "node_modules" ? specifier : `./${specifier}`,
+        );
+      } catch {
+        // not in this folder
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Node finds the export names of a CommonJS module by a heuristic; TypeScript's types know them all. So a CommonJS
+   * module is given to cells as TypeScript understands it: its properties, and itself (or its `default`) as default.
+   */
+  #withNames(specifier: string, folder: string, namespace: Namespace): Namespace {
+    const exports = namespace.default;
+    if (isBuiltin(specifier) || exports === null || (typeof exports !== "object" && typeof exports !== "function"))
+      return namespace;
+    const require = createRequire(join(folder, "x.cjs"));
+    try {
+      if (require.cache[require.resolve(specifier)]?.exports !== exports) return namespace;
+    } catch {
+      return namespace; // a package for import() only
+    }
+    const properties = exports as Namespace;
+    if (properties.__esModule) return properties;
+    if (Object.keys(properties).every((name) => name in namespace)) return namespace;
+    return { ...properties, default: properties };
+  }
+}
+
+/** glmlab's own folder: what `package.json` says about its exports is found there. */
+export function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const file = join(folder, "package.json");
+    if (existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { name?: string }).name === "glmlab")
+      return folder;
+    if (folder === dirname(folder))
+      throw new Error(`glmlab's package.json is in none of the folders above ${import.meta.url}.`);
+  }
+}
+
+function isOurs(specifier: string): boolean {
+  return specifier === "tslab" || specifier === "glmlab" || specifier.startsWith("glmlab/");
+}
+
+function isBare(specifier: string): boolean {
+  return !/^(\.\.?(\/|$)|\/|file:|[A-Za-z]:[\\/])/.test(specifier);
+}
+
+/** Folders that `npm install --global` and NODE_PATH name, nearest first. */
+function globalFolders(): readonly string[] {
+  const named = (process.env.NODE_PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  const prefix = dirname(process.execPath);
+  const npm = process.platform === "win32" ? join(prefix, "node_modules") : join(prefix, "..", "lib", "node_modules");
+  return [...named.map((folder) => resolve(folder)), npm];
+}
+
+function isNotFound(error: unknown, specifier: string): boolean {
+  if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") return false;
+  const name = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+  return error.message.includes(`'${name}'`); // and not a module that the found one imports
+}
+
+/** Node's own import(), seen from a folder of our choice. */
+function importFrom(folder: string, specifier: string): Promise<Namespace> {
+  const load = runInThisContext("(specifier) => import(specifier)", {
+    filename: join(folder, "notebook.mjs"),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  }) as (specifier: string) => Promise<Namespace>;
+  return load(specifier);
+}

@@ -1,0 +1,257 @@
+/** @file The only user of tslab: its converter with TypeScript inside, adjusted so that cells compile in any folder. */
+import { createRequire } from "node:module";
+import { dirname, isAbsolute, join } from "node:path";
+import type ts from "@tslab/typescript-for-tslab";
+import type { Converter, ConvertResult } from "tslab/dist/converter.js";
+import { requireCached } from "./compilecache.ts";
+import type { Lookup } from "./resolve.ts";
+import { LocalFiles, withoutComments } from "./sourcefiles.ts";
+
+export type { ts };
+export type TypeScript = typeof ts;
+export type { CompletionInfo, Diagnostic } from "tslab/dist/converter.js";
+export type { Converter, ConvertResult };
+
+const require = createRequire(import.meta.url);
+const tslabFolder = dirname(require.resolve("tslab/package.json"));
+const requireFromTslab = createRequire(join(tslabFolder, "package.json"));
+
+export interface ConverterOptions {
+  /** The notebook's folder: relative imports and its node_modules start here. */
+  readonly cwd: string;
+  /** Where to look for a specifier, in order. */
+  lookups(specifier: string, importer: string): readonly Lookup[];
+}
+
+export interface LoadedConverter {
+  readonly ts: TypeScript;
+  readonly converter: Converter;
+  readonly isCompleteCode: (code: string) => { completed: boolean; indent?: string };
+  /** The program of the last conversion, completion or inspection. */
+  program(): ts.Program;
+  /** Tells the converter which local files changed; call it before each conversion. */
+  refresh(): void;
+  /** JavaScript of files above the notebook's folder, which the converter itself cannot emit: path to text. */
+  takeOutside(): Map<string, string>;
+}
+
+/**
+ * Loads TypeScript and creates a converter: most of a kernel's cold start, all of it synchronous. Its convert() returns
+ * both JavaScript outputs as ES modules with an inline source map, one step before where the original stops.
+ */
+export function loadConverter(options: ConverterOptions): LoadedConverter {
+  const typescriptFile = requireFromTslab.resolve("@tslab/typescript-for-tslab");
+  const typescript = requireCached(typescriptFile) as TypeScript;
+  const files = new LocalFiles();
+  const outside = new Map<string, string>();
+  let program: ts.Program | undefined;
+  const created = (builder: Builder): Builder => {
+    program = builder.getProgram();
+    return emitting(typescript, builder, outside);
+  };
+  const module = requireFromTslab.cache[typescriptFile] as NodeJS.Module;
+  module.exports = adjusted(typescript, options, files, created);
+  const converterFile = requireFromTslab.resolve("./dist/converter.js");
+  delete requireFromTslab.cache[converterFile]; // a second converter must see its own adjusted TypeScript
+  try {
+    const { createConverter, isCompleteCode } = requireFromTslab(
+      converterFile,
+    ) as typeof import("tslab/dist/converter.js");
+    return {
+      ts: typescript,
+      converter: createConverter(),
+      isCompleteCode,
+      program: () => program as ts.Program,
+      refresh: () => files.refresh(),
+      takeOutside: () => {
+        const taken = new Map(outside);
+        outside.clear();
+        return taken;
+      },
+    };
+  } finally {
+    module.exports = typescript;
+  }
+}
+
+/** tslab's own module, for cells that import it; its display functions call `write`. */
+export function tslabModule(
+  write: (bundle: Record<string, unknown>, id: string | undefined, update: boolean) => void,
+): Record<string, unknown> {
+  const api = requireFromTslab("./dist/public.js") as Record<string, unknown>;
+  const jupyter = requireFromTslab("./dist/jupyter.js") as typeof import("tslab/dist/jupyter.js");
+  Object.assign(jupyter, {
+    lastWriteDisplayData: ((content, update) => {
+      write(content.data, content.transient.display_id, update ?? false);
+    }) satisfies typeof jupyter.lastWriteDisplayData,
+  });
+  return api;
+}
+
+/**
+ * A copy of TypeScript's API in which the few functions that tslab calls to set itself up do what a notebook needs.
+ * (The properties of the original cannot be redefined.)
+ */
+function adjusted(
+  ts: TypeScript,
+  options: ConverterOptions,
+  files: LocalFiles,
+  created: (builder: Builder) => Builder,
+): TypeScript {
+  const system: ts.System = {
+    ...ts.sys,
+    getCurrentDirectory: () => options.cwd,
+    readFile: (path, encoding) => withoutComments(path, ts.sys.readFile(path, encoding)),
+    watchFile: (path, callback) => files.watch(path, callback),
+    watchDirectory: () => ({ close: () => {} }),
+  };
+  const api: Partial<Internals> = {
+    sys: system,
+    createWatchCompilerHost: (roots, compilerOptions, system, createProgram, report, reportWatch) => {
+      const host = ts.createWatchCompilerHost(
+        roots,
+        { ...compilerOptions, ...compilerSettings(ts) },
+        withPlainNames(ts, system),
+        createProgram,
+        report,
+        reportWatch,
+      );
+      return Object.assign(host, moduleResolution(ts, options));
+    },
+    createWatchProgram: (host) => {
+      const tell = host.afterProgramCreate;
+      host.afterProgramCreate = (builder) => tell?.(created(builder));
+      return ts.createWatchProgram(host);
+    },
+    getPreEmitDiagnosticsOfFiles: (program, sources) =>
+      (ts as Internals).getPreEmitDiagnosticsOfFiles(program, sources).filter(({ code }) => !isAboutDeclarations(code)),
+    // tslab's second pass, to CommonJS: ours follows later and keeps its source map.
+    transpileModule: (javascript) => ({ outputText: javascript }),
+  };
+  return { ...ts, ...api } as TypeScript;
+}
+
+type Builder = ts.EmitAndSemanticDiagnosticsBuilderProgram;
+
+/** What tslab calls, with its watch functions narrowed to the overload it uses and a function that only its fork has. */
+type Internals = Omit<TypeScript, "createWatchCompilerHost" | "createWatchProgram"> & {
+  createWatchCompilerHost(
+    roots: string[],
+    options: ts.CompilerOptions,
+    system: ts.System,
+    createProgram?: ts.CreateProgram<Builder>,
+    report?: ts.DiagnosticReporter,
+    reportWatch?: ts.WatchStatusReporter,
+  ): ts.WatchCompilerHostOfFilesAndCompilerOptions<Builder>;
+  createWatchProgram(
+    host: ts.WatchCompilerHostOfFilesAndCompilerOptions<Builder>,
+  ): ts.WatchOfFilesAndCompilerOptions<Builder>;
+  getPreEmitDiagnosticsOfFiles(program: ts.Program, files: readonly ts.SourceFile[]): readonly ts.Diagnostic[];
+};
+
+function compilerSettings(ts: TypeScript): ts.CompilerOptions {
+  return {
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    allowImportingTsExtensions: true,
+    inlineSourceMap: true,
+    lib: ["lib.es2023.d.ts"],
+    // tslab depends on @types/node but looks for it in its own node_modules only, from where npm hoists it away.
+    typeRoots: [dirname(dirname(requireFromTslab.resolve("@types/node/package.json")))],
+    types: ["node"],
+  };
+}
+
+/**
+ * tslab exports a cell's variables by the names that TypeScript's tables have for them, where `__x` is `___x`.
+ * Here the names in that last line of a cell are put right.
+ */
+function withPlainNames(ts: TypeScript, system: ts.System): ts.System {
+  return Object.assign(Object.create(system) as ts.System, {
+    readFile(path: string, encoding?: string): string | undefined {
+      const text = system.readFile(path, encoding);
+      if (!path.endsWith("/__tslab__.ts")) return text;
+      return text?.replace(/\nexport \{[\w$, ]*\}$/, (list) => {
+        return list.replace(/[\w$]+/g, (name) => ts.unescapeLeadingUnderscores(name as ts.__String));
+      });
+    },
+  });
+}
+
+/** Resolves specifiers from the importing file first, then from wherever else the kernel would find them at run time. */
+function moduleResolution(ts: TypeScript, options: ConverterOptions): Partial<ts.WatchCompilerHost<ts.BuilderProgram>> {
+  return {
+    resolveModuleNameLiterals(literals, containingFile, redirect, compilerOptions) {
+      const host = this as ts.ModuleResolutionHost;
+      return literals.map(({ text }) => {
+        for (const [name, importer] of options.lookups(text, containingFile)) {
+          const found = ts.resolveModuleName(name, importer, compilerOptions, host, undefined, redirect);
+          if (found.resolvedModule) return found;
+        }
+        return { resolvedModule: undefined };
+      });
+    },
+    hasInvalidatedResolutions: () => false, // files that did not change keep what they resolved; cells always change
+  };
+}
+
+/**
+ * A builder whose emit() writes a cell's declarations also when a type "cannot be named" (it becomes `any` there), and
+ * that keeps the output of files above the notebook's folder away from tslab, which would throw.
+ */
+function emitting(ts: TypeScript, builder: Builder, outside: Map<string, string>): Builder {
+  return {
+    ...builder,
+    emit(file, write, token, onlyDeclarations, transformers) {
+      let declared = false;
+      const take: ts.WriteFileCallback = (path, text, ...rest) => {
+        declared ||= path.endsWith(".d.ts");
+        if (!isAbsolute(path)) write?.(path, text, ...rest);
+        else if (path.endsWith(".js")) outside.set(path, text);
+      };
+      const fixed = { ...transformers, before: [shorthands(ts, builder.getProgram().getTypeChecker())] };
+      const result = builder.emit(file, take, token, onlyDeclarations, fixed);
+      if (!declared) {
+        const program = builder.getProgram() as ts.Program & {
+          emit(...args: [...EmitArguments, force: boolean]): ts.EmitResult;
+        };
+        program.emit(file, take, token, true, transformers, true);
+      }
+      return result;
+    },
+  };
+}
+
+type EmitArguments =
+  Required<Parameters<ts.Program["emit"]>> extends infer P extends unknown[]
+    ? { [K in keyof P]: P[K] | undefined }
+    : never;
+
+/**
+ * "... has or is using name ... but cannot be named" and its kin: they would forbid values of unexported types.
+ * 6059: a file above the notebook's folder.
+ */
+function isAboutDeclarations(code: number): boolean {
+  return (code >= 4000 && code <= 4103) || [2527, 2742, 6059, 7056].includes(code);
+}
+
+/**
+ * `{ x }` becomes `{ x: exports.x }` where x is of an earlier cell, which tslab does for all other uses of x.
+ */
+function shorthands(ts: TypeScript, checker: ts.TypeChecker): ts.TransformerFactory<ts.SourceFile> {
+  return (context) => {
+    const visit = (node: ts.Node): ts.Node => {
+      if (!ts.isShorthandPropertyAssignment(node)) return ts.visitEachChild(node, visit, context);
+      const declarations = checker.getShorthandAssignmentValueSymbol(node)?.declarations ?? [];
+      const isEarlier = declarations.some((declaration) =>
+        declaration.getSourceFile().fileName.endsWith("/__prev__.d.ts"),
+      );
+      if (!isEarlier) return node;
+      const value = context.factory.createPropertyAccessExpression(
+        context.factory.createIdentifier("exports"),
+        node.name.text,
+      );
+      return context.factory.createPropertyAssignment(node.name, value);
+    };
+    return (file) => ts.visitEachChild(file, visit, context);
+  };
+}
