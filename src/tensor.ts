@@ -1,7 +1,9 @@
 /** @file Tensors as the library hands them around: a dtype, a shape and a flat typed array. */
 
+export type DType = "float64" | "float32" | "float16" | "bfloat16" | "int64" | "int32" | "int8" | "uint8" | "bool";
+
 /** Bytes of one element by dtype. float16 and bfloat16 travel as their bits in a Uint16Array. */
-export const elementSize = {
+export const elementSize: Readonly<Record<DType, number>> = {
   float64: 8,
   float32: 4,
   float16: 2,
@@ -11,9 +13,7 @@ export const elementSize = {
   int8: 1,
   uint8: 1,
   bool: 1,
-} as const satisfies Record<string, number>;
-
-export type DType = keyof typeof elementSize;
+};
 
 /** The typed array that holds each dtype's elements. */
 export interface DataOf {

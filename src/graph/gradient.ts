@@ -1,5 +1,5 @@
 /** @file Reverse-mode differentiation: walks back from a scalar and appends the gradient as ordinary nodes. */
-import { add } from "./ops.ts";
+import { add, type Op } from "./ops.ts";
 import { type Rule, rules } from "./rules.ts";
 import { type Node, showShape, staticSize, type Value } from "./value.ts";
 
@@ -44,9 +44,9 @@ function reachable(nodes: readonly Node[], sources: readonly Value[]): Set<Value
 }
 
 function ruleOf(node: Node): Rule {
-  const rule: Rule | "constant" | "forward-only" = rules[node.op];
-  if (rule === "constant") return () => [];
-  if (rule === "forward-only") throw new Error(`${node.op} only runs forward: it has no gradient`);
+  const table: Readonly<Partial<Record<Op, Rule>>> = rules;
+  const rule = table[node.op];
+  if (!rule) throw new Error(`${node.op} only runs forward: it has no gradient`);
   return rule;
 }
 

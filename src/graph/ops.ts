@@ -6,7 +6,6 @@ import { type Attribute, type Dim, type Shape, showShape, type Value } from "./v
 /** Every operator that a graph may hold. Those below the line are onnxruntime's own (com.microsoft). */
 export const OPS = [
   "Add",
-  "Cast",
   "Concat",
   "Div",
   "Exp",
@@ -16,7 +15,6 @@ export const OPS = [
   "Gelu",
   "Gemm",
   "Identity",
-  "Log",
   "MatMul",
   "Mul",
   "Neg",
@@ -36,7 +34,6 @@ export const OPS = [
   "Sub",
   "Tanh",
   "Transpose",
-  "Unsqueeze",
   "Where",
   // ---
   "FusedMatMul",
@@ -77,7 +74,6 @@ export const scale = (x: Value, factor: number): Value => (factor === 1 ? x : mu
 
 export const neg: (x: Value) => Value = unary("Neg");
 export const exp: (x: Value) => Value = unary("Exp");
-export const log: (x: Value) => Value = unary("Log");
 export const sqrt: (x: Value) => Value = unary("Sqrt");
 export const reciprocal: (x: Value) => Value = unary("Reciprocal");
 export const tanh: (x: Value) => Value = unary("Tanh");
@@ -90,7 +86,7 @@ export const gelu = (x: Value): Value => one("Gelu", [x], x.dtype, x.shape, { ap
 export const silu = (x: Value): Value => mul(x, sigmoid(x));
 
 /** ONNX's numbers for the dtypes. */
-export const ONNX_DTYPE = {
+export const ONNX_DTYPE: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
   int8: 3,
@@ -100,10 +96,7 @@ export const ONNX_DTYPE = {
   float16: 10,
   float64: 11,
   bfloat16: 16,
-} as const satisfies Record<DType, number>;
-
-export const cast = (x: Value, dtype: DType): Value =>
-  x.dtype === dtype ? x : one("Cast", [x], dtype, x.shape, { to: ONNX_DTYPE[dtype] });
+};
 
 /** `condition` (bool) chooses between a and b. */
 export function where(condition: Value, a: Value, b: Value): Value {
@@ -201,12 +194,6 @@ export function reshape(x: Value, shape: Shape): Value {
 export function transpose(x: Value, permutation: readonly number[]): Value {
   const shape = permutation.map((axis) => x.shape[axis] as Dim);
   return one("Transpose", [x], x.dtype, shape, { perm: permutation });
-}
-
-export function unsqueeze(x: Value, axis: number): Value {
-  const shape = [...x.shape];
-  shape.splice(axis < 0 ? x.shape.length + 1 + axis : axis, 0, 1);
-  return one("Unsqueeze", [x, x.graph.indices([axis])], x.dtype, shape);
 }
 
 /** Repeats axes of size 1 until the value has the shape of another. */

@@ -102,9 +102,6 @@ function kept(dy: Value, x: Value, node: Node): Value {
   );
 }
 
-const withoutGradient = "constant" as const;
-const forwardOnly = "forward-only" as const;
-
 /** Matrix products: with Y = op(A)·op(B), dA and dB are products of dY with the other operand. */
 const matrixProduct: Rule = formula((dy, [a, b], _, needed, node) => {
   const transA = node.op === "FusedMatMul" && numberAttribute(node, "transA") === 1;
@@ -177,14 +174,19 @@ const gatherRule: Rule = formula((dy, [table, indices]) => {
   return [scatterRowsAdd(zerosLike(rows), reshape(at, ["rows gathered", 1]), flat)];
 });
 
-export const rules = {
+/** Operators that only run forward: what inference and the gradients of others need. */
+type ForwardOnly = "GroupQueryAttention" | "ScatterND";
+
+/** Operators that a gradient can pass through. */
+export type Differentiable = Exclude<Op, ForwardOnly>;
+
+export const rules: { readonly [D in Differentiable]: Rule } = {
   Add: broadcasting([(dy) => dy, (dy) => dy]),
   Sub: broadcasting([(dy) => dy, (dy) => neg(dy)]),
   Mul: broadcasting([(dy, _, b) => mul(dy, b), (dy, a) => mul(dy, a)]),
   Div: broadcasting([(dy, _, b) => div(dy, b), (dy, a, b) => neg(div(mul(dy, a), mul(b, b)))]),
   Neg: pointwise((dy) => neg(dy)),
   Exp: pointwise((dy, _, y) => mul(dy, y)),
-  Log: pointwise((dy, x) => div(dy, x)),
   Sqrt: pointwise((dy, _, y) => scale(div(dy, y), 0.5)),
   Reciprocal: pointwise((dy, _, y) => neg(mul(dy, mul(y, y)))),
   Tanh: pointwise((dy, _, y) => mul(dy, sub(one(y), mul(y, y)))),
@@ -213,7 +215,6 @@ export const rules = {
   FusedMatMul: matrixProduct,
   Gemm: gemmRule,
   Reshape: pointwise((dy, x) => reshape(dy, x.shape)),
-  Unsqueeze: pointwise((dy, x) => reshape(dy, x.shape)),
   Transpose: formula((dy, _, __, ___, node) => {
     const permutation = node.attributes.perm as readonly number[];
     return [
@@ -251,11 +252,9 @@ export const rules = {
   }),
   SimplifiedLayerNormalization: rmsNormRule,
   RotaryEmbedding: rotaryRule,
-  Shape: withoutGradient,
-  Cast: forwardOnly,
-  ScatterND: forwardOnly,
-  GroupQueryAttention: forwardOnly,
-} satisfies Record<Op, Rule | typeof withoutGradient | typeof forwardOnly>;
+  // The sizes of a value do not change with its elements.
+  Shape: () => [],
+};
 
 /** The ranges of `dy` that belong to the parts of a concatenation. */
 function sliceParts(dy: Value, parts: readonly Value[], axis: number): readonly Value[] {

@@ -46,8 +46,8 @@ export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
   readonly outputs: Value[] = [];
-  readonly constants = new Map<Value, Tensor>();
-  readonly weights = new Map<Value, FileRange>();
+  readonly constants: Map<Value, Tensor> = new Map();
+  readonly weights: Map<Value, FileRange> = new Map();
   readonly #interned = new Map<string, Value>();
   readonly #sizes = new Map<string, Value>();
   #count = 0;
