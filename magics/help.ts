@@ -1,6 +1,6 @@
 /** @file What --help and %lsmagic say, derived from the magics' own tables. */
 import type { Command, Magic } from "./magic.ts";
-import { type OptionSpec, placeholder } from "./option.ts";
+import { defaultOf, type OptionSpec, placeholder } from "./option.ts";
 import { COMMON_OPTIONS } from "./parse.ts";
 import { columnsOf, padded } from "./render/text.ts";
 import { MAGICS } from "./table.ts";
@@ -60,7 +60,8 @@ function optionLines(options: Command["options"]): readonly string[] {
   const all: readonly (readonly [string, OptionSpec])[] = Object.entries({ ...options, ...COMMON_OPTIONS });
   return aligned(
     all.map(([name, spec]) => {
-      const fallback = spec.default === undefined ? "" : ` Default: ${spec.default}.`;
+      const value = defaultOf(spec);
+      const fallback = value === undefined ? "" : ` Default: ${value}.`;
       return [`  --${name} ${placeholder(spec)}`.trimEnd(), `${spec.help}${fallback}`];
     }),
   );

@@ -1,9 +1,10 @@
 /** @file How a magic's options are declared: once, as a table, from which parsing, help and completion derive. */
+import type { OptionRule } from "../src/api/options.ts";
 
 interface Described {
   readonly help: string;
-  /** The library's default, as --help shows it. */
-  readonly default?: string | number | undefined;
+  /** As --help shows it, where no rule says it. */
+  readonly default?: string;
   /** Options that contradict this one. */
   readonly conflicts?: readonly string[];
 }
@@ -11,13 +12,8 @@ interface Described {
 export type OptionSpec = Described &
   (
     | { readonly kind: "flag" }
-    | {
-        readonly kind: "number" | "integer";
-        readonly min?: number;
-        readonly max?: number;
-        /** The lower bound itself is not allowed. */
-        readonly above?: number;
-      }
+    /** Bounds and default are the library's own. */
+    | { readonly kind: "number"; readonly rule: OptionRule<number> }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
     /** `value` names the value in the help: FOLDER, TEXT. */
     | { readonly kind: "text"; readonly value: string }
@@ -56,7 +52,6 @@ export function placeholder(spec: OptionSpec): string {
     case "flag":
       return "";
     case "number":
-    case "integer":
       return "N";
     case "choice":
       return spec.choices.join("|");
@@ -76,4 +71,9 @@ export function placeholder(spec: OptionSpec): string {
     case "share":
       return "SHARE|@FILE|VAR";
   }
+}
+
+/** The option's default as --help shows it: the library's. */
+export function defaultOf(spec: OptionSpec): string | undefined {
+  return spec.default ?? (spec.kind === "number" ? String(spec.rule.default) : undefined);
 }

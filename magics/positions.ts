@@ -38,9 +38,15 @@ export class ExpandedCell {
     this.emit("", from, to);
     for (const piece of pieces) {
       if (typeof piece === "string") this.emit(piece, from);
-      else if ("text" in piece) this.emit(piece.text, piece.at);
+      else if ("text" in piece) this.#emitFor(piece.text, piece.at);
       else this.copy(piece.from, piece.to);
     }
+  }
+
+  /** Generated text that is what was written maps character by character. */
+  #emitFor(text: string, at: number): void {
+    if (this.#source.startsWith(text, at)) this.copy(at, at + text.length);
+    else this.emit(text, at);
   }
 
   /** The written offset that an offset of the expanded text stands for. */

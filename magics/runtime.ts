@@ -1,5 +1,5 @@
 /** @file What cells call when they use magics: the package's entry point "glmlab/magics". */
-export { lora } from "../src/index.ts";
+export { full, lora } from "../src/index.ts";
 export { parseRows, readRows } from "../src/train/rows.ts";
 export type { Round } from "./conversation.ts";
 export { LossChart, type LossChartOptions, type LossChartPoint, lossChart } from "./loss-chart.ts";

@@ -18,7 +18,6 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
     case "flag":
       return ["true"];
     case "number":
-    case "integer":
       return [{ text: numeral(name, spec, word), at: word.from }];
     case "choice":
       if (spec.choices.includes(word.text)) return [quoted(word)];
@@ -95,23 +94,12 @@ function isNumeral(text: string): boolean {
   return /^[+-]?(\d|\.\d)/.test(text) && Number.isFinite(Number(text));
 }
 
-type NumberSpec = Extract<OptionSpec, { kind: "number" | "integer" }>;
-
-function numeral(name: string, spec: NumberSpec, word: Word): string {
+function numeral(name: string, { rule }: Extract<OptionSpec, { kind: "number" }>, word: Word): string {
   const value = Number(word.text);
-  const wanted = `--${name} is ${rangeOf(spec)}, not "${word.text}".`;
-  if (!isNumeral(word.text) || (spec.kind === "integer" && !Number.isSafeInteger(value))) throw wrong(wanted, word);
-  const low = spec.above !== undefined ? value <= spec.above : value < (spec.min ?? Number.NEGATIVE_INFINITY);
-  if (low || value > (spec.max ?? Number.POSITIVE_INFINITY)) throw wrong(wanted, word);
+  if (!isNumeral(word.text) || !rule.allows(value)) {
+    throw wrong(`--${name}: expected ${rule.expected}, got "${word.text}".`, word);
+  }
   return /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(word.text) ? word.text : String(value);
-}
-
-function rangeOf(spec: NumberSpec): string {
-  const kind = spec.kind === "integer" ? "a whole number" : "a number";
-  const low = spec.above !== undefined ? ` above ${spec.above}` : spec.min !== undefined ? ` from ${spec.min}` : "";
-  const high =
-    spec.max !== undefined ? ` ${low === "" ? "up" : spec.above !== undefined ? "and up" : ""} to ${spec.max}` : "";
-  return kind + low + high.replace(/ {2,}/g, " ");
 }
 
 function share(name: string, word: Word): string {

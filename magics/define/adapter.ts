@@ -10,7 +10,10 @@ import {
   propertiesOf,
   required,
   runtimeCall,
+  SHARE_OPTION,
+  shownArguments,
   shownModel,
+  shownObject,
   shownVariable,
   shownWithImports,
   TO_OPTION,
@@ -79,14 +82,16 @@ const use: Command = {
 const create: Command = {
   usage: "NAME",
   summary: "Makes an adapter; it has no effect until it is trained.",
-  options: { ...METHOD_OPTIONS, ...TO_OPTION, ...MODEL_OPTION },
+  options: { ...METHOD_OPTIONS, ...SHARE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
   positional: 1,
   expand(call) {
     const values = [textValue(nameOf(call)), methodCall(call, `${RUNTIME}.`)];
-    return { expression: runtimeCall("adapterNew", values, propertiesOf(call, ["model"])), ...declared(call) };
+    return { expression: runtimeCall("adapterNew", values, propertiesOf(call, ["share", "model"])), ...declared(call) };
   },
   show(call) {
-    const made = `${shownModel(call)}.createAdapter(${shownName(call)}, ${printCode(methodCall(call, ""), call.source)})`;
+    const config = printCode(methodCall(call, ""), call.source);
+    const values = shownArguments(shownName(call), config, shownObject(call, ["share"]));
+    const made = `${shownModel(call)}.createAdapter(${values})`;
     return shownWithImports(`const ${variableOf(call)} = await ${made};`, [methodOf(call)]);
   },
 };

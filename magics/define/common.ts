@@ -7,14 +7,19 @@ import { RUNTIME } from "../values.ts";
 import type { Word } from "../words.ts";
 
 /** Any magic that needs a model takes the current one, or this one. */
-export const MODEL_OPTION = {
+export const MODEL_OPTION: OptionTable = {
   model: { kind: "variable", help: "The variable of another model than the one that %model loaded last." },
-} as const satisfies OptionTable;
+};
+
+/** Adapters belong to the notebook that makes them, unless they are shared. */
+export const SHARE_OPTION: OptionTable = {
+  share: { kind: "flag", help: "Make the adapter visible to every notebook." },
+};
 
 /** Declares a variable with the magic's value. */
-export const TO_OPTION = {
+export const TO_OPTION: OptionTable = {
   to: { kind: "declares", help: "Declare a variable with the result." },
-} as const satisfies OptionTable;
+};
 
 /** The given options among `names` as properties of an object, in the table's order. */
 export function propertiesOf(call: Call, names: readonly string[]): readonly (readonly [string, Code])[] {

@@ -1,5 +1,6 @@
 /** @file The options of the fine-tuning methods, as the magics spell them. */
-import type { LoraConfig, Method } from "../../src/adapters/adapter.ts";
+import type { FullConfig, LoraConfig, Method } from "../../src/adapters/adapter.ts";
+import * as defaults from "../../src/api/defaults.ts";
 import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call } from "../magic.ts";
@@ -9,46 +10,74 @@ import { propertiesOf } from "./common.ts";
 /** Ranks and alphas by module are for code: a line has no good way to write them. */
 type LoraOption = Kebab<Exclude<keyof LoraConfig, "method" | "rankPattern" | "alphaPattern">>;
 
-const LORA_OPTIONS = {
-  r: { kind: "integer", min: 1, help: "Rank of the update." },
-  alpha: { kind: "number", above: 0, help: "The update is scaled by alpha / r." },
+const LORA = {
+  r: { kind: "number", rule: defaults.lora.r, help: "Rank of the update." },
+  alpha: { kind: "number", rule: defaults.lora.alpha, help: "The update is scaled by alpha / r." },
   dropout: {
     kind: "number",
-    min: 0,
-    max: 0.99,
+    rule: defaults.lora.dropout,
     help: "Probability that an input of the update is dropped while training.",
   },
   targets: {
     kind: "list",
     value: "MODULE",
+    default: defaults.loraTargets.join(),
     help: "Modules to adapt: query_key_value, dense, dense_h_to_4h, dense_4h_to_h.",
   },
   "rank-stabilized": { kind: "flag", help: "Scale by alpha / √r instead." },
 } as const satisfies Readonly<Record<LoraOption, OptionSpec>>;
 
-const METHODS = ["lora"] as const satisfies readonly Method[];
+const FULL = {
+  match: {
+    kind: "list",
+    value: "TEXT",
+    default: "all of them",
+    help: "With --method full: train only parameters whose name contains one of these.",
+  },
+} as const satisfies Readonly<Record<Kebab<Exclude<keyof FullConfig, "method">>, OptionSpec>>;
 
-export const METHOD_OPTIONS = {
-  method: { kind: "choice", choices: METHODS, default: "lora", help: "How it is fine-tuned." },
-  ...LORA_OPTIONS,
-} as const satisfies OptionTable;
+/** Every method of the library with its options: a missing one does not compile. */
+const METHODS: Readonly<Record<Method, OptionTable>> = { lora: LORA, full: FULL };
+const DEFAULT_METHOD: Method = "lora";
 
-export const METHOD_NAMES: readonly string[] = Object.keys(LORA_OPTIONS);
+export const METHOD_OPTIONS: OptionTable = {
+  method: { kind: "choice", choices: Object.keys(METHODS), default: DEFAULT_METHOD, help: "How it is fine-tuned." },
+  ...LORA,
+  ...FULL,
+};
 
 /** The library's call that configures the method: `lora({ r: 8 })`. */
 export function methodCall(call: Call, prefix: string): Code {
-  const properties = propertiesOf(call, METHOD_NAMES);
-  return [`${prefix}${methodOf(call)}(`, ...(properties.length > 0 ? objectLiteral(properties) : []), ")"];
+  const method = methodOf(call);
+  const stray = Object.entries(METHODS).find(([name, options]) => name !== method && givenAmong(call, options));
+  if (stray) throw strayOption(call, stray[0], method, givenAmong(call, stray[1]) ?? "");
+  const properties = propertiesOf(call, Object.keys(METHODS[method]));
+  return [`${prefix}${method}(`, ...(properties.length > 0 ? objectLiteral(properties) : []), ")"];
 }
 
 /** True when the magic says anything about the method. */
 export function choosesMethod(call: Call): boolean {
-  return ["method", ...METHOD_NAMES].some((name) => call.arguments.options.has(name));
+  return givenAmong(call, METHOD_OPTIONS) !== undefined;
 }
 
 /** The method must be known where the code is written: its options depend on it. */
-export function methodOf(call: Call): string {
+export function methodOf(call: Call): Method {
   const word = call.arguments.options.get("method")?.word;
-  if (!word?.expression) return word?.text ?? METHODS[0];
+  if (!word) return DEFAULT_METHOD;
+  if (isMethod(word.text) && !word.expression) return word.text;
   throw new MagicError("--method needs a name, not an expression.", word.from, word.to - word.from);
+}
+
+function isMethod(name: string): name is Method {
+  return Object.hasOwn(METHODS, name);
+}
+
+function givenAmong(call: Call, options: OptionTable): string | undefined {
+  return Object.keys(options).find((name) => call.arguments.options.has(name));
+}
+
+function strayOption(call: Call, owner: string, method: string, option: string): MagicError {
+  const word = call.arguments.options.get(option)?.name;
+  const message = `--${option} belongs to --method ${owner}, and the method is ${method}. Leave one of them out.`;
+  return new MagicError(message, word?.from ?? call.from, word ? word.to - word.from : 0);
 }

@@ -1,4 +1,5 @@
 /** @file %model: load a model and declare a variable for it. */
+import * as defaults from "../../src/api/defaults.ts";
 import { printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Expanded, Magic } from "../magic.ts";
@@ -8,11 +9,16 @@ import { declared, propertiesOf, runtimeCall, shownArguments, shownObject, shown
 
 const OPTIONS = {
   as: { kind: "declares", default: "glm", help: "The variable that holds the model." },
-  device: { kind: "choice", choices: ["auto", "cpu", "webgpu", "cuda"], default: "auto", help: "Where it computes." },
+  device: {
+    kind: "choice",
+    choices: ["auto", "cpu", "webgpu", "cuda"],
+    default: defaults.load.device.default,
+    help: "Where it computes.",
+  },
   precision: {
     kind: "choice",
     choices: ["exact", "fast"],
-    default: "exact",
+    default: defaults.load.precision.default,
     help: "exact meets the reference to 1e-4; fast is quicker and states its deviation.",
   },
   quantize: { kind: "choice", choices: ["int8", "int4"], help: "Keep the weights in fewer bits." },

@@ -34,9 +34,9 @@ function shownParams(call: Call): string {
   const [name] = call.arguments.positional;
   const all = call.arguments.options.has("all");
   const model = shownModel(call);
-  if (!name || name.text === "none") return `console.table(${model}.parameters());`;
+  if (!name || name.text === "none") return `console.table(${model}.info.parameters);`;
   const adapter = `const adapter = await ${model}.adapter(${printCode(textValue(name), call.source)});`;
-  return `${adapter}\n${all ? "console.table(await adapter.parameters());" : "console.log(adapter.summary());"}`;
+  return `${adapter}\n${all ? "console.table(adapter.parameters());" : "console.log(adapter.summary());"}`;
 }
 
 const look = (summary: string, name: string, shown: string): Command => ({

@@ -1,6 +1,7 @@
 /** @file %%train: fine-tune an adapter on the cell's rows. */
+import * as defaults from "../../src/api/defaults.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
-import { type Code, printCode } from "../code.ts";
+import { type Code, objectLiteral, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
@@ -11,8 +12,10 @@ import {
   propertiesOf,
   required,
   runtimeCall,
+  SHARE_OPTION,
   shownArguments,
   shownModel,
+  shownObject,
   shownVariable,
   shownWithImports,
   TO_OPTION,
@@ -23,23 +26,40 @@ type FitOption = Kebab<keyof FitOptions & string>;
 
 /** Every option of the library's `fit`, and no other: a missing one does not compile. */
 const FIT_OPTIONS = {
-  epochs: { kind: "integer", min: 1, help: "Passes over the rows." },
-  lr: { kind: "number", above: 0, help: "Learning rate." },
-  "batch-size": { kind: "integer", min: 1, help: "Rows in a batch." },
-  accumulate: { kind: "integer", min: 1, help: "Batches whose gradients make one step." },
-  clip: { kind: "number", min: 0, help: "Largest gradient norm; 0 turns clipping off." },
-  "weight-decay": { kind: "number", min: 0, help: "AdamW's weight decay." },
-  scheduler: { kind: "choice", choices: ["constant", "linear", "cosine"], help: "How the learning rate goes on." },
-  warmup: { kind: "integer", min: 0, help: "Steps in which the learning rate rises." },
-  patience: { kind: "integer", min: 0, help: "Stop after this many epochs without a better loss; 0 never stops." },
+  epochs: { kind: "number", rule: defaults.fit.epochs, help: "Passes over the rows." },
+  lr: { kind: "number", rule: defaults.fit.lr, help: "Learning rate." },
+  "batch-size": { kind: "number", rule: defaults.fit.batchSize, help: "Rows in a batch." },
+  accumulate: { kind: "number", rule: defaults.fit.accumulate, help: "Batches whose gradients make one step." },
+  clip: { kind: "number", rule: defaults.fit.clip, help: "Largest gradient norm; 0 turns clipping off." },
+  "weight-decay": { kind: "number", rule: defaults.fit.weightDecay, help: "AdamW's weight decay." },
+  scheduler: {
+    kind: "choice",
+    choices: ["constant", "linear", "cosine"],
+    default: defaults.fit.scheduler.default,
+    help: "How the learning rate goes on.",
+  },
+  warmup: { kind: "number", rule: defaults.fit.warmup, help: "Steps in which the learning rate rises." },
+  patience: {
+    kind: "number",
+    rule: defaults.fit.patience,
+    help: "Stop after this many epochs without a better loss; 0 never stops.",
+  },
   rehearse: {
     kind: "rows",
     unanswered: true,
     help: "Rows mixed into every batch so that what the model knew stays; the base answers those without a response.",
   },
-  "rehearse-per-batch": { kind: "integer", min: 1, help: "How many of them join each batch." },
-  "max-length": { kind: "integer", min: 2, help: "Longest row in tokens; longer prompts lose their start." },
-  seed: { kind: "integer", min: 0, help: "The same seed reproduces the run." },
+  "rehearse-per-batch": {
+    kind: "number",
+    rule: defaults.fit.rehearsePerBatch,
+    help: "How many of them join each batch.",
+  },
+  "max-length": {
+    kind: "number",
+    rule: defaults.fit.maxLength,
+    help: "Longest row in tokens; longer prompts lose their start.",
+  },
+  seed: { kind: "number", rule: defaults.fit.seed, help: "The same seed reproduces the run." },
 } as const satisfies Readonly<Record<FitOption, OptionSpec>>;
 
 const OPTIONS: OptionTable = {
@@ -47,6 +67,7 @@ const OPTIONS: OptionTable = {
   ...FIT_OPTIONS,
   val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
   new: { kind: "flag", help: "Start again with a new adapter, where one of this name exists." },
+  ...SHARE_OPTION,
   ...TO_OPTION,
   ...MODEL_OPTION,
 };
@@ -55,15 +76,8 @@ const FIT_NAMES = Object.keys(FIT_OPTIONS);
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
-  const given = call.arguments.options.get("val");
-  const validation = given ? [["validation", given.value] as const] : [];
   const method = choosesMethod(call) ? [["method", methodCall(call, `${RUNTIME}.`)] as const] : [];
-  const properties = [
-    ...method,
-    ...propertiesOf(call, FIT_NAMES),
-    ...validation,
-    ...propertiesOf(call, ["new", "model"]),
-  ];
+  const properties = [...method, ...settingsOf(call), ...propertiesOf(call, ["new", "share", "model"])];
   return { expression: runtimeCall("train", [textValue(name), rowsOf(call)], properties), ...declared(call) };
 }
 
@@ -90,28 +104,30 @@ function rowsOf(call: Call): Code {
 }
 
 function show(call: Call): string {
-  const [name] = call.arguments.positional;
+  const [name, source] = call.arguments.positional;
   const variable = shownVariable(name?.text ?? "", "adapter");
-  const validation = call.arguments.options.get("val");
-  const value = validation ? printCode(validation.value, call.source) : "";
-  const isShare = value !== "" && Number.isFinite(Number(value));
-  const chosen = [
-    ...propertiesOf(call, FIT_NAMES).map(([option, code]) => `${option}: ${printCode(code, call.source)}`),
-    ...(validation ? [isShare ? "validation" : `validation: ${value}`] : []),
-  ];
-  const rows = shownRows(call);
-  const values = shownArguments(isShare ? "train" : "rows", chosen.length > 0 ? `{ ${chosen.join(", ")} }` : "");
-  const made = [name ? printCode(textValue(name), call.source) : "", printCode(methodCall(call, ""), call.source)].join(
-    ", ",
+  const print = (code: Code): string => printCode(code, call.source);
+  const created = shownArguments(
+    name ? print(textValue(name)) : "",
+    print(methodCall(call, "")),
+    shownObject(call, ["share"]),
   );
+  const settings = print(objectLiteral(settingsOf(call)));
+  const isVariable = source !== undefined && !source.text.startsWith("@");
   const body = [
-    isShare ? `const { train, validation } = ${rows}.split(${value});` : `const rows = ${rows};`,
-    `const ${variable} = await ${shownModel(call)}.createAdapter(${made});`,
-    `for await (const event of ${variable}.fit(${values})) {`,
+    ...(isVariable ? [] : [`const rows = ${shownRows(call)};`]),
+    `const ${variable} = await ${shownModel(call)}.createAdapter(${created});`,
+    `for await (const event of ${variable}.fit(${shownArguments(isVariable ? print(rowsOf(call)) : "rows", settings === "{}" ? "" : settings)})) {`,
     '  if (event.type === "step") console.log(event.step, event.loss);',
     "}",
   ].join("\n");
-  return shownWithImports(body, ["dataset", methodOf(call)]);
+  return shownWithImports(body, [...(isVariable ? [] : ["dataset"]), methodOf(call)]);
+}
+
+/** The settings of `fit`. */
+function settingsOf(call: Call): readonly (readonly [string, Code])[] {
+  const validation = call.arguments.options.get("val");
+  return [...propertiesOf(call, FIT_NAMES), ...(validation ? [["validation", validation.value] as const] : [])];
 }
 
 /** Rows as the library takes them. JSON is TypeScript, so it can stand as it is. */

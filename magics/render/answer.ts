@@ -7,8 +7,8 @@ export function renderMarkdown(text: string): MimeBundle {
 }
 
 export interface NamedAnswer {
-  /** The adapter's name, or undefined for the base model. */
-  readonly adapter: string | undefined;
+  /** The adapter's name; null is the base model. */
+  readonly adapter: string | null;
   readonly answer: string;
 }
 
@@ -23,7 +23,7 @@ export function renderComparison(question: string, answers: readonly NamedAnswer
   return { "text/plain": `${question}\n${plain}`, "text/html": html };
 }
 
-export function labelOf(adapter: string | undefined): string {
+function labelOf(adapter: string | null): string {
   return adapter ?? "none (base model)";
 }
 

@@ -44,14 +44,19 @@ export async function adapterUse(name: string | null, { model: given }: OfModel 
   write(name === null ? "The base model answers, without an adapter.\n" : `${name} answers from now on.\n`);
 }
 
+export interface NewOptions extends OfModel {
+  /** Makes it visible to every notebook. */
+  readonly share?: boolean;
+}
+
 /** Makes an adapter. */
 export async function adapterNew(
   name: string,
   config: AdapterConfig,
-  { model: given }: OfModel = {},
+  { model: given, share = false }: NewOptions = {},
 ): Promise<AdapterHandle> {
   const model = currentModel(given);
-  const adapter = await model.createAdapter(name, config);
+  const adapter = await model.createAdapter(name, config, { share });
   await refreshAdapters(model);
   write(`${adapter.summary()}\n`);
   return adapter;

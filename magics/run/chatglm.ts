@@ -1,5 +1,7 @@
 /** @file What %chatglm and %%chatglm do. */
 import type { ChatGLM, ChatOptions } from "../../src/index.ts";
+import { messagesOf } from "../../src/train/encode.ts";
+import type { Conversation, Round } from "../conversation.ts";
 import { LiveDisplay, show, write } from "../live.ts";
 import { renderComparison, renderMarkdown } from "../render/answer.ts";
 import { currentModel, sessionOf } from "../session.ts";
@@ -35,12 +37,33 @@ export async function chatglm(question: string, options: AskOptions = {}): Promi
   const pieces = model.chat(question, {
     ...sampling,
     adapter: adapter === undefined ? inUse : adapter,
-    history: conversation.history,
+    history: fitting(model, conversation, question),
     ...(conversation.system === undefined ? {} : { system: conversation.system }),
   });
   const answer = format === "markdown" ? await streamMarkdown(pieces) : await streamText(pieces);
   conversation.add(question, answer);
   return answer;
+}
+
+/** The share of the model's context that is kept free for the answer. */
+const ANSWER_SHARE = 0.25;
+
+/** The latest of the remembered rounds that leave room for an answer. */
+function fitting(model: ChatGLM, conversation: Conversation, question: string): readonly Round[] {
+  const room = model.config.contextLength * (1 - ANSWER_SHARE);
+  const system = conversation.system;
+  let history = conversation.history;
+  const tokens = (): number => {
+    const messages = messagesOf({
+      prompt: question,
+      response: "",
+      history,
+      ...(system === undefined ? {} : { system }),
+    });
+    return model.prompt(messages).length;
+  };
+  while (history.length > 0 && tokens() > room) history = history.slice(1);
+  return history;
 }
 
 export type CompareOptions = Omit<AskOptions, "adapter" | "format">;
@@ -58,9 +81,8 @@ export async function compare(
   const model = currentModel(given);
   if (anew) sessionOf(model).conversation.reset();
   const answers = await model.askAll(question, { ...asked, adapters });
-  const named = adapters.map((adapter, index) => ({ adapter: adapter ?? undefined, answer: answers[index] ?? "" }));
-  show(renderComparison(question, named));
-  return Object.fromEntries(named.map(({ adapter, answer }) => [adapter ?? "none", answer]));
+  show(renderComparison(question, answers));
+  return Object.fromEntries(answers.map(({ adapter, answer }) => [adapter ?? "none", answer]));
 }
 
 async function streamText(pieces: AsyncIterable<string>): Promise<string> {

@@ -21,7 +21,8 @@ export async function params(name?: string | null, options: ParamsOptions = {}):
   const adapter = chosen === null ? undefined : await model.adapter(chosen);
   const parameters = adapter ? adapter.parameters() : model.info.parameters;
   const all = parameters.reduce((sum, { count }) => sum + count, 0);
-  const caption = adapter?.summary() ?? `trainable params: 0 || all params: ${grouped(all)} || trainable%: 0`;
+  const caption =
+    adapter?.summary().toString() ?? `trainable params: 0 || all params: ${grouped(all)} || trainable%: 0`;
   if (options.all) show(parameterTable(parameters, caption));
   else write(`${caption}\n`);
   return parameters;

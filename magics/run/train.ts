@@ -1,5 +1,6 @@
 /** @file What %%train does. */
-import type { AdapterConfig, AdapterHandle, ChatGLM, FitSettings } from "../../src/index.ts";
+import { ambient } from "../../src/ambient.ts";
+import type { AdapterConfig, AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { lora } from "../../src/index.ts";
 import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
@@ -7,13 +8,13 @@ import { currentModel } from "../session.ts";
 import { refreshAdapters } from "./adapter.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
-type Rows = Parameters<AdapterHandle["fit"]>[0];
-
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned, where the adapter does not exist yet: LoRA by default. */
   readonly method?: AdapterConfig;
   /** Starts again with a new adapter where one of this name exists. */
   readonly new?: boolean;
+  /** Makes a new adapter visible to every notebook. */
+  readonly share?: boolean;
   readonly model?: ChatGLM;
 }
 
@@ -35,19 +36,22 @@ export interface TrainResult {
  * the values of the last finished step.
  */
 export async function train(name: string, rows: Rows, options: TrainOptions = {}): Promise<TrainResult> {
-  const { method, new: anew, model: given, ...settings } = options;
+  const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
-  const adapter = await adapterFor(model, name, method, anew ?? false);
+  const adapter = await adapterFor(model, name, { method, anew, share });
   const view = new TrainingView(name);
   try {
     for await (const event of adapter.fit(rows, settings)) view.take(event);
   } catch (error) {
-    await view.stop();
-    if (isAbort(error))
+    view.stop();
+    if (isInterrupt(error)) {
       write(`Interrupted: ${name} keeps the values of step ${view.step} of ${view.steps}.\n`, "stderr");
+    }
+    await view.picture();
     throw error;
   }
-  await view.done();
+  view.done();
+  await view.picture();
   const result = { adapter, ...view.result() };
   const { steps, loss, seconds, bestEpoch, reason } = result;
   const early = reason === "patience" ? ", stopped early" : "";
@@ -62,9 +66,9 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
 async function adapterFor(
   model: ChatGLM,
   name: string,
-  method: AdapterConfig | undefined,
-  anew: boolean,
+  wanted: { readonly method: AdapterConfig | undefined; readonly anew: boolean; readonly share: boolean },
 ): Promise<AdapterHandle> {
+  const { method, anew, share } = wanted;
   const exists = (await refreshAdapters(model)).includes(name);
   if (exists && anew) await (await model.adapter(name)).dispose();
   if (exists && !anew) {
@@ -72,12 +76,12 @@ async function adapterFor(
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
-  const adapter = await model.createAdapter(name, method ?? lora());
+  const adapter = await model.createAdapter(name, method ?? lora(), { share });
   await refreshAdapters(model);
   write(`${adapter.summary()}\n`);
   return adapter;
 }
 
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
+function isInterrupt(error: unknown): boolean {
+  return ambient().signal?.aborted === true || (error instanceof Error && error.name === "AbortError");
 }

@@ -70,14 +70,17 @@ export class TrainingView {
   }
 
   /** The run is over. */
-  async done(): Promise<void> {
+  done(): void {
     this.#finish("done");
-    await this.#chart?.done();
   }
 
   /** The run was interrupted, or failed. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#finish("stopped");
+  }
+
+  /** The chart's last state, with its static picture. */
+  async picture(): Promise<void> {
     await this.#chart?.done();
   }
 

@@ -175,10 +175,10 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%params a b", '%params takes [ADAPTER|none]; "b" is one word too many. Quote text that has spaces.', "b"],
     ["%%train dream --lr\n{}", "--lr needs a value: --lr N", "--lr"],
     ["%%train dream --lr --epochs 3\n{}", "--lr needs a value: --lr N", "--lr"],
-    ["%%train dream --lr 0\n{}", '--lr is a number above 0, not "0".', "0"],
-    ["%%train dream --epochs 1.5\n{}", '--epochs is a whole number from 1, not "1.5".', "1.5"],
+    ["%%train dream --lr -1\n{}", '--lr: expected a number from 0, got "-1".', "-1"],
+    ["%%train dream --epochs 1.5\n{}", '--epochs: expected a whole number from 1, got "1.5".', "1.5"],
     ["%%train dream --epochs 1 --epochs 2\n{}", "--epochs is given twice.", "--epochs"],
-    ["%%train dream --method lara\n{}", '--method is one of lora, not "lara". Did you mean lora?', "lara"],
+    ["%%train dream --method lara\n{}", '--method is one of lora, full, not "lara". Did you mean lora?', "lara"],
     [
       "%%train dream --rehearse facts.json\n{}",
       '--rehearse (a file is written @facts.json) needs the name of a variable, got "facts.json".',
@@ -187,7 +187,7 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%%train dream\n\n", "%%train needs rows to train on: JSON or JSON lines below it, or @file.", "%%train"],
     ["%%train dream @a\n{}", '%%train has rows below it, so "@a" is one source too many.', "@a"],
     ["%%train\n{}", "%%train needs the name of the adapter: %%train dream.", "%%train"],
-    ["%%chatglm --top-p 1.5\nhi", '--top-p is a number above 0 and up to 1, not "1.5".', "1.5"],
+    ["%%chatglm --top-p 1.5\nhi", '--top-p: expected a number above 0 to 1, got "1.5".', "1.5"],
     [
       "%%chatglm --greedy --temperature 1\nhi",
       "--greedy and --temperature contradict each other: Always take the likeliest token. Leave one of them out.",
@@ -257,12 +257,12 @@ describe("--show-code", () => {
     expect(shown(`%%train dream --r 8 --epochs 3 --val 0.5 --show-code\n${rows}`)).toMatchInlineSnapshot(`
       "import { dataset, lora } from "glmlab";
 
-      const { train, validation } = dataset([
+      const rows = dataset([
         {"prompt": "a", "response": "b"},
         {"prompt": "c", "response": "d"},
-      ]).split(0.5);
+      ]);
       const dream = await glm.createAdapter("dream", lora({ r: 8 }));
-      for await (const event of dream.fit(train, { epochs: 3, validation })) {
+      for await (const event of dream.fit(rows, { epochs: 3, validation: 0.5 })) {
         if (event.type === "step") console.log(event.step, event.loss);
       }"
     `);

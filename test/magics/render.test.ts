@@ -137,7 +137,7 @@ describe("table", () => {
 describe("answers", () => {
   it("stand side by side, as text", () => {
     const bundle = renderComparison("1 < 2?", [
-      { adapter: undefined, answer: "no\nidea" },
+      { adapter: null, answer: "no\nidea" },
       { adapter: "dream", answer: "<i>" },
     ]);
     expect(bundle["text/plain"]).toBe("1 < 2?\nnone (base model):\n  no\n  idea\ndream:\n  <i>");
