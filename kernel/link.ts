@@ -1,4 +1,5 @@
 /** @file What the kernel's two threads say to each other: the server thread owns the sockets, the cell thread the language. */
+import type { Connection } from "./connection.ts";
 import type { Header, Outgoing, Request } from "./wire.ts";
 
 /** From the cell thread. */
@@ -25,5 +26,5 @@ export type ToCells =
 
 /** What the server thread is started with. */
 export interface ServerData {
-  readonly connectionFile: string;
+  readonly connection: Connection;
 }

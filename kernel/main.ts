@@ -6,4 +6,9 @@ if (connectionFile === undefined) {
   console.error("Usage: main.js CONNECTION_FILE. Jupyter starts kernels so; `glmlab install` tells it how.");
   process.exit(2);
 }
-await runKernel(connectionFile);
+try {
+  await runKernel(connectionFile);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}

@@ -8,12 +8,16 @@
  */
 import { inspect } from "node:util";
 import { Worker } from "node:worker_threads";
+import { readConnection } from "./connection.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 
-/** Turns this process into the kernel of a connection file; it ends when Jupyter says so, or is gone. */
+/**
+ * Turns this process into the kernel of a connection file; it ends when Jupyter says so, or is gone.
+ * @throws Error when the file cannot be used
+ */
 export async function runKernel(connectionFile: string): Promise<void> {
   // 1. The sockets, before anything that takes time to load. The file is the built one: workers cannot run TypeScript.
-  const workerData: ServerData = { connectionFile };
+  const workerData: ServerData = { connection: readConnection(connectionFile) };
   const server = new Worker(new URL("./server.js", import.meta.url), { workerData });
   const post = (message: ToServer): void => server.postMessage(message);
   server.on("error", (error) => {

@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type MessageLike, Reply, Router, XPublisher } from "../src/engine/sockets.ts";
-import { type Channel, endpoint, readConnection } from "./connection.ts";
+import { type Channel, type Connection, endpoint } from "./connection.ts";
 import { kernelInformation } from "./information.ts";
 import { Interrupter } from "./interrupt.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
@@ -58,8 +58,7 @@ class Server {
     cells.on("message", (message: ToServer) => this.#receive(message));
   }
 
-  async start(connectionFile: string): Promise<void> {
-    const connection = readConnection(connectionFile);
+  async start(connection: Connection): Promise<void> {
     // Every new subscription is answered, not only the first to a topic.
     this.#iopub.verbosity = "allSubs";
     const sockets = { ...this.#routers, iopub: this.#iopub, heartbeat: this.#heartbeat } satisfies Record<
@@ -222,7 +221,6 @@ function log(line: string): void {
 }
 
 if (parentPort) {
-  const { connectionFile } = workerData as ServerData;
-  const { key, signatureScheme } = readConnection(connectionFile);
-  await new Server(parentPort, signer(key, signatureScheme)).start(connectionFile);
+  const { connection } = workerData as ServerData;
+  await new Server(parentPort, signer(connection.key, connection.signatureScheme)).start(connection);
 }
