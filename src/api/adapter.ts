@@ -8,7 +8,7 @@ import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import * as defaults from "./defaults.ts";
 import { Gradients, type GradientStep } from "./gradients.ts";
-import { type Home, refOf } from "./home.ts";
+import { type Home, refOf, sameAdapter } from "./home.ts";
 import { complete, type Given } from "./options.ts";
 import type { StepResult } from "./optimizer.ts";
 import { batchRows, divide, type RehearsalRows, rehearsal, type Rows } from "./rows.ts";
@@ -129,11 +129,13 @@ export class AdapterHandle {
   /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */
   async merge({ signal }: Abortable = {}): Promise<void> {
     await this.#home.engine.call("mergeAdapter", this.#target(), cellSignal(signal));
+    this.#home.merged = refOf(this);
   }
 
   /** Deletes the adapter, also from the disk; files it was saved to stay. */
   async dispose({ signal }: Abortable = {}): Promise<void> {
     await this.#home.engine.call("disposeAdapter", this.#target(), cellSignal(signal));
+    if (sameAdapter(this, this.#home.merged)) this.#home.merged = null;
   }
 
   #target(): { readonly model: string; readonly adapter: AdapterRef } {

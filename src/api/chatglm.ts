@@ -12,7 +12,7 @@ import { messagesOf } from "../train/encode.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import * as defaults from "./defaults.ts";
-import { adaptersOf, baseOf, findAdapter, type Home, refOf } from "./home.ts";
+import { type Home, refOf } from "./home.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
@@ -101,7 +101,7 @@ export class ChatGLM {
     refuseUnknown("logits", options, ["adapter", "positions", "signal"]);
     const { adapter, positions, signal } = options;
     const inputIds = isRow(ids) ? [ids] : ids;
-    const params = { model: this.info.key, inputIds, adapter: await this.#choose(adapter, signal) };
+    const params = { model: this.info.key, inputIds, adapter: this.#choose(adapter) };
     return this.#home.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
   }
 
@@ -179,16 +179,17 @@ export class ChatGLM {
   }
 
   /** This notebook's adapters, then the shared ones. */
-  async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
-    return adaptersOf(this.#home, options);
+  async adapters({ signal }: Abortable = {}): Promise<readonly AdapterInfo[]> {
+    return this.#home.engine.call("adapters", { model: this.info.key, owner: this.#home.owner }, cellSignal(signal));
   }
 
   /**
    * The adapter of a name: this notebook's own, else a shared one.
    * @throws GlmError "adapter-not-found" that names the nearest one
    */
-  async adapter(name: string, options: Abortable = {}): Promise<AdapterHandle> {
-    return new AdapterHandle(this.#home, await findAdapter(this.#home, name, options));
+  async adapter(name: string, { signal }: Abortable = {}): Promise<AdapterHandle> {
+    const params = { model: this.info.key, adapter: { owner: this.#home.owner, name: checkedName(name) } };
+    return new AdapterHandle(this.#home, await this.#home.engine.call("adapterInfo", params, cellSignal(signal)));
   }
 
   /**
@@ -198,7 +199,7 @@ export class ChatGLM {
     refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"]);
     const { maxShardSize = defaults.maxShardSize, adapter, signal } = options;
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
-    const params = { model: this.info.key, adapter: await this.#choose(adapter, signal), folder: resolve(folder), maxShardBytes };
+    const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
     await this.#home.engine.call("saveModel", params, cellSignal(signal));
   }
 
@@ -213,17 +214,15 @@ export class ChatGLM {
     options: SamplingOptions,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<GenerateEvent, void, void> {
+    const asked = rows.map((ids, row) => ({ ids, adapter: this.#choose(adapters[row]) }));
     // Looked up when reading begins: the cell that reads is the cell that can interrupt.
-    const joined = cellSignal(signal);
-    const refs: (AdapterRef | null)[] = [];
-    for (const adapter of adapters) refs.push(await this.#choose(adapter, joined.signal));
-    const asked = rows.map((ids, row) => ({ ids, adapter: refs[row] ?? null }));
-    yield* this.#home.engine.stream("generate", { model: this.info.key, rows: asked, options }, joined);
+    yield* this.#home.engine.stream("generate", { model: this.info.key, rows: asked, options }, cellSignal(signal));
   }
 
-  async #choose(choice: AdapterChoice | undefined, signal: AbortSignal | undefined): Promise<AdapterRef | null> {
-    if (choice === null || choice === undefined) return baseOf(this.#home, { signal });
-    return refOf(typeof choice === "string" ? await findAdapter(this.#home, choice, { signal }) : choice);
+  /** The engine knows names: the owner's own adapter first, else a shared one. */
+  #choose(choice: AdapterChoice | undefined): AdapterRef | null {
+    if (choice === null || choice === undefined) return this.#home.merged;
+    return typeof choice === "string" ? { owner: this.#home.owner, name: choice } : refOf(choice);
   }
 
   #sampling(subject: string, options: GenerateOptions, others: readonly string[]): SamplingOptions {

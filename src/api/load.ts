@@ -8,6 +8,7 @@ import { loadTokenizer } from "../text/load.ts";
 import { ChatGLM } from "./chatglm.ts";
 import * as defaults from "./defaults.ts";
 import { type Use, useEngine } from "./engines.ts";
+import { refOf } from "./home.ts";
 import { complete, type Given, invalid } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 
@@ -45,8 +46,11 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   try {
     const info = await loaded(use, params, onProgress, signal);
     const tokenizer = await loadTokenizer(info.folder, info.family);
+    const owner = notebook ?? resolve(process.argv[1] ?? ".");
+    const own = await use.engine.call("adapters", { model: info.key, owner }, cellSignal(signal));
+    const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
+    const home = { engine: use.engine, info, tokenizer, owner, merged: merged ? refOf(merged) : null };
     use.hold(info.key);
-    const home = { engine: use.engine, info, tokenizer, owner: notebook ?? resolve(process.argv[1] ?? ".") };
     return new ChatGLM(home, () => use.release(info.key));
   } catch (error) {
     await use.release();

@@ -44,7 +44,7 @@ export class Broadcast<T> {
       for (const reader of this.#readers) reader.end();
     } catch (error) {
       this.#over = true;
-      for (const reader of this.#readers) reader.fail(error);
+      for (const reader of this.#readers) reader.fail(() => error);
     }
   }
 }

@@ -18,7 +18,13 @@ const GREETING = 0;
 interface Waiting {
   event(value: unknown): void;
   end(value?: unknown): void;
-  error(error: unknown): void;
+  /** Takes what makes the error, so that it is made where it is thrown and its stack leads to whoever asked. */
+  fail(failure: () => unknown): void;
+}
+
+interface Answer {
+  readonly value?: unknown;
+  readonly failure?: () => unknown;
 }
 
 /** A generator that is dropped half-read never runs its `finally`: this stops its work all the same. */
@@ -31,8 +37,8 @@ export class RemoteEngine implements Engine {
   #nextId = GREETING + 1;
   /** How many answers somebody awaits right now. */
   #awaited = 0;
-  /** Why nothing can be asked any more. */
-  #over: Error | undefined;
+  /** Makes the error that says why nothing can be asked any more. */
+  #over: (() => Error) | undefined;
 
   /**
    * Greets the other side and waits for its welcome.
@@ -96,27 +102,33 @@ export class RemoteEngine implements Engine {
   async close(): Promise<void> {
     if (this.#over) return;
     this.#channel.send({ type: "bye" });
-    this.#end(new GlmError("runtime-lost", "This connection to the model was closed (dispose). Load the model again."));
+    this.#end(() => new GlmError("runtime-lost", "This connection to the model was closed (dispose). Load the model again."));
     this.#channel.close();
   }
 
   /** Asks for one answer. An abort ends the waiting at once; the other side is told to stop. */
   async #ask(id: number, message: ClientMessage, signal: AbortSignal | undefined): Promise<unknown> {
     signal?.throwIfAborted();
-    if (this.#over) throw this.#over;
+    if (this.#over) throw this.#over();
     let stop = (): void => undefined;
-    const answer = new Promise<unknown>((resolve, reject) => {
+    const answer = new Promise<Answer>((resolve) => {
       stop = () => {
-        reject(signal?.reason);
+        resolve({ failure: () => signal?.reason });
         this.#cancel(id);
         this.#waiting.delete(id);
       };
-      this.#waiting.set(id, { event: () => undefined, end: resolve, error: reject });
+      this.#waiting.set(id, {
+        event: () => undefined,
+        end: (value) => resolve({ value }),
+        fail: (failure) => resolve({ failure }),
+      });
     });
     signal?.addEventListener("abort", stop, { once: true });
     try {
       this.#send(message, id);
-      return await this.#attend(answer);
+      const { failure, value } = await this.#attend(answer);
+      if (failure) throw failure();
+      return value;
     } finally {
       signal?.removeEventListener("abort", stop);
     }
@@ -124,7 +136,7 @@ export class RemoteEngine implements Engine {
 
   async *#events(message: StreamMessage, signal: AbortSignal | undefined): AsyncGenerator<unknown, void, void> {
     signal?.throwIfAborted();
-    if (this.#over) throw this.#over;
+    if (this.#over) throw this.#over();
     const { id, credit } = message;
     const inbox = new Inbox<unknown>();
     const stop = (): void => {
@@ -135,7 +147,7 @@ export class RemoteEngine implements Engine {
     this.#waiting.set(id, {
       event: (value) => inbox.add(value),
       end: () => inbox.end(),
-      error: (error) => inbox.fail(error),
+      fail: (failure) => inbox.fail(failure),
     });
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -173,7 +185,7 @@ export class RemoteEngine implements Engine {
       case "end":
         return this.#take(message.id)?.end();
       case "error":
-        return this.#take(message.id)?.error(fromWire(message.error));
+        return this.#take(message.id)?.fail(() => fromWire(message.error));
     }
   }
 
@@ -209,16 +221,16 @@ export class RemoteEngine implements Engine {
 
   /** The other side is gone, for a reason of its own or without a word. */
   #lose(reason: Error | undefined): void {
-    const known = reason instanceof GlmError && reason.code !== "runtime-lost";
-    this.#end(known ? reason : new GlmError("runtime-lost", this.#lostMessage, reason && { cause: reason }));
+    const known = reason instanceof GlmError && reason.code !== "runtime-lost" ? reason : undefined;
+    this.#end(() => known ?? new GlmError("runtime-lost", this.#lostMessage, reason && { cause: reason }));
     this.#channel.close();
   }
 
-  #end(error: Error): void {
+  #end(failure: () => Error): void {
     if (this.#over) return;
-    this.#over = error;
+    this.#over = failure;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const one of waiting) one.error(error);
+    for (const one of waiting) one.fail(failure);
   }
 }

@@ -29,8 +29,8 @@ const LOG_LINES = 12;
 
 const LOST =
   "The glmlab runtime ended while it was asked: it was stopped or killed, or the system ran out of memory. What it was " +
-  "computing is lost; adapters are on disk as of their last finished step. Ask again: the runtime is then started and " +
-  "the model loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+  "computing is lost; adapters are on disk as they were seconds before. Ask again: the runtime is then started and the " +
+  "model loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
 
 /**
  * Connects to this user's runtime, which is started when there is none.

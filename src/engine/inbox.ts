@@ -6,7 +6,7 @@ export class Inbox<T> {
   #settle: () => void = () => undefined;
   #wake: (() => void) | undefined;
   #over = false;
-  #failure: { readonly error: unknown } | undefined;
+  #failure: (() => unknown) | undefined;
 
   constructor() {
     this.#ended = new Promise((resolve) => {
@@ -26,16 +26,19 @@ export class Inbox<T> {
     this.#wake?.();
   }
 
-  /** Nothing more will come, because of an error; the reader meets it after the events that came before it. */
-  fail(error: unknown): void {
-    this.#failure ??= { error };
+  /**
+   * Nothing more will come, because of an error; the reader meets it after the events that came before it.
+   * @param failure makes the error where the reader meets it, so that its stack leads to the reader
+   */
+  fail(failure: () => unknown): void {
+    this.#failure ??= failure;
     this.end();
   }
 
   /** The reader gives up: it gets this error at once. */
   abort(error: unknown): void {
     this.#events.length = 0;
-    this.#failure = { error };
+    this.#failure = () => error;
     this.#over = true;
     this.#wake?.();
   }
@@ -48,7 +51,7 @@ export class Inbox<T> {
       });
     }
     if (this.#events.length > 0) return { event: this.#events.shift() as T };
-    if (this.#failure) throw this.#failure.error;
+    if (this.#failure) throw this.#failure();
     return undefined;
   }
 

@@ -50,6 +50,8 @@ export interface PoolModel extends ResidentModel {
 
 /** A busy worker does not answer while it computes: after this time its last answer serves, in milliseconds. */
 const FRESH_MS = 300;
+/** How long a worker may take to put things away, in milliseconds. */
+const FAREWELL_MS = 3000;
 
 export class ModelPool implements Engine {
   readonly #startWorker: (name: string) => WorkerHandle;
@@ -154,8 +156,8 @@ export class ModelPool implements Engine {
   #start(name: string): Slot {
     const worker = this.#startWorker(name);
     const lost =
-      `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as of their ` +
-      "last finished step. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+      `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as they ` +
+      "were seconds ago. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
     const engine = RemoteEngine.connect(worker.channel, lost);
     const slot: Slot = { name, worker, engine, requests: 0 };
     engine.catch(() => undefined);
@@ -171,9 +173,15 @@ export class ModelPool implements Engine {
     );
   }
 
+  /** Lets a worker put its adapters on disk, if it can within a short time, and ends it. */
   async #remove(slot: Slot): Promise<void> {
     for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.delete(wanted);
-    await slot.engine.then((engine) => engine.close()).catch(() => undefined);
+    const engine = await slot.engine.catch(() => undefined);
+    if (engine && slot.resident) {
+      const soon = { signal: AbortSignal.timeout(FAREWELL_MS) };
+      await engine.call("unload", { model: slot.resident.model.key }, soon).catch(() => undefined);
+    }
+    await engine?.close();
     await slot.worker.stop();
   }
 

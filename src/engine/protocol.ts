@@ -85,12 +85,15 @@ export function toWire(error: unknown): WireError {
   };
 }
 
-/** The error again. What is not the user's to put right keeps the stack of the place where it happened. */
+/**
+ * The error again. Call it where the error is to be thrown: its stack then leads to whoever asked. What is not the
+ * user's to put right also tells where it happened on the other side.
+ */
 export function fromWire(wire: WireError): Error {
   if (wire.code !== undefined) return new GlmError(wire.code, wire.message);
   if (wire.name === "AbortError") return new DOMException(wire.message, "AbortError");
   const error = new Error(wire.message);
   error.name = wire.name;
-  if (wire.stack !== undefined) error.stack = wire.stack;
+  if (wire.stack !== undefined) error.stack = `${error.stack}\n  on the engine's side: ${wire.stack}`;
   return error;
 }

@@ -45,7 +45,7 @@ export interface RuntimeOptions {
 export const IDLE_SECONDS = 600;
 
 /** How long workers may take to end on their own, in milliseconds. */
-const FAREWELL_MS = 3000;
+const FAREWELL_MS = 4000;
 
 export class Runtime {
   /** Settles when the runtime has ended, with the reason. */

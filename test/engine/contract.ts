@@ -55,6 +55,7 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     let model: ModelInfo;
     let folder: string;
     let count = 0;
+    const slug = name.replace(/\W+/g, "-");
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), "glmlab-contract-"));
@@ -75,7 +76,7 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     }
 
     async function newAdapter(owner = "contract"): Promise<AdapterRef> {
-      const adapter = { owner, name: `${name} ${++count}` };
+      const adapter = { owner, name: `${slug}-${++count}` };
       await engine.call("createAdapter", { model: model.key, adapter, config: lora, seed: count });
       return adapter;
     }
@@ -147,7 +148,11 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     it("shows shared adapters to everybody who asks for them", async () => {
       const shared = await newAdapter(SHARED);
       await learn(shared);
-      expect(Array.from(await logits(shared))).not.toEqual(Array.from(await logits(null)));
+      const byName = { owner: "anybody", name: shared.name };
+      expect(Array.from(await logits(byName))).toEqual(Array.from(await logits(shared)));
+      expect(Array.from(await logits(byName))).not.toEqual(Array.from(await logits(null)));
+      const seen = await engine.call("adapters", { model: model.key, owner: "anybody" });
+      expect(seen.find(({ name }) => name === shared.name)?.owner).toBe(SHARED);
     });
 
     it("reads and writes an adapter's tensors", async () => {
@@ -269,7 +274,7 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       for (let i = 0; i < 3; i++) await learn(adapter);
       const saved = join(folder, "saved");
       await engine.call("saveAdapter", { model: model.key, adapter, folder: saved });
-      const loaded = { owner: "contract", name: `${name} ${++count}` };
+      const loaded = { owner: "contract", name: `${slug}-${++count}` };
       const info = await engine.call("loadAdapter", { model: model.key, adapter: loaded, folder: saved });
       expect(info.source).toBe(saved);
       expect(Array.from(await logits(loaded))).toEqual(Array.from(await logits(adapter)));

@@ -7,20 +7,21 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type {
-  AdapterInfo,
-  AdapterRef,
-  Batch,
-  CallName,
-  Calls,
-  Engine,
-  EngineOptions,
-  GenerateEvent,
-  LoadEvent,
-  LoadParams,
-  ModelInfo,
-  StreamName,
-  Streams,
+import {
+  type AdapterInfo,
+  type AdapterRef,
+  type Batch,
+  type CallName,
+  type Calls,
+  type Engine,
+  type EngineOptions,
+  type GenerateEvent,
+  type LoadEvent,
+  type LoadParams,
+  type ModelInfo,
+  SHARED,
+  type StreamName,
+  type Streams,
 } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import { tensor } from "../../src/tensor.ts";
@@ -95,7 +96,7 @@ export class MemoryEngine implements Engine {
     adapters: ({ model, owner }) =>
       [...this.#disk.keys()]
         .map((key) => JSON.parse(key) as [string, string, string])
-        .filter(([of, by]) => of === model && by === owner)
+        .filter(([of, by]) => of === model && (by === owner || by === SHARED))
         .map(([, by, name]) => this.#info(model, { owner: by, name })),
     createAdapter: ({ model, adapter, config }) => {
       if (this.#disk.has(address(model, adapter))) {
@@ -228,7 +229,7 @@ export class MemoryEngine implements Engine {
   }
 
   #adapter(model: string, ref: AdapterRef): Adapter {
-    const found = this.#disk.get(address(model, ref));
+    const found = this.#disk.get(address(model, ref)) ?? this.#disk.get(address(model, { ...ref, owner: SHARED }));
     if (!found) throw new GlmError("adapter-not-found", `No adapter ${ref.name}. Create it first.`);
     return found;
   }

@@ -148,6 +148,18 @@ describe("a server", () => {
     expect(remote.lost).toBe(true);
   });
 
+  it("fails with an error whose stack leads to the question", async () => {
+    const { remote } = await loaded();
+    const askHere = async (): Promise<unknown> => await remote.call("adapters", { model: "none", owner: "o" });
+    const readHere = async (): Promise<void> => {
+      for await (const _ of remote.stream("generate", { ...generation, model: "none" }));
+    };
+    for (const [name, ask] of Object.entries({ askHere, readHere })) {
+      const error = await ask().catch((reason: unknown) => reason);
+      expect((error as Error).stack).toContain(name);
+    }
+  });
+
   it("hands over errors that are no GlmError with name, message and the stack of where they happened", async () => {
     const { remote } = await loaded();
     const odd = remote.call("saveAdapter", { model, adapter: training.adapter, folder: "/dev/null/x" });
