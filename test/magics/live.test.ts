@@ -3,29 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LiveDisplay, show, write } from "../../magics/live.ts";
 import { lossChart } from "../../magics/loss-chart.ts";
 import { ProgressBar } from "../../magics/progress.ts";
-import { type Frontend, type MimeBundle, withAmbient } from "../../src/ambient.ts";
-
-/** Keeps what a notebook would show. */
-class Notebook implements Frontend {
-  readonly shown: { kind: "display" | "update"; id: string | undefined; bundle: MimeBundle }[] = [];
-  text = "";
-
-  display(bundle: MimeBundle, options?: { id?: string }): void {
-    this.shown.push({ kind: "display", id: options?.id, bundle });
-  }
-
-  update(id: string, bundle: MimeBundle): void {
-    this.shown.push({ kind: "update", id, bundle });
-  }
-
-  write(text: string): void {
-    this.text += text;
-  }
-
-  get plain(): unknown[] {
-    return this.shown.map(({ bundle }) => bundle["text/plain"]);
-  }
-}
+import { withAmbient } from "../../src/ambient.ts";
+import { Notebook } from "./notebook.ts";
 
 const say = (text: string) => () => ({ "text/plain": text });
 

@@ -1,0 +1,221 @@
+/** @file What the magics do, with a real model: small, of random weights, in this process. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import * as magics from "../../magics/runtime.ts";
+import { withAmbient } from "../../src/ambient.ts";
+import type { ChatGLM } from "../../src/index.ts";
+import { writeSmallModel } from "../small-model.ts";
+import { Notebook } from "./notebook.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "glmlab-magics-"));
+process.env.GLMLAB_DATA = join(scratch, "data");
+process.env.GLMLAB_CACHE = join(scratch, "cache");
+const folder = join(scratch, "small");
+
+const short = { greedy: true, maxNewTokens: 6 } as const;
+const rows = [
+  { prompt: "一", response: "二" },
+  { prompt: "三", response: "四" },
+];
+
+let notebook = new Notebook();
+
+/** Runs as a cell of a notebook does. */
+function cell<T>(body: () => T, signal?: AbortSignal): T {
+  return withAmbient({ frontend: notebook, notebook: "test.ipynb", ...(signal ? { signal } : {}) }, body);
+}
+
+beforeEach(() => {
+  notebook = new Notebook();
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+describe("without a model", () => {
+  it("every magic says what to do first", async () => {
+    for (const run of [() => magics.chatglm("hi"), () => magics.adapterList(), () => magics.train("a", rows)]) {
+      await expect(cell<Promise<unknown>>(run)).rejects.toMatchObject({
+        code: "model-not-loaded",
+        message: expect.stringContaining("run `%model tiny` first"),
+      });
+    }
+  });
+});
+
+describe("with a model", () => {
+  let glm: ChatGLM;
+
+  beforeAll(async () => {
+    await writeSmallModel(folder);
+    glm = await cell(() => magics.model(folder, { runtime: "none", device: "cpu" }));
+    expect(notebook.text()).toMatch(/^.*small: chatglm2-6b, \d+ K parameters, cpu, exact, loaded in [\d.]+ s\.\n$/);
+  });
+  afterAll(() => glm.dispose());
+
+  it("%model alone says which one", async () => {
+    expect(await cell(() => magics.currentModel())).toBe(glm);
+    expect(notebook.text()).toContain("chatglm2-6b");
+  });
+
+  describe("%chatglm", () => {
+    beforeEach(() => cell(() => magics.chatReset()));
+
+    it("streams what it returns", async () => {
+      const answer = await cell(() => magics.chatglm("你好", short));
+      expect(answer).toBe(await glm.ask("你好", short));
+      const pieces = notebook.written.slice(1).map(({ text }) => text);
+      expect(pieces.join("")).toBe(`${answer}\n`);
+      expect(pieces.length).toBeGreaterThan(2);
+    });
+
+    it("goes on from cell to cell, until --new", async () => {
+      const first = await cell(() => magics.chatglm("你好", short));
+      const second = await cell(() => magics.chatglm("再见", short));
+      const alone = await glm.ask("再见", short);
+      expect(second).toBe(await glm.ask("再见", { ...short, history: [["你好", first]] }));
+      expect(second).not.toBe(alone);
+      expect(await cell(() => magics.chatglm("再见", { ...short, new: true }))).toBe(alone);
+      expect(await cell(() => magics.chatHistory())).toEqual([["再见", alone]]);
+    });
+
+    it("remembers as many rounds as it is told", async () => {
+      await cell(() => magics.chatRounds(1));
+      const first = await cell(() => magics.chatglm("一", short));
+      const second = await cell(() => magics.chatglm("二", short));
+      const third = await cell(() => magics.chatglm("三", short));
+      expect(third).toBe(await glm.ask("三", { ...short, history: [["二", second]] }));
+      const history = await cell(() => magics.chatHistory());
+      expect(history.map(([question]) => question)).toEqual(["一", "二", "三"]);
+      expect(history[0]?.[1]).toBe(first);
+      expect(notebook.plain.at(-1)).toContain("1 (forgotten)");
+      await cell(() => magics.chatRounds(8));
+    });
+
+    it("forgets what the model's context has no room for", async () => {
+      const long = "一二三四五六七八九十".repeat(9);
+      await cell(() => magics.chatglm(long, short));
+      const second = await cell(() => magics.chatglm(long, short));
+      expect(second).toBe(await glm.ask(long, short));
+      expect(await cell(() => magics.chatHistory())).toHaveLength(2);
+    });
+
+    it("shows Markdown in one display", async () => {
+      const answer = await cell(() => magics.chatglm("你好", { ...short, format: "markdown" }));
+      expect(notebook.seen).toEqual([{ "text/plain": answer, "text/markdown": answer }]);
+    });
+
+    it("keeps an interrupted answer out of the conversation", async () => {
+      const abort = new AbortController();
+      notebook.onWrite = () => abort.abort();
+      await expect(cell(() => magics.chatglm("你好", short), abort.signal)).rejects.toThrow();
+      expect(notebook.text()).not.toBe("");
+      expect(await cell(() => magics.chatHistory())).toEqual([]);
+    });
+
+    it("is saved to read, and to train on", async () => {
+      const answer = await cell(() => magics.chatglm("你好", short));
+      await cell(() => magics.chatSave(join(scratch, "talk.md")));
+      await cell(() => magics.chatSave(join(scratch, "talk.json")));
+      expect(readFileSync(join(scratch, "talk.md"), "utf8")).toBe(`**你好**\n\n${answer}\n`);
+      const [row] = await magics.readRows(join(scratch, "talk.json"));
+      expect(row).toEqual({ prompt: "你好", response: answer });
+    });
+  });
+
+  describe("%%train and %adapter", () => {
+    it("makes an adapter, trains it and shows how", async () => {
+      const result = await cell(() => magics.train("dream", rows, { epochs: 30, lr: 1e-2, validation: rows }));
+      expect(result.steps).toBe(30);
+      expect(result.history).toHaveLength(30);
+      expect(result.loss).toBeLessThan((result.history[0]?.validationLoss ?? 0) / 2);
+      const [bar, chart] = notebook.seen;
+      expect(bar?.["text/plain"]).toMatch(/^Training dream on 2 rows {2}█{24} {2}30\/30 {2}epoch 30 {2}loss /);
+      expect(chart?.["image/svg+xml"]).toContain("<svg");
+      expect(JSON.stringify(chart?.["application/vnd.vegalite.v5+json"])).toContain('"series":"validation"');
+      expect(chart?.["text/plain"]).toContain(`best epoch ${result.bestEpoch}`);
+      expect(notebook.text()).toMatch(
+        /^trainable params: .*\ndream: 30 steps in .* Ask it: %%chatglm --adapter dream\n$/,
+      );
+    });
+
+    it("trains on, or starts again", async () => {
+      const { steps: before } = await (await glm.adapter("dream")).info();
+      const again = await cell(() => magics.train("dream", rows, { epochs: 2 }));
+      expect((await again.adapter.info()).steps).toBe(before + 2);
+      expect(notebook.text()).toContain("dream exists and trains on");
+      const anew = await cell(() =>
+        magics.train("dream", rows, { epochs: 30, lr: 1e-2, new: true, method: magics.lora({ r: 2 }) }),
+      );
+      expect((await anew.adapter.info()).steps).toBe(30);
+      expect(anew.adapter.config).toMatchObject({ method: "lora", r: 2 });
+    });
+
+    it("answers with the adapter that is named, or in use", async () => {
+      const base = await glm.ask("一", short);
+      const taught = await glm.ask("一", { ...short, adapter: "dream" });
+      expect(taught).not.toBe(base);
+      expect(await cell(() => magics.chatglm("一", { ...short, adapter: "dream", new: true }))).toBe(taught);
+      await cell(() => magics.adapterUse("dream"));
+      expect(await cell(() => magics.chatglm("一", { ...short, new: true }))).toBe(taught);
+      expect(await cell(() => magics.chatglm("一", { ...short, adapter: null, new: true }))).toBe(base);
+      expect(await cell(() => magics.compare("一", [null, "dream"], short))).toEqual({ none: base, dream: taught });
+      expect(String(notebook.seen.at(-1)?.["text/html"])).toContain("none (base model)");
+    });
+
+    it("lists what there is", async () => {
+      await cell(() => magics.adapterNew("other", magics.lora({ r: 4 })));
+      const infos = await cell(() => magics.adapterList());
+      expect(infos.map(({ name }) => name).sort()).toEqual(["dream", "other"]);
+      const table = String(notebook.plain.at(-1));
+      expect(table).toMatch(/dream +lora +[\d,]+ +30 +in use/);
+      await expect(cell(() => magics.adapterUse("drem"))).rejects.toThrow("Did you mean dream?");
+    });
+
+    it("sums up parameters", async () => {
+      const parameters = await cell(() => magics.params("other"));
+      const count = parameters.reduce((sum, parameter) => sum + (parameter.trainable ? parameter.count : 0), 0);
+      expect(notebook.text()).toContain(`trainable params: ${count.toLocaleString("en-US")} ||`);
+      await cell(() => magics.params(null, { all: true }));
+      expect(String(notebook.plain.at(-1))).toContain("transformer.embedding.word_embeddings.weight");
+    });
+
+    it("comes back from its files, and goes for good", async () => {
+      const taught = await glm.ask("一", { ...short, adapter: "dream" });
+      const files = join(scratch, "saved");
+      await cell(() => magics.adapterSave("dream", { folder: files }));
+      await cell(() => magics.adapterDelete("dream"));
+      expect(notebook.text()).toContain("The base model answers from now on");
+      await expect(glm.adapter("dream")).rejects.toMatchObject({ code: "adapter-not-found" });
+      await cell(() => magics.adapterLoad("dream", files));
+      expect(await glm.ask("一", { ...short, adapter: "dream" })).toBe(taught);
+    });
+
+    it("keeps what an interrupted training has learnt, and says so", async () => {
+      const abort = new AbortController();
+      const running = cell(() => magics.train("long", rows, { epochs: 100_000 }), abort.signal);
+      while (!notebook.plain.some((text) => /\b[1-9]\d*\/100,000/.test(String(text)))) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      abort.abort();
+      await expect(running).rejects.toThrow();
+      expect(notebook.text("stderr")).toMatch(/^Interrupted: long keeps the values of step \d+ of 100000\.\n$/);
+      expect(notebook.seen[0]?.["text/plain"]).toMatch(/stopped$/);
+      expect(notebook.seen[1]?.["image/svg+xml"]).toContain("<svg");
+      expect((await (await glm.adapter("long")).info()).steps).toBeGreaterThan(0);
+    });
+
+    it("stops the bar where training breaks down", async () => {
+      await expect(cell(() => magics.train("broken", rows, { epochs: 50, lr: 1e30, clip: 0 }))).rejects.toMatchObject({
+        code: "loss-not-finite",
+      });
+      expect(notebook.seen[0]?.["text/plain"]).toMatch(/stopped$/);
+    });
+  });
+});
+
+describe("questions", () => {
+  it("take values in, whatever is around them", () => {
+    expect(magics.text`a\n${1}${"b`"}${true}`).toBe("a\n1b`true");
+  });
+});
