@@ -96,28 +96,30 @@ class Cells implements Language {
   }
 
   execute(code: string, context: CellContext): Promise<CellOutcome> {
-    const { signal, frontend } = context;
     this.#used = true;
-    this.#contexts.set(signal, context);
+    const controller = new AbortController();
+    const { signal } = controller;
     setMaxListeners(0, signal); // whatever a cell starts may listen to it
+    this.#contexts.set(signal, context);
     const notebook = this.#notebook === undefined ? {} : { notebook: this.#notebook };
+    const surroundings = { ...ambient(), ...notebook, signal, frontend: context.frontend };
     return new Promise((resolve) => {
       let patience: NodeJS.Timeout | undefined;
       const end = (outcome: CellOutcome): void => {
         clearTimeout(patience);
-        signal.removeEventListener("abort", interrupt);
+        context.signal.removeEventListener("abort", interrupt);
         resolve(outcome);
       };
-      // A cell that was terminated, or that waits for what never comes, does not settle: then this ends it.
       const interrupt = (): void => {
+        // A cell that was terminated, or that waits for what never comes, does not settle: then this ends it.
         patience = setTimeout(() => end(interruption()), GRACE);
+        // Listeners are called from here, but belong to the cell.
+        withAmbient(surroundings, () => controller.abort(context.signal.reason));
       };
-      signal.addEventListener("abort", interrupt);
-      if (signal.aborted) return end(interruption());
+      if (context.signal.aborted) return end(interruption());
+      context.signal.addEventListener("abort", interrupt);
       // In a turn of its own: a termination would otherwise take our caller with it.
-      const cell = Promise.resolve().then(() =>
-        withAmbient({ ...ambient(), ...notebook, signal, frontend }, () => this.#run(code, context)),
-      );
+      const cell = Promise.resolve().then(() => withAmbient(surroundings, () => this.#run(code, context)));
       cell.then(
         (outcome) => end(signal.aborted ? interruption() : outcome),
         (error: unknown) => end(signal.aborted ? interruption(placeOfError(error)) : failureOf(error)),

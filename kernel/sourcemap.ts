@@ -54,7 +54,10 @@ export class SourceMaps {
     const shift = origin.shifted.has(inModule.line - 1) ? SHIFT : 0;
     const inSource = originalPositionFor(module, { line: inModule.line, column: Math.max(0, inModule.column - shift) });
     if (inSource.line === null) return undefined;
-    return placeOf(origin, offsetOf(origin.expanded, inSource.line - origin.prefixLines, inSource.column));
+    const offset = offsetOf(origin.expanded, inSource.line - origin.prefixLines, inSource.column);
+    // A call of an imported function is compiled to `(0, m.f)(x)`, and V8 names the parenthesis: name the function.
+    const callee = origin.expanded[offset] === "(" ? /[\w$]*$/.exec(origin.expanded.slice(0, offset))?.[0].length : 0;
+    return placeOf(origin, offset - (callee ?? 0));
   }
 
   #mapsOf(file: string, origin: Origin): readonly [script: TraceMap, module: TraceMap] {

@@ -34,7 +34,7 @@ export class CellProcess {
   /** An empty folder, unless a test puts something there. */
   readonly folder: string;
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, (result: never) => void>();
+  readonly #waiting = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
   readonly #outputs = new Map<number, Output>();
   #id = 0;
   #count = 0;
@@ -52,7 +52,11 @@ export class CellProcess {
   ): Promise<CellProcess> {
     const process = new CellProcess(folder, env);
     await new Promise<void>((resolve, reject) => {
-      process.#child.once("exit", (code, signal) => reject(new Error(`The host ended with ${code ?? signal}.`)));
+      process.#child.once("exit", (code, signal) => {
+        const error = new Error(`The host ended with ${code ?? signal}.`);
+        reject(error);
+        for (const waiting of process.#waiting.values()) waiting.reject(error);
+      });
       process.#child.on("message", (message: { ready?: true }) => {
         if (message.ready) resolve();
         else process.#receive(message as never);
@@ -119,8 +123,7 @@ export class CellProcess {
   #ask<T>(method: keyof Language, params: readonly unknown[]): Promise<T> {
     const id = ++this.#id;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, resolve);
-      this.#child.once("exit", (code, signal) => reject(new Error(`The host ended with ${code ?? signal}.`)));
+      this.#waiting.set(id, { resolve, reject });
       this.#child.send({ id, method, params });
     });
   }
@@ -129,7 +132,7 @@ export class CellProcess {
     message: { id: number; result: never } | { cell: number; kind: Shown["kind"] | "stdout" | "stderr"; value: never },
   ): void {
     if ("id" in message) {
-      this.#waiting.get(message.id)?.(message.result);
+      this.#waiting.get(message.id)?.resolve(message.result);
       this.#waiting.delete(message.id);
       return;
     }
