@@ -23,13 +23,17 @@ export interface LossCurve {
   readonly bestEpoch?: number;
 }
 
+type ChartPoint = LossPoint & { readonly epoch?: number };
+
 /** A Vega-Lite specification as plain JSON. */
 export type VegaLiteSpec = Readonly<Record<string, unknown>>;
 
 /** JupyterLab renders Vega-Lite up to MIME version 5; a v6 MIME type shows nothing, silently. */
 export const VEGA_LITE_MIME = "application/vnd.vegalite.v5+json";
 const SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json";
-const MOST_POINTS = 400;
+const MOST_POINTS = 300;
+/** More epochs than this are a line without dots. */
+const MOST_DOTS = 40;
 const STAR =
   "M0,-1L0.2245,-0.309L0.9511,-0.309L0.3633,0.118L0.5878,0.809L0,0.382L-0.5878,0.809L-0.3633,0.118L-0.9511,-0.309L-0.2245,-0.309Z";
 
@@ -39,26 +43,15 @@ export function renderChart(curve: LossCurve): MimeBundle {
 }
 
 export function lossSpec(curve: LossCurve): VegaLiteSpec {
-  const training = thinned(curve.points).map(({ step, loss }) => ({ step, loss, series: "training" }));
-  const validation = curve.epochs.flatMap(({ step, epoch, validationLoss }) =>
-    validationLoss === undefined ? [] : [{ step, epoch, loss: validationLoss, series: "validation" }],
-  );
-  const best = curve.epochs.find(({ epoch }) => epoch === curve.bestEpoch);
-  const starred = best ? [{ step: best.step, epoch: best.epoch, loss: best.validationLoss ?? best.loss }] : [];
-  const x = { field: "step", type: "quantitative", title: "step", axis: { tickMinStep: 1, format: "d" } };
-  const y = { field: "loss", type: "quantitative", title: "loss (nats per token)" };
-  const domain = validation.length > 0 ? ["training", "validation"] : ["training"];
-  const color = {
-    field: "series",
-    type: "nominal",
-    title: null,
-    scale: { domain, range: ["#1976d2", "#f57c00"].slice(0, domain.length) },
-    legend: domain.length > 1 ? { orient: "top-right" } : null,
-  };
-  const tooltip = [
-    { field: "step", type: "quantitative" },
-    { field: "loss", type: "quantitative", format: ".4g" },
-  ];
+  const training = thinned(curve.points).map(({ step, loss }) => ({ step, loss: rounded(loss) }));
+  const epochs = curve.epochs.map(({ step, epoch, loss, validationLoss }) => ({
+    step,
+    epoch,
+    loss: rounded(validationLoss ?? loss),
+    validated: validationLoss !== undefined,
+  }));
+  const validation = thinned(epochs.filter(({ validated }) => validated)).map(({ validated: _, ...point }) => point);
+  const starred = epochs.filter(({ epoch }) => epoch === curve.bestEpoch).map(({ validated: _, ...point }) => point);
   return {
     $schema: SCHEMA,
     title: curve.title,
@@ -66,32 +59,47 @@ export function lossSpec(curve: LossCurve): VegaLiteSpec {
     height: 220,
     background: "white",
     layer: [
-      {
-        data: { values: training },
-        mark: { type: "line", strokeWidth: 1.5, clip: true },
-        encoding: { x, y, color, tooltip },
-      },
+      series(training, { type: "line", strokeWidth: 1.5 }, lineColor("training", validation.length > 0)),
       ...(validation.length === 0
         ? []
         : [
-            {
-              data: { values: validation },
-              mark: { type: "line", strokeWidth: 1.5, point: { size: 24 } },
-              encoding: { x, y, color, tooltip: [{ field: "epoch", type: "quantitative" }, ...tooltip] },
-            },
+            series(
+              validation,
+              { type: "line", strokeWidth: 1.5, point: validation.length <= MOST_DOTS && { size: 24 } },
+              lineColor("validation", true),
+            ),
           ]),
       ...(starred.length === 0
         ? []
-        : [
-            {
-              data: { values: starred },
-              mark: { type: "point", shape: STAR, size: 90, filled: true, color: "#d32f2f", opacity: 1 },
-              encoding: { x, y, tooltip: [{ field: "epoch", type: "quantitative", title: "best epoch" }, ...tooltip] },
-            },
-          ]),
+        : [series(starred, { type: "point", shape: STAR, size: 90, filled: true, color: "#d32f2f", opacity: 1 }, {})]),
     ],
     usermeta: { embedOptions: { renderer: "svg", actions: false } },
   };
+}
+
+/** One layer: points of the same kind. */
+function series(values: readonly ChartPoint[], mark: object, color: object): object {
+  const ofEpochs = values.some((point) => "epoch" in point);
+  return {
+    data: { values },
+    mark,
+    encoding: {
+      x: { field: "step", type: "quantitative", title: "step", axis: { tickMinStep: 1, format: "d" } },
+      y: { field: "loss", type: "quantitative", title: "loss (nats per token)" },
+      ...color,
+      tooltip: [
+        ...(ofEpochs ? [{ field: "epoch", type: "quantitative" }] : []),
+        { field: "step", type: "quantitative" },
+        { field: "loss", type: "quantitative" },
+      ],
+    },
+  };
+}
+
+/** The line's colour, with its name in the legend where there are two. */
+function lineColor(name: "training" | "validation", legend: boolean): object {
+  const scale = { domain: ["training", "validation"], range: ["#1976d2", "#f57c00"] };
+  return { color: { datum: name, scale, title: null, legend: legend ? { orient: "top-right" } : null } };
 }
 
 function plainChart({ title, points, epochs, bestEpoch }: LossCurve): string {
@@ -104,15 +112,21 @@ function plainChart({ title, points, epochs, bestEpoch }: LossCurve): string {
   return `${title}: loss ${figure(first.loss)} → ${figure(last.loss)} in ${last.step} steps${star}`;
 }
 
-/** Means of equal runs of steps when there are more points than a chart can show; the last point stays itself. */
-function thinned(points: readonly LossPoint[]): readonly LossPoint[] {
+/** Five digits are more than a chart can show, and keep notebooks small. */
+function rounded(loss: number): number {
+  return Number(loss.toPrecision(5));
+}
+
+/** Means of equal runs of points when there are more than a chart can show; the last point stays itself. */
+function thinned<P extends LossPoint>(points: readonly P[]): readonly P[] {
   if (points.length <= MOST_POINTS) return points;
   const run = Math.ceil(points.length / MOST_POINTS);
-  const means: LossPoint[] = [];
+  const means: P[] = [];
   for (let start = 0; start < points.length - 1; start += run) {
     const group = points.slice(start, Math.min(start + run, points.length - 1));
-    const loss = group.reduce((sum, point) => sum + point.loss, 0) / group.length;
-    means.push({ step: group.at(-1)?.step ?? 0, loss });
+    const last = group.at(-1);
+    const loss = rounded(group.reduce((sum, point) => sum + point.loss, 0) / group.length);
+    if (last) means.push({ ...last, loss });
   }
   return [...means, ...points.slice(-1)];
 }

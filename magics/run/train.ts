@@ -22,8 +22,9 @@ export interface TrainOptions extends Omit<FitSettings, "signal"> {
 export interface TrainResult {
   readonly adapter: AdapterHandle;
   readonly steps: number;
-  /** The epoch whose values the adapter has. */
+  /** The epoch of the best loss. Where there are validation rows, the adapter has its values. */
   readonly bestEpoch: number;
+  /** Its loss: on the validation rows, where there are any. */
   readonly loss: number;
   readonly seconds: number;
   /** Why it ended: all epochs, or no better loss for long enough. */
@@ -53,12 +54,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   view.done();
   await view.picture();
   const result = { adapter, ...view.result() };
-  const { steps, loss, seconds, bestEpoch, reason } = result;
-  const early = reason === "patience" ? ", stopped early" : "";
-  write(
-    `${name}: ${steps} steps in ${duration(seconds)}, loss ${figure(view.firstLoss)} → ${figure(loss)}, ` +
-      `best epoch ${bestEpoch}${early}. Ask it: %%chatglm --adapter ${name}\n`,
-  );
+  write(`${name}: ${summaryOf(result, view)} Ask it: %%chatglm --adapter ${name}\n`);
   return result;
 }
 
@@ -80,6 +76,12 @@ async function adapterFor(
   await refreshAdapters(model);
   write(`${adapter.summary()}\n`);
   return adapter;
+}
+
+function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {
+  const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
+  const kept = view.validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
+  return `${steps} steps in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }
 
 function isInterrupt(error: unknown): boolean {

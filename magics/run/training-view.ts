@@ -44,6 +44,14 @@ export class TrainingView {
     return this.#firstLoss;
   }
 
+  get lastLoss(): number {
+    return this.#last?.loss ?? Number.NaN;
+  }
+
+  get validates(): boolean {
+    return this.#history.some(({ validationLoss }) => validationLoss !== undefined);
+  }
+
   take(event: FitEvent): void {
     switch (event.type) {
       case "start":

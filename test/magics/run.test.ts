@@ -132,10 +132,10 @@ describe("with a model", () => {
       const [bar, chart] = notebook.seen;
       expect(bar?.["text/plain"]).toMatch(/^Training dream on 2 rows {2}█{24} {2}30\/30 {2}epoch 30 {2}loss /);
       expect(chart?.["image/svg+xml"]).toContain("<svg");
-      expect(JSON.stringify(chart?.["application/vnd.vegalite.v5+json"])).toContain('"series":"validation"');
+      expect(JSON.stringify(chart?.["application/vnd.vegalite.v5+json"])).toContain('"datum":"validation"');
       expect(chart?.["text/plain"]).toContain(`best epoch ${result.bestEpoch}`);
       expect(notebook.text()).toMatch(
-        /^trainable params: .*\ndream: 30 steps in .* Ask it: %%chatglm --adapter dream\n$/,
+        /^trainable params: .*\ndream: 30 steps in .*, loss [\d.]+ → [\d.]+, validation [\d.]+ at epoch \d+, whose values are kept\. Ask it: %%chatglm --adapter dream\n$/,
       );
     });
 
