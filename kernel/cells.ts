@@ -59,13 +59,12 @@ export async function createLanguage(options: LanguageOptions = {}): Promise<Lan
   return language;
 }
 
+/** One after the other: Node 20 fails at times when import() runs concurrently over modules that share others. */
 async function loadMagics() {
-  const [{ expand }, { completeMagic }, { inspectMagic }, { MagicError }] = await Promise.all([
-    import("../magics/expand.ts"),
-    import("../magics/complete.ts"),
-    import("../magics/inspect.ts"),
-    import("../magics/error.ts"),
-  ]);
+  const { expand } = await import("../magics/expand.ts");
+  const { completeMagic } = await import("../magics/complete.ts");
+  const { inspectMagic } = await import("../magics/inspect.ts");
+  const { MagicError } = await import("../magics/error.ts");
   return { expand, completeMagic, inspectMagic, MagicError };
 }
 

@@ -74,7 +74,7 @@ const commands: Readonly<Record<string, Command>> = {
       if (file === undefined)
         throw new UsageError("glmlab kernel: expected a CONNECTION_FILE, which Jupyter writes for each kernel.");
       await (await import("./process.ts")).runKernel(file);
-      return 0;
+      return 0; // once the kernel ends; it ends the process itself
     },
   },
 };

@@ -1,7 +1,7 @@
 /** @file One run of a cell: its surroundings while it runs, its end, also when it is torn off the stack, and its messages. */
 import { setTimeout } from "node:timers";
 import { type Frontend, withAmbient } from "../src/ambient.ts";
-import { CellFrontend, silence } from "./frontend.ts";
+import { CellFrontend, type Page, silence } from "./frontend.ts";
 import type { InputDesk } from "./input.ts";
 import type { CellOutcome, Language } from "./language.ts";
 import type { ToServer } from "./link.ts";
@@ -32,6 +32,11 @@ export class Execution {
     this.#request = request;
     this.#cell = cell;
     this.frontend = cell.silent ? silence : new CellFrontend(post, request.header);
+  }
+
+  /** What the reply brings the front end's pager. */
+  get pages(): readonly Page[] {
+    return this.frontend instanceof CellFrontend ? this.frontend.pages : [];
   }
 
   get interrupted(): boolean {

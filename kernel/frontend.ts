@@ -4,7 +4,16 @@ import type { ToServer } from "./link.ts";
 import type { StreamName } from "./output.ts";
 import type { Header } from "./wire.ts";
 
+/** What a front end's pager shows, as an execute_reply carries it. */
+export interface Page {
+  readonly source: "page";
+  readonly data: MimeBundle;
+  readonly start: number;
+}
+
 export class CellFrontend implements Frontend {
+  /** What the reply to the cell brings the pager. */
+  readonly pages: Page[] = [];
   readonly #post: (message: ToServer) => void;
   readonly #parent: Header;
 
@@ -29,6 +38,10 @@ export class CellFrontend implements Frontend {
     this.publish("clear_output", { wait });
   }
 
+  page(data: MimeBundle): void {
+    this.pages.push({ source: "page", data, start: 0 });
+  }
+
   /** Any other broadcast about the cell. @throws TypeError when the content cannot be written as JSON */
   publish(type: string, content: object): void {
     const message = { identities: [type], type, parent: this.#parent, content: JSON.stringify(content) };
@@ -42,4 +55,5 @@ export const silence: Frontend = {
   update: () => undefined,
   write: () => undefined,
   clear: () => undefined,
+  page: () => undefined,
 };

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Frontend } from "../src/ambient.ts";
 import { toPoints, toUnits } from "./cursor.ts";
 import { Execution } from "./execution.ts";
-import { CellFrontend } from "./frontend.ts";
+import { CellFrontend, type Page } from "./frontend.ts";
 import { History } from "./history.ts";
 import { InputDesk } from "./input.ts";
 import type { CellOutcome, Language } from "./language.ts";
@@ -101,7 +101,7 @@ export class Kernel {
       this.#running = undefined;
       abort = outcome.status === "error" && (cell.stopOnError || execution.interrupted);
       if (abort) await setTimeout(ERROR_HOLD);
-      this.#reply(request, "execute_request", executeReply(outcome, executionCount));
+      this.#reply(request, "execute_request", executeReply(outcome, executionCount, execution.pages));
     } catch (error) {
       this.#running = undefined;
       this.#reply(request, "execute_request", errorReply(error));
@@ -199,9 +199,12 @@ export class Kernel {
   }
 }
 
-function executeReply(outcome: CellOutcome, executionCount: number): Replies["execute_request"] | ErrorReply {
-  if (outcome.status === "ok")
-    return { status: "ok", execution_count: executionCount, payload: [], user_expressions: {} };
+function executeReply(
+  outcome: CellOutcome,
+  executionCount: number,
+  payload: readonly Page[],
+): Replies["execute_request"] | ErrorReply {
+  if (outcome.status === "ok") return { status: "ok", execution_count: executionCount, payload, user_expressions: {} };
   const { name, message, traceback } = outcome;
   return { status: "error", execution_count: executionCount, ename: name, evalue: message, traceback };
 }

@@ -7,7 +7,7 @@ if (connectionFile === undefined) {
   process.exit(2);
 }
 try {
-  await runKernel(connectionFile);
+  runKernel(connectionFile);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

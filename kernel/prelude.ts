@@ -9,6 +9,10 @@ export const DECLARATIONS: string = `
 declare function input(prompt?: string, options?: { password?: boolean }): Promise<string>;
 /** Shows a value below the cell, as the result of a cell is shown. */
 declare function display(value: unknown): Promise<void>;
+/** Removes what the cell has shown so far; with \`wait\` only when the next output comes, which does not flicker. */
+declare function clearOutput(options?: { wait?: boolean }): void;
+/** Shows a value in the front end's pager when the cell has ended: help texts, which nobody wants in the notebook. */
+declare function page(value: unknown): Promise<void>;
 `;
 
 /** The same for the executor. `contextOf` finds the cell that a signal belongs to. */
@@ -27,6 +31,12 @@ export function notebookVariables(
       const { frontend } = ambient();
       if (frontend) frontend.display(bundle);
       else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
+    },
+    clearOutput(options?: { wait?: boolean }): void {
+      ambient().frontend?.clear?.(options);
+    },
+    async page(value: unknown): Promise<void> {
+      ambient().frontend?.page?.(await toBundle(value));
     },
   };
 }

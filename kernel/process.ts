@@ -9,13 +9,17 @@
 import { inspect } from "node:util";
 import { Worker } from "node:worker_threads";
 import { readConnection } from "./connection.ts";
+import { Kernel } from "./kernel.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
+import { notebookPath } from "./notebook.ts";
+import { captureStreams } from "./streams.ts";
+import { allowTermination } from "./terminate.ts";
 
 /**
  * Turns this process into the kernel of a connection file; it ends when Jupyter says so, or is gone.
  * @throws Error when the file cannot be used
  */
-export async function runKernel(connectionFile: string): Promise<void> {
+export function runKernel(connectionFile: string): void {
   // 1. The sockets, before anything that takes time to load. The file is the built one: workers cannot run TypeScript.
   const workerData: ServerData = { connection: readConnection(connectionFile) };
   const server = new Worker(new URL("./server.js", import.meta.url), { workerData });
@@ -25,13 +29,7 @@ export async function runKernel(connectionFile: string): Promise<void> {
     process.exit(1);
   });
 
-  // 2. The language, and beside it the dispatch of requests; those that come early wait in the thread's mailbox.
-  const [{ Kernel }, { notebookPath }, { captureStreams }, { allowTermination }] = await Promise.all([
-    import("./kernel.ts"),
-    import("./notebook.ts"),
-    import("./streams.ts"),
-    import("./terminate.ts"),
-  ]);
+  // 2. The dispatch of requests, which wait for the language; it loads in the meantime.
   const notebook = notebookPath();
   const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook }));
   const kernel = new Kernel({ language, notebook, post });

@@ -1,4 +1,5 @@
 /** @file The requests that the cell thread answers: what each holds, how it is read, and what its reply holds. */
+import type { Page } from "./frontend.ts";
 import type { JsonObject } from "./wire.ts";
 
 /** What each request asks, in our names. Cursors still count code points. */
@@ -41,7 +42,12 @@ export type HistoryEntry = readonly [
 
 /** The content of each reply when all went well. */
 export interface Replies {
-  execute_request: { status: "ok"; execution_count: number; payload: []; user_expressions: Record<string, never> };
+  execute_request: {
+    status: "ok";
+    execution_count: number;
+    payload: readonly Page[];
+    user_expressions: Record<string, never>;
+  };
   complete_request: { status: "ok"; matches: string[]; cursor_start: number; cursor_end: number; metadata: object };
   inspect_request: { status: "ok"; found: boolean; data: object; metadata: object };
   is_complete_request: { status: "complete" | "invalid" | "unknown" } | { status: "incomplete"; indent: string };

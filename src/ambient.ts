@@ -14,6 +14,8 @@ export interface Frontend {
   write(text: string, stream?: "stdout" | "stderr"): void;
   /** Removes what the cell has shown so far; with `wait` only when the next output comes (no flicker). */
   clear?(options?: { wait?: boolean }): void;
+  /** Shows a bundle in the front end's pager, once the cell has ended. */
+  page?(bundle: MimeBundle): void;
 }
 
 /** The surroundings of one running cell (or script). */
