@@ -5,7 +5,8 @@
  * own parser is asked about every candidate: what is before it is parsed with a harmless statement (or literal, or
  * operand) put in its place. A magic begins where that is read as a statement or as a value, and only there.
  */
-import ts from "@tslab/typescript-for-tslab";
+import type ts from "@tslab/typescript-for-tslab";
+import { typescript } from "./typescript.ts";
 
 export interface Candidate {
   /** The offset of the `%`. */
@@ -40,9 +41,9 @@ export interface Place {
 
 export function placeAfter(prefix: string): Place {
   return {
-    statement: reads(prefix, "debugger;", (node) => node.kind === ts.SyntaxKind.DebuggerStatement),
-    value: reads(prefix, "0", (node) => node.kind === ts.SyntaxKind.NumericLiteral),
-    operator: reads(prefix, "%0", (node) => node.kind === ts.SyntaxKind.PercentToken),
+    statement: reads(prefix, "debugger;", (node) => node.kind === typescript.SyntaxKind.DebuggerStatement),
+    value: reads(prefix, "0", (node) => node.kind === typescript.SyntaxKind.NumericLiteral),
+    operator: reads(prefix, "%0", (node) => node.kind === typescript.SyntaxKind.PercentToken),
   };
 }
 
@@ -57,11 +58,11 @@ export function readsAsModulo(rest: string): boolean {
 export function declares(prefix: string, name: string): boolean {
   let found = false;
   const visit = (node: ts.Node): void => {
-    const named = ts.isIdentifier(node) && node.text === name;
+    const named = typescript.isIdentifier(node) && node.text === name;
     const parent: ts.Node | undefined = node.parent;
-    if (named && parent && "name" in parent && parent.name === node && !ts.isPropertyAccessExpression(parent))
+    if (named && parent && "name" in parent && parent.name === node && !typescript.isPropertyAccessExpression(parent))
       found = true;
-    if (!found) ts.forEachChild(node, visit);
+    if (!found) typescript.forEachChild(node, visit);
   };
   visit(parse(prefix));
   return found;
@@ -77,14 +78,14 @@ function reads(prefix: string, probe: string, isMeant: (node: ts.Node) => boolea
   const visit = (node: ts.Node): void => {
     if (node.end <= at || node.pos > at) return;
     if (node.getStart(source) === at && isMeant(node)) found = true;
-    else ts.forEachChild(node, visit);
+    else typescript.forEachChild(node, visit);
   };
   visit(source);
   return found;
 }
 
 function parse(text: string): ts.SourceFile {
-  return ts.createSourceFile("cell.ts", text, ts.ScriptTarget.ES2022, true);
+  return typescript.createSourceFile("cell.ts", text, typescript.ScriptTarget.ES2022, true);
 }
 
 /** Starts of the syntax errors. They are on every parsed file, though TypeScript's declarations keep them internal. */

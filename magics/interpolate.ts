@@ -1,18 +1,23 @@
 /** @file `${expression}` inside a magic's text: where it ends, and text as a template literal. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the messages are about these placeholders
-import ts from "@tslab/typescript-for-tslab";
 import type { Code, Piece } from "./code.ts";
 import { MagicError } from "./error.ts";
+import { typescript } from "./typescript.ts";
 
 /**
  * The offset of the `}` that closes the `${` at `open`. TypeScript's own parser finds it, so braces in strings,
  * templates, regular expressions and comments of the expression are none of our concern.
  */
 export function closingBrace(source: string, open: number, end: number): number {
-  const parsed = ts.createSourceFile("cell.ts", `\`${source.slice(open, end)}`, ts.ScriptTarget.ES2022, true);
+  const parsed = typescript.createSourceFile(
+    "cell.ts",
+    `\`${source.slice(open, end)}`,
+    typescript.ScriptTarget.ES2022,
+    true,
+  );
   const statement = parsed.statements[0];
-  const template = statement && ts.isExpressionStatement(statement) ? statement.expression : undefined;
-  const span = template && ts.isTemplateExpression(template) ? template.templateSpans[0] : undefined;
+  const template = statement && typescript.isExpressionStatement(statement) ? statement.expression : undefined;
+  const span = template && typescript.isTemplateExpression(template) ? template.templateSpans[0] : undefined;
   const close = span ? open - 1 + span.literal.getStart(parsed) : -1;
   if (!span || source[close] !== "}" || close >= end) {
     throw new MagicError("`${` has no closing `}`. To write it as text, put a backslash before it: \\${", open, 2);

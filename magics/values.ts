@@ -1,9 +1,9 @@
 /** @file An option's written value, checked and turned into TypeScript. */
-import ts from "@tslab/typescript-for-tslab";
 import { suggestion } from "../src/options.ts";
 import type { Code, Piece } from "./code.ts";
 import { MagicError } from "./error.ts";
 import type { OptionSpec } from "./option.ts";
+import { typescript } from "./typescript.ts";
 import type { Word } from "./words.ts";
 
 /** The name that expanded code knows the magics' runtime by. */
@@ -64,9 +64,14 @@ export function rowsValue(subject: string, word: Word, unanswered = false): Code
 
 /** Checks that the word can name a variable and returns it. */
 export function identifier(subject: string, word: Word): string {
-  const scanner = ts.createScanner(ts.ScriptTarget.ES2022, false, ts.LanguageVariant.Standard, word.text);
+  const scanner = typescript.createScanner(
+    typescript.ScriptTarget.ES2022,
+    false,
+    typescript.LanguageVariant.Standard,
+    word.text,
+  );
   const token = scanner.scan();
-  const isName = token === ts.SyntaxKind.Identifier || token > ts.SyntaxKind.LastReservedWord;
+  const isName = token === typescript.SyntaxKind.Identifier || token > typescript.SyntaxKind.LastReservedWord;
   const whole = scanner.getTextPos() === word.text.length && word.text !== "";
   if (isName && whole && !word.quoted && !word.expression) return word.text;
   throw wrong(`${subject} needs the name of a variable, got "${word.text}".`, word);
