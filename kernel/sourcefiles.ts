@@ -3,12 +3,12 @@ import { statSync } from "node:fs";
 import type { ts } from "./tslab.ts";
 
 /**
- * Blanks the JSDoc of declaration files, keeping every offset: TypeScript 5.0 parses it eagerly, a fifth of a kernel's
- * cold start. documentationAt() reads it back for the one symbol that a user asks about.
+ * Blanks the JSDoc of declarations, keeping every offset: TypeScript 5.0 parses it eagerly, a fifth of a kernel's cold
+ * start. documentationAt() reads it back for the one symbol that a user asks about. Only for files that are known to
+ * have no such text elsewhere: those of TypeScript and of @types/node.
  */
-export function withoutComments(path: string, text: string | undefined): string | undefined {
-  if (text === undefined || !isLibrary(path) || !path.endsWith(".d.ts")) return text;
-  return text.replace(/\/\*\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\r\n]/g, " "));
+export function withoutComments(text: string): string {
+  return text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\//gm, (comment) => `\n${" ".repeat(comment.length - 1)}`);
 }
 
 /** Files of packages and of TypeScript itself, which do not change while a notebook runs. */

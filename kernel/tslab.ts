@@ -15,6 +15,11 @@ export type { Converter, ConvertResult };
 const require = createRequire(import.meta.url);
 const tslabFolder = dirname(require.resolve("tslab/package.json"));
 const requireFromTslab = createRequire(join(tslabFolder, "package.json"));
+const typescriptFile = requireFromTslab.resolve("@tslab/typescript-for-tslab");
+// tslab depends on @types/node but looks for it in its own node_modules only, from where npm hoists it away.
+const nodeTypes = dirname(requireFromTslab.resolve("@types/node/package.json"));
+/** Declarations that are read without their comments, as TypeScript writes paths. */
+const plainFolders = [dirname(typescriptFile), nodeTypes].map((folder) => folder.replaceAll("\\", "/"));
 
 export interface ConverterOptions {
   /** The notebook's folder: relative imports and its node_modules start here. */
@@ -40,7 +45,6 @@ export interface LoadedConverter {
  * both JavaScript outputs as ES modules with an inline source map, one step before where the original stops.
  */
 export function loadConverter(options: ConverterOptions): LoadedConverter {
-  const typescriptFile = requireFromTslab.resolve("@tslab/typescript-for-tslab");
   const typescript = requireCached(typescriptFile) as TypeScript;
   const files = new LocalFiles();
   const outside = new Map<string, string>();
@@ -101,7 +105,12 @@ function adjusted(
   const system: ts.System = {
     ...ts.sys,
     getCurrentDirectory: () => options.cwd,
-    readFile: (path, encoding) => withoutComments(path, ts.sys.readFile(path, encoding)),
+    readFile: (path, encoding) => {
+      const text = ts.sys.readFile(path, encoding);
+      return text !== undefined && plainFolders.some((folder) => path.startsWith(folder))
+        ? withoutComments(text)
+        : text;
+    },
     watchFile: (path, callback) => files.watch(path, callback),
     watchDirectory: () => ({ close: () => {} }),
   };
@@ -155,8 +164,7 @@ function compilerSettings(ts: TypeScript): ts.CompilerOptions {
     allowImportingTsExtensions: true,
     inlineSourceMap: true,
     lib: ["lib.es2023.d.ts"],
-    // tslab depends on @types/node but looks for it in its own node_modules only, from where npm hoists it away.
-    typeRoots: [dirname(dirname(requireFromTslab.resolve("@types/node/package.json")))],
+    typeRoots: [dirname(nodeTypes)],
     types: ["node"],
   };
 }
