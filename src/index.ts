@@ -13,8 +13,10 @@
  * model's one definition, and that src/train differentiates; src/adapters says what a fine-tuning method does to them.
  */
 
-// Loading and asking
-export { load, type LoadOptions, type LoadProgress } from "./api/load.ts";
+export type { AdapterConfig, AdapterTensors, FullConfig, LoraConfig, Method } from "./adapters/adapter.ts";
+export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
+// Fine-tuning
+export { AdapterHandle, type FitSettings, type GradientOptions } from "./api/adapter.ts";
 export {
   type AdapterAnswer,
   type AdapterChoice,
@@ -23,38 +25,33 @@ export {
   type ChatOptions,
   type CreateAdapterOptions,
   type GenerateOptions,
+  type LoadAdapterOptions,
   type LogitsOptions,
   type SaveOptions,
 } from "./api/chatglm.ts";
-export type { ChatGLMConfig, Family } from "./models/config.ts";
-export type { AdapterInfo, AdapterRef, Batch, Device, ModelInfo, ParameterInfo, Precision } from "./engine/engine.ts";
-export type { SamplingOptions } from "./generate/sampler.ts";
-
-// Text
-export { loadTokenizer } from "./text/load.ts";
-export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
-export type { Message, Role } from "./text/prompt.ts";
-
-// Fine-tuning
-export { AdapterHandle, type FitSettings, type GradientOptions } from "./api/adapter.ts";
-export { full, type FullOptions, lora, type LoraOptions } from "./api/methods.ts";
+export { type GradientStep, Gradients } from "./api/gradients.ts";
+// Loading and asking
+export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
+export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
 export { adamW, Optimizer, type StepOptions, type StepResult } from "./api/optimizer.ts";
-export { Gradients, type GradientStep } from "./api/gradients.ts";
-export { TrainableSummary } from "./api/summary.ts";
-export type { AdapterConfig, AdapterTensors, FullConfig, LoraConfig, Method } from "./adapters/adapter.ts";
-export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
-export type { FitEvent, FitOptions } from "./train/trainer.ts";
-export type { SchedulerName } from "./train/schedule.ts";
-
-// Data
-export { type BatchOptions, type Dataset, dataset, type Row, type RowBatch } from "./train/dataset.ts";
-export { parseRows, readRows, type RowInput, type RowRules, type Turn } from "./train/rows.ts";
-export type { RehearsalRows, Rows } from "./api/rows.ts";
-export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
-
 // Around it
 export type { Given } from "./api/options.ts";
+export type { RehearsalRows, Rows } from "./api/rows.ts";
 export type { Abortable } from "./api/signal.ts";
-export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
+export { TrainableSummary } from "./api/summary.ts";
+export type { AdapterInfo, AdapterRef, Batch, Device, ModelInfo, ParameterInfo, Precision } from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";
+export type { SamplingOptions } from "./generate/sampler.ts";
+export type { ChatGLMConfig, Family } from "./models/config.ts";
+export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
+// Text
+export { loadTokenizer } from "./text/load.ts";
+export type { Message, Role } from "./text/prompt.ts";
+export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
+// Data
+export { type BatchOptions, type Dataset, dataset, type Row, type RowBatch } from "./train/dataset.ts";
+export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
+export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./train/rows.ts";
+export type { SchedulerName } from "./train/schedule.ts";
+export type { FitEvent, FitOptions } from "./train/trainer.ts";
 export { version } from "./version.ts";

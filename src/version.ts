@@ -11,7 +11,8 @@ export const version: string = readVersion();
 function nearestPackage(folder: string): string {
   if (existsSync(join(folder, "package.json"))) return folder;
   const above = dirname(folder);
-  if (above === folder) throw new Error(`${fileURLToPath(import.meta.url)} is not inside the glmlab package: no package.json above it`);
+  if (above === folder)
+    throw new Error(`${fileURLToPath(import.meta.url)} is not inside the glmlab package: no package.json above it`);
   return nearestPackage(above);
 }
 

@@ -2,16 +2,16 @@
 import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import type { AdapterInfo, AdapterRef, Batch, ParameterInfo } from "../engine/engine.ts";
-import { encodeRows, rowWriter } from "../train/encode.ts";
 import type { RowBatch } from "../train/dataset.ts";
+import { encodeRows, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import * as defaults from "./defaults.ts";
-import { Gradients, type GradientStep } from "./gradients.ts";
+import { type GradientStep, Gradients } from "./gradients.ts";
 import { type Home, refOf, sameAdapter } from "./home.ts";
-import { complete, type Given } from "./options.ts";
 import type { StepResult } from "./optimizer.ts";
-import { batchRows, divide, type RehearsalRows, rehearsal, type Rows } from "./rows.ts";
+import { complete, type Given } from "./options.ts";
+import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
 
@@ -76,7 +76,11 @@ export class AdapterHandle {
 
   /** One step of an optimiser; call `optimizer.step(adapter, gradients)`. */
   async optimize(
-    step: { readonly id: string; readonly config: OptimizerConfig; readonly gradients: readonly Gradients[] } & Abortable,
+    step: {
+      readonly id: string;
+      readonly config: OptimizerConfig;
+      readonly gradients: readonly Gradients[];
+    } & Abortable,
   ): Promise<StepResult> {
     const handles = step.gradients.map(({ handle }) => handle);
     const params = { ...this.#target(), optimizer: step.id, config: step.config, handles };
@@ -145,7 +149,11 @@ export class AdapterHandle {
   #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
     if ("inputIds" in batch) return batch;
     const { info, tokenizer } = this.#home;
-    return encodeRows(batchRows(batch), rowWriter(info.family, tokenizer), Math.min(maxLength, info.config.contextLength));
+    return encodeRows(
+      batchRows(batch),
+      rowWriter(info.family, tokenizer),
+      Math.min(maxLength, info.config.contextLength),
+    );
   }
 }
 

@@ -54,7 +54,11 @@ export interface CreateAdapterOptions extends Abortable {
   readonly seed?: number | undefined;
   /** Makes it visible to every notebook. */
   readonly share?: boolean | undefined;
+  /** Gives up an adapter of the same name; without it, that is an error. */
+  readonly replace?: boolean | undefined;
 }
+
+export type LoadAdapterOptions = Pick<CreateAdapterOptions, "replace" | "signal">;
 
 export interface SaveOptions extends Abortable {
   /** The largest file, as in transformers ("500MB", "2GB"), or in bytes. */
@@ -97,7 +101,10 @@ export class ChatGLM {
    * Scores of every token of the vocabulary at every position: [batch, positions, vocabulary].
    * @param ids one row of token ids, or several of any lengths; what lies right of a row's end is undefined
    */
-  async logits(ids: readonly number[] | readonly (readonly number[])[], options: LogitsOptions = {}): Promise<FloatTensor> {
+  async logits(
+    ids: readonly number[] | readonly (readonly number[])[],
+    options: LogitsOptions = {},
+  ): Promise<FloatTensor> {
     refuseUnknown("logits", options, ["adapter", "positions", "signal"]);
     const { adapter, positions, signal } = options;
     const inputIds = isRow(ids) ? [ids] : ids;
@@ -160,11 +167,11 @@ export class ChatGLM {
    * @throws GlmError "adapter-exists" when there is one of this name, "adapter-invalid" when it does not fit the model
    */
   async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
-    const { signal, share = false, seed: givenSeed } = options;
-    refuseUnknown("createAdapter", options, ["signal", "share", "seed"]);
+    const { signal, share = false, replace = false, seed: givenSeed } = options;
+    refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"]);
     const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
     const adapter = { owner: share ? SHARED : this.#home.owner, name: checkedName(name) };
-    const params = { model: this.info.key, adapter, config, seed };
+    const params = { model: this.info.key, adapter, config, seed, replace };
     return new AdapterHandle(this.#home, await this.#home.engine.call("createAdapter", params, cellSignal(signal)));
   }
 
@@ -172,9 +179,11 @@ export class ChatGLM {
    * Loads an adapter from PEFT's files.
    * @throws GlmError "adapter-exists", or "adapter-invalid" with every fault of the files
    */
-  async loadAdapter(name: string, folder: string, { signal }: Abortable = {}): Promise<AdapterHandle> {
+  async loadAdapter(name: string, folder: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
+    refuseUnknown("loadAdapter", options, ["signal", "replace"]);
+    const { signal, replace = false } = options;
     const adapter = { owner: this.#home.owner, name: checkedName(name) };
-    const params = { model: this.info.key, adapter, folder: resolve(folder) };
+    const params = { model: this.info.key, adapter, folder: resolve(folder), replace };
     return new AdapterHandle(this.#home, await this.#home.engine.call("loadAdapter", params, cellSignal(signal)));
   }
 
@@ -235,7 +244,12 @@ export class ChatGLM {
     if (typeof question !== "string") {
       throw invalid(subject, [`expected the question as a string, got ${typeof question}.`]);
     }
-    const row = { prompt: question, response: "", ...(history ? { history } : {}), ...(system === undefined ? {} : { system }) };
+    const row = {
+      prompt: question,
+      response: "",
+      ...(history ? { history } : {}),
+      ...(system === undefined ? {} : { system }),
+    };
     return this.prompt(messagesOf(row));
   }
 }

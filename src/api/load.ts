@@ -73,7 +73,8 @@ async function loaded(
 
 /** The runtime does not share this process's folder: it gets absolute paths. */
 async function locate(name: string): Promise<string> {
-  if (typeof name !== "string" || name === "") throw invalid("load", [`expected a model's name or folder, got ${JSON.stringify(name)}.`]);
+  if (typeof name !== "string" || name === "")
+    throw invalid("load", [`expected a model's name or folder, got ${JSON.stringify(name)}.`]);
   const folder = await modelFolder(name);
   return resolve(name) === folder || name.includes("/") ? folder : name;
 }
@@ -81,12 +82,18 @@ async function locate(name: string): Promise<string> {
 function refuseUnsupported(name: string, options: Readonly<Record<string, string | undefined>>): void {
   for (const [option, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    throw new GlmError("unsupported", `load: ${option}: ${JSON.stringify(value)} is not supported yet. Load ${JSON.stringify(name)} without it.`);
+    throw new GlmError(
+      "unsupported",
+      `load: ${option}: ${JSON.stringify(value)} is not supported yet. Load ${JSON.stringify(name)} without it.`,
+    );
   }
 }
 
 function placeOf(runtime: string | undefined, notebook: string | undefined): string {
   if (runtime === undefined) return notebook === undefined ? "none" : "auto";
-  if (typeof runtime === "string" && (runtime === "auto" || runtime === "none" || runtime.includes("://"))) return runtime;
-  throw invalid("load", [`runtime: expected "auto", "none" or an address such as "tcp://host:port", got ${JSON.stringify(runtime)}.`]);
+  if (typeof runtime === "string" && (runtime === "auto" || runtime === "none" || runtime.includes("://")))
+    return runtime;
+  throw invalid("load", [
+    `runtime: expected "auto", "none" or an address such as "tcp://host:port", got ${JSON.stringify(runtime)}.`,
+  ]);
 }

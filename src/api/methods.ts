@@ -15,7 +15,8 @@ export function lora(options: LoraOptions = {}): LoraConfig {
   const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, ...numbers } = options;
   const config = complete("lora", defaults.lora, numbers, ["targets", "rankStabilized", ...PATTERNS]);
   const isNames = Array.isArray(targets) && targets.length > 0 && targets.every((name) => typeof name === "string");
-  if (!isNames) throw invalid("lora", [`targets: expected a list of module names such as ["query_key_value"], got ${targets}.`]);
+  if (!isNames)
+    throw invalid("lora", [`targets: expected a list of module names such as ["query_key_value"], got ${targets}.`]);
   return {
     method: "lora",
     ...config,

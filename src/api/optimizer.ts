@@ -1,9 +1,9 @@
 /** @file An optimiser whose state and steps live beside the weights: only its settings pass through here. */
 import { randomUUID } from "node:crypto";
+import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/optimizer.ts";
 import type { AdapterHandle } from "./adapter.ts";
 import { Gradients } from "./gradients.ts";
 import type { Abortable } from "./signal.ts";
-import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/optimizer.ts";
 
 export interface StepResult {
   /** Total norm of the gradients before clipping. */

@@ -1,9 +1,17 @@
 /** @file The client's side of the protocol: an engine that lives at the other end of a channel. */
+
+import { GlmError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 import type { CallName, Calls, Engine, EngineOptions, StreamName, Streams } from "./engine.ts";
 import { Inbox } from "./inbox.ts";
-import { type CallMessage, type ClientMessage, fromWire, hello, type ServerMessage, type StreamMessage } from "./protocol.ts";
-import { GlmError } from "../errors.ts";
+import {
+  type CallMessage,
+  type ClientMessage,
+  fromWire,
+  hello,
+  type ServerMessage,
+  type StreamMessage,
+} from "./protocol.ts";
 
 /**
  * How many events may be on their way before the reader has taken the last one. Training goes in step with its reader,
@@ -102,7 +110,9 @@ export class RemoteEngine implements Engine {
   async close(): Promise<void> {
     if (this.#over) return;
     this.#channel.send({ type: "bye" });
-    this.#end(() => new GlmError("runtime-lost", "This connection to the model was closed (dispose). Load the model again."));
+    this.#end(
+      () => new GlmError("runtime-lost", "This connection to the model was closed (dispose). Load the model again."),
+    );
     this.#channel.close();
   }
 
@@ -173,20 +183,11 @@ export class RemoteEngine implements Engine {
   }
 
   #receive(message: ServerMessage): void {
-    switch (message.type) {
-      case "welcome":
-        return this.#take(GREETING)?.end();
-      case "refused":
-        return this.#lose(fromWire(message.error));
-      case "event":
-        return this.#waiting.get(message.id)?.event(message.value);
-      case "result":
-        return this.#take(message.id)?.end(message.value);
-      case "end":
-        return this.#take(message.id)?.end();
-      case "error":
-        return this.#take(message.id)?.fail(() => fromWire(message.error));
-    }
+    if (message.type === "welcome") this.#take(GREETING)?.end();
+    else if (message.type === "refused") this.#lose(fromWire(message.error));
+    else if (message.type === "event") this.#waiting.get(message.id)?.event(message.value);
+    else if (message.type === "error") this.#take(message.id)?.fail(() => fromWire(message.error));
+    else this.#take(message.id)?.end(message.type === "result" ? message.value : undefined);
   }
 
   #take(id: number): Waiting | undefined {

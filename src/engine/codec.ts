@@ -54,7 +54,7 @@ export function decode(frames: readonly Uint8Array[]): unknown {
 const codec: ExtensionCodecType<Uint8Array[]> = {
   tryToEncode(value, frames) {
     if (Array.isArray(value)) return null;
-    const kind = kinds.findIndex((constructor) => value instanceof constructor);
+    const kind = kinds.findIndex((type) => value instanceof type);
     if (kind < 0) {
       if (typeof value === "object" && value !== null && isPlain(value)) return null;
       throw notPlain(value);

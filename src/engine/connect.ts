@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { GlmError } from "../errors.ts";
 import { RemoteEngine } from "./client.ts";
 import { entryPoint } from "./entry.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
@@ -10,7 +11,6 @@ import { openLink } from "./link.ts";
 import { type Holder, lockHolder } from "./lock.ts";
 import { lastLines } from "./log.ts";
 import type { RuntimeStatus } from "./server.ts";
-import { GlmError } from "../errors.ts";
 
 export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
@@ -55,9 +55,15 @@ export async function connectRuntime({ signal, patience = PATIENCE_MS }: Connect
 }
 
 /** Connects to a runtime at a ZeroMQ address, which somebody else has started. */
-export async function connectTo(address: string, { signal, patience = PATIENCE_MS }: ConnectOptions = {}): Promise<RemoteEngine> {
+export async function connectTo(
+  address: string,
+  { signal, patience = PATIENCE_MS }: ConnectOptions = {},
+): Promise<RemoteEngine> {
   if (!/^(ipc|tcp):\/\/./.test(address)) {
-    throw new GlmError("option-invalid", `runtime: expected "auto", "none", or an address like ipc:///path or tcp://host:port, got "${address}".`);
+    throw new GlmError(
+      "option-invalid",
+      `runtime: expected "auto", "none", or an address like ipc:///path or tcp://host:port, got "${address}".`,
+    );
   }
   const engine = await greet(address, patience, signal);
   if (engine) return engine;
@@ -83,7 +89,11 @@ export async function runtimeStatus({ signal }: ConnectOptions = {}): Promise<Ru
 }
 
 /** Undefined when nobody answers in time, or the other side goes while it is greeted. */
-async function greet(address: string, patience: number, signal: AbortSignal | undefined): Promise<RemoteEngine | undefined> {
+async function greet(
+  address: string,
+  patience: number,
+  signal: AbortSignal | undefined,
+): Promise<RemoteEngine | undefined> {
   const late = AbortSignal.timeout(patience);
   try {
     return await RemoteEngine.connect(openLink(address), LOST, signal ? AbortSignal.any([signal, late]) : late);
@@ -120,6 +130,8 @@ function unreachable(folder: RuntimeFolder, holder: Holder | undefined, patience
     "runtime-unreachable",
     `The glmlab runtime does not answer within ${patience / 1000} s: ${what}, or load with the option runtime: "none" ` +
       `(\`%model ... --runtime none\`) to run the model in this process.` +
-      (tail.length > 0 ? ` The end of its log, ${folder.log}:\n${tail.join("\n")}` : ` Its log, ${folder.log}, is empty.`),
+      (tail.length > 0
+        ? ` The end of its log, ${folder.log}:\n${tail.join("\n")}`
+        : ` Its log, ${folder.log}, is empty.`),
   );
 }

@@ -13,7 +13,9 @@ export function entryPoint(name: string): URL {
   if (import.meta.url.endsWith(".js")) return new URL(`./${name}.js`, import.meta.url);
   const built = pathToFileURL(join(packageFolder, "dist", "src", "engine", `${name}.js`));
   if (!existsSync(fileURLToPath(built))) {
-    throw new Error(`glmlab is run from its sources and not built: expected ${fileURLToPath(built)}. Run \`npm run build\`.`);
+    throw new Error(
+      `glmlab is run from its sources and not built: expected ${fileURLToPath(built)}. Run \`npm run build\`.`,
+    );
   }
   return built;
 }

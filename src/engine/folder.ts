@@ -42,7 +42,7 @@ function choose(env: NodeJS.ProcessEnv): string {
 
 function ownsFolder(path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && stat.isDirectory() && (process.getuid === undefined || stat.uid === process.getuid());
+  return stat?.isDirectory() === true && (process.getuid === undefined || stat.uid === process.getuid());
 }
 
 /** The folder must be ours alone: whoever can write to it could answer in the runtime's place. */

@@ -3,8 +3,9 @@
  *
  * A new engine may give the same numbers again; gradients of a lost one must not be taken for the new one's.
  */
-import type { CallName, Calls, GradientInfo } from "./engine.ts";
+
 import { GlmError } from "../errors.ts";
+import type { CallName, Calls, GradientInfo } from "./engine.ts";
 
 interface Held {
   readonly model: string;

@@ -4,10 +4,11 @@
  * It remembers what was loaded, and loads it again when the engine behind it does not have it (any more). Questions that
  * were under way when the connection broke fail; they are not repeated, since nobody knows how far they had come.
  */
+
+import { GlmError } from "../errors.ts";
 import type { RemoteEngine } from "./client.ts";
 import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, StreamName, Streams } from "./engine.ts";
 import { GradientHandles } from "./gradient-handles.ts";
-import { GlmError } from "../errors.ts";
 
 interface Connection {
   readonly engine: RemoteEngine;

@@ -6,7 +6,7 @@
  * cannot make it remove or retake a living one's file: it sees a higher number, and steps back.
  */
 import { execFileSync } from "node:child_process";
-import { linkSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Holder {
@@ -67,7 +67,8 @@ function highestLock(folder: string): number {
 function readLock(folder: string, number: number): Holder | undefined {
   try {
     const content: unknown = JSON.parse(readFileSync(join(folder, `lock.${number}`), "utf8"));
-    if (typeof content !== "object" || content === null || !("pid" in content) || !("started" in content)) return undefined;
+    if (typeof content !== "object" || content === null || !("pid" in content) || !("started" in content))
+      return undefined;
     return { pid: Number(content.pid), started: String(content.started) };
   } catch {
     return undefined;

@@ -1,5 +1,14 @@
 /** @file The runtime's log: one line an event, with its time; kept small. */
-import { appendFileSync, closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 
 /** A log of more bytes than this becomes the old one (`.1`) when the next runtime starts. */
 const LARGEST_BYTES = 1_000_000;

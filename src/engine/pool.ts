@@ -4,6 +4,8 @@
  * Computing blocks a worker, never this thread. A worker that dies takes its model along; those who waited are told,
  * and the next load starts another.
  */
+
+import { GlmError } from "../errors.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { Channel } from "./channel.ts";
 import { RemoteEngine } from "./client.ts";
@@ -20,7 +22,6 @@ import type {
   Streams,
 } from "./engine.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
-import { GlmError } from "../errors.ts";
 
 /** A place where an engine runs. */
 export interface WorkerHandle {

@@ -5,7 +5,7 @@
  * id is answered by exactly one `result`, `end` or `error`; a stream's events come before that, never more of them
  * than the client has given credit for.
  */
-import { GlmError, type ErrorCode } from "../errors.ts";
+import { type ErrorCode, GlmError } from "../errors.ts";
 import { version } from "../version.ts";
 import type { CallName, Calls, StreamName, Streams } from "./engine.ts";
 

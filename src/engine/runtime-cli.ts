@@ -1,11 +1,11 @@
 /** @file `glmlab runtime start|status|stop|logs`: the runtime as a command, in the foreground or asked from outside. */
 import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
-import { type Holder, isAlive, lockHolder } from "./lock.ts";
-import { fileLog, lastLines, type Log, rotateLog } from "./log.ts";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../options.ts";
+import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
+import { type Holder, isAlive, lockHolder } from "./lock.ts";
+import { fileLog, type Log, lastLines, rotateLog } from "./log.ts";
 
 const HELP = `glmlab runtime [start|status|stop|logs]
 
@@ -35,7 +35,9 @@ export async function runRuntimeCli(args: readonly string[]): Promise<number> {
   const command = commands[name];
   const unknown = command ? rest[0] : name;
   if (!command || unknown !== undefined) {
-    console.error(`glmlab runtime: unknown command or option "${unknown}".${suggestion(unknown ?? name, Object.keys(commands))}`);
+    console.error(
+      `glmlab runtime: unknown command or option "${unknown}".${suggestion(unknown ?? name, Object.keys(commands))}`,
+    );
     return 2;
   }
   try {
@@ -55,7 +57,10 @@ async function start(folder: RuntimeFolder): Promise<number> {
   const idleSeconds = seconds(process.env.GLMLAB_RUNTIME_IDLE, IDLE_SECONDS);
   rotateLog(folder.log);
   const file = fileLog(folder.log);
-  const log: Log = process.stdout.isTTY ? (line) => (file(line), console.log(line)) : file;
+  const log: Log = (line) => {
+    file(line);
+    if (process.stdout.isTTY) console.log(line);
+  };
   const runtime = await Runtime.start({ folder, idleSeconds, log });
   if (!(runtime instanceof Runtime)) {
     return say(`A runtime runs already (process ${runtime.pid}) on ${folder.address}.`);
@@ -78,7 +83,9 @@ async function status(folder: RuntimeFolder): Promise<number> {
   const found = await runtimeStatus();
   if (!found) return say("The runtime has just ended.", 3);
   const minutes = Math.round((Date.now() - found.started) / 60_000);
-  say(`glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${found.clients} clients, ${megabytes(found.memoryBytes)}`);
+  say(
+    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${found.clients} clients, ${megabytes(found.memoryBytes)}`,
+  );
   say(`${found.address}, log ${found.log}`);
   for (const { model, adapters, mappedBytes, requests } of found.models) {
     say(
@@ -115,7 +122,10 @@ function seconds(text: string | undefined, fallback: number): number {
   if (text === undefined || text === "") return fallback;
   const value = Number(text);
   if (Number.isFinite(value) && value >= 0 && value < 2 ** 31 / 1000) return value;
-  throw new GlmError("option-invalid", `GLMLAB_RUNTIME_IDLE: expected a number of seconds below 2147483, got "${text}".`);
+  throw new GlmError(
+    "option-invalid",
+    `GLMLAB_RUNTIME_IDLE: expected a number of seconds below 2147483, got "${text}".`,
+  );
 }
 
 function megabytes(bytes: number): string {

@@ -1,4 +1,6 @@
 /** @file The server's side of the protocol: lets one client ask any engine, and stops its work when it cancels or leaves. */
+
+import { version } from "../version.ts";
 import type { Channel } from "./channel.ts";
 import type { CallName, Calls, Engine, GradientInfo, StreamName } from "./engine.ts";
 import {
@@ -11,7 +13,6 @@ import {
   type StreamMessage,
   toWire,
 } from "./protocol.ts";
-import { version } from "../version.ts";
 
 export interface ServeOptions {
   /** Answers `status` questions; they are about the whole server, not about one client. */
@@ -55,22 +56,15 @@ class Session {
   }
 
   receive(message: ClientMessage): void {
-    switch (message.type) {
-      case "hello":
-        return this.#welcome(message);
-      case "call":
-        return this.#run(message.id, (abort) => this.#call(message, abort));
-      case "stream":
-        return this.#stream(message);
-      case "status":
-        return this.#run(message.id, async () => this.#options.status?.());
-      case "more":
-        return this.#jobs.get(message.id)?.grant?.(message.credit);
-      case "cancel":
-        return this.#jobs.get(message.id)?.abort.abort();
-      case "bye":
-        this.#channel.close();
-        return this.end();
+    if (message.type === "hello") this.#welcome(message);
+    else if (message.type === "call") this.#run(message.id, (abort) => this.#call(message, abort));
+    else if (message.type === "stream") this.#stream(message);
+    else if (message.type === "status") this.#run(message.id, async () => this.#options.status?.());
+    else if (message.type === "more") this.#jobs.get(message.id)?.grant?.(message.credit);
+    else if (message.type === "cancel") this.#jobs.get(message.id)?.abort.abort();
+    else {
+      this.#channel.close();
+      this.end();
     }
   }
 
@@ -84,7 +78,10 @@ class Session {
 
   #welcome(client: Hello): void {
     const refused = refusal(client);
-    if (!refused) return this.#send({ type: "welcome", protocol: PROTOCOL, version, pid: process.pid });
+    if (!refused) {
+      this.#send({ type: "welcome", protocol: PROTOCOL, version, pid: process.pid });
+      return;
+    }
     this.#send({ type: "refused", error: toWire(refused) });
     this.#channel.close();
     this.end();
@@ -110,7 +107,8 @@ class Session {
   #noteGradients(message: CallMessage, result: unknown, { aborted }: AbortSignal): void {
     const forget = (model: string, handle: number): boolean => this.#gradients.delete(`${model} ${handle}`);
     if (message.method === "releaseGradients") forget(message.params.model, message.params.handle);
-    if (message.method === "optimizerStep") for (const handle of message.params.handles) forget(message.params.model, handle);
+    if (message.method === "optimizerStep")
+      for (const handle of message.params.handles) forget(message.params.model, handle);
     if (message.method !== "gradients") return;
     const held = { model: message.params.model, handle: (result as GradientInfo).handle };
     if (aborted) this.#release(held);
@@ -151,7 +149,11 @@ class Session {
   }
 }
 
-function ask<M extends CallName>(engine: Engine, { method, params }: CallMessage<M>, signal: AbortSignal): Promise<unknown> {
+function ask<M extends CallName>(
+  engine: Engine,
+  { method, params }: CallMessage<M>,
+  signal: AbortSignal,
+): Promise<unknown> {
   return engine.call(method, params, { signal });
 }
 

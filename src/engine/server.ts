@@ -6,6 +6,7 @@
  */
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
+import { version } from "../version.ts";
 import { PortChannel } from "./channel.ts";
 import { entryPoint } from "./entry.ts";
 import type { RuntimeFolder } from "./folder.ts";
@@ -15,7 +16,6 @@ import { ModelPool, type PoolModel, type WorkerHandle } from "./pool.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
 import { serveEngine } from "./serve.ts";
 import { SocketServer } from "./socket-server.ts";
-import { version } from "../version.ts";
 
 /** What `%runtime status` and `glmlab runtime status` show. */
 export interface RuntimeStatus {

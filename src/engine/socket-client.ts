@@ -15,6 +15,8 @@ export const BEAT_MS = 1000;
 /** So many heartbeats without any sign of life mean that the other side is gone. */
 export const MISSED_BEATS = 10;
 
+/** How long a closed socket may take to send its last words, in milliseconds. */
+const LINGER_MS = 200;
 /** Turns of the event loop until the native parts of a closed socket are gone. */
 const CLOSING_TURNS = 3;
 
@@ -30,7 +32,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
 
   /** @param address a ZeroMQ address: "ipc:///path" or "tcp://host:port" */
   constructor(address: string) {
-    this.#socket = new Dealer({ sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 0 });
+    this.#socket = new Dealer({ sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: LINGER_MS });
     this.#socket.events.on("connect", () => {
       this.#connected = true;
     });

@@ -1,12 +1,15 @@
 /** @file The runtime's ZeroMQ socket: one channel for every client that greets, ended when the client is gone. */
+
+import { GlmError } from "../errors.ts";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
 import { type ClientMessage, type ServerMessage, toWire } from "./protocol.ts";
-import { GlmError } from "../errors.ts";
 import { BEAT_MS, MISSED_BEATS } from "./socket-client.ts";
 import { Router } from "./sockets.ts";
 
 const HEARTBEAT = new Uint8Array(0);
+/** ZeroMQ says that somebody left, not who. A beat to everybody finds out, but not always at once. */
+const PROBES_MS = [0, 50, 500];
 
 export class SocketServer {
   readonly #socket: Router;
@@ -19,7 +22,10 @@ export class SocketServer {
    * Binds a ZeroMQ address. Whoever calls this holds the lock of the address: ZeroMQ takes a live one over silently.
    * @param accept gets a channel for each client; its first message is the client's greeting
    */
-  static async bind(address: string, accept: (client: Channel<ServerMessage, ClientMessage>) => void): Promise<SocketServer> {
+  static async bind(
+    address: string,
+    accept: (client: Channel<ServerMessage, ClientMessage>) => void,
+  ): Promise<SocketServer> {
     // `mandatory` makes a message to a client that is gone an error instead of nothing.
     const socket = new Router({ mandatory: true, sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 500 });
     await socket.bind(address);
@@ -29,8 +35,9 @@ export class SocketServer {
   private constructor(socket: Router, accept: (client: Channel<ServerMessage, ClientMessage>) => void) {
     this.#socket = socket;
     this.#accept = accept;
-    // ZeroMQ says that somebody left, not who: a beat to everybody finds out.
-    socket.events.on("disconnect", () => this.#probe());
+    socket.events.on("disconnect", () => {
+      for (const delay of PROBES_MS) setTimeout(() => this.#probe(), delay).unref();
+    });
     this.#beat = setInterval(() => this.#countBeats(), BEAT_MS);
     void this.#receive();
   }
@@ -56,26 +63,29 @@ export class SocketServer {
 
   #onBeat(identity: Buffer, client: ClientChannel | undefined): void {
     if (client) this.#write(identity, [HEARTBEAT]);
-    else this.#refuse(identity, "this runtime does not know you: it was started anew, or had not heard of you for too long");
+    else
+      this.#refuse(
+        identity,
+        "this runtime does not know you: it was started anew, or had not heard of you for too long",
+      );
   }
 
   #onMessage(key: string, identity: Buffer, known: ClientChannel | undefined, frames: Buffer[]): void {
-    let message: ClientMessage;
-    try {
-      message = decode(frames) as ClientMessage;
-    } catch (error) {
-      return this.#refuse(identity, `a message could not be read: ${error instanceof Error ? error.message : error}`);
-    }
-    if (known) return known.deliver(message);
-    if (message.type === "bye") return;
-    if (message.type !== "hello") return this.#onBeat(identity, undefined);
+    const message = readMessage(frames);
+    if (message instanceof Error) this.#refuse(identity, `a message could not be read: ${message.message}`);
+    else if (known) known.deliver(message);
+    else if (message.type === "hello") this.#welcome(key, identity).deliver(message);
+    else if (message.type !== "bye") this.#onBeat(identity, undefined);
+  }
+
+  #welcome(key: string, identity: Buffer): ClientChannel {
     const client = new ClientChannel(
       (out) => this.#write(identity, out),
       () => this.#clients.delete(key),
     );
     this.#clients.set(key, client);
     this.#accept(client);
-    client.deliver(message);
+    return client;
   }
 
   #refuse(identity: Buffer, why: string): void {
@@ -91,6 +101,7 @@ export class SocketServer {
   }
 
   #probe(): void {
+    // Sending to a client that is gone fails, and that ends its channel.
     for (const key of this.#clients.keys()) this.#write(Buffer.from(key, "hex"), [HEARTBEAT]);
   }
 
@@ -98,6 +109,14 @@ export class SocketServer {
     for (const client of [...this.#clients.values()]) {
       if (++client.missed > MISSED_BEATS) client.fail();
     }
+  }
+}
+
+function readMessage(frames: Buffer[]): ClientMessage | Error {
+  try {
+    return decode(frames) as ClientMessage;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

@@ -27,7 +27,11 @@ const arrays = {
 
 describe("codec", () => {
   it("keeps plain data and typed arrays of every kind, wherever the frames lie in memory", () => {
-    const message = { type: "result", id: 7, value: { text: "你好\u0000", list: [1, -2.5, null, true, 2 ** 53 - 1], arrays } };
+    const message = {
+      type: "result",
+      id: 7,
+      value: { text: "你好\u0000", list: [1, -2.5, null, true, 2 ** 53 - 1], arrays },
+    };
     for (const offset of [0, 1, 3, 8]) expect(decode(received(encode(message), offset))).toEqual(message);
   });
 
@@ -39,7 +43,11 @@ describe("codec", () => {
     expect(frames[1]?.buffer).toBe(memory.buffer);
     expect(frames[1]?.byteOffset).toBe(4);
     for (const offset of [0, 1, 4]) {
-      expect(decode(received(frames, offset))).toEqual({ part: part.slice(), again: part.slice(), small: Float32Array.of(1) });
+      expect(decode(received(frames, offset))).toEqual({
+        part: part.slice(),
+        again: part.slice(),
+        small: Float32Array.of(1),
+      });
     }
     const big = BigInt64Array.from({ length: 1000 }, (_, i) => BigInt(i) - 500n);
     expect(decode(received(encode(big), 2))).toEqual(big);
@@ -70,7 +78,12 @@ describe("compact", () => {
   it("copies parts of larger buffers only", () => {
     const whole = new Float32Array(8).fill(2);
     const message = compact({ whole, part: whole.subarray(2, 4), buffer: Buffer.from("pooled"), ids: [[1, 2], [3]] });
-    expect(message).toEqual({ whole, part: Float32Array.of(2, 2), buffer: new Uint8Array(Buffer.from("pooled")), ids: [[1, 2], [3]] });
+    expect(message).toEqual({
+      whole,
+      part: Float32Array.of(2, 2),
+      buffer: new Uint8Array(Buffer.from("pooled")),
+      ids: [[1, 2], [3]],
+    });
     const { whole: same, part, buffer } = message as { whole: Float32Array; part: Float32Array; buffer: Uint8Array };
     expect(same).toBe(whole);
     expect(part.buffer.byteLength).toBe(8);

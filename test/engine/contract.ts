@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
-import { type AdapterRef, type Batch, type Engine, type LoadParams, type ModelInfo, SHARED } from "../../src/engine/engine.ts";
+import {
+  type AdapterRef,
+  type Batch,
+  type Engine,
+  type LoadParams,
+  type ModelInfo,
+  SHARED,
+} from "../../src/engine/engine.ts";
 import type { SamplingOptions } from "../../src/generate/sampler.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
 import type { Row } from "../../src/train/dataset.ts";
@@ -43,7 +50,16 @@ const fitting: FitOptions = {
   seed: 0,
 };
 const adamW: OptimizerConfig = { kind: "adamW", lr: 0.05, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, clip: 0 };
-const batch: Batch = { inputIds: [[5, 6, 7, 3], [8, 9, 4]], labels: [[-100, 6, 7, 3], [-100, -100, 4]] };
+const batch: Batch = {
+  inputIds: [
+    [5, 6, 7, 3],
+    [8, 9, 4],
+  ],
+  labels: [
+    [-100, 6, 7, 3],
+    [-100, -100, 4],
+  ],
+};
 const rows: Row[] = [{ prompt: "a b", response: "c d" }];
 const lora: AdapterConfig = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["query_key_value"] };
 
@@ -91,7 +107,11 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       return (await engine.call("optimizerStep", params)).gradientNorm;
     }
 
-    async function generate(ids: number[], options: Partial<SamplingOptions> = {}, adapter: AdapterRef | null = null): Promise<number[]> {
+    async function generate(
+      ids: number[],
+      options: Partial<SamplingOptions> = {},
+      adapter: AdapterRef | null = null,
+    ): Promise<number[]> {
       const params = { model: model.key, rows: [{ ids, adapter }], options: { ...sampling, ...options } };
       const tokens: number[] = [];
       for await (const event of engine.stream("generate", params)) if (event.type === "token") tokens.push(event.token);
@@ -113,19 +133,38 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       await expect(nowhere()).rejects.toMatchObject({ name: "GlmError", code: "model-not-found" });
       const unknown = engine.call("adapters", { model: "no such key", owner: "contract" });
       await expect(unknown).rejects.toMatchObject({ name: "GlmError", code: "model-not-loaded" });
-      const stream = engine.stream("generate", { model: "no such key", rows: [{ ids: [5], adapter: null }], options: sampling });
+      const stream = engine.stream("generate", {
+        model: "no such key",
+        rows: [{ ids: [5], adapter: null }],
+        options: sampling,
+      });
       await expect(stream.next()).rejects.toMatchObject({ name: "GlmError", code: "model-not-loaded" });
     });
 
     it("gives logits of all positions, or of those that are asked for", async () => {
-      const all = await engine.call("logits", { model: model.key, inputIds: [[5, 6, 7], [8, 9, 4]], adapter: null });
+      const all = await engine.call("logits", {
+        model: model.key,
+        inputIds: [
+          [5, 6, 7],
+          [8, 9, 4],
+        ],
+        adapter: null,
+      });
       expect(all.shape).toEqual([2, 3, model.config.vocabulary]);
       expect(all.data.every(Number.isFinite)).toBe(true);
-      const some = await engine.call("logits", { model: model.key, inputIds: [[5, 6, 7], [8, 9, 4]], adapter: null, positions: [2] });
+      const some = await engine.call("logits", {
+        model: model.key,
+        inputIds: [
+          [5, 6, 7],
+          [8, 9, 4],
+        ],
+        adapter: null,
+        positions: [2],
+      });
       expect(some.shape).toEqual([2, 1, model.config.vocabulary]);
       const width = model.config.vocabulary;
       const expected = [...all.data.slice(2 * width, 3 * width), ...all.data.slice(5 * width, 6 * width)];
-      some.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 4));
+      for (const [i, value] of some.data.entries()) expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 4);
     });
 
     it("creates adapters without effect, each under its owner", async () => {
@@ -164,7 +203,10 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       await engine.call("writeAdapter", { model: model.key, adapter: fresh, tensors });
       expect(Array.from(await logits(fresh))).toEqual(Array.from(await logits(trained)));
       const [name, { shape, data }] = Object.entries(tensors)[0] as [string, FloatTensor];
-      const misfits = [{ [name]: tensor("float32", [1], Float32Array.of(1)) }, { nonsense: tensor("float32", shape, data) }];
+      const misfits = [
+        { [name]: tensor("float32", [1], Float32Array.of(1)) },
+        { nonsense: tensor("float32", shape, data) },
+      ];
       for (const misfit of misfits) {
         const wrong = engine.call("writeAdapter", { model: model.key, adapter: fresh, tensors: misfit });
         await expect(wrong).rejects.toMatchObject({ name: "GlmError", code: "adapter-invalid" });
@@ -181,11 +223,15 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       const norm = Math.hypot(...Object.values(read).flatMap(({ data }) => Array.from(data)));
       const step = { model: model.key, adapter, optimizer: "o", config: adamW, handles: [first.handle] };
       expect((await engine.call("optimizerStep", step)).gradientNorm).toBeCloseTo(norm, 4);
-      await expect(engine.call("readGradients", { model: model.key, handle: first.handle })).rejects.toThrow(/gradients/i);
+      await expect(engine.call("readGradients", { model: model.key, handle: first.handle })).rejects.toThrow(
+        /gradients/i,
+      );
       const second = await engine.call("gradients", { model: model.key, adapter, batch, seed: 1 });
       expect(second.loss).toBeLessThan(first.loss);
       await engine.call("releaseGradients", { model: model.key, handle: second.handle });
-      await expect(engine.call("readGradients", { model: model.key, handle: second.handle })).rejects.toThrow(/gradients/i);
+      await expect(engine.call("readGradients", { model: model.key, handle: second.handle })).rejects.toThrow(
+        /gradients/i,
+      );
     });
 
     it("generates the same greedy tokens every time, and stops at a stop id", async () => {
@@ -199,7 +245,10 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     it("answers rows of one batch as if each were alone", async () => {
       const adapter = await newAdapter();
       for (let i = 0; i < 5; i++) await learn(adapter);
-      const asked = [{ ids: [5, 6], adapter: null }, { ids: [8, 9, 4], adapter }];
+      const asked = [
+        { ids: [5, 6], adapter: null },
+        { ids: [8, 9, 4], adapter },
+      ];
       const answers: number[][] = [[], []];
       for await (const event of engine.stream("generate", { model: model.key, rows: asked, options: sampling })) {
         if (event.type === "token") answers[event.row]?.push(event.token);
@@ -209,7 +258,11 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     });
 
     it("ends a generation that is left early or aborted", async () => {
-      const params = { model: model.key, rows: [{ ids: [5], adapter: null }], options: { ...sampling, maxNewTokens: 50 } };
+      const params = {
+        model: model.key,
+        rows: [{ ids: [5], adapter: null }],
+        options: { ...sampling, maxNewTokens: 50 },
+      };
       let seen = 0;
       for await (const _ of engine.stream("generate", params)) if (++seen === 3) break;
       expect(seen).toBe(3);
@@ -226,7 +279,13 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     it("trains in step with its reader", async () => {
       const adapter = await newAdapter();
       const kinds: string[] = [];
-      for await (const event of engine.stream("fit", { model: model.key, adapter, rows, validation: [], options: fitting })) {
+      for await (const event of engine.stream("fit", {
+        model: model.key,
+        adapter,
+        rows,
+        validation: [],
+        options: fitting,
+      })) {
         kinds.push(event.type);
         if (event.type !== "step") continue;
         const { steps } = await engine.call("adapterInfo", { model: model.key, adapter });
@@ -285,7 +344,9 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       for (let i = 0; i < 3; i++) await learn(adapter);
       const before = Array.from(await logits(adapter));
       await engine.call("unload", { model: model.key });
-      await expect(engine.call("adapters", { model: model.key, owner: "contract" })).rejects.toMatchObject({ code: "model-not-loaded" });
+      await expect(engine.call("adapters", { model: model.key, owner: "contract" })).rejects.toMatchObject({
+        code: "model-not-loaded",
+      });
       expect((await load()).key).toBe(model.key);
       expect(Array.from(await logits(adapter))).toEqual(before);
     });

@@ -57,7 +57,16 @@ describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (f
   const greedy = async (prompts: readonly number[][], maxNewTokens: number): Promise<number[][]> => {
     const answers: number[][] = prompts.map(() => []);
     const rows = prompts.map((ids) => ({ ids, adapter: null }));
-    const options = { maxNewTokens, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+    const options = {
+      maxNewTokens,
+      greedy: true,
+      temperature: 1,
+      topP: 1,
+      topK: 0,
+      repetitionPenalty: 1,
+      seed: 0,
+      stop: [],
+    };
     for await (const event of engine.stream("generate", { model, rows, options })) {
       if (event.type === "token") answers[event.row]?.push(event.token);
     }
@@ -80,61 +89,64 @@ describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (f
     expect(deviation(logits.data, forward.logits!.data as Float32Array)).toBeLessThan(1e-4);
   });
 
-  it.each(["lora-qkv", "lora-all"])("%s: logits, gradients, eight training steps, saved files and merging", async (name) => {
-    const reference = expected[name] as Steps;
-    const forward = await oracleTensors(family, "forward");
-    const inputIds = rowsOf(forward.input_ids!);
-    const info = await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
-    expect([info.trainableCount, info.allCount]).toEqual([reference.trainable, reference.all]);
-    const outputs = await oracleTensors(family, name);
-    const logits = async (): Promise<Float32Array> =>
-      (await engine.call("logits", { model, inputIds, adapter: ref(name) })).data;
-    expect(deviation(await logits(), outputs.logits!.data as Float32Array)).toBeLessThan(1e-4);
+  it.each(["lora-qkv", "lora-all"])(
+    "%s: logits, gradients, eight training steps, saved files and merging",
+    async (name) => {
+      const reference = expected[name] as Steps;
+      const forward = await oracleTensors(family, "forward");
+      const inputIds = rowsOf(forward.input_ids!);
+      const info = await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
+      expect([info.trainableCount, info.allCount]).toEqual([reference.trainable, reference.all]);
+      const outputs = await oracleTensors(family, name);
+      const logits = async (): Promise<Float32Array> =>
+        (await engine.call("logits", { model, inputIds, adapter: ref(name) })).data;
+      expect(deviation(await logits(), outputs.logits!.data as Float32Array)).toBeLessThan(1e-4);
 
-    const batches = await oracleTensors(family, "train-batches");
-    const gradientsOf = (ids: number[][], labels: number[][]) =>
-      engine.call("gradients", { model, adapter: ref(name), batch: { inputIds: ids, labels }, seed: 0 });
-    const first = await gradientsOf(inputIds, rowsOf(forward.labels!));
-    expect(first.loss).toBeCloseTo(reference.loss, 4);
-    const gradients = await engine.call("readGradients", { model, handle: first.handle });
-    const expectedGradients = await oracleTensors(family, `${name}-gradients`);
-    expect(Object.keys(gradients).sort()).toEqual(Object.keys(expectedGradients).sort());
-    for (const [parameter, value] of Object.entries(expectedGradients)) {
-      expect(deviation(gradients[parameter]!.data, value.data as Float32Array), parameter).toBeLessThan(1e-4);
-    }
-    const config = adamWConfig({ lr: 5e-3 });
-    // The reference's first step still held the gradients above: both batches have equally many labels, so the mean that
-    // is taken here is half its sum, and clipping to the same norm makes them equal.
-    let held = [first.handle];
-    for (const [k, step] of reference.steps.entries()) {
-      const { loss, handle } = await gradientsOf(rowsOf(batches[`${k}.input_ids`]!), rowsOf(batches[`${k}.labels`]!));
-      expect(loss).toBeCloseTo(step.loss, 3);
-      const target = { model, adapter: ref(name), optimizer: "o", config, handles: [...held, handle] };
-      const { gradientNorm } = await engine.call("optimizerStep", target);
-      expect(Math.abs(gradientNorm * target.handles.length - step.grad_norm) / step.grad_norm).toBeLessThan(1e-3);
-      held = [];
-    }
-    expect(deviation(await logits(), outputs.logits_after!.data as Float32Array)).toBeLessThan(1e-3);
+      const batches = await oracleTensors(family, "train-batches");
+      const gradientsOf = (ids: number[][], labels: number[][]) =>
+        engine.call("gradients", { model, adapter: ref(name), batch: { inputIds: ids, labels }, seed: 0 });
+      const first = await gradientsOf(inputIds, rowsOf(forward.labels!));
+      expect(first.loss).toBeCloseTo(reference.loss, 4);
+      const gradients = await engine.call("readGradients", { model, handle: first.handle });
+      const expectedGradients = await oracleTensors(family, `${name}-gradients`);
+      expect(Object.keys(gradients).sort()).toEqual(Object.keys(expectedGradients).sort());
+      for (const [parameter, value] of Object.entries(expectedGradients)) {
+        expect(deviation(gradients[parameter]!.data, value.data as Float32Array), parameter).toBeLessThan(1e-4);
+      }
+      const config = adamWConfig({ lr: 5e-3 });
+      // The reference's first step still held the gradients above: both batches have equally many labels, so the mean that
+      // is taken here is half its sum, and clipping to the same norm makes them equal.
+      let held = [first.handle];
+      for (const [k, step] of reference.steps.entries()) {
+        const { loss, handle } = await gradientsOf(rowsOf(batches[`${k}.input_ids`]!), rowsOf(batches[`${k}.labels`]!));
+        expect(loss).toBeCloseTo(step.loss, 3);
+        const target = { model, adapter: ref(name), optimizer: "o", config, handles: [...held, handle] };
+        const { gradientNorm } = await engine.call("optimizerStep", target);
+        expect(Math.abs(gradientNorm * target.handles.length - step.grad_norm) / step.grad_norm).toBeLessThan(1e-3);
+        held = [];
+      }
+      expect(deviation(await logits(), outputs.logits_after!.data as Float32Array)).toBeLessThan(1e-3);
 
-    const saved = join(scratch, `${family}-${name}-saved`);
-    await engine.call("saveAdapter", { model, adapter: ref(name), folder: saved });
-    const before = await logits();
-    await engine.call("loadAdapter", { model, adapter: ref(`${name}-again`), folder: saved });
-    const again = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
-    expect(again.data).toEqual(before);
+      const saved = join(scratch, `${family}-${name}-saved`);
+      await engine.call("saveAdapter", { model, adapter: ref(name), folder: saved });
+      const before = await logits();
+      await engine.call("loadAdapter", { model, adapter: ref(`${name}-again`), folder: saved });
+      const again = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
+      expect(again.data).toEqual(before);
 
-    await engine.call("mergeAdapter", { model, adapter: ref(`${name}-again`) });
-    const merged = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
-    expect(deviation(merged.data, before)).toBeLessThan(1e-4);
-    expect(deviation(merged.data, outputs.merged_logits_after!.data as Float32Array)).toBeLessThan(1e-3);
+      await engine.call("mergeAdapter", { model, adapter: ref(`${name}-again`) });
+      const merged = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
+      expect(deviation(merged.data, before)).toBeLessThan(1e-4);
+      expect(deviation(merged.data, outputs.merged_logits_after!.data as Float32Array)).toBeLessThan(1e-3);
 
-    const folder = join(scratch, `${family}-${name}-merged`);
-    await engine.call("saveModel", { model, adapter: ref(name), folder, maxShardBytes: 500_000 });
-    const reloaded = await loadModel(engine, folder);
-    const alone = await engine.call("logits", { model: reloaded.key, inputIds, adapter: null });
-    expect(deviation(alone.data, before)).toBeLessThan(1e-4);
-    await engine.call("unload", { model: reloaded.key });
-  });
+      const folder = join(scratch, `${family}-${name}-merged`);
+      await engine.call("saveModel", { model, adapter: ref(name), folder, maxShardBytes: 500_000 });
+      const reloaded = await loadModel(engine, folder);
+      const alone = await engine.call("logits", { model: reloaded.key, inputIds, adapter: null });
+      expect(deviation(alone.data, before)).toBeLessThan(1e-4);
+      await engine.call("unload", { model: reloaded.key });
+    },
+  );
 
   it("answers with the base and several adapters in one batch as it does one by one", async () => {
     await engine.call("createAdapter", {
@@ -144,7 +156,16 @@ describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (f
       seed: 1,
     });
     const ids = expected.greedy[0]!.prompt;
-    const options = { maxNewTokens: 12, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+    const options = {
+      maxNewTokens: 12,
+      greedy: true,
+      temperature: 1,
+      topP: 1,
+      topK: 0,
+      repetitionPenalty: 1,
+      seed: 0,
+      stop: [],
+    };
     const adapters = [null, ref("lora-qkv"), ref("fresh"), ref("lora-all"), ref("lora-qkv-again")];
     const ask = async (rows: typeof adapters): Promise<number[][]> => {
       const answers: number[][] = rows.map(() => []);
@@ -155,7 +176,8 @@ describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (f
       return answers;
     };
     const together = await ask(adapters);
-    for (const [i, adapter] of adapters.entries()) expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
+    for (const [i, adapter] of adapters.entries())
+      expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
     expect(together[0]).toEqual(expected.greedy[0]!.tokens.slice(0, 12));
     expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
     expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);

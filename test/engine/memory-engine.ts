@@ -63,7 +63,11 @@ export class MemoryEngine implements Engine {
     this.#pace = pace;
   }
 
-  async call<M extends CallName>(method: M, params: Calls[M]["params"], options: EngineOptions = {}): Promise<Calls[M]["result"]> {
+  async call<M extends CallName>(
+    method: M,
+    params: Calls[M]["params"],
+    options: EngineOptions = {},
+  ): Promise<Calls[M]["result"]> {
     options.signal?.throwIfAborted();
     if ("model" in params && !this.#models.has(params.model)) {
       throw new GlmError("model-not-loaded", `No model of key ${params.model} is loaded here. Load it again.`);
@@ -84,7 +88,8 @@ export class MemoryEngine implements Engine {
   }
 
   readonly #calls: { [M in CallName]: (params: Calls[M]["params"]) => unknown } = {
-    models: () => [...this.#models.values()].map((model) => ({ model, adapters: [], mappedBytes: 4 * VOCABULARY ** 2 })),
+    models: () =>
+      [...this.#models.values()].map((model) => ({ model, adapters: [], mappedBytes: 4 * VOCABULARY ** 2 })),
     unload: ({ model }) => void this.#models.delete(model),
     logits: ({ model, inputIds, adapter, positions }) => {
       const shift = adapter && this.#adapter(model, adapter).shift;
@@ -100,7 +105,10 @@ export class MemoryEngine implements Engine {
         .map(([, by, name]) => this.#info(model, { owner: by, name })),
     createAdapter: ({ model, adapter, config }) => {
       if (this.#disk.has(address(model, adapter))) {
-        throw new GlmError("adapter-exists", `An adapter ${adapter.name} exists already. Choose another name, or dispose it.`);
+        throw new GlmError(
+          "adapter-exists",
+          `An adapter ${adapter.name} exists already. Choose another name, or dispose it.`,
+        );
       }
       this.#disk.set(address(model, adapter), { config, shift: new Float32Array(VOCABULARY), steps: 0 });
       return this.#info(model, adapter);
@@ -123,7 +131,10 @@ export class MemoryEngine implements Engine {
     writeAdapter: ({ model, adapter, tensors }) => {
       const given = tensors[NAME]?.data;
       if (given?.length !== VOCABULARY) {
-        throw new GlmError("adapter-invalid", `${NAME}: expected ${VOCABULARY} numbers, got ${given?.length ?? "none"}.`);
+        throw new GlmError(
+          "adapter-invalid",
+          `${NAME}: expected ${VOCABULARY} numbers, got ${given?.length ?? "none"}.`,
+        );
       }
       this.#adapter(model, adapter).shift.set(given);
     },
@@ -143,7 +154,9 @@ export class MemoryEngine implements Engine {
       const held = handles.map((handle) => this.#gradientsOf(handle));
       const target = this.#adapter(model, adapter);
       const tokens = held.reduce((sum, one) => sum + one.tokens, 0);
-      const mean = target.shift.map((_, i) => held.reduce((sum, one) => sum + ((one.shift[i] ?? 0) * one.tokens) / tokens, 0));
+      const mean = target.shift.map((_, i) =>
+        held.reduce((sum, one) => sum + ((one.shift[i] ?? 0) * one.tokens) / tokens, 0),
+      );
       mean.forEach((value, i) => {
         target.shift[i] = (target.shift[i] ?? 0) - config.lr * value;
       });
@@ -153,7 +166,10 @@ export class MemoryEngine implements Engine {
   };
 
   readonly #streams: {
-    [M in StreamName]: (params: Streams[M]["params"], signal?: AbortSignal) => AsyncGenerator<Streams[M]["event"], void, void>;
+    [M in StreamName]: (
+      params: Streams[M]["params"],
+      signal?: AbortSignal,
+    ) => AsyncGenerator<Streams[M]["event"], void, void>;
   } = {
     load: (params, signal) => this.#load(params, signal),
     generate: (params, signal) => this.#generate(params, signal),
@@ -176,7 +192,10 @@ export class MemoryEngine implements Engine {
     yield { type: "ready", model };
   }
 
-  async *#generate({ model, rows, options }: Streams["generate"]["params"], signal?: AbortSignal): AsyncGenerator<GenerateEvent, void, void> {
+  async *#generate(
+    { model, rows, options }: Streams["generate"]["params"],
+    signal?: AbortSignal,
+  ): AsyncGenerator<GenerateEvent, void, void> {
     this.#require(model);
     const last = rows.map(({ ids }) => ids.at(-1) ?? 0);
     const running = new Set(rows.keys());
@@ -200,7 +219,10 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  async *#fit({ model, adapter, rows, options }: Streams["fit"]["params"], signal?: AbortSignal): AsyncGenerator<FitEvent, void, void> {
+  async *#fit(
+    { model, adapter, rows, options }: Streams["fit"]["params"],
+    signal?: AbortSignal,
+  ): AsyncGenerator<FitEvent, void, void> {
     this.#require(model);
     const target = this.#adapter(model, adapter);
     if (rows.length === 0) throw new GlmError("data-invalid", "No rows to train on. Give at least one.");
@@ -210,7 +232,9 @@ export class MemoryEngine implements Engine {
       await sleep(this.#pace);
       signal?.throwIfAborted();
       this.done.steps++;
-      const inputIds = rows.map(({ prompt, response }) => [...`${prompt}${response}`].map((c) => (c.codePointAt(0) ?? 0) % VOCABULARY));
+      const inputIds = rows.map(({ prompt, response }) =>
+        [...`${prompt}${response}`].map((c) => (c.codePointAt(0) ?? 0) % VOCABULARY),
+      );
       const gradient = gradientsOf({ inputIds, labels: inputIds }, target.shift);
       gradient.shift.forEach((value, i) => {
         target.shift[i] = (target.shift[i] ?? 0) - options.lr * value;
@@ -218,14 +242,25 @@ export class MemoryEngine implements Engine {
       target.steps++;
       loss = gradient.loss;
       const gradientNorm = Math.hypot(...gradient.shift);
-      yield { type: "step", step, steps: options.epochs, epoch: step, loss, lr: options.lr, gradientNorm, tokens: gradient.tokens, seconds: 0 };
+      yield {
+        type: "step",
+        step,
+        steps: options.epochs,
+        epoch: step,
+        loss,
+        lr: options.lr,
+        gradientNorm,
+        tokens: gradient.tokens,
+        seconds: 0,
+      };
       yield { type: "epoch", epoch: step, loss, best: true };
     }
     yield { type: "done", steps: options.epochs, bestEpoch: options.epochs, loss, seconds: 0, reason: "epochs" };
   }
 
   #require(model: string): void {
-    if (!this.#models.has(model)) throw new GlmError("model-not-loaded", `No model of key ${model} is loaded here. Load it again.`);
+    if (!this.#models.has(model))
+      throw new GlmError("model-not-loaded", `No model of key ${model} is loaded here. Load it again.`);
   }
 
   #adapter(model: string, ref: AdapterRef): Adapter {
@@ -236,13 +271,16 @@ export class MemoryEngine implements Engine {
 
   #gradientsOf(handle: number): Gradients {
     const found = this.gradients.get(handle);
-    if (!found) throw new GlmError("option-invalid", `No gradients ${handle}: they were used or released. Compute them again.`);
+    if (!found)
+      throw new GlmError("option-invalid", `No gradients ${handle}: they were used or released. Compute them again.`);
     return found;
   }
 
   #info(model: string, ref: AdapterRef): AdapterInfo {
     const { config, steps, source } = this.#adapter(model, ref);
-    const parameters = [{ name: NAME, shape: [VOCABULARY], dtype: "float32", trainable: true, count: VOCABULARY }] as const;
+    const parameters = [
+      { name: NAME, shape: [VOCABULARY], dtype: "float32", trainable: true, count: VOCABULARY },
+    ] as const;
     const counts = { allCount: VOCABULARY ** 2 + VOCABULARY, trainableCount: VOCABULARY };
     return { ...ref, config, parameters, ...counts, steps, merged: false, ...(source === undefined ? {} : { source }) };
   }
@@ -251,8 +289,24 @@ export class MemoryEngine implements Engine {
 function modelInfo(key: string, { name, precision }: LoadParams): ModelInfo {
   const sizes = { layers: 0, hidden: 4, ffn: 4, heads: 1, groups: 1, headSize: 4, vocabulary: VOCABULARY };
   const config = { family: "chatglm2-6b", ...sizes, epsilon: 1e-5, ropeRatio: 1, contextLength: 64 } as const;
-  const table = { name: "table", shape: [VOCABULARY, VOCABULARY], dtype: "float32", trainable: false, count: VOCABULARY ** 2 } as const;
-  return { key, name, folder: "/", family: "chatglm2-6b", config, device: "cpu", precision, parameters: [table], resident: false };
+  const table = {
+    name: "table",
+    shape: [VOCABULARY, VOCABULARY],
+    dtype: "float32",
+    trainable: false,
+    count: VOCABULARY ** 2,
+  } as const;
+  return {
+    key,
+    name,
+    folder: "/",
+    family: "chatglm2-6b",
+    config,
+    device: "cpu",
+    precision,
+    parameters: [table],
+    resident: false,
+  };
 }
 
 /** The next token is the previous one plus one, never EOS on its own. */

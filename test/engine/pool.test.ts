@@ -1,7 +1,7 @@
 /** @file Models share what can be shared, and what one worker's death does to the others and to the next question. */
 import { describe, expect, it, vi } from "vitest";
-import { LastingEngine } from "../../src/engine/lasting.ts";
 import type { LoadEvent, LoadParams } from "../../src/engine/engine.ts";
+import { LastingEngine } from "../../src/engine/lasting.ts";
 import { ModelPool } from "../../src/engine/pool.ts";
 import { type Disk, MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, memoryWorker } from "./ports.ts";

@@ -10,7 +10,16 @@ import { version } from "../../src/version.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, ports } from "./ports.ts";
 
-const sampling = { maxNewTokens: 1000, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+const sampling = {
+  maxNewTokens: 1000,
+  greedy: true,
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  repetitionPenalty: 1,
+  seed: 0,
+  stop: [],
+};
 const fitting = {
   epochs: 1000,
   lr: 0.01,
@@ -28,7 +37,13 @@ const fitting = {
 } as const;
 const model = "memory-exact";
 const generation = { model, rows: [{ ids: [5], adapter: null }], options: sampling };
-const training = { model, adapter: { owner: "o", name: "a" }, rows: [{ prompt: "a", response: "b" }], validation: [], options: fitting };
+const training = {
+  model,
+  adapter: { owner: "o", name: "a" },
+  rows: [{ prompt: "a", response: "b" }],
+  validation: [],
+  options: fitting,
+};
 
 async function loaded(pace = 1): Promise<{ memory: MemoryEngine; remote: RemoteEngine }> {
   const memory = new MemoryEngine(new Map(), pace);
@@ -117,7 +132,10 @@ describe("a client that leaves", () => {
 
 describe("a server", () => {
   it("refuses a client of another version, and the client says what to do", async () => {
-    for (const other of [{ protocol: PROTOCOL + 1, version }, { protocol: PROTOCOL, version: "99.0.0" }]) {
+    for (const other of [
+      { protocol: PROTOCOL + 1, version },
+      { protocol: PROTOCOL, version: "99.0.0" },
+    ]) {
       const { client, server } = ports();
       const answers: ServerMessage[] = [];
       serveEngine(server, new MemoryEngine());
@@ -135,7 +153,10 @@ describe("a server", () => {
       },
       closed: () => undefined,
     });
-    await expect(RemoteEngine.connect(client, "lost")).rejects.toMatchObject({ code: "runtime-unreachable", message: "stop it" });
+    await expect(RemoteEngine.connect(client, "lost")).rejects.toMatchObject({
+      code: "runtime-unreachable",
+      message: "stop it",
+    });
   });
 
   it("that goes without a word fails what waits, with the remedy", async () => {
@@ -144,7 +165,11 @@ describe("a server", () => {
     const remote = await RemoteEngine.connect(client, "it is gone: ask again");
     const waiting = remote.stream("load", { name: "memory", device: "cpu", precision: "exact" }).next();
     server.close();
-    await expect(waiting).rejects.toMatchObject({ name: "GlmError", code: "runtime-lost", message: "it is gone: ask again" });
+    await expect(waiting).rejects.toMatchObject({
+      name: "GlmError",
+      code: "runtime-lost",
+      message: "it is gone: ask again",
+    });
     expect(remote.lost).toBe(true);
   });
 
@@ -166,7 +191,12 @@ describe("a server", () => {
     const error = await odd.catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Error);
     expect(String(error)).toMatch(/ENOTDIR|EEXIST/);
-    const unsendable = remote.call("gradients", { model, adapter: training.adapter, batch: new Map() as never, seed: 0 });
+    const unsendable = remote.call("gradients", {
+      model,
+      adapter: training.adapter,
+      batch: new Map() as never,
+      seed: 0,
+    });
     await expect(unsendable).rejects.toThrow(/plain data/);
     expect(await remote.call("models", {})).toHaveLength(1);
   });

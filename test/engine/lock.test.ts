@@ -1,0 +1,52 @@
+/** @file The lock has one live holder, whoever dies and however many want it. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ensureBuilt } from "../../scripts/build.ts";
+import { lockHolder, takeLock } from "../../src/engine/lock.ts";
+import { killAll, run } from "./process.ts";
+
+let folder: string;
+beforeAll(async () => await ensureBuilt(), 60_000);
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "glm-lock-"));
+});
+afterEach(() => {
+  killAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("the lock", { timeout: 60_000 }, () => {
+  it("is taken by one of many who come at once, again and again after its holder was killed", async () => {
+    let last = 0;
+    for (let round = 0; round < 3; round++) {
+      const contenders = Array.from({ length: 6 }, () => run("lock", [folder]));
+      const answers = await Promise.all(contenders.map((one) => one.next()));
+      const winners = answers.flatMap((answer) => ("taken" in answer ? [answer.taken] : []));
+      expect(winners).toHaveLength(1);
+      expect(new Set(answers.flatMap((answer) => ("held" in answer ? [answer.held] : [])))).toEqual(new Set(winners));
+      expect(lockHolder(folder)?.pid).toBe(winners[0]);
+      expect(winners[0]).not.toBe(last);
+      last = winners[0] as number;
+      killAll();
+      await Promise.all(contenders.map((one) => one.ended));
+      expect(lockHolder(folder)).toBeUndefined();
+    }
+    expect(readdirSync(folder).filter((name) => name.startsWith("lock."))).toEqual(["lock.3"]);
+  });
+
+  it("of a dead process, of one whose number was given again, or damaged, is free", () => {
+    writeFileSync(join(folder, "lock.4"), JSON.stringify({ pid: 2 ** 22 + 1, started: "long ago" }));
+    expect(lockHolder(folder)).toBeUndefined();
+    expect(takeLock(folder)).toBeUndefined();
+    expect(lockHolder(folder)?.pid).toBe(process.pid);
+    // The same number, another process.
+    writeFileSync(join(folder, "lock.6"), JSON.stringify({ pid: process.pid, started: "long ago" }));
+    expect(lockHolder(folder)).toBeUndefined();
+    writeFileSync(join(folder, "lock.7"), "{");
+    expect(takeLock(folder)).toBeUndefined();
+    expect(readdirSync(folder)).toEqual(["lock.8"]);
+    expect(takeLock(folder)?.pid).toBe(process.pid);
+  });
+});

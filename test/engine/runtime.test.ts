@@ -1,0 +1,249 @@
+/** @file The runtime as a process: shared, locked, ended when idle, missed when killed, and what its clients are told. */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { ensureBuilt } from "../../scripts/build.ts";
+import { connectRuntime, connectTo, runtimeStatus } from "../../src/engine/connect.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { runtimeFolder } from "../../src/engine/folder.ts";
+import { LastingEngine } from "../../src/engine/lasting.ts";
+import { lockHolder, takeLock } from "../../src/engine/lock.ts";
+import { type ServerMessage, toWire } from "../../src/engine/protocol.ts";
+import { stopRuntime } from "../../src/engine/runtime-cli.ts";
+import { SocketServer } from "../../src/engine/socket-server.ts";
+import { GlmError } from "../../src/errors.ts";
+import { writeSmallModel } from "../small-model.ts";
+import { killAll, run } from "./process.ts";
+
+const LONG = 60_000;
+let home: string;
+let name: string;
+let runs = 0;
+
+beforeAll(async () => {
+  await ensureBuilt();
+  home = mkdtempSync(join(tmpdir(), "glm-"));
+  name = await writeSmallModel(join(home, "model"));
+  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
+  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
+}, LONG);
+
+/** Every test has a runtime of its own. */
+beforeEach(() => vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, `run${++runs}`)));
+afterEach(async () => {
+  killAll();
+  await stopRuntime(runtimeFolder());
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function load(engine: Engine): Promise<string> {
+  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
+    if (event.type === "ready") return event.model.key;
+  }
+  throw new Error("not loaded");
+}
+
+const sampling = {
+  maxNewTokens: 100_000,
+  greedy: true,
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  repetitionPenalty: 1,
+  seed: 0,
+  stop: [],
+};
+
+describe("a runtime", { timeout: LONG }, () => {
+  it("is started once by clients that come at the same time, and holds their model once", async () => {
+    const clients = [1, 2, 3].map(() => run("client", [name, "wait"]));
+    const ready = await Promise.all(clients.map((client) => client.next()));
+    expect(new Set(ready.map(({ runtime }) => runtime)).size).toBe(1);
+    expect(new Set(ready.map((one) => one.ready)).size).toBe(1);
+    const status = await runtimeStatus();
+    expect(status).toMatchObject({ pid: ready[0]?.runtime, clients: 3 });
+    expect(status?.models).toHaveLength(1);
+    expect(statSync(runtimeFolder().path).mode & 0o777).toBe(0o700);
+    for (const { child } of clients) child.stdin?.end("go on\n");
+    for (const { ended } of clients) expect(await ended).toEqual({ status: 0, errors: "" });
+  });
+
+  it("is left in order by a client that ends without saying goodbye", async () => {
+    const client = run("client", [name, "exit"]);
+    await client.next();
+    expect(await client.ended).toEqual({ status: 0, errors: "" });
+    await vi.waitFor(async () => expect((await runtimeStatus())?.clients).toBe(0), { timeout: 5000, interval: 100 });
+  });
+
+  it("stops the work of a client that was killed", async () => {
+    const client = run("client", [name, "train"]);
+    const { ready: model } = await client.next();
+    let { type, step } = await client.next();
+    while (type !== "step" || Number(step) < 5) ({ type, step } = await client.next());
+    expect((await runtimeStatus())?.models[0]?.requests).toBe(1);
+    client.child.kill("SIGKILL");
+    await vi.waitFor(
+      async () => {
+        const status = await runtimeStatus();
+        expect(status?.clients).toBe(0);
+        expect(status?.models[0]?.requests).toBe(0);
+      },
+      { timeout: 5000, interval: 50 },
+    );
+    const engine = await connectRuntime();
+    const params = { model: String(model), adapter: { owner: "client", name: "trained" } };
+    const { steps } = await engine.call("adapterInfo", params);
+    expect(steps).toBeGreaterThanOrEqual(5);
+    await sleep(100);
+    expect((await engine.call("adapterInfo", params)).steps).toBe(steps);
+    await engine.close();
+  });
+
+  it("answers while a model computes", async () => {
+    const engine = await connectRuntime();
+    const model = await load(engine);
+    const rows = Array.from({ length: 16 }, () => ({ ids: [5], adapter: null }));
+    let ended = 0;
+    const reading = (async () => {
+      for await (const event of engine.stream("generate", { model, rows, options: sampling }))
+        ended += event.type === "end" ? 1 : 0;
+    })();
+    await vi.waitFor(async () => expect((await runtimeStatus())?.models[0]?.requests).toBe(1), { interval: 10 });
+    expect(ended).toBe(0);
+    await reading;
+    expect(ended).toBe(16);
+    await engine.close();
+  });
+
+  it("that is killed fails what waits for it; the next question starts another, which finds model and adapters", async () => {
+    const engine = new LastingEngine(() => connectRuntime());
+    const model = await load(engine);
+    const adapter = { owner: "o", name: "kept" };
+    const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["query_key_value"] } as const;
+    await engine.call("createAdapter", { model, adapter, config, seed: 1 });
+    const before = await runtimeStatus();
+    const tokens = engine.stream("generate", { model, rows: [{ ids: [5], adapter }], options: sampling });
+    await tokens.next();
+    process.kill(before?.pid ?? 0, "SIGKILL");
+    const read = async (): Promise<void> => {
+      for await (const _ of tokens);
+    };
+    await expect(read()).rejects.toMatchObject({ name: "GlmError", code: "runtime-lost", message: /on disk/ });
+    const found = await engine.call("adapters", { model, owner: "o" });
+    expect(found.map((info) => info.name)).toContain("kept");
+    const after = await runtimeStatus();
+    expect(after?.pid).not.toBe(before?.pid);
+    // Lost while nobody asked, it is replaced unseen.
+    process.kill(after?.pid ?? 0, "SIGKILL");
+    await sleep(300);
+    expect(await engine.call("models", {})).toEqual([]);
+    expect(await engine.call("adapters", { model, owner: "o" })).toHaveLength(found.length);
+    await engine.close();
+  });
+
+  it("ends itself some time after its last client, and not before", async () => {
+    vi.stubEnv("GLMLAB_RUNTIME_IDLE", "1");
+    const engine = await connectRuntime();
+    await sleep(1500);
+    expect(lockHolder(runtimeFolder().path)).toBeDefined();
+    await engine.close();
+    await vi.waitFor(() => expect(lockHolder(runtimeFolder().path)).toBeUndefined(), { timeout: 8000, interval: 100 });
+    expect(() => statSync(runtimeFolder().socket)).toThrow(/ENOENT/);
+    vi.stubEnv("GLMLAB_RUNTIME_IDLE", undefined);
+  });
+
+  it("that does not come up is reported with the end of its log", async () => {
+    vi.stubEnv("GLMLAB_RUNTIME_IDLE", "soon");
+    const failed = connectRuntime({ patience: 1500 });
+    await expect(failed).rejects.toMatchObject({ name: "GlmError", code: "runtime-unreachable" });
+    await expect(failed).rejects.toThrow(/GLMLAB_RUNTIME_IDLE: expected a number of seconds/);
+    await expect(failed).rejects.toThrow(/runtime: "none"/);
+    vi.stubEnv("GLMLAB_RUNTIME_IDLE", undefined);
+  });
+
+  it("that holds the lock and does not answer is named", async () => {
+    expect(takeLock(runtimeFolder().path)).toBeUndefined();
+    const failed = connectRuntime({ patience: 800 });
+    await expect(failed).rejects.toThrow(new RegExp(`process ${process.pid} holds its lock.*glmlab runtime stop`));
+    // This very process must not be stopped after the test.
+    vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "elsewhere"));
+  });
+
+  it("of another version is not used, and its client says what to do", async () => {
+    const folder = runtimeFolder();
+    expect(takeLock(folder.path)).toBeUndefined();
+    const why = new GlmError("runtime-unreachable", "version 99 runs; run `glmlab runtime stop`");
+    const server = await SocketServer.bind(folder.address, (client) =>
+      client.open({
+        message: () => {
+          client.send({ type: "refused", error: toWire(why) } satisfies ServerMessage);
+          client.close();
+        },
+        closed: () => undefined,
+      }),
+    );
+    await expect(connectRuntime()).rejects.toMatchObject({ code: "runtime-unreachable", message: why.message });
+    await expect(connectTo(folder.address)).rejects.toMatchObject({
+      code: "runtime-unreachable",
+      message: why.message,
+    });
+    await server.close();
+    vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "elsewhere"));
+  });
+
+  it("is waited for no longer than the cell that asked", async () => {
+    expect(takeLock(runtimeFolder().path)).toBeUndefined();
+    const reason = new Error("interrupted");
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(reason), 100);
+    await expect(connectRuntime({ signal: abort.signal })).rejects.toBe(reason);
+    vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "elsewhere"));
+  });
+
+  it("survives, with its client, that the client's thread is terminated in the midst of an answer", async () => {
+    const client = run("interrupted", [name]);
+    for (let round = 0; round < 3; round++) {
+      expect(await client.next()).toHaveProperty("busy");
+      expect(await client.next()).toEqual({ models: 1 });
+    }
+    expect(await client.ended).toEqual({ status: 0, errors: "" });
+  });
+});
+
+describe("an address", () => {
+  it("that is none, or where nobody listens, is refused with what was expected", async () => {
+    await expect(connectTo("somewhere")).rejects.toMatchObject({ code: "option-invalid", message: /ipc:\/\// });
+    const silent = connectTo(`ipc://${join(home, "nobody.sock")}`, { patience: 300 });
+    await expect(silent).rejects.toMatchObject({ code: "runtime-unreachable", message: /nobody\.sock/ });
+  });
+});
+
+describe("the folder", () => {
+  it("with too long a path for a socket is refused, with the remedy", () => {
+    const folder = (): unknown => runtimeFolder({ GLMLAB_RUNTIME_DIR: `/tmp/${"long/".repeat(25)}` });
+    expect(folder).toThrow(/bytes and this system allows \d+.*GLMLAB_RUNTIME_DIR/);
+    expect(folder).toThrow(GlmError);
+  });
+
+  it("is made private, or refused when it is no folder or somebody else's", (context) => {
+    const path = join(home, "open");
+    mkdirSync(path);
+    chmodSync(path, 0o777);
+    expect(runtimeFolder({ GLMLAB_RUNTIME_DIR: path }).path).toBe(path);
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+    expect(() => runtimeFolder({ GLMLAB_RUNTIME_DIR: "/dev/null" })).toThrow(/cannot be (made|used)/);
+    if (process.getuid?.() === 0) context.skip("root owns everything: somebody else's folder cannot be told apart");
+    expect(() => runtimeFolder({ GLMLAB_RUNTIME_DIR: "/" })).toThrow(/belongs to user 0/);
+  });
+
+  it("is the session's when there is one, else one of this user among the temporary files", () => {
+    expect(runtimeFolder({ XDG_RUNTIME_DIR: home }).path).toBe(join(home, "glmlab"));
+    const gone = runtimeFolder({ XDG_RUNTIME_DIR: join(home, "gone") }).path;
+    expect(gone).toBe(join(tmpdir(), `glmlab-${process.getuid?.()}`));
+  });
+});
