@@ -8,6 +8,7 @@ import {
   declared,
   MODEL_OPTION,
   propertiesOf,
+  REPLACE_OPTION,
   required,
   runtimeCall,
   SHARE_OPTION,
@@ -50,7 +51,7 @@ function named(
       const values = [textValue(adapter), ...(folder && !isOption ? [textValue(folder)] : [])];
       const properties = [
         ...(isOption ? [["folder", textValue(folder)] as const] : []),
-        ...propertiesOf(call, ["model"]),
+        ...propertiesOf(call, ["replace", "model"]),
       ];
       const target = extra.options && "to" in extra.options ? declared(call) : {};
       return { expression: runtimeCall(name, values, properties), ...target };
@@ -82,15 +83,18 @@ const use: Command = {
 const create: Command = {
   usage: "NAME",
   summary: "Makes an adapter; it has no effect until it is trained.",
-  options: { ...METHOD_OPTIONS, ...SHARE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
+  options: { ...METHOD_OPTIONS, ...SHARE_OPTION, ...REPLACE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
   positional: 1,
   expand(call) {
     const values = [textValue(nameOf(call)), methodCall(call, `${RUNTIME}.`)];
-    return { expression: runtimeCall("adapterNew", values, propertiesOf(call, ["share", "model"])), ...declared(call) };
+    return {
+      expression: runtimeCall("adapterNew", values, propertiesOf(call, ["share", "replace", "model"])),
+      ...declared(call),
+    };
   },
   show(call) {
     const config = printCode(methodCall(call, ""), call.source);
-    const values = shownArguments(shownName(call), config, shownObject(call, ["share"]));
+    const values = shownArguments(shownName(call), config, shownObject(call, ["share", "replace"]));
     const made = `${shownModel(call)}.createAdapter(${values})`;
     return shownWithImports(`const ${variableOf(call)} = await ${made};`, [methodOf(call)]);
   },
@@ -135,9 +139,11 @@ export const adapter: Magic = {
     }),
     load: named("adapterLoad", "Loads an adapter from PEFT's files.", {
       folder: "required",
-      options: TO_OPTION,
-      show: (call) =>
-        `const ${variableOf(call)} = await ${shownModel(call)}.loadAdapter(${shownName(call)}, ${shownFolder(call)});`,
+      options: { ...REPLACE_OPTION, ...TO_OPTION },
+      show: (call) => {
+        const values = shownArguments(shownName(call), shownFolder(call), shownObject(call, ["replace"]));
+        return `const ${variableOf(call)} = await ${shownModel(call)}.loadAdapter(${values});`;
+      },
     }),
     merge: named("adapterMerge", "Makes an adapter's effect part of the weights that this notebook sees.", {
       show: (call) => onAdapter(call, "merge()"),

@@ -16,6 +16,11 @@ export const SHARE_OPTION: OptionTable = {
   share: { kind: "flag", help: "Make the adapter visible to every notebook." },
 };
 
+/** Names are unique: an adapter is only given up for another when that is wanted. */
+export const REPLACE_OPTION: OptionTable = {
+  replace: { kind: "flag", help: "Replace an adapter of the same name." },
+};
+
 /** Declares a variable with the magic's value. */
 export const TO_OPTION: OptionTable = {
   to: { kind: "declares", help: "Declare a variable with the result." },

@@ -47,16 +47,18 @@ export async function adapterUse(name: string | null, { model: given }: OfModel 
 export interface NewOptions extends OfModel {
   /** Makes it visible to every notebook. */
   readonly share?: boolean;
+  /** Gives up an adapter of the same name. */
+  readonly replace?: boolean;
 }
 
 /** Makes an adapter. */
 export async function adapterNew(
   name: string,
   config: AdapterConfig,
-  { model: given, share = false }: NewOptions = {},
+  { model: given, share = false, replace = false }: NewOptions = {},
 ): Promise<AdapterHandle> {
   const model = currentModel(given);
-  const adapter = await model.createAdapter(name, config, { share });
+  const adapter = await model.createAdapter(name, config, { share, replace });
   await refreshAdapters(model);
   write(`${adapter.summary()}\n`);
   return adapter;
@@ -77,14 +79,19 @@ export async function adapterSave(
   write(`${name} saved to ${resolve(folder)}\n`);
 }
 
+export interface LoadOptions extends OfModel {
+  /** Gives up an adapter of the same name. */
+  readonly replace?: boolean;
+}
+
 /** Loads an adapter from PEFT's files. */
 export async function adapterLoad(
   name: string,
   folder: string,
-  { model: given }: OfModel = {},
+  { model: given, replace = false }: LoadOptions = {},
 ): Promise<AdapterHandle> {
   const model = currentModel(given);
-  const adapter = await model.loadAdapter(name, folder);
+  const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
   write(`${adapter.summary()}\n`);
   return adapter;

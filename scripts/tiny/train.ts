@@ -24,6 +24,7 @@ import { loadTrainingState, saveTrainingState } from "../../src/train/checkpoint
 import { adamW, adamWConfig } from "../../src/train/optimizer.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import { scheduleFactor } from "../../src/train/schedule.ts";
+import { packageFolder } from "../../src/version.ts";
 import { type Row, rows } from "./corpus.ts";
 
 const SEED = 20261121;
@@ -34,7 +35,10 @@ const WARMUP = 200;
 const SAVE_EVERY = 250;
 const OPTIMIZER = adamWConfig({ lr: 2e-3, betas: [0.9, 0.95], weightDecay: 0.05, clip: 1 });
 
-export const tinyFolder: string = fileURLToPath(new URL("../../../models/tiny/", import.meta.url));
+/** Where training leaves its state. */
+export const checkpointFile: string = join(packageFolder, "out/tiny/training.safetensors");
+
+export const tinyFolder: string = join(packageFolder, "models/tiny");
 
 export async function tinyConfig(): Promise<ChatGLMConfig> {
   const file = join(tinyFolder, "config.json");
@@ -93,7 +97,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       steps: { type: "string", default: "11000" },
-      checkpoint: { type: "string", default: join(tinyFolder, "../../out/tiny/training.safetensors") },
+      checkpoint: { type: "string", default: checkpointFile },
     },
   });
   const steps = Number(values.steps);

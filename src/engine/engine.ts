@@ -122,8 +122,12 @@ export interface Calls {
     result: Tensor<"float32">;
   };
   adapters: { params: { readonly model: string; readonly owner: string }; result: readonly AdapterInfo[] };
-  createAdapter: { params: OfAdapter & { readonly config: AdapterConfig; readonly seed: number }; result: AdapterInfo };
-  loadAdapter: { params: OfAdapter & { readonly folder: string }; result: AdapterInfo };
+  /** With `replace`, an adapter of the same name is given up; without, it is an error that there is one. */
+  createAdapter: {
+    params: OfAdapter & { readonly config: AdapterConfig; readonly seed: number; readonly replace?: boolean };
+    result: AdapterInfo;
+  };
+  loadAdapter: { params: OfAdapter & { readonly folder: string; readonly replace?: boolean }; result: AdapterInfo };
   saveAdapter: { params: OfAdapter & { readonly folder: string }; result: undefined };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };

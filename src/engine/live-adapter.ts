@@ -24,6 +24,7 @@ export class LiveAdapter {
   #steps: number;
   #effect: AdapterEffect | undefined;
   #merged = false;
+  #retired = false;
   #timer: NodeJS.Timeout | undefined;
   #keeping: Promise<void> = Promise.resolve();
 
@@ -92,6 +93,7 @@ export class LiveAdapter {
   changed(steps = 0): void {
     this.#effect = undefined;
     this.#steps += steps;
+    if (this.#retired) return;
     this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), KEEP_EVERY);
   }
 
@@ -99,6 +101,7 @@ export class LiveAdapter {
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#retired) return this.#keeping;
     const { config, tensors } = this;
     const source = this.#source === undefined ? {} : { source: this.#source };
     const write = () => this.#store.keep(this.ref, { config, tensors, steps: this.#steps, ...source });
@@ -112,11 +115,17 @@ export class LiveAdapter {
     else await this.#keeping;
   }
 
-  /** Gives it up: nothing will be written any more, and what was is deleted. */
-  async forget(): Promise<void> {
+  /** Nothing will be written any more; what was, stays. */
+  async retire(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#retired = true;
     await this.#keeping.catch(() => undefined);
+  }
+
+  /** Gives it up, also on disk. */
+  async forget(): Promise<void> {
+    await this.retire();
     await this.#store.forget(this.ref);
   }
 

@@ -59,13 +59,13 @@ export class LocalEngine implements Engine {
     },
     logits: ({ model, inputIds, adapter, positions }) => this.#host(model).logits(inputIds, adapter, positions),
     adapters: ({ model, owner }) => this.#host(model).shelf.list(owner),
-    createAdapter: async ({ model, adapter, config, seed }) => {
+    createAdapter: async ({ model, adapter, config, seed, replace }) => {
       const host = this.#host(model);
-      return (await host.shelf.create(adapter, config, seed)).info(host.base);
+      return (await host.shelf.create(adapter, config, seed, replace)).info(host.base);
     },
-    loadAdapter: async ({ model, adapter, folder }) => {
+    loadAdapter: async ({ model, adapter, folder, replace }) => {
       const host = this.#host(model);
-      return (await host.shelf.load(adapter, folder)).info(host.base);
+      return (await host.shelf.load(adapter, folder, replace)).info(host.base);
     },
     saveAdapter: async ({ model, adapter, folder }) => {
       const host = this.#host(model);

@@ -23,15 +23,15 @@ export class AdapterShelf {
   }
 
   /** @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration */
-  async create(ref: AdapterRef, config: AdapterConfig, seed: number): Promise<LiveAdapter> {
-    await this.#mustBeFree(ref);
+  async create(ref: AdapterRef, config: AdapterConfig, seed: number, replace = false): Promise<LiveAdapter> {
+    await this.#check(ref, replace);
     const adapter = createAdapter(config, this.#base);
     const state = { tensors: await adapter.initialize(seed), steps: 0 };
     return this.#add(new LiveAdapter(ref, adapter, state, this.#store));
   }
 
-  async load(ref: AdapterRef, folder: string): Promise<LiveAdapter> {
-    await this.#mustBeFree(ref);
+  async load(ref: AdapterRef, folder: string, replace = false): Promise<LiveAdapter> {
+    await this.#check(ref, replace);
     const { config, tensors } = await readAdapter(folder, this.#base);
     const state = { tensors, steps: 0, source: folder };
     return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store));
@@ -93,6 +93,9 @@ export class AdapterShelf {
   }
 
   async #add(adapter: LiveAdapter): Promise<LiveAdapter> {
+    const before = this.#live.get(keyOf(adapter.ref));
+    // A replaced adapter must not write itself over its successor.
+    await (await before?.catch(() => undefined))?.retire();
     await adapter.flush();
     this.#live.set(keyOf(adapter.ref), Promise.resolve(adapter));
     return adapter;
@@ -124,7 +127,8 @@ export class AdapterShelf {
     return new LiveAdapter(ref, adapter, { tensors, steps, ...(source === undefined ? {} : { source }) }, this.#store);
   }
 
-  async #mustBeFree(ref: AdapterRef): Promise<void> {
+  /** Whether the name is one, and free unless what it names may be replaced. */
+  async #check(ref: AdapterRef, replace: boolean): Promise<void> {
     if (!NAME.test(ref.name)) {
       throw new GlmError(
         "adapter-invalid",
@@ -132,10 +136,10 @@ export class AdapterShelf {
           "starting with a letter or digit.",
       );
     }
-    if (!(await this.#store.names(ref.owner)).includes(ref.name)) return;
+    if (replace || !(await this.#store.names(ref.owner)).includes(ref.name)) return;
     throw new GlmError(
       "adapter-exists",
-      `there is an adapter ${ref.name} already. Use it, delete it first, or choose another name.`,
+      `there is an adapter ${ref.name} already. Use it, replace it (option replace), or choose another name.`,
     );
   }
 }

@@ -24,8 +24,8 @@ export interface FitOptions {
   /** Epochs without a better validation loss (training loss without validation rows) before it stops; 0 = never. */
   readonly patience: number;
   /**
-   * Rows mixed into every batch so that what the model knew stays. Rows with a response are used as they are; those
-   * whose response is empty are answered by the base model first.
+   * Rows repeated beside every batch so that what the model knew stays; together they weigh as much as the batch. Rows
+   * with a response are used as they are; those whose response is empty are answered by the base model first.
    */
   readonly rehearse: readonly Row[];
   /** How many rehearsal rows join each batch. */
@@ -44,8 +44,10 @@ export type FitEvent =
       readonly step: number;
       readonly steps: number;
       readonly epoch: number;
-      /** Of the rows that are being taught; rehearsal rows count in the gradient, and here, like any other. */
+      /** Of the rows that are being taught. */
       readonly loss: number;
+      /** Of the rows that were rehearsed beside them. */
+      readonly rehearsalLoss?: number;
       readonly lr: number;
       /** Before clipping. */
       readonly gradientNorm: number;
@@ -116,23 +118,28 @@ export async function* fit(
     for (let at = 0; at < order.length; at += batchSize * accumulate) {
       const begun = performance.now();
       const parts: GradientStep[] = [];
+      const rehearsed: GradientStep[] = [];
       for (let part = 0; part < accumulate; part += 1) {
         const from = at + part * batchSize;
         const taught = order.slice(from, Math.min(from + batchSize, at + batchSize * accumulate));
         if (taught.length === 0) break;
+        const place = seed + state.step * accumulate + part;
+        parts.push(await trainee.gradients(joined(taught), place));
         const drawn = draw(rehearsal, options.rehearsePerBatch, seed, state.step, part);
-        parts.push(await trainee.gradients(joined([...taught, ...drawn]), seed + state.step * accumulate + part));
+        // A batch of its own: these rows are of other lengths, and would be padded to those that are taught.
+        if (drawn.length > 0) rehearsed.push(await trainee.gradients(joined(drawn), place));
       }
       for (const { loss, tokens } of parts) mean.add(loss, tokens);
       const loss = meanLoss(parts);
       if (!Number.isFinite(loss)) throw notFinite(loss, state.step + 1, options);
-      const gradients = weightedMean(parts.map((part) => ({ gradients: part.gradients, weight: part.tokens })));
+      const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
       const lr = options.lr * scheduleFactor(options.scheduler, state.step, steps, options.warmup);
       const gradientNorm = adamW.update({ ...optimizer, lr }, state, trainee.tensors, gradients);
       trainee.stepped();
       const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
       const seconds = (performance.now() - begun) / 1000;
-      yield { type: "step", step: state.step, steps, epoch, loss, lr, gradientNorm, tokens, seconds };
+      const beside = rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {};
+      yield { type: "step", step: state.step, steps, epoch, loss, ...beside, lr, gradientNorm, tokens, seconds };
     }
     const validationLoss = validating && (await evaluate(trainee, validating, batchSize));
     const judged = validationLoss ?? mean.value;
@@ -198,6 +205,14 @@ async function* rehearsalRows(
     );
   }
   return encodedRows(trainee.encode(answered, maxLength));
+}
+
+/** Gradients weighted by their labelled tokens, so that together they weigh 1. */
+function shares(
+  parts: readonly GradientStep[],
+): { readonly gradients: GradientStep["gradients"]; readonly weight: number }[] {
+  const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
+  return parts.map((part) => ({ gradients: part.gradients, weight: part.tokens / tokens }));
 }
 
 /** A few rows at random, without repetition inside a batch; all of them when there are no more. */
