@@ -67,7 +67,28 @@ function optionLines(options: Command["options"]): readonly string[] {
   );
 }
 
+/** Columns that most notebooks show without breaking lines. */
+const WIDTH = 100;
+
+/** Two columns; the right one is broken where the line would be too long. */
 function aligned(lines: readonly (readonly [string, string])[]): readonly string[] {
   const width = Math.max(...lines.map(([left]) => columnsOf(left)));
-  return lines.map(([left, right]) => `${padded(left, width)}  ${right}`.trimEnd());
+  return lines.flatMap(([left, right]) =>
+    broken(right, WIDTH - width - 2).map((part, index) =>
+      `${padded(index === 0 ? left : "", width)}  ${part}`.trimEnd(),
+    ),
+  );
+}
+
+/** Text in lines of at most so many columns, broken between words. */
+function broken(text: string, columns: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && columnsOf(line) + 1 + columnsOf(word) > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }

@@ -1,4 +1,6 @@
 /** @file What %chatglm and %%chatglm do. */
+
+import { ambient } from "../../src/ambient.ts";
 import type { ChatGLM, ChatOptions } from "../../src/index.ts";
 import { messagesOf } from "../../src/train/encode.ts";
 import type { Conversation, Round } from "../conversation.ts";
@@ -40,7 +42,7 @@ export async function chatglm(question: string, options: AskOptions = {}): Promi
     history: fitting(model, conversation, question),
     ...(conversation.system === undefined ? {} : { system: conversation.system }),
   });
-  const answer = format === "markdown" ? await streamMarkdown(pieces) : await streamText(pieces);
+  const answer = await stream(pieces, format);
   conversation.add(question, answer);
   return answer;
 }
@@ -85,7 +87,26 @@ export async function compare(
   return Object.fromEntries(answers.map(({ adapter, answer }) => [adapter ?? "none", answer]));
 }
 
-async function streamText(pieces: AsyncIterable<string>): Promise<string> {
+/**
+ * Shows the answer as it grows, in one display. Standard output would do while it is watched, but what executes
+ * notebooks in batch (nbclient, nbconvert) keeps every piece of it as an output of its own.
+ */
+async function stream(pieces: AsyncIterable<string>, format: "text" | "markdown"): Promise<string> {
+  if (!ambient().frontend) return streamToTerminal(pieces);
+  const display = new LiveDisplay({ interval: 100 });
+  let answer = "";
+  try {
+    for await (const piece of pieces) {
+      answer += piece;
+      display.update(() => (format === "markdown" ? renderMarkdown(answer) : { "text/plain": answer }));
+    }
+  } finally {
+    display.finish();
+  }
+  return answer;
+}
+
+async function streamToTerminal(pieces: AsyncIterable<string>): Promise<string> {
   let answer = "";
   try {
     for await (const piece of pieces) {
@@ -94,20 +115,6 @@ async function streamText(pieces: AsyncIterable<string>): Promise<string> {
     }
   } finally {
     write("\n");
-  }
-  return answer;
-}
-
-async function streamMarkdown(pieces: AsyncIterable<string>): Promise<string> {
-  const display = new LiveDisplay();
-  let answer = "";
-  try {
-    for await (const piece of pieces) {
-      answer += piece;
-      display.update(() => renderMarkdown(answer));
-    }
-  } finally {
-    display.finish();
   }
   return answer;
 }

@@ -18,6 +18,7 @@ export async function model(name: string, options: Omit<LoadOptions, "onProgress
       ...options,
       onProgress: ({ stage, done, total }) => bar.update({ done, total, title: `Loading ${name}: ${stage}` }),
     });
+    bar.update({ done: 1, total: 1, title: `Loading ${name}` });
     bar.finish();
     await greet(loaded, (performance.now() - start) / 1000);
     return loaded;

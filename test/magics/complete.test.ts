@@ -63,6 +63,8 @@ describe("completion", () => {
 describe("inspection", () => {
   it("is the magic's help", () => {
     expect(inspectMagic("%%train dream --lr 1\n{}", 4)?.["text/plain"]).toContain("--batch-size N");
+    const lines = String(inspectMagic("%%train dream", 4)?.["text/plain"]).split("\n");
+    expect(lines.filter((line) => line.startsWith("  ") && line.length > 100)).toEqual([]);
     expect(inspectMagic("const a = 1;", 3)).toBeUndefined();
     expect(inspectMagic("%nothing", 3)).toBeUndefined();
   });

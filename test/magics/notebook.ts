@@ -10,11 +10,12 @@ export interface Shown {
 export class Notebook implements Frontend {
   readonly shown: Shown[] = [];
   readonly written: { readonly text: string; readonly stream: "stdout" | "stderr" }[] = [];
-  /** Told of everything that is written. */
-  onWrite: (text: string) => void = () => undefined;
+  /** Told of everything that is shown. */
+  onShow: () => void = () => undefined;
 
   display(bundle: MimeBundle, options?: { id?: string }): void {
     this.shown.push({ kind: "display", id: options?.id, bundle });
+    this.onShow();
   }
 
   update(id: string, bundle: MimeBundle): void {
@@ -23,7 +24,6 @@ export class Notebook implements Frontend {
 
   write(text: string, stream: "stdout" | "stderr" = "stdout"): void {
     this.written.push({ text, stream });
-    this.onWrite(text);
   }
 
   /** The text of every display, in order. */
