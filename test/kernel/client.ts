@@ -39,7 +39,8 @@ export interface Execution {
 type Channel = "shell" | "control" | "stdin";
 
 const main = fileURLToPath(new URL("../../dist/kernel/main.js", import.meta.url));
-const TIMEOUT = 15_000;
+/** Milliseconds; loading TypeScript takes a second, but the machine may be busy with other tests. */
+const TIMEOUT = 60_000;
 
 export class TestKernel {
   readonly process: ChildProcess;
@@ -194,7 +195,7 @@ export class TestKernel {
   }
 
   #find(messages: readonly Message[], matches: (message: Message) => boolean): Promise<Message> {
-    const asked = new Error("No such message came").stack;
+    const asked = new Error("No such message came");
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         clearTimeout(timer);
@@ -209,7 +210,8 @@ export class TestKernel {
       const timer = setTimeout(() => {
         stop();
         const seen = messages.slice(-10).map(({ type, content }) => `${type} ${JSON.stringify(content)}`.slice(0, 200));
-        reject(new Error(`${asked}\nThe last ones:\n${seen.join("\n")}\nThe kernel's stderr:\n${this.stderr}`));
+        asked.message += `\nThe last ones:\n${seen.join("\n")}\nThe kernel's stderr:\n${this.stderr}`;
+        reject(asked);
       }, TIMEOUT);
       this.#listeners.add(look);
       look();

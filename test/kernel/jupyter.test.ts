@@ -38,14 +38,14 @@ function run(program: string, args: string[]): Promise<{ status: number | null; 
   });
 }
 
-test("jupyter_kernel_test: all 13, none skipped", { timeout: 120_000 }, async () => {
+test("jupyter_kernel_test: all 13, none skipped", { timeout: 300_000 }, async () => {
   const { status, output } = await run(python.program("python"), [here("conformance.py")]);
   expect(output).toMatch(/Ran 13 tests/);
   expect(output).not.toMatch(/skipped|FAIL|ERROR/);
   expect(status).toBe(0);
 });
 
-test("nbclient runs a notebook: outputs in place, an error stops it", { timeout: 120_000 }, async () => {
+test("nbclient runs a notebook: outputs in place, an error stops it", { timeout: 300_000 }, async () => {
   const { status, output } = await run(python.program("python"), [here("notebook.py")]);
   expect(output).toMatch(/notebook ok/);
   expect(status).toBe(0);

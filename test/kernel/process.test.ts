@@ -1,6 +1,11 @@
 /** @file The built kernel as a process, over real sockets: what jupyter_kernel_test leaves out. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { printed, type StartOptions, TestKernel } from "./client.ts";
+
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+/** Milliseconds that are a second of a machine that has other things to do as well. */
+const SECOND = 3000;
 
 const opened: TestKernel[] = [];
 
@@ -62,7 +67,7 @@ describe("one kernel", () => {
 
   test("a print shows at once although its cell blocks afterwards", async () => {
     const id = kernel.begin(
-      'console.log("first"); console.log("second"); const until = Date.now() + 1500; while (Date.now() < until);',
+      'console.log("first"); console.log("second"); const until = Date.now() + 3000; while (Date.now() < until);',
     );
     await kernel.broadcast(({ parentId, content }) => parentId === id && /second/.test(content.text ?? ""));
     expect(
@@ -116,7 +121,7 @@ describe("one kernel", () => {
   });
 
   test("what only asks is answered while a cell waits, and the kernel still looks busy", async () => {
-    const id = kernel.begin("await new Promise((resolve) => setTimeout(resolve, 600)); 5");
+    const id = kernel.begin("await new Promise((resolve) => setTimeout(resolve, 2000)); 5");
     await kernel.broadcast(({ type, parentId }) => type === "execute_input" && parentId === id);
     const { content } = await kernel.request("shell", "complete_request", { code: "Math.ma", cursor_pos: 7 });
     expect(content.matches).toContain("max");
@@ -210,12 +215,12 @@ describe("one kernel", () => {
   });
 
   test("heartbeat and kernel_info are answered while a cell blocks its thread", async () => {
-    const id = kernel.begin("const end = Date.now() + 1200; while (Date.now() < end);");
+    const id = kernel.begin("const end = Date.now() + 5000; while (Date.now() < end);");
     await kernel.broadcast(({ type, parentId }) => type === "execute_input" && parentId === id);
     const asked = performance.now();
     expect(await kernel.heartbeat()).toBe("ping");
     await kernel.request("control", "kernel_info_request", {});
-    expect(performance.now() - asked).toBeLessThan(600);
+    expect(performance.now() - asked).toBeLessThan(SECOND);
     await kernel.ended(id);
   });
 });
@@ -253,7 +258,7 @@ describe("an interrupt", () => {
       `kept++; let of${what.replace(/\W/g, "")} = kept; console.log("started"); ${code}`,
     );
     expect({ status, name }).toEqual({ status: "error", name: "Interrupted" });
-    expect(ms).toBeLessThan(1000);
+    expect(ms).toBeLessThan(SECOND);
     const { output } = await kernel.execute(`kept === of${what.replace(/\W/g, "")}`);
     expect(output.at(-1)?.content.data["text/plain"]).toBe("true");
   });
@@ -288,7 +293,7 @@ describe("an interrupt", () => {
     const started = performance.now();
     await kernel.request("control", "interrupt_request", {});
     expect((await kernel.ended(id)).reply.content.status).toBe("error");
-    expect(performance.now() - started).toBeLessThan(4000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });
 
@@ -297,7 +302,7 @@ describe("the process", () => {
 
   test("answers kernel_info before the language has loaded", async () => {
     const kernel = await start();
-    expect(kernel.startup).toBeLessThan(1000);
+    expect(kernel.startup).toBeLessThan(SECOND);
     expect((await kernel.execute("1 + 1")).output.at(-1)?.content.data["text/plain"]).toBe("2");
   });
 
@@ -323,7 +328,7 @@ describe("the process", () => {
     await kernel.broadcast(({ type, parentId }) => type === "stream" && parentId === id);
     const started = performance.now();
     await kernel.shutdown();
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(3 * SECOND);
   });
 
   test("can be started again on the same ports: a restart", async () => {
@@ -350,6 +355,7 @@ describe("the process", () => {
     const { output } = await kernel.execute(
       `const module: string = ${JSON.stringify(module)};\n(await import(module)).ambient().notebook`,
     );
+    expect(output.at(-1)).toMatchObject({ type: "execute_result" });
     expect(output.at(-1)?.content.data["text/plain"]).toBe("'/home/ada/dream.ipynb'");
   });
 });
