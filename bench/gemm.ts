@@ -1,0 +1,57 @@
+/** @file The machine's own GEMM peak: onnxruntime's float32 matrix product of sizes that suit it. */
+import { compileForCpu } from "../src/engine/ort.ts";
+import { gemm } from "../src/graph/ops.ts";
+import { Graph } from "../src/graph/value.ts";
+import { normals, randomStream } from "../src/random.ts";
+import { type FloatTensor, tensor } from "../src/tensor.ts";
+
+/** Rows, inner size, columns. */
+const SIZES = [
+  [256, 4096, 4608],
+  [512, 1024, 5472],
+  [512, 4096, 1024],
+] as const;
+
+export interface GemmPeak {
+  /** The best rate of all sizes now, in floating-point operations a second, each size given `budget` seconds. */
+  measure(budget: number): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+export async function gemmPeak(): Promise<GemmPeak> {
+  const contenders = await Promise.all(
+    SIZES.map(async ([rows, inner, columns]) => {
+      const graph = new Graph();
+      const a = graph.input("a", "float32", [rows, inner]);
+      const b = graph.input("b", "float32", [columns, inner]);
+      graph.output(gemm(a, b, { transB: true }), "c");
+      const program = await compileForCpu(graph);
+      const feeds = { a: random("a", [rows, inner]), b: random("b", [columns, inner]) };
+      const c = tensor("float32", [rows, columns], new Float32Array(rows * columns));
+      const run = () => program.run(feeds, { c });
+      await run();
+      return { run, program, operations: 2 * rows * inner * columns };
+    }),
+  );
+  return {
+    async measure(budget) {
+      let best = 0;
+      for (const { run, operations } of contenders) {
+        const ends = performance.now() + budget * 1000;
+        while (performance.now() < ends) {
+          const begun = performance.now();
+          await run();
+          best = Math.max(best, operations / ((performance.now() - begun) / 1000));
+        }
+      }
+      return best;
+    },
+    async dispose() {
+      for (const { program } of contenders) await program.dispose();
+    },
+  };
+}
+
+function random(name: string, shape: readonly [number, number]): FloatTensor {
+  return tensor("float32", shape, normals(randomStream(0, name), shape[0] * shape[1]));
+}

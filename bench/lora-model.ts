@@ -1,0 +1,118 @@
+/** @file A random ChatGLM2-shaped model in a file, and this library's LoRA step on it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BaseModel, LoraConfig } from "../src/adapters/adapter.ts";
+import { lora } from "../src/adapters/lora.ts";
+import { compileForCpu } from "../src/engine/ort.ts";
+import type { ChatGLMConfig } from "../src/models/config.ts";
+import { glmModules, glmParameters } from "../src/models/glm.ts";
+import { normals, randomStream } from "../src/random.ts";
+import { type FloatTensor, filled, sizeOf, tensor } from "../src/tensor.ts";
+import type { TokenBatch } from "../src/train/batch.ts";
+import { adamW, adamWConfig } from "../src/train/optimizer.ts";
+import { trainingProgram } from "../src/train/program.ts";
+import { openCheckpoint } from "../src/weights/checkpoint.ts";
+import { sourcesOf, writeSafetensors } from "../src/weights/safetensors.ts";
+
+export interface Shape {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly ffn: number;
+  readonly heads: number;
+  readonly groups: number;
+  readonly headSize: number;
+  readonly vocabulary: number;
+  /** Rows of a batch, and tokens of a row. */
+  readonly batch: number;
+  readonly seq: number;
+  /** Tokens at the end of each row that have a label. */
+  readonly labelled: number;
+}
+
+export const LORA: LoraConfig = { method: "lora", r: 8, alpha: 32, dropout: 0, targets: ["query_key_value"] };
+export const LEARNING_RATE = 1e-4;
+
+export interface RandomModel {
+  readonly folder: string;
+  readonly config: ChatGLMConfig;
+  readonly batch: TokenBatch;
+  dispose(): Promise<void>;
+}
+
+/** Weights in a new folder, `model.safetensors`; LoRA's starting values beside them, `lora.safetensors`. */
+export async function randomModel(shape: Shape): Promise<RandomModel> {
+  const config: ChatGLMConfig = {
+    ...shape,
+    family: "chatglm2-6b",
+    epsilon: 1e-5,
+    ropeRatio: 1,
+    contextLength: shape.seq,
+  };
+  const folder = await mkdtemp(join(tmpdir(), "glmlab-bench-"));
+  const weights = Object.fromEntries(
+    glmParameters(config).map(({ name, shape }) => {
+      const random = () => tensor("float32", shape, normals(randomStream(0, name), sizeOf(shape), 0.02));
+      return [name, name.includes("layernorm") ? filled(shape, 1) : random()] as const;
+    }),
+  );
+  await writeSafetensors(join(folder, "model.safetensors"), sourcesOf(weights));
+  const values = await lora(LORA, baseOf(config)).initialize(0);
+  await writeSafetensors(join(folder, "lora.safetensors"), sourcesOf(values));
+  const stream = randomStream(0, "ids");
+  const inputIds = Array.from({ length: shape.batch }, () =>
+    Array.from({ length: shape.seq }, () => stream.integer(shape.vocabulary)),
+  );
+  const labels = inputIds.map((row) => row.map((id, i) => (i < shape.seq - shape.labelled ? -100 : id)));
+  return { folder, config, batch: { inputIds, labels }, dispose: () => rm(folder, { recursive: true }) };
+}
+
+function baseOf(config: ChatGLMConfig): BaseModel {
+  return {
+    parameters: glmParameters(config),
+    modules: glmModules(config),
+    read: () => Promise.reject(new Error("LoRA does not read base weights")),
+  };
+}
+
+export interface Step {
+  /** One batch: forward, backward, AdamW. Its loss, before the step. */
+  run(): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/** The step that `fit` makes, weights mapped from their file. */
+export async function ourStep({ folder, config, batch }: RandomModel): Promise<Step> {
+  const { tensors } = await openCheckpoint(folder);
+  const adapter = lora(LORA, baseOf(config));
+  const program = await trainingProgram(
+    config,
+    adapter,
+    (graph, name) => {
+      const stored = tensors.get(name);
+      if (!stored) throw new Error(`${folder}: no weight ${name}`);
+      return graph.weight(name, stored.dtype, stored.shape, stored);
+    },
+    compileForCpu,
+  );
+  const values: Record<string, FloatTensor> = await adapter.initialize(0);
+  const optimizer = adamWConfig({ lr: LEARNING_RATE });
+  const state = adamW.init(values);
+  return {
+    async run() {
+      const { loss, gradients } = await program.gradients(batch, values, state.step);
+      adamW.update(optimizer, state, values, gradients);
+      return loss;
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+/** Floating-point operations of a step: 4 x parameters x tokens, the head only where there are labels. */
+export function stepOperations({ layers, hidden, ffn, heads, groups, headSize, vocabulary, ...rows }: Shape): number {
+  const attention = (heads + 2 * groups) * headSize + heads * headSize;
+  const layer = hidden * (attention + 3 * ffn);
+  // The first token of a row has no token before it that could predict it.
+  const predicted = Math.min(rows.labelled, rows.seq - 1);
+  return 4 * rows.batch * (layers * layer * rows.seq + hidden * vocabulary * predicted);
+}

@@ -1,0 +1,18 @@
+/**
+ * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/README.md has measured figures.
+ *
+ *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
+ */
+import { loraStep } from "./lora-step.ts";
+
+const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  "lora-step": loraStep,
+};
+
+const [name, ...args] = process.argv.slice(2);
+const bench = name === undefined ? undefined : benches[name];
+if (bench) await bench(args);
+else {
+  console.error(`npm run bench -- NAME: expected one of ${Object.keys(benches).join(", ")}, got ${name ?? "nothing"}`);
+  process.exitCode = 1;
+}
