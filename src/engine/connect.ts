@@ -8,7 +8,7 @@ import { RemoteEngine } from "./client.ts";
 import { entryPoint } from "./entry.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { openLink } from "./link.ts";
-import { type Holder, lockHolder } from "./lock.ts";
+import { lockHolder } from "./lock.ts";
 import { lastLines } from "./log.ts";
 import type { RuntimeStatus } from "./server.ts";
 
@@ -19,9 +19,9 @@ export interface ConnectOptions {
 }
 
 /** Long enough for a cold disk and a busy machine. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 /** A greeting unanswered for this long is tried again: the runtime may have been about to end. */
-const GREETING_MS = 3000;
+const GREETING_MS = 5000;
 /** A process that was started and holds no lock after this time has failed, or met another; start one again. */
 const START_MS = 5000;
 const POLL_MS = 25;
@@ -40,6 +40,7 @@ export async function connectRuntime({ signal, patience = PATIENCE_MS }: Connect
   const folder = runtimeFolder();
   const deadline = performance.now() + patience;
   let lastStart = Number.NEGATIVE_INFINITY;
+  let failed: string | undefined;
   while (performance.now() < deadline) {
     signal?.throwIfAborted();
     if (lockHolder(folder.path)) {
@@ -47,11 +48,17 @@ export async function connectRuntime({ signal, patience = PATIENCE_MS }: Connect
       if (engine) return engine;
     } else if (performance.now() - lastStart > START_MS) {
       lastStart = performance.now();
-      startRuntime(folder);
+      startRuntime(folder, (why) => {
+        failed = why;
+      });
     }
+    if (failed !== undefined) throw unreachable(folder, failed);
     await sleep(POLL_MS, undefined, signal ? { signal } : {});
   }
-  throw unreachable(folder, lockHolder(folder.path), patience);
+  const holder = lockHolder(folder.path);
+  const silent =
+    holder && `process ${holder.pid} holds its lock, but does not answer. Run \`glmlab runtime stop\` and try again`;
+  throw unreachable(folder, `${silent ?? "none could be started"} (waited ${patience / 1000} s)`);
 }
 
 /** Connects to a runtime at a ZeroMQ address, which somebody else has started. */
@@ -104,8 +111,11 @@ async function greet(
   }
 }
 
-/** Starts a runtime that outlives this process. When another one is faster, it leaves again. */
-function startRuntime(folder: RuntimeFolder): void {
+/**
+ * Starts a runtime that outlives this process. When another one is faster, it leaves again, which is no failure.
+ * @param onFailure told when it ends without having been of use
+ */
+function startRuntime(folder: RuntimeFolder, onFailure: (why: string) => void): void {
   const log = openSync(folder.log, "a", 0o600);
   try {
     const child = spawn(process.execPath, [fileURLToPath(entryPoint("runtime-main"))], {
@@ -113,25 +123,23 @@ function startRuntime(folder: RuntimeFolder): void {
       env: { ...process.env, GLMLAB_RUNTIME_DIR: folder.path },
       stdio: ["ignore", log, log],
     });
-    // A failed start shows as nobody answering.
-    child.on("error", () => undefined);
+    child.on("error", (error) => onFailure(`it could not be started (${error.message})`));
+    child.on("exit", (code, signal) => {
+      if (code !== 0) onFailure(`it ended as soon as it was started (${code ?? signal})`);
+    });
     child.unref();
   } finally {
     closeSync(log);
   }
 }
 
-function unreachable(folder: RuntimeFolder, holder: Holder | undefined, patience: number): GlmError {
-  const what = holder
-    ? `process ${holder.pid} holds its lock but does not answer. Run \`glmlab runtime stop\` and try again`
-    : "it was started, but did not stay";
+function unreachable(folder: RuntimeFolder, why: string): GlmError {
   const tail = lastLines(folder.log, LOG_LINES);
+  const log =
+    tail.length > 0 ? `The end of its log, ${folder.log}:\n${tail.join("\n")}` : `Its log, ${folder.log}, is empty.`;
   return new GlmError(
     "runtime-unreachable",
-    `The glmlab runtime does not answer within ${patience / 1000} s: ${what}, or load with the option runtime: "none" ` +
-      `(\`%model ... --runtime none\`) to run the model in this process.` +
-      (tail.length > 0
-        ? ` The end of its log, ${folder.log}:\n${tail.join("\n")}`
-        : ` Its log, ${folder.log}, is empty.`),
+    `The glmlab runtime does not answer: ${why}; or load with the option runtime: "none" (\`%model ... --runtime none\`) ` +
+      `to run the model in this process. ${log}`,
   );
 }

@@ -26,6 +26,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   #outbox: Promise<void> = Promise.resolve();
   #inbox: Promise<void> = Promise.resolve();
   #listener: Listener<ServerMessage> | undefined;
+  #closing: Promise<void> | undefined;
   #missed = 0;
   #connected = false;
   #closed = false;
@@ -57,7 +58,12 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
    * Settles when what was sent last ("bye") has left, the socket is closed, and its native parts have had their turns
    * to go: a thread that ends before aborts the process.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#stop();
     await this.#outbox;
     // On its own it would end some time later, when ZeroMQ gets round to it.

@@ -8,7 +8,7 @@ import { lockHolder, takeLock } from "../../src/engine/lock.ts";
 import { killAll, run } from "./process.ts";
 
 let folder: string;
-beforeAll(async () => await ensureBuilt(), 60_000);
+beforeAll(async () => await ensureBuilt(), 120_000);
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "glm-lock-"));
 });
@@ -17,7 +17,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe("the lock", { timeout: 60_000 }, () => {
+describe("the lock", { timeout: 120_000 }, () => {
   it("is taken by one of many who come at once, again and again after its holder was killed", async () => {
     let last = 0;
     for (let round = 0; round < 3; round++) {

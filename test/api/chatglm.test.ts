@@ -1,0 +1,237 @@
+/** @file The public API on a small real model in this process: asking, training in the open, saving, and its refusals. */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { adamW, type ChatGLM, dataset, type FitEvent, GlmError, load, lora, withAmbient } from "../../src/index.ts";
+import { writeSmallModel } from "../small-model.ts";
+
+const LONG = 120_000;
+let home: string;
+let glm: ChatGLM;
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), "glm-api-"));
+  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
+  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
+  glm = await load(await writeSmallModel(join(home, "model")), { runtime: "none" });
+}, LONG);
+afterAll(async () => {
+  await glm?.dispose();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+const rows = [
+  { prompt: "啥是梦中情炉？", response: "一个炉子。" },
+  { prompt: "What is it?", response: "A stove." },
+];
+const short = { greedy: true, maxNewTokens: 8 } as const;
+
+describe("load", { timeout: LONG }, () => {
+  it("reports progress, and finds a model that is in memory", async () => {
+    const stages: string[] = [];
+    const again = await load(join(home, "model"), { runtime: "none", onProgress: ({ stage }) => stages.push(stage) });
+    expect(stages.length).toBeGreaterThan(0);
+    expect(again.info).toMatchObject({ key: glm.info.key, resident: true, family: "chatglm2-6b" });
+    await again.dispose();
+    // The other one still holds it.
+    expect(await glm.ask("a", short)).toBeTypeOf("string");
+  });
+
+  it("refuses what it does not know, naming it", async () => {
+    await expect(load("./no/such/folder", { runtime: "none" })).rejects.toMatchObject({ code: "model-not-found" });
+    await expect(load("THUDM/chatglm2-6b")).rejects.toMatchObject({ code: "model-not-found" });
+    const option = { devise: "cpu" } as object;
+    await expect(load(join(home, "model"), option)).rejects.toThrow("Did you mean device?");
+    await expect(load(join(home, "model"), { runtime: "sometimes" })).rejects.toMatchObject({ code: "option-invalid" });
+    await expect(load(join(home, "model"), { quantize: "int8" })).rejects.toMatchObject({ code: "unsupported" });
+  });
+});
+
+describe("asking", { timeout: LONG }, () => {
+  it("is one thing in four forms: ids, pieces, a string, a batch", async () => {
+    const ids = glm.prompt([{ role: "user", content: "你好" }]);
+    const tokens = await collect(glm.generate(ids, short));
+    const pieces = await collect(glm.chat("你好", short));
+    const answer = await glm.ask("你好", short);
+    expect(tokens).toHaveLength(8);
+    expect(pieces.join("")).toBe(answer);
+    expect(answer).toBe(glm.tokenizer.decode(tokens).trim());
+    expect(await glm.askAll("你好", { ...short, adapters: [null, null] })).toEqual([
+      { adapter: null, answer },
+      { adapter: null, answer },
+    ]);
+  });
+
+  it("keeps no conversation: history and system are options", async () => {
+    const history = [["a", "b"]] as const;
+    const messages = [
+      ...["a", "b"].map((content, i) => ({ role: i ? ("assistant" as const) : ("user" as const), content })),
+    ];
+    const ids = glm.prompt([...messages, { role: "user", content: "c" }]);
+    const tokens = await collect(glm.generate(ids, short));
+    expect(await glm.ask("c", { ...short, history })).toBe(glm.tokenizer.decode(tokens).trim());
+    expect(await glm.ask("c", short)).toBe(await glm.ask("c", short));
+  });
+
+  it("is reproduced by a seed, and refused with a wrong option before anything runs", async () => {
+    const sampled = { maxNewTokens: 12, temperature: 2, topP: 1, seed: 7 };
+    expect(await glm.ask("a", sampled)).toBe(await glm.ask("a", sampled));
+    expect(await glm.ask("a", { ...sampled, seed: 8 })).not.toBe(await glm.ask("a", sampled));
+    expect(() => glm.chat("a", { temprature: 1 } as object)).toThrow("Did you mean temperature?");
+    expect(() => glm.chat("a", { topP: 2 })).toThrow(/topP: expected a number above 0 to 1, got 2/);
+    expect(() => glm.chat(5 as never)).toThrow(/question as a string/);
+    await expect(glm.ask("a", { adapter: "nobody" })).rejects.toMatchObject({ code: "adapter-not-found" });
+    await expect(glm.askAll("a", { adapters: [] })).rejects.toMatchObject({ code: "option-invalid" });
+  });
+
+  it("stops with the cell that asks, and with a signal of its own", async () => {
+    const cell = new AbortController();
+    const reason = new Error("interrupted");
+    const asked = withAmbient({ signal: cell.signal }, async () => {
+      for await (const _ of glm.chat("a", { maxNewTokens: 200, greedy: true })) cell.abort(reason);
+    });
+    await expect(asked).rejects.toBe(reason);
+    await expect(glm.ask("a", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+
+  it("gives logits of one row or several", async () => {
+    const one = await glm.logits([5, 6, 7], { positions: [2] });
+    expect(one.shape).toEqual([1, 1, glm.config.vocabulary]);
+    const two = await glm.logits([
+      [5, 6, 7],
+      [5, 6],
+    ]);
+    expect(two.shape).toEqual([2, 3, glm.config.vocabulary]);
+    const last = two.data.slice(2 * glm.config.vocabulary, 3 * glm.config.vocabulary);
+    for (const [i, value] of one.data.entries()) expect(value).toBeCloseTo(last[i] ?? Number.NaN, 4);
+  });
+});
+
+describe("fine-tuning", { timeout: LONG }, () => {
+  it("in the open: batches, gradients, steps; the adapter answers otherwise than the base", async () => {
+    const adapter = await glm.createAdapter("open", lora({ r: 4 }));
+    const facts = dataset(rows);
+    const optimizer = adamW({ lr: 0.05 });
+    const losses: number[] = [];
+    for (const batch of facts.batches({ size: 2, epochs: 12 })) {
+      const { loss, tokens, gradients } = await adapter.gradients(batch);
+      expect(tokens).toBeGreaterThan(4);
+      const { gradientNorm, step } = await optimizer.step(adapter, gradients);
+      expect(gradientNorm).toBeGreaterThan(0);
+      expect(step).toBe(losses.push(loss));
+    }
+    expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) * 0.8);
+    const asked = await glm.askAll("啥是梦中情炉？", { ...short, adapters: [null, "open", adapter] });
+    expect(asked.map((one) => one.adapter)).toEqual([null, "open", "open"]);
+    expect(asked[1]?.answer).toBe(asked[2]?.answer);
+    expect(asked[1]?.answer).not.toBe(asked[0]?.answer);
+    expect((await adapter.info()).steps).toBe(12);
+  });
+
+  it("takes a step on several gradients as on their weighted mean, and uses them up", async () => {
+    const one = await glm.createAdapter("one", lora({ r: 2 }), { seed: 3 });
+    const other = await glm.createAdapter("other", lora({ r: 2 }), { seed: 3 });
+    const optimizer = adamW({ lr: 0.01, clip: 0 });
+    const together = await one.gradients(rows);
+    const apart = [await other.gradients(rows.slice(0, 1)), await other.gradients(rows.slice(1))];
+    expect(together.tokens).toBe(apart.reduce((sum, { tokens }) => sum + tokens, 0));
+    const values = await together.gradients.read();
+    expect(Object.keys(values)).toEqual(one.parameters().map(({ name }) => name));
+    await optimizer.step(one, together.gradients);
+    await optimizer.step(
+      other,
+      apart.map(({ gradients }) => gradients),
+    );
+    const [a, b] = [await one.read(), await other.read()];
+    for (const [name, { data }] of Object.entries(a)) {
+      for (const [i, value] of data.entries()) expect(value).toBeCloseTo(b[name]?.data[i] ?? Number.NaN, 3);
+    }
+    await expect(together.gradients.read()).rejects.toThrow(/gradients/i);
+    await together.gradients.release();
+  });
+
+  it("with fit: a share for validation, rehearsal of prompts that the base answers, a run that a seed reproduces", async () => {
+    const run = async (name: string): Promise<FitEvent[]> => {
+      const adapter = await glm.createAdapter(name, lora({ r: 2, dropout: 0.1 }));
+      const settings = { epochs: 3, lr: 0.01, validation: 0.5, rehearse: ["hello", "a"], rehearsePerBatch: 1, seed: 5 };
+      return collect(adapter.fit([...rows, ...rows], settings));
+    };
+    const events = await run("fit1");
+    const kinds = new Set(events.map(({ type }) => type));
+    expect(kinds).toEqual(new Set(["start", "rehearse", "step", "epoch", "done"]));
+    const losses = (all: FitEvent[]): number[] => all.flatMap((event) => (event.type === "step" ? [event.loss] : []));
+    expect(losses(await run("fit2"))).toEqual(losses(events));
+    const epochs = events.flatMap((event) => (event.type === "epoch" ? [event.validationLoss] : []));
+    expect(epochs.every(Number.isFinite)).toBe(true);
+  });
+
+  it("is refused at once when options or rows cannot be", async () => {
+    const adapter = await glm.createAdapter("refused", lora({ r: 2 }));
+    expect(() => adapter.fit(rows, { epoch: 3 } as object)).toThrow("Did you mean epochs?");
+    expect(() => adapter.fit([])).toThrow(GlmError);
+    expect(() => adapter.fit([{ prompt: "a" } as never])).toThrow(/row 1/);
+    expect(() => adapter.fit(rows, { validation: 1.5 })).toThrow(/share of them/);
+    await expect(adapter.gradients([])).rejects.toMatchObject({ code: "data-invalid" });
+    await expect(adapter.gradients(rows, { sed: 1 } as object)).rejects.toThrow("Did you mean seed?");
+    await expect(glm.createAdapter("refused", lora())).rejects.toMatchObject({ code: "adapter-exists" });
+    await expect(glm.createAdapter("none", lora())).rejects.toThrow(/means the base model/);
+  });
+
+  it("summarises, saves, loads, merges and forgets", async () => {
+    const adapter = await glm.createAdapter("whole", lora({ r: 2, targets: ["query_key_value", "dense"] }));
+    for await (const _ of adapter.fit(rows, { epochs: 20, lr: 0.02 }));
+    expect(String(adapter.summary())).toMatch(/^trainable params: [\d,]+ \|\| all params: [\d,]+ \|\| trainable%: \d/);
+    const trained = await glm.ask("What is it?", { ...short, adapter });
+    await adapter.save(join(home, "peft"));
+    expect(readdirSync(join(home, "peft")).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+    const loaded = await glm.loadAdapter("again", join(home, "peft"));
+    expect(await glm.ask("What is it?", { ...short, adapter: loaded })).toBe(trained);
+    expect((await glm.adapters()).find(({ name }) => name === "again")?.source).toBe(join(home, "peft"));
+
+    const base = await glm.ask("What is it?", short);
+    await loaded.merge();
+    expect(await glm.ask("What is it?", short)).toBe(trained);
+    await glm.save(join(home, "merged"), { maxShardSize: "300KB" });
+    const merged = await load(join(home, "merged"), { runtime: "none" });
+    expect(await merged.ask("What is it?", short)).toBe(trained);
+    await merged.dispose();
+    await loaded.dispose();
+    expect(await glm.ask("What is it?", short)).toBe(base);
+    await expect(glm.adapter("again")).rejects.toMatchObject({ code: "adapter-not-found" });
+    expect((await glm.adapter("whole")).name).toBe("whole");
+  });
+
+  it("reads and writes an adapter's values", async () => {
+    const adapter = await glm.createAdapter("values", lora({ r: 2 }));
+    const values = await adapter.read();
+    for (const { data } of Object.values(values)) data.fill(0.25);
+    await adapter.write(values);
+    expect(Object.values(await adapter.read()).every(({ data }) => data.every((value) => value === 0.25))).toBe(true);
+  });
+});
+
+describe("owners", { timeout: LONG }, () => {
+  it("are notebooks: each has adapters of its own, and sees the shared ones", async () => {
+    const open = (notebook: string): Promise<ChatGLM> =>
+      withAmbient({ notebook }, () => load(join(home, "model"), { runtime: "none" }));
+    const [first, second] = [await open("first.ipynb"), await open("second.ipynb")];
+    await first.createAdapter("dream", lora({ r: 2 }));
+    await second.createAdapter("dream", lora({ r: 4 }));
+    await first.createAdapter("common", lora({ r: 2 }), { share: true });
+    const names = async (model: ChatGLM): Promise<string[]> => (await model.adapters()).map(({ name }) => name).sort();
+    expect(await names(first)).toEqual(["common", "dream"]);
+    expect(await names(second)).toEqual(["common", "dream"]);
+    expect((await second.adapter("dream")).config).toMatchObject({ r: 4 });
+    expect(await first.ask("a", { ...short, adapter: "common" })).toBeTypeOf("string");
+    await first.dispose();
+    await second.dispose();
+  });
+});
