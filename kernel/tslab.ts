@@ -1,9 +1,10 @@
 /** @file The only user of tslab: its converter with TypeScript inside, adjusted so that cells compile in any folder. */
 import { createRequire } from "node:module";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, join } from "node:path";
 import type ts from "@tslab/typescript-for-tslab";
 import type { Converter, ConvertResult } from "tslab/dist/converter.js";
 import { requireCached } from "./compilecache.ts";
+import { type Builder, emitting } from "./emit.ts";
 import type { Lookup } from "./resolve.ts";
 import { LocalFiles, withoutComments } from "./sourcefiles.ts";
 
@@ -140,8 +141,6 @@ function adjusted(
   return { ...ts, ...api } as TypeScript;
 }
 
-type Builder = ts.EmitAndSemanticDiagnosticsBuilderProgram;
-
 /** What tslab calls, with its watch functions narrowed to the overload it uses and a function that only its fork has. */
 type Internals = Omit<TypeScript, "createWatchCompilerHost" | "createWatchProgram"> & {
   createWatchCompilerHost(
@@ -203,63 +202,9 @@ function moduleResolution(ts: TypeScript, options: ConverterOptions): Partial<ts
 }
 
 /**
- * A builder whose emit() writes a cell's declarations also when a type "cannot be named" (it becomes `any` there), and
- * that keeps the output of files above the notebook's folder away from tslab, which would throw.
- */
-function emitting(ts: TypeScript, builder: Builder, outside: Map<string, string>): Builder {
-  return {
-    ...builder,
-    emit(file, write, token, onlyDeclarations, transformers) {
-      let declared = false;
-      const take: ts.WriteFileCallback = (path, text, ...rest) => {
-        declared ||= path.endsWith(".d.ts");
-        if (!isAbsolute(path)) write?.(path, text, ...rest);
-        else if (path.endsWith(".js")) outside.set(path, text);
-      };
-      const fixed = { ...transformers, before: [shorthands(ts, builder.getProgram().getTypeChecker())] };
-      const result = builder.emit(file, take, token, onlyDeclarations, fixed);
-      if (!declared) {
-        const program = builder.getProgram() as ts.Program & {
-          emit(...args: [...EmitArguments, force: boolean]): ts.EmitResult;
-        };
-        program.emit(file, take, token, true, transformers, true);
-      }
-      return result;
-    },
-  };
-}
-
-type EmitArguments =
-  Required<Parameters<ts.Program["emit"]>> extends infer P extends unknown[]
-    ? { [K in keyof P]: P[K] | undefined }
-    : never;
-
-/**
  * "... has or is using name ... but cannot be named" and its kin: they would forbid values of unexported types.
  * 6059: a file above the notebook's folder.
  */
 function isAboutDeclarations(code: number): boolean {
   return (code >= 4000 && code <= 4103) || [2527, 2742, 6059, 7056].includes(code);
-}
-
-/**
- * `{ x }` becomes `{ x: exports.x }` where x is of an earlier cell, which tslab does for all other uses of x.
- */
-function shorthands(ts: TypeScript, checker: ts.TypeChecker): ts.TransformerFactory<ts.SourceFile> {
-  return (context) => {
-    const visit = (node: ts.Node): ts.Node => {
-      if (!ts.isShorthandPropertyAssignment(node)) return ts.visitEachChild(node, visit, context);
-      const declarations = checker.getShorthandAssignmentValueSymbol(node)?.declarations ?? [];
-      const isEarlier = declarations.some((declaration) =>
-        declaration.getSourceFile().fileName.endsWith("/__prev__.d.ts"),
-      );
-      if (!isEarlier) return node;
-      const value = context.factory.createPropertyAccessExpression(
-        context.factory.createIdentifier("exports"),
-        node.name.text,
-      );
-      return context.factory.createPropertyAssignment(node.name, value);
-    };
-    return (file) => ts.visitEachChild(file, visit, context);
-  };
 }

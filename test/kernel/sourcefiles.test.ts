@@ -1,0 +1,65 @@
+/** @file Library declarations mean the same without their comments, and ours are understood by the cells' TypeScript. */
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "@tslab/typescript-for-tslab";
+import { expect, test } from "vitest";
+import { withoutComments } from "../../kernel/sourcefiles.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const require = createRequire(import.meta.url);
+const fromTslab = createRequire(require.resolve("tslab/package.json"));
+const nodeTypes = dirname(fromTslab.resolve("@types/node/package.json"));
+
+/** Kinds and extents of all nodes but the end of the file, which owns what trails it. */
+function shape(text: string): string {
+  const file = ts.createSourceFile("x.d.ts", text, ts.ScriptTarget.ES2022, true);
+  const nodes: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (node.kind !== ts.SyntaxKind.EndOfFileToken) nodes.push(`${node.kind} ${node.getStart(file)} ${node.end}`);
+    ts.forEachChild(node, visit);
+  };
+  ts.forEachChild(file, visit);
+  return nodes.join("\n");
+}
+
+test("blanking comments moves nothing", () => {
+  const folders = [nodeTypes, dirname(require.resolve("@tslab/typescript-for-tslab"))];
+  const files = folders.flatMap((folder) => {
+    const names = readdirSync(folder, { recursive: true }).map(String);
+    return names
+      .filter((name) => /(^|\/)(?!typescript|tsserver)[^/]*\.d\.ts$/.test(name))
+      .map((name) => join(folder, name));
+  });
+  expect(files.length).toBeGreaterThan(100);
+  for (const file of files) {
+    const text = readFileSync(file, "utf8");
+    const blanked = withoutComments(text);
+    expect(blanked.length).toBe(text.length);
+    expect(shape(blanked) === shape(text), file).toBe(true);
+  }
+}, 120_000);
+
+test("our declarations have no errors in the TypeScript that cells are compiled with", () => {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    exports: Record<string, { types: string }>;
+  };
+  const files = Object.values(exports).map(({ types }) => join(root, types));
+  const program = ts.createProgram(files, {
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    allowImportingTsExtensions: true,
+    target: ts.ScriptTarget.ES2022,
+    lib: ["lib.es2023.d.ts"],
+    noEmit: true,
+    typeRoots: [dirname(nodeTypes)],
+    types: ["node"],
+  });
+  const diagnostics = ts
+    .getPreEmitDiagnostics(program)
+    .filter(({ file }) => file?.fileName.startsWith(root) && !file.fileName.includes("node_modules"));
+  expect(
+    diagnostics.map((d) => `${d.file?.fileName}:${d.start} ${ts.flattenDiagnosticMessageText(d.messageText, "\n")}`),
+  ).toEqual([]);
+}, 120_000);
