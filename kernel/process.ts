@@ -35,12 +35,19 @@ export function runKernel(connectionFile: string): void {
   const kernel = new Kernel({ language, notebook, post });
 
   // 3. What cells print, and what goes wrong in them after they have ended, is shown in the notebook.
-  const originalWrite = process.stderr.write.bind(process.stderr);
+  const log = process.stderr.write.bind(process.stderr);
   captureStreams(() => kernel.frontend);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${inspect(error)}\n`));
   }
-  language.catch((error: unknown) => originalWrite(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
+  // Which of Node's experiments the kernel stands on is nothing for the notebook; other warnings are.
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => {
+    const line = `${warning.name}: ${warning.message}\n`;
+    if (warning.name === "ExperimentalWarning") log(line);
+    else process.stderr.write(line);
+  });
+  language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
 
   // 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
   allowTermination(() => undefined);
