@@ -1,6 +1,6 @@
 /** @file LoRA: a linear module's output gains alpha/r · B·A·x. Source: Hu et al. 2021; names and starting values as PEFT's. */
 import { GlmError } from "../errors.ts";
-import { add, gemm, scale } from "../graph/ops.ts";
+import { gemm } from "../graph/ops.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import { randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
@@ -50,7 +50,7 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
           const [down, up] = [inputs.get(a), inputs.get(b)];
           if (!down || !up) throw new Error(`the graph has no inputs for the LoRA matrices of ${module}`);
           const low = gemm(drop(x, module, dropout), down, { transB: true });
-          return add(y, gemm(scale(low, factorOf(module)), up, { transB: true }));
+          return gemm(low, up, { transB: true, alpha: factorOf(module) }, y);
         },
       };
     },

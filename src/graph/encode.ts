@@ -1,9 +1,9 @@
 /** @file A graph as the bytes of an ONNX model. */
 import { relative } from "node:path";
 import protobuf from "protobufjs";
-import type { Tensor } from "../tensor.ts";
-import { ONNX_DTYPE, type Op } from "./ops.ts";
-import type { Attribute, FileRange, Graph, Node, Value } from "./value.ts";
+import type { DType, Tensor } from "../tensor.ts";
+import type { Op } from "./ops.ts";
+import { type Attribute, type FileRange, type Graph, liveNodes, type Node, type Output, type Value } from "./value.ts";
 
 /** The part of onnx.proto (ONNX IR version 9) that graphs here use; field numbers are the format's. */
 const SCHEMA = `
@@ -39,15 +39,31 @@ const OPSET = 20;
 const CONTRIB = "com.microsoft";
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 const EXTERNAL = 1;
+const DTYPE: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  bfloat16: 16,
+};
 
 /** Operators outside the ONNX standard. SimplifiedLayerNormalization is registered in the standard's own domain. */
 const CONTRIB_OPS: ReadonlySet<Op> = new Set(["FusedMatMul", "GroupQueryAttention", "RotaryEmbedding"]);
 
 /**
- * The model file. Weights stay where they are: onnxruntime maps their file ranges.
+ * The model file. Nodes and constants that no output depends on are left out; weights stay where they are: onnxruntime
+ * maps their file ranges.
  * @param directory what the paths of weights are written relative to, since the format allows no absolute ones
  */
 export function encode(graph: Graph, directory: string = process.cwd()): Uint8Array {
+  const nodes = liveNodes(graph);
+  const used = new Set(nodes.flatMap((node) => node.inputs));
+  const names = new Map(graph.outputs.map(({ name, value }) => [value, name]));
+  const nameOf = (value: Value): string => names.get(value) ?? value.name;
   const model = {
     irVersion: IR_VERSION,
     opsetImport: [
@@ -56,25 +72,25 @@ export function encode(graph: Graph, directory: string = process.cwd()): Uint8Ar
     ],
     graph: {
       name: "glmlab",
-      node: graph.nodes.map(nodeProto),
+      node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       initializer: [
-        ...[...graph.constants].map(([value, data]) => constantProto(value, data)),
+        ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
         ...[...graph.weights].map(([value, range]) => weightProto(value, range, directory)),
       ],
-      input: graph.inputs.map(valueProto),
+      input: graph.inputs.map((input) => valueProto({ name: input.name, value: input })),
       output: graph.outputs.map(valueProto),
     },
   };
   return ModelProto.encode(model).finish();
 }
 
-function nodeProto(node: Node, index: number): object {
+function nodeProto(node: Node, index: number, nameOf: (value: Value) => string): object {
   return {
     opType: node.op,
     domain: CONTRIB_OPS.has(node.op) ? CONTRIB : "",
     name: `${index}`,
-    input: node.inputs.map((input) => input?.name ?? ""),
-    output: node.outputs.map((output) => output.name),
+    input: node.inputs.map((input) => (input ? nameOf(input) : "")),
+    output: node.outputs.map(nameOf),
     attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
   };
 }
@@ -86,34 +102,18 @@ function attributeProto(name: string, value: Attribute): object {
   return { name, type: ATTRIBUTE.ints, ints: value };
 }
 
-function valueProto({ name, dtype, shape }: Value): object {
+function valueProto({ name, value: { dtype, shape } }: Output): object {
   const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
-  return {
-    name,
-    type: { tensorType: { elemType: ONNX_DTYPE[dtype], shape: { dim } } },
-  };
+  return { name, type: { tensorType: { elemType: DTYPE[dtype], shape: { dim } } } };
 }
 
 function constantProto({ name }: Value, { dtype, shape, data }: Tensor): object {
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { name, dataType: ONNX_DTYPE[dtype], dims: shape, rawData };
+  return { name, dataType: DTYPE[dtype], dims: shape, rawData };
 }
 
 function weightProto({ name, dtype, shape }: Value, { file, offset, bytes }: FileRange, directory: string): object {
-  const entries = {
-    location: relative(directory, file),
-    offset: String(offset),
-    length: String(bytes),
-  };
-  const externalData = Object.entries(entries).map(([key, value]) => ({
-    key,
-    value,
-  }));
-  return {
-    name,
-    dataType: ONNX_DTYPE[dtype],
-    dims: shape,
-    dataLocation: EXTERNAL,
-    externalData,
-  };
+  const entries = { location: relative(directory, file), offset: String(offset), length: String(bytes) };
+  const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
+  return { name, dataType: DTYPE[dtype], dims: shape, dataLocation: EXTERNAL, externalData };
 }

@@ -24,7 +24,7 @@ export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
       const contribution = contributions[i];
       if (!input || !needed[i] || !contribution) return;
       const before = gradient.get(input);
-      gradient.set(input, before ? add(before, contribution) : contribution);
+      gradient.set(input, before ? sum(before, contribution) : contribution);
     });
   }
   return wanted.map((value) => {
@@ -38,9 +38,29 @@ export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
 function reachable(nodes: readonly Node[], sources: readonly Value[]): Set<Value> {
   const active = new Set(sources);
   for (const node of nodes) {
-    if (node.inputs.some((input) => input && active.has(input))) for (const output of node.outputs) active.add(output);
+    if (!node.inputs.some((input) => input && active.has(input))) continue;
+    for (const output of node.outputs) if (!output.graph.detached.has(output)) active.add(output);
   }
   return active;
+}
+
+/** The sum of two gradients of one value. One that concerns a few elements is added to the other there, not everywhere. */
+function sum(a: Value, b: Value): Value {
+  return scatteredOnto(a, b) ?? scatteredOnto(b, a) ?? add(a, b);
+}
+
+/** `sparse`, when it is zeros to which something was added in places, with `dense` in the zeros' place. */
+function scatteredOnto(dense: Value, sparse: Value): Value | undefined {
+  const { node } = sparse;
+  const [zeros, ...updates] = node?.inputs ?? [];
+  if (!node || !zeros || !(node.op === "ScatterElements" || node.op === "ScatterND") || !isZeros(zeros)) return;
+  return dense.graph.emit(node.op, [dense, ...updates], [dense], node.attributes)[0];
+}
+
+function isZeros({ graph, node }: Value): boolean {
+  const [source] = node?.op === "Expand" ? node.inputs : [];
+  const data = source && graph.constants.get(source)?.data;
+  return data?.every((element) => Number(element) === 0) === true;
 }
 
 function ruleOf(node: Node): Rule {

@@ -15,14 +15,14 @@ export const OPS = [
   "Gelu",
   "Gemm",
   "Identity",
+  "Log",
   "MatMul",
   "Mul",
   "Neg",
   "Reciprocal",
-  "ReduceLogSumExp",
+  "ReduceMax",
   "ReduceMean",
   "ReduceSum",
-  "ReduceSumSquare",
   "Reshape",
   "ScatterElements",
   "ScatterND",
@@ -34,7 +34,6 @@ export const OPS = [
   "Sub",
   "Tanh",
   "Transpose",
-  "Where",
   // ---
   "FusedMatMul",
   "GroupQueryAttention",
@@ -43,7 +42,8 @@ export const OPS = [
 ] as const;
 export type Op = (typeof OPS)[number];
 
-function one(
+/** Appends a node with one output. */
+export function emitOne(
   op: Op,
   inputs: readonly (Value | undefined)[],
   dtype: DType,
@@ -57,13 +57,21 @@ function one(
 
 function elementwise(op: Op, a: Value, b: Value): Value {
   if (a.dtype !== b.dtype) throw new TypeError(`${op}: operands differ in dtype: ${a.dtype} and ${b.dtype}`);
-  return one(op, [a, b], a.dtype, broadcast(op, a.shape, b.shape));
+  const left = unrepeated(a, b);
+  const right = left === a ? unrepeated(b, a) : b;
+  return emitOne(op, [left, right], a.dtype, broadcast(op, a.shape, b.shape));
+}
+
+/** What `x` was before it was repeated to the shape that broadcasting to `other` gives it anyway. */
+function unrepeated(x: Value, other: Value): Value {
+  const repeats = x.node?.op === "Expand" && showShape(x.shape) === showShape(other.shape);
+  return repeats ? (x.node?.inputs[0] as Value) : x;
 }
 
 const unary =
   (op: Op) =>
   (x: Value): Value =>
-    one(op, [x], x.dtype, x.shape);
+    emitOne(op, [x], x.dtype, x.shape);
 
 export const add = (a: Value, b: Value): Value => elementwise("Add", a, b);
 export const sub = (a: Value, b: Value): Value => elementwise("Sub", a, b);
@@ -74,37 +82,19 @@ export const scale = (x: Value, factor: number): Value => (factor === 1 ? x : mu
 
 export const neg: (x: Value) => Value = unary("Neg");
 export const exp: (x: Value) => Value = unary("Exp");
+export const log: (x: Value) => Value = unary("Log");
 export const sqrt: (x: Value) => Value = unary("Sqrt");
 export const reciprocal: (x: Value) => Value = unary("Reciprocal");
 export const tanh: (x: Value) => Value = unary("Tanh");
 export const sigmoid: (x: Value) => Value = unary("Sigmoid");
 export const identity: (x: Value) => Value = unary("Identity");
-/** The tanh approximation of GELU. */
-export const gelu = (x: Value): Value => one("Gelu", [x], x.dtype, x.shape, { approximate: "tanh" });
 
-/** x · sigmoid(x). */
-export const silu = (x: Value): Value => mul(x, sigmoid(x));
-
-/** ONNX's numbers for the dtypes. */
-export const ONNX_DTYPE: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  bfloat16: 16,
-};
-
-/** `condition` (bool) chooses between a and b. */
-export function where(condition: Value, a: Value, b: Value): Value {
-  if (condition.dtype !== "bool") throw new TypeError(`Where: the condition is ${condition.dtype}, expected bool`);
-  const shape = broadcast("Where", condition.shape, broadcast("Where", a.shape, b.shape));
-  return one("Where", [condition, a, b], a.dtype, shape);
+/** The same elements, through which no gradient passes. */
+export function detached(x: Value): Value {
+  const value = identity(x);
+  x.graph.detached.add(value);
+  return value;
 }
-
 export interface MatMulOptions {
   readonly transA?: boolean;
   readonly transB?: boolean;
@@ -132,26 +122,31 @@ export function matmul(a: Value, b: Value, { transA = false, transB = false, alp
   mustMatch("MatMul", inner, innerB, a, b);
   const batch = broadcast("MatMul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows as Dim, columns as Dim];
-  if (!fused) return one("MatMul", [a, b], a.dtype, shape);
+  if (!fused) return emitOne("MatMul", [a, b], a.dtype, shape);
   const attributes = {
     transA: Number(transA),
     transB: Number(transB),
     alpha: { float: alpha },
   };
-  return one("FusedMatMul", [a, b], a.dtype, shape, attributes);
+  return emitOne("FusedMatMul", [a, b], a.dtype, shape, attributes);
 }
 
-/** a·b (+ bias) of two matrices, with either transposed. PyTorch's [out, in] weights want transB. */
-export function gemm(a: Value, b: Value, options: { transA?: boolean; transB?: boolean } = {}, bias?: Value): Value {
-  const { transA = false, transB = false } = options;
+/**
+ * alpha·a·b (+ addend) of two matrices, with either transposed first. PyTorch's [out, in] weights want transB.
+ * @param addend whatever broadcasts to the product: a bias, or a matrix of its shape
+ */
+export function gemm(a: Value, b: Value, options: MatMulOptions = {}, addend?: Value): Value {
+  const { transA = false, transB = false, alpha = 1 } = options;
   if (a.shape.length !== 2 || b.shape.length !== 2) {
     throw new TypeError(`Gemm: expected two matrices, got ${showShape(a.shape)} and ${showShape(b.shape)}`);
   }
   const [rows, inner] = transA ? [a.shape[1], a.shape[0]] : [a.shape[0], a.shape[1]];
   const [innerB, columns] = transB ? [b.shape[1], b.shape[0]] : [b.shape[0], b.shape[1]];
   mustMatch("Gemm", inner, innerB, a, b);
-  const attributes = { transA: Number(transA), transB: Number(transB) };
-  return one("Gemm", bias ? [a, b, bias] : [a, b], a.dtype, [rows as Dim, columns as Dim], attributes);
+  const shape = [rows as Dim, columns as Dim];
+  if (addend) broadcast("Gemm", addend.shape, shape);
+  const attributes = { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } };
+  return emitOne("Gemm", addend ? [a, b, addend] : [a, b], a.dtype, shape, attributes);
 }
 
 function mustMatch(op: Op, inner: Dim | undefined, innerB: Dim | undefined, a: Value, b: Value): void {
@@ -161,21 +156,18 @@ function mustMatch(op: Op, inner: Dim | undefined, innerB: Dim | undefined, a: V
 }
 
 /** Over the last axis. */
-export const softmax = (x: Value): Value => one("Softmax", [x], x.dtype, x.shape, { axis: -1 });
+export const softmax = (x: Value): Value => emitOne("Softmax", [x], x.dtype, x.shape, { axis: -1 });
 
 const reduction =
   (op: Op) =>
   (x: Value, axes: readonly number[], keep = true): Value =>
-    one(op, [x, x.graph.indices(axes)], x.dtype, reduced(x.shape, axes, keep), {
+    emitOne(op, [x, x.graph.indices(axes)], x.dtype, reduced(x.shape, axes, keep), {
       keepdims: Number(keep),
     });
 
 export const reduceSum: (x: Value, axes: readonly number[], keep?: boolean) => Value = reduction("ReduceSum");
+export const reduceMax: (x: Value, axes: readonly number[], keep?: boolean) => Value = reduction("ReduceMax");
 export const reduceMean: (x: Value, axes: readonly number[], keep?: boolean) => Value = reduction("ReduceMean");
-export const reduceSumSquare: (x: Value, axes: readonly number[], keep?: boolean) => Value =
-  reduction("ReduceSumSquare");
-export const reduceLogSumExp: (x: Value, axes: readonly number[], keep?: boolean) => Value =
-  reduction("ReduceLogSumExp");
 
 /**
  * The same elements under another shape. Symbols that a graph input has are looked up when the graph runs; one other
@@ -186,22 +178,22 @@ export function reshape(x: Value, shape: Shape): Value {
   const unknown = shape.filter((dim) => typeof dim === "string");
   if (unknown.length <= 1) {
     const target = shape.map((dim) => (typeof dim === "string" ? -1 : dim));
-    return one("Reshape", [x, graph.indices(target)], x.dtype, shape);
+    return emitOne("Reshape", [x, graph.indices(target)], x.dtype, shape);
   }
-  return one("Reshape", [x, graph.runtimeShape(shape)], x.dtype, shape);
+  return emitOne("Reshape", [x, graph.runtimeShape(shape)], x.dtype, shape);
 }
 
 export function transpose(x: Value, permutation: readonly number[]): Value {
   const shape = permutation.map((axis) => x.shape[axis] as Dim);
-  return one("Transpose", [x], x.dtype, shape, { perm: permutation });
+  return emitOne("Transpose", [x], x.dtype, shape, { perm: permutation });
 }
 
 /** Repeats axes of size 1 until the value has the shape of another. */
 export function expandLike(x: Value, like: Value): Value {
   const shape = like.shape.every((dim) => typeof dim === "number")
     ? x.graph.runtimeShape(like.shape)
-    : one("Shape", [like], "int64", [like.shape.length]);
-  return one("Expand", [x, shape], x.dtype, like.shape);
+    : emitOne("Shape", [like], "int64", [like.shape.length]);
+  return emitOne("Expand", [x, shape], x.dtype, like.shape);
 }
 
 export function concat(parts: readonly Value[], axis: number): Value {
@@ -212,7 +204,7 @@ export function concat(parts: readonly Value[], axis: number): Value {
   const total = sizes.every((size) => typeof size === "number")
     ? sizes.reduce((sum, size) => sum + size, 0)
     : sizes.join("+");
-  return one("Concat", parts, first.dtype, first.shape.with(at, total), {
+  return emitOne("Concat", parts, first.dtype, first.shape.with(at, total), {
     axis: at,
   });
 }
@@ -235,79 +227,26 @@ export function split(x: Value, sizes: readonly number[], axis: number): readonl
 
 /** Rows of `x` (axis 0) by index: [rows, ...] and [n...] give [n..., ...]. */
 export const gather = (x: Value, indices: Value): Value =>
-  one("Gather", [x, indices], x.dtype, [...indices.shape, ...x.shape.slice(1)], { axis: 0 });
+  emitOne("Gather", [x, indices], x.dtype, [...indices.shape, ...x.shape.slice(1)], { axis: 0 });
 
 /** y[i, j] = x[i, indices[i, j]] along the last axis. */
 export const gatherElements = (x: Value, indices: Value): Value =>
-  one("GatherElements", [x, indices], x.dtype, indices.shape, {
+  emitOne("GatherElements", [x, indices], x.dtype, indices.shape, {
     axis: x.shape.length - 1,
   });
 
 /** Adds `updates` to `x` at `indices` along the last axis. */
 export const scatterElementsAdd = (x: Value, indices: Value, updates: Value): Value =>
-  one("ScatterElements", [x, indices, updates], x.dtype, x.shape, {
+  emitOne("ScatterElements", [x, indices, updates], x.dtype, x.shape, {
     axis: x.shape.length - 1,
     reduction: "add",
   });
 
 /** Adds rows: `x` [rows, ...], `indices` int64 [n, 1], `updates` [n, ...]. */
 export const scatterRowsAdd = (x: Value, indices: Value, updates: Value): Value =>
-  one("ScatterND", [x, indices, updates], x.dtype, x.shape, {
+  emitOne("ScatterND", [x, indices, updates], x.dtype, x.shape, {
     reduction: "add",
   });
 
 /** Zeros of another value's type and shape. */
 export const zerosLike = (x: Value): Value => expandLike(x.graph.scalar(0, x.dtype), x);
-
-/** x / rms(x) · weight over the last axis. */
-export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
-  one("SimplifiedLayerNormalization", [x, weight], x.dtype, x.shape, {
-    axis: -1,
-    epsilon: { float: epsilon },
-  });
-
-export interface Rotary {
-  /** int64 [batch, seq]. */
-  readonly positions: Value;
-  /** [positions, rotated / 2], as is `sin`. */
-  readonly cos: Value;
-  readonly sin: Value;
-  readonly heads: number;
-  /** Leading channels of each head that are rotated, in interleaved pairs. */
-  readonly rotated: number;
-}
-
-/** Rotary position embedding of x [batch, seq, heads·size]. */
-export function rotary(x: Value, { positions, cos, sin, heads, rotated }: Rotary): Value {
-  const attributes = {
-    interleaved: 1,
-    num_heads: heads,
-    rotary_embedding_dim: rotated,
-  };
-  return one("RotaryEmbedding", [x, positions, cos, sin], x.dtype, x.shape, attributes);
-}
-
-export interface CachedAttention {
-  /** [batch, groups, capacity, size]: the cache, written in place when bound as input and output. */
-  readonly pastKey: Value;
-  readonly pastValue: Value;
-  /** int32 [batch]: tokens of each row so far minus one, new ones included. */
-  readonly lastIndex: Value;
-  /** int32 scalar: the longest row's tokens so far. */
-  readonly total: Value;
-  readonly heads: number;
-  readonly groups: number;
-}
-
-/** Causal attention on a static cache: q, k, v [batch, seq, ...]; returns output, new key cache, new value cache. */
-export function cachedAttention(q: Value, k: Value, v: Value, cache: CachedAttention): readonly [Value, Value, Value] {
-  const { pastKey, pastValue, lastIndex, total, heads, groups } = cache;
-  const type = (like: Value) => ({ dtype: like.dtype, shape: like.shape });
-  const made = q.graph.emit(
-    "GroupQueryAttention",
-    [q, k, v, pastKey, pastValue, lastIndex, total],
-    [type(q), type(pastKey), type(pastValue)],
-    { num_heads: heads, kv_num_heads: groups },
-  );
-  return made as readonly [Value, Value, Value];
-}

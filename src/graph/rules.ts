@@ -1,9 +1,9 @@
 /** @file How each operator passes a gradient back to its inputs. A new operator does not compile without its line here. */
+import { type Rotary, rotary } from "./layers.ts";
 import {
   add,
   concat,
   div,
-  exp,
   expandLike,
   gatherElements,
   gemm,
@@ -11,13 +11,10 @@ import {
   mul,
   neg,
   type Op,
-  type Rotary,
   reciprocal,
   reduceMean,
   reduceSum,
-  reduceSumSquare,
   reshape,
-  rotary,
   scale,
   scatterElementsAdd,
   scatterRowsAdd,
@@ -26,7 +23,6 @@ import {
   sub,
   tanh,
   transpose,
-  where,
   zerosLike,
 } from "./ops.ts";
 import { repeatedAxes } from "./shape.ts";
@@ -115,13 +111,20 @@ const matrixProduct: Rule = formula((dy, [a, b], _, needed, node) => {
   return [needed[0] ? sumTo(da(), left) : undefined, needed[1] ? sumTo(db(), right) : undefined];
 });
 
-const gemmRule: Rule = formula((dy, [a, b, bias], _, needed, node) => {
+const gemmRule: Rule = formula((dy, [a, b, addend], _, needed, node) => {
   const transA = numberAttribute(node, "transA") === 1;
   const transB = numberAttribute(node, "transB") === 1;
+  const alpha = numberAttribute(node, "alpha");
   const [left, right] = [a as Value, b as Value];
-  const da = () => (transA ? gemm(right, dy, { transA: transB, transB: true }) : gemm(dy, right, { transB: !transB }));
-  const db = () => (transB ? gemm(dy, left, { transA: true, transB: transA }) : gemm(left, dy, { transA: !transA }));
-  return [needed[0] ? da() : undefined, needed[1] ? db() : undefined, bias && needed[2] ? sumTo(dy, bias) : undefined];
+  const da = () =>
+    transA ? gemm(right, dy, { transA: transB, transB: true, alpha }) : gemm(dy, right, { transB: !transB, alpha });
+  const db = () =>
+    transB ? gemm(dy, left, { transA: true, transB: transA, alpha }) : gemm(left, dy, { transA: !transA, alpha });
+  return [
+    needed[0] ? da() : undefined,
+    needed[1] ? db() : undefined,
+    addend && needed[2] ? sumTo(dy, addend) : undefined,
+  ];
 });
 
 /**
@@ -130,9 +133,7 @@ const gemmRule: Rule = formula((dy, [a, b, bias], _, needed, node) => {
  */
 const rmsNormRule: Rule = formula((dy, [x, weight], _, needed, node) => {
   const [input, gain] = [x as Value, weight as Value];
-  const width = input.shape.at(-1);
-  if (typeof width !== "number") throw new Error(`${node.op}: the last axis of ${showShape(input.shape)} is unknown`);
-  const meanSquare = scale(reduceSumSquare(input, [-1]), 1 / width);
+  const meanSquare = reduceMean(mul(input, input), [-1]);
   const epsilon = input.graph.scalar(numberAttribute(node, "epsilon"), input.dtype);
   const inverse = reciprocal(sqrt(add(meanSquare, epsilon)));
   const dx = () => {
@@ -174,8 +175,8 @@ const gatherRule: Rule = formula((dy, [table, indices]) => {
   return [scatterRowsAdd(zerosLike(rows), reshape(at, ["rows gathered", 1]), flat)];
 });
 
-/** Operators that only run forward: what inference and the gradients of others need. */
-type ForwardOnly = "GroupQueryAttention" | "ScatterND";
+/** Operators that only run forward: for inference, for the gradients of others, or detached. */
+type ForwardOnly = "GroupQueryAttention" | "ReduceMax" | "ScatterND";
 
 /** Operators that a gradient can pass through. */
 export type Differentiable = Exclude<Op, ForwardOnly>;
@@ -187,6 +188,7 @@ export const rules: { readonly [D in Differentiable]: Rule } = {
   Div: broadcasting([(dy, _, b) => div(dy, b), (dy, a, b) => neg(div(mul(dy, a), mul(b, b)))]),
   Neg: pointwise((dy) => neg(dy)),
   Exp: pointwise((dy, _, y) => mul(dy, y)),
+  Log: pointwise((dy, x) => div(dy, x)),
   Sqrt: pointwise((dy, _, y) => scale(div(dy, y), 0.5)),
   Reciprocal: pointwise((dy, _, y) => neg(mul(dy, mul(y, y)))),
   Tanh: pointwise((dy, _, y) => mul(dy, sub(one(y), mul(y, y)))),
@@ -205,11 +207,6 @@ export const rules: { readonly [D in Differentiable]: Rule } = {
     if (count === undefined)
       throw new Error(`ReduceMean over axes of unknown size ${showShape(sizes)} has no gradient`);
     return [expandLike(scale(kept(dy, input, node), 1 / count), input)];
-  }),
-  ReduceSumSquare: formula((dy, [x], _, __, node) => [scale(mul(kept(dy, x as Value, node), x as Value), 2)]),
-  ReduceLogSumExp: formula((dy, [x], y, __, node) => {
-    const input = x as Value;
-    return [mul(kept(dy, input, node), exp(sub(input, kept(y, input, node))))];
   }),
   MatMul: matrixProduct,
   FusedMatMul: matrixProduct,
@@ -241,15 +238,6 @@ export const rules: { readonly [D in Differentiable]: Rule } = {
     undefined,
     needed[2] ? gatherElements(dy, indices as Value) : undefined,
   ]),
-  Where: formula((dy, [condition, a, b], _, needed) => {
-    const zero = dy.graph.scalar(0, dy.dtype);
-    const chosen = condition as Value;
-    return [
-      undefined,
-      needed[1] ? sumTo(where(chosen, dy, zero), a as Value) : undefined,
-      needed[2] ? sumTo(where(chosen, zero, dy), b as Value) : undefined,
-    ];
-  }),
   SimplifiedLayerNormalization: rmsNormRule,
   RotaryEmbedding: rotaryRule,
   // The sizes of a value do not change with its elements.

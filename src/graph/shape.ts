@@ -20,10 +20,17 @@ export function broadcast(subject: string, a: Shape, b: Shape): Shape {
   });
 }
 
-/** The axes of `result` along which an operand of shape `operand` was repeated. */
+/**
+ * The axes of `result` along which an operand of shape `operand` was repeated.
+ * @throws when that is only known when the graph runs
+ */
 export function repeatedAxes(operand: Shape, result: Shape): number[] {
   const lead = result.length - operand.length;
-  return result.flatMap((dim, axis) => (axis < lead || (operand[axis - lead] === 1 && dim !== 1) ? [axis] : []));
+  return result.flatMap((dim, axis) => {
+    const own = axis < lead ? 1 : operand[axis - lead];
+    if (own === oneOr(dim)) throw new Error(`what was repeated from ${showShape(operand)} has no gradient`);
+    return axis < lead || (own === 1 && dim !== 1) ? [axis] : [];
+  });
 }
 
 export function reduced(shape: Shape, axes: readonly number[], keep: boolean): Shape {

@@ -27,6 +27,12 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/** A result of a graph. */
+export interface Output {
+  readonly name: string;
+  readonly value: Value;
+}
+
 /** Where the bytes of a weight lie: a range of a file that onnxruntime maps into memory itself. */
 export interface FileRange {
   /** Absolute path, symbolic links resolved. */
@@ -45,11 +51,14 @@ export class Graph {
   readonly options: GraphOptions;
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
-  readonly outputs: Value[] = [];
+  readonly outputs: Output[] = [];
   readonly constants: Map<Value, Tensor> = new Map();
   readonly weights: Map<Value, FileRange> = new Map();
+  /** Values that gradients do not pass. */
+  readonly detached: Set<Value> = new Set();
   readonly #interned = new Map<string, Value>();
   readonly #sizes = new Map<string, Value>();
+  readonly #names = new Set<string>();
   #count = 0;
 
   constructor(options: GraphOptions = {}) {
@@ -57,15 +66,14 @@ export class Graph {
   }
 
   input(name: string, dtype: DType, shape: Shape): Value {
-    if (this.inputs.some((other) => other.name === name)) throw new Error(`the graph has an input "${name}" already`);
-    const value: Value = { graph: this, name, dtype, shape };
+    const value: Value = { graph: this, name: this.#claim(name), dtype, shape };
     this.inputs.push(value);
     return value;
   }
 
   /** A weight that stays in its file. */
   weight(name: string, dtype: DType, shape: readonly number[], range: FileRange): Value {
-    const value: Value = { graph: this, name, dtype, shape };
+    const value: Value = { graph: this, name: this.#claim(name), dtype, shape };
     this.weights.set(value, range);
     return value;
   }
@@ -75,12 +83,7 @@ export class Graph {
     const key = data.length <= 64 ? `${dtype}[${shape}]${Array.from(data as ArrayLike<unknown>).join()}` : undefined;
     const known = key === undefined ? undefined : this.#interned.get(key);
     if (known) return known;
-    const value: Value = {
-      graph: this,
-      name: this.#name("const"),
-      dtype,
-      shape,
-    };
+    const value: Value = { graph: this, name: this.#name("const"), dtype, shape };
     this.constants.set(value, tensor(dtype, shape, data));
     if (key !== undefined) this.#interned.set(key, value);
     return value;
@@ -98,24 +101,19 @@ export class Graph {
     return this.constant("int64", [numbers.length], BigInt64Array.from(numbers, BigInt));
   }
 
-  /**
-   * Marks a value as a result of the graph, under the name it is to have. A node's output is renamed rather than copied,
-   * so that it can be written straight into a tensor bound to that name.
-   */
+  /** Marks a value as a result of the graph, under the name it is to have. */
   output(value: Value, name: string): void {
-    if (!value.node || this.outputs.includes(value)) {
-      this.outputs.push(this.emit("Identity", [value], [{ dtype: value.dtype, shape: value.shape, name }])[0] as Value);
-      return;
-    }
-    (value as { name: string }).name = name;
-    this.outputs.push(value);
+    const made = value.node !== undefined && !this.outputs.some((output) => output.value === value);
+    // What no node makes, or is known by another name already, is copied by one that does nothing else.
+    const [own = value] = made ? [value] : this.emit("Identity", [value], [value]);
+    this.outputs.push({ name: this.#claim(name), value: own });
   }
 
   /** Appends a node. Use the functions of ops.ts, which infer the output types. */
   emit(
     op: Op,
     inputs: readonly (Value | undefined)[],
-    outputs: readonly { dtype: DType; shape: Shape; name?: string }[],
+    outputs: readonly Pick<Value, "dtype" | "shape">[],
     attributes: Readonly<Record<string, Attribute>> = {},
   ): readonly Value[] {
     for (const input of inputs) {
@@ -123,15 +121,7 @@ export class Graph {
     }
     const made: Value[] = [];
     const node: Node = { op, inputs, outputs: made, attributes };
-    for (const { dtype, shape, name } of outputs) {
-      made.push({
-        graph: this,
-        name: name ?? this.#name(op),
-        dtype,
-        shape,
-        node,
-      });
-    }
+    for (const { dtype, shape } of outputs) made.push({ graph: this, name: this.#name(op), dtype, shape, node });
     this.nodes.push(node);
     return made;
   }
@@ -141,9 +131,7 @@ export class Graph {
     if (shape.every((dim) => typeof dim === "number")) return this.indices(shape);
     const parts = shape.map((dim) => (typeof dim === "number" ? this.indices([dim]) : this.#sizeOfSymbol(dim)));
     return this.#once(showShape(shape), () =>
-      this.emit("Concat", parts, [{ dtype: "int64", shape: [shape.length] }], {
-        axis: 0,
-      }),
+      this.emit("Concat", parts, [{ dtype: "int64", shape: [shape.length] }], { axis: 0 }),
     );
   }
 
@@ -152,10 +140,7 @@ export class Graph {
     if (!input) return this.indices([-1]);
     const start = input.shape.indexOf(symbol);
     return this.#once(symbol, () =>
-      this.emit("Shape", [input], [{ dtype: "int64", shape: [1] }], {
-        start,
-        end: start + 1,
-      }),
+      this.emit("Shape", [input], [{ dtype: "int64", shape: [1] }], { start, end: start + 1 }),
     );
   }
 
@@ -167,8 +152,25 @@ export class Graph {
 
   #name(prefix: string): string {
     this.#count += 1;
-    return `${prefix}_${this.#count}`;
+    return this.#claim(`${prefix}_${this.#count}`);
   }
+
+  #claim(name: string): string {
+    if (this.#names.has(name)) throw new Error(`the graph has a value "${name}" already: names must differ`);
+    this.#names.add(name);
+    return name;
+  }
+}
+
+/** The nodes that some output depends on, in the order in which they run. */
+export function liveNodes({ nodes, outputs }: Graph): Node[] {
+  const needed = new Set(outputs.map(({ value }) => value));
+  const live = nodes.toReversed().filter((node) => {
+    if (!node.outputs.some((output) => needed.has(output))) return false;
+    for (const input of node.inputs) if (input) needed.add(input);
+    return true;
+  });
+  return live.reverse();
 }
 
 /** Elements of a shape whose sizes are all known, else undefined. */

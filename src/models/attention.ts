@@ -1,5 +1,6 @@
 /** @file The two ways tokens attend: to a whole sequence at once (training), or to a cache that grows (inference). */
-import { add, cachedAttention, matmul, reshape, softmax, transpose } from "../graph/ops.ts";
+import { cachedAttention } from "../graph/layers.ts";
+import { add, matmul, reshape, softmax, transpose } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ChatGLMConfig } from "./config.ts";
 

@@ -5,7 +5,8 @@
  *
  * Source: the published modelling code of THUDM/chatglm2-6b and chatglm3-6b. Names are those of the checkpoints.
  */
-import { add, gather, mul, reshape, rmsNorm, rotary, silu, split } from "../graph/ops.ts";
+import { rmsNorm, rotary, silu } from "../graph/layers.ts";
+import { add, gather, mul, reshape, split } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { AttentionKind } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";

@@ -1,7 +1,8 @@
 /** @file The training graph: a batch in, the loss and every trainable tensor's gradient out. */
 import type { Adapter, Dropout } from "../adapters/adapter.ts";
 import { gradients } from "../graph/gradient.ts";
-import { gatherElements, mul, reduceLogSumExp, reduceSum, sub } from "../graph/ops.ts";
+import { logSumExp } from "../graph/layers.ts";
+import { gatherElements, mul, reduceSum, sub } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
 import { maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -75,5 +76,4 @@ function lossGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind, training
 }
 
 /** -log softmax(logits)[target] for each row: [rows, 1]. */
-const crossEntropy = (logits: Value, targets: Value): Value =>
-  sub(reduceLogSumExp(logits, [-1]), gatherElements(logits, targets));
+const crossEntropy = (logits: Value, targets: Value): Value => sub(logSumExp(logits), gatherElements(logits, targets));

@@ -1,0 +1,71 @@
+/** @file What transformers are made of: activations, norms, rotary positions, attention on a cache. */
+import { add, detached, emitOne, exp, log, mul, reduceMax, reduceSum, sigmoid, sub } from "./ops.ts";
+import type { Value } from "./value.ts";
+
+/** x · sigmoid(x). */
+export const silu = (x: Value): Value => mul(x, sigmoid(x));
+
+/** The tanh approximation of GELU. */
+export const gelu = (x: Value): Value => emitOne("Gelu", [x], x.dtype, x.shape, { approximate: "tanh" });
+
+/**
+ * log Σ exp(x) over the last axis, which stays as size 1. Written out because onnxruntime's own ReduceLogSumExp takes
+ * several times as long. The largest element is only there against overflow: its gradients cancel.
+ */
+export function logSumExp(x: Value): Value {
+  const largest = detached(reduceMax(x, [-1]));
+  return add(largest, log(reduceSum(exp(sub(x, largest)), [-1])));
+}
+
+/** x / rms(x) · weight over the last axis. */
+export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
+  emitOne("SimplifiedLayerNormalization", [x, weight], x.dtype, x.shape, {
+    axis: -1,
+    epsilon: { float: epsilon },
+  });
+
+export interface Rotary {
+  /** int64 [batch, seq]. */
+  readonly positions: Value;
+  /** [positions, rotated / 2], as is `sin`. */
+  readonly cos: Value;
+  readonly sin: Value;
+  readonly heads: number;
+  /** Leading channels of each head that are rotated, in interleaved pairs. */
+  readonly rotated: number;
+}
+
+/** Rotary position embedding of x [batch, seq, heads·size]. */
+export function rotary(x: Value, { positions, cos, sin, heads, rotated }: Rotary): Value {
+  const attributes = {
+    interleaved: 1,
+    num_heads: heads,
+    rotary_embedding_dim: rotated,
+  };
+  return emitOne("RotaryEmbedding", [x, positions, cos, sin], x.dtype, x.shape, attributes);
+}
+
+export interface CachedAttention {
+  /** [batch, groups, capacity, size]: the cache, written in place when bound as input and output. */
+  readonly pastKey: Value;
+  readonly pastValue: Value;
+  /** int32 [batch]: tokens of each row so far minus one, new ones included. */
+  readonly lastIndex: Value;
+  /** int32 scalar: the longest row's tokens so far. */
+  readonly total: Value;
+  readonly heads: number;
+  readonly groups: number;
+}
+
+/** Causal attention on a static cache: q, k, v [batch, seq, ...]; returns output, new key cache, new value cache. */
+export function cachedAttention(q: Value, k: Value, v: Value, cache: CachedAttention): readonly [Value, Value, Value] {
+  const { pastKey, pastValue, lastIndex, total, heads, groups } = cache;
+  const type = (like: Value) => ({ dtype: like.dtype, shape: like.shape });
+  const made = q.graph.emit(
+    "GroupQueryAttention",
+    [q, k, v, pastKey, pastValue, lastIndex, total],
+    [type(q), type(pastKey), type(pastValue)],
+    { num_heads: heads, kv_num_heads: groups },
+  );
+  return made as readonly [Value, Value, Value];
+}
