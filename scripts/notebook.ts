@@ -56,6 +56,8 @@ export async function runNotebook(
   path: string,
   { onCell, onRestart }: RunOptions = {},
 ): Promise<void> {
+  // The client announces every connection on standard output.
+  console.debug = () => undefined;
   const serverSettings = ServerConnection.makeSettings({
     baseUrl: server.url,
     wsUrl: server.url.replace(/^http/, "ws"),
