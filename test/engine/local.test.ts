@@ -36,7 +36,7 @@ function modelWithTokenizer(family: string): string {
   return folder;
 }
 
-export async function loadModel(engine: LocalEngine, name: string): Promise<ModelInfo> {
+async function loadModel(engine: LocalEngine, name: string): Promise<ModelInfo> {
   for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
     if (event.type === "ready") return event.model;
   }
