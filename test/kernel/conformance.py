@@ -10,6 +10,12 @@ class GlmlabTests(jupyter_kernel_test.KernelTests):
     language_name = "typescript"
     file_extension = ".ts"
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # The suite allows 15 seconds a cell, and the first one waits for TypeScript: too short on a busy machine.
+        cls.kc.execute_interactive("1", timeout=120)
+
     code_hello_world = 'console.log("hello, world")'
     code_stderr = 'console.error("oh")'
     code_generate_error = 'throw new Error("as asked")'

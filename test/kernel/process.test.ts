@@ -307,10 +307,11 @@ describe("an interrupt", () => {
 describe("the process", () => {
   afterEach(closeAll);
 
-  test("answers kernel_info before the language has loaded", async () => {
+  test("answers kernel_info while the language is still loading", async () => {
     const kernel = await start();
-    expect(kernel.startup).toBeLessThan(SECOND);
+    const asked = performance.now();
     expect((await kernel.execute("1 + 1")).output.at(-1)?.content.data["text/plain"]).toBe("2");
+    expect(kernel.startup).toBeLessThan((kernel.startup + performance.now() - asked) / 2);
   });
 
   test("works over ipc, and without a key", async () => {
