@@ -5,6 +5,8 @@ import { toSvg } from "./render/svg.ts";
 
 export interface LossChartOptions {
   readonly title?: string;
+  /** How many steps there will be, where that is known: the chart then keeps its scale while it grows. */
+  readonly steps?: number;
 }
 
 export interface LossChartPoint {
@@ -21,13 +23,15 @@ const INTERVAL = 400;
 /** A chart in the running cell that grows as points are pushed. */
 export class LossChart {
   readonly #title: string;
+  #steps: number | undefined;
   readonly #display: LiveDisplay = new LiveDisplay({ interval: INTERVAL });
   readonly #points: LossPoint[] = [];
   readonly #epochs: EpochPoint[] = [];
   #bestEpoch: number | undefined;
 
-  constructor({ title = "training loss" }: LossChartOptions = {}) {
+  constructor({ title = "training loss", steps }: LossChartOptions = {}) {
     this.#title = title;
+    this.#steps = steps;
   }
 
   /** Adds a training step. Cheap: the chart is drawn a few times a second at most. */
@@ -49,6 +53,7 @@ export class LossChart {
 
   /** Draws the last state, with a picture that also shows where no script runs. Nothing is drawn of no points. */
   async done(): Promise<void> {
+    this.#steps = undefined;
     const curve = this.#curve();
     if (curve.points.length === 0) return this.#display.finish();
     this.#display.finish({ ...renderChart(curve), "image/svg+xml": await toSvg(lossSpec(curve)) });
@@ -59,8 +64,13 @@ export class LossChart {
   }
 
   #curve(): LossCurve {
-    const best = this.#bestEpoch === undefined ? {} : { bestEpoch: this.#bestEpoch };
-    return { title: this.#title, points: this.#points, epochs: this.#epochs, ...best };
+    return {
+      title: this.#title,
+      points: this.#points,
+      epochs: this.#epochs,
+      ...(this.#bestEpoch === undefined ? {} : { bestEpoch: this.#bestEpoch }),
+      ...(this.#steps === undefined ? {} : { steps: this.#steps }),
+    };
   }
 }
 

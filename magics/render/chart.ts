@@ -21,6 +21,8 @@ export interface LossCurve {
   readonly epochs: readonly EpochPoint[];
   /** The epoch whose values are kept; it is starred. */
   readonly bestEpoch?: number;
+  /** How many steps there will be: while it grows, the chart keeps its scale. */
+  readonly steps?: number;
 }
 
 type ChartPoint = LossPoint & { readonly epoch?: number };
@@ -52,6 +54,7 @@ export function lossSpec(curve: LossCurve): VegaLiteSpec {
   }));
   const validation = thinned(epochs.filter(({ validated }) => validated)).map(({ validated: _, ...point }) => point);
   const starred = epochs.filter(({ epoch }) => epoch === curve.bestEpoch).map(({ validated: _, ...point }) => point);
+  const axis = curve.steps === undefined ? {} : { scale: { domain: [0, curve.steps] } };
   return {
     $schema: SCHEMA,
     title: curve.title,
@@ -59,32 +62,40 @@ export function lossSpec(curve: LossCurve): VegaLiteSpec {
     height: 220,
     background: "white",
     layer: [
-      series(training, { type: "line", strokeWidth: 1.5 }, lineColor("training", validation.length > 0)),
+      series(training, axis, { type: "line", strokeWidth: 1.5 }, lineColor("training", validation.length > 0)),
       ...(validation.length === 0
         ? []
         : [
             series(
               validation,
+              axis,
               { type: "line", strokeWidth: 1.5, point: validation.length <= MOST_DOTS && { size: 24 } },
               lineColor("validation", true),
             ),
           ]),
       ...(starred.length === 0
         ? []
-        : [series(starred, { type: "point", shape: STAR, size: 90, filled: true, color: "#d32f2f", opacity: 1 }, {})]),
+        : [
+            series(
+              starred,
+              axis,
+              { type: "point", shape: STAR, size: 90, filled: true, color: "#d32f2f", opacity: 1 },
+              {},
+            ),
+          ]),
     ],
     usermeta: { embedOptions: { renderer: "svg", actions: false } },
   };
 }
 
 /** One layer: points of the same kind. */
-function series(values: readonly ChartPoint[], mark: object, color: object): object {
+function series(values: readonly ChartPoint[], axis: object, mark: object, color: object): object {
   const ofEpochs = values.some((point) => "epoch" in point);
   return {
     data: { values },
     mark,
     encoding: {
-      x: { field: "step", type: "quantitative", title: "step", axis: { tickMinStep: 1, format: "d" } },
+      x: { field: "step", type: "quantitative", title: "step", axis: { tickMinStep: 1, format: "d" }, ...axis },
       y: { field: "loss", type: "quantitative", title: "loss (nats per token)" },
       ...color,
       tooltip: [

@@ -30,12 +30,12 @@ function plainProgress(progress: Progress): string {
 function htmlProgress(progress: Progress): string {
   const percent = (shareOf(progress) * 100).toFixed(1);
   const track =
-    "display:inline-block;vertical-align:middle;width:240px;height:10px;margin:0 12px;border-radius:5px;" +
+    "display:inline-block;vertical-align:middle;width:180px;height:10px;margin:0 12px;border-radius:5px;" +
     "background:rgba(128,128,128,0.25);overflow:hidden";
   const fill = `width:${percent}%;height:100%;background:${COLORS[progress.state]}`;
   const bar = `<span style="${track}"><span style="display:block;${fill}"></span></span>`;
   const said = facts(progress).map(escapeHtml).join(" &nbsp; ");
-  return `<div style="font-variant-numeric:tabular-nums">${escapeHtml(progress.title)}${bar}${said}</div>`;
+  return `<div style="font-variant-numeric:tabular-nums;white-space:nowrap">${escapeHtml(progress.title)}${bar}${said}</div>`;
 }
 
 function facts({ done, total, seconds, note, state }: Progress): readonly string[] {

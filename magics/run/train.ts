@@ -66,13 +66,12 @@ async function adapterFor(
 ): Promise<AdapterHandle> {
   const { method, anew, share } = wanted;
   const exists = (await refreshAdapters(model)).includes(name);
-  if (exists && anew) await (await model.adapter(name)).dispose();
   if (exists && !anew) {
     const adapter = await model.adapter(name);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
-  const adapter = await model.createAdapter(name, method ?? lora(), { share });
+  const adapter = await model.createAdapter(name, method ?? lora(), { share, replace: anew });
   await refreshAdapters(model);
   write(`${adapter.summary()}\n`);
   return adapter;

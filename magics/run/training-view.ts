@@ -105,7 +105,7 @@ export class TrainingView {
       this.#rehearsal?.finish();
       this.#firstLoss = event.loss;
       this.#bar = new ProgressBar({ title: `Training ${this.#name} on ${this.#rows} rows` });
-      this.#chart = new LossChart({ title: `${this.#name}: training loss` });
+      this.#chart = new LossChart({ title: `${this.#name}: training loss`, steps: event.steps });
     }
     this.#last = event;
     const note = `epoch ${event.epoch}  loss ${figure(event.loss)}`;

@@ -54,6 +54,12 @@ describe("loss chart", () => {
     expect(layers(lossSpec({ title: "", points: curve.points, epochs: [] }))).toHaveLength(1);
   });
 
+  it("keeps its scale while it grows", () => {
+    const { layer } = lossSpec({ ...curve, steps: 90 }) as { layer: { encoding: { x: object } }[] };
+    expect(layer).toHaveLength(3);
+    for (const { encoding } of layer) expect(encoding.x).toMatchObject({ scale: { domain: [0, 90] } });
+  });
+
   it("keeps long runs small, their level and their last step", () => {
     const points = Array.from({ length: 10_001 }, (_, index) => ({
       step: index + 1,

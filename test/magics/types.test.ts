@@ -1,11 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: users write these placeholders
 /** @file Expanded magics are typed: right ones check, wrong ones fail where they are written, nothing becomes `any`. */
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { expand } from "../../magics/expand.ts";
 import { MAGICS } from "../../magics/table.ts";
 import { Checker } from "./typecheck.ts";
 
 const checker = new Checker();
+
+/** The first check reads the declarations of the package and of Node. */
+beforeAll(() => {
+  expect(checker.check('import "glmlab"; import "glmlab/magics"; import "node:fs";')).toEqual([]);
+}, 180_000);
 
 /** What cells before this one have declared. */
 const BEFORE =
