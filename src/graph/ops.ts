@@ -1,7 +1,7 @@
 /** @file The operators: each function checks its operands, infers the result's type and appends one ONNX node. */
 import type { DType } from "../tensor.ts";
 import { broadcast, reduced } from "./shape.ts";
-import { type Attribute, type Dim, type Shape, showShape, type Value } from "./value.ts";
+import { type Attribute, type Dim, type Shape, showShape, staticSize, type Value } from "./value.ts";
 
 /** Every operator that a graph may hold. Those below the line are onnxruntime's own (com.microsoft). */
 export const OPS = [
@@ -144,7 +144,9 @@ export function gemm(a: Value, b: Value, options: MatMulOptions = {}, addend?: V
   const [innerB, columns] = transB ? [b.shape[1], b.shape[0]] : [b.shape[0], b.shape[1]];
   mustMatch("Gemm", inner, innerB, a, b);
   const shape = [rows as Dim, columns as Dim];
-  if (addend) broadcast("Gemm", addend.shape, shape);
+  if (addend && showShape(broadcast("Gemm", addend.shape, shape)) !== showShape(shape)) {
+    throw new TypeError(`Gemm: an addend ${showShape(addend.shape)} does not fit a product ${showShape(shape)}`);
+  }
   const attributes = { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } };
   return emitOne("Gemm", addend ? [a, b, addend] : [a, b], a.dtype, shape, attributes);
 }
@@ -174,7 +176,14 @@ export const reduceMean: (x: Value, axes: readonly number[], keep?: boolean) => 
  * symbol may stand for whatever is left.
  */
 export function reshape(x: Value, shape: Shape): Value {
+  if (showShape(x.shape) === showShape(shape)) return x;
   const { graph } = x;
+  const [before, after] = [staticSize(x.shape), staticSize(shape)];
+  if (before !== undefined && after !== undefined && before !== after) {
+    throw new TypeError(
+      `Reshape: ${showShape(x.shape)} has ${before} elements, ${showShape(shape)} has ${after}: they must be as many`,
+    );
+  }
   const unknown = shape.filter((dim) => typeof dim === "string");
   if (unknown.length <= 1) {
     const target = shape.map((dim) => (typeof dim === "string" ? -1 : dim));

@@ -80,7 +80,8 @@ export class Graph {
 
   /** A constant inside the graph; equal constants of up to 64 elements are one. */
   constant<D extends DType>(dtype: D, shape: readonly number[], data: DataOf[D]): Value {
-    const key = data.length <= 64 ? `${dtype}[${shape}]${Array.from(data as ArrayLike<unknown>).join()}` : undefined;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const key = data.length <= 64 ? `${dtype}[${shape}] ${bytes.join()}` : undefined;
     const known = key === undefined ? undefined : this.#interned.get(key);
     if (known) return known;
     const value: Value = { graph: this, name: this.#name("const"), dtype, shape };
