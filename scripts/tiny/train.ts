@@ -96,7 +96,7 @@ function* batches(tokenizer: Tokenizer, skip: number): Generator<TokenBatch> {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      steps: { type: "string", default: "11000" },
+      steps: { type: "string", default: "9000" },
       checkpoint: { type: "string", default: checkpointFile },
     },
   });
