@@ -1,6 +1,7 @@
 /** @file The engines this process uses: one for every place where models run, shared by all models that run there. */
-import type { Engine } from "../engine/engine.ts";
+import type { CallName, Calls, Engine, EngineOptions, StreamName, Streams } from "../engine/engine.ts";
 import { LastingEngine } from "../engine/lasting.ts";
+import { GlmError } from "../errors.ts";
 
 interface Shared {
   readonly engine: Promise<Engine>;
@@ -11,54 +12,83 @@ interface Shared {
 
 const shared = new Map<string, Shared>();
 
-/** Somebody's use of an engine. */
-export interface Use {
-  readonly engine: Engine;
-  /** Lets go of the engine, and of a model in it. In this process, a model nobody uses any more is unloaded. */
-  release(model?: string): Promise<void>;
-  /** Says that a model is in use. */
-  hold(model: string): void;
-}
-
-/** @param place "auto": this user's runtime; "none": this process; else a runtime's address */
-export async function useEngine(place: string): Promise<Use> {
+/**
+ * Takes part in the engine of a place, which is opened when nobody has it.
+ * @param place "auto": this user's runtime; "none": this process; else a runtime's address
+ */
+export async function leaseEngine(place: string): Promise<Lease> {
   let entry = shared.get(place);
   if (!entry) {
     entry = { engine: open(place), models: new Map(), users: 0 };
     shared.set(place, entry);
   }
-  const { models } = entry;
-  const own = entry;
-  own.users++;
-  const leave = async (): Promise<void> => {
-    if (--own.users > 0) return;
-    if (shared.get(place) === own) shared.delete(place);
-    await (await own.engine).close();
-  };
-  try {
-    const engine = await own.engine;
-    return {
-      engine,
-      hold: (model) => models.set(model, (models.get(model) ?? 0) + 1),
-      release: async (model) => {
-        if (model !== undefined && drop(models, model) && place === "none") {
-          await engine.call("unload", { model }).catch(() => undefined);
-        }
-        await leave();
-      },
-    };
-  } catch (error) {
-    shared.delete(place);
-    throw error;
+  entry.users++;
+  return new Lease(place, entry, await entry.engine);
+}
+
+/** One loaded model's part in an engine. */
+export class Lease implements Engine {
+  readonly #place: string;
+  readonly #shared: Shared;
+  readonly #engine: Engine;
+  #model: string | undefined;
+  #ended = false;
+
+  constructor(place: string, entry: Shared, engine: Engine) {
+    this.#place = place;
+    this.#shared = entry;
+    this.#engine = engine;
+  }
+
+  call<M extends CallName>(
+    method: M,
+    params: Calls[M]["params"],
+    options?: EngineOptions,
+  ): Promise<Calls[M]["result"]> {
+    return this.#ended ? Promise.reject(disposed()) : this.#engine.call(method, params, options);
+  }
+
+  async *stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    options?: EngineOptions,
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    if (this.#ended) throw disposed();
+    yield* this.#engine.stream(method, params, options);
+  }
+
+  /** Says which model it is for. */
+  hold(model: string): void {
+    this.#model = model;
+    const { models } = this.#shared;
+    models.set(model, (models.get(model) ?? 0) + 1);
+  }
+
+  /** Ends this part. In this process, a model that nobody uses any more is unloaded; a runtime keeps it for others. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#dropModel() && this.#place === "none") {
+      await this.#engine.call("unload", { model: this.#model as string });
+    }
+    if (--this.#shared.users > 0) return;
+    if (shared.get(this.#place) === this.#shared) shared.delete(this.#place);
+    await this.#engine.close();
+  }
+
+  /** True when this was the model's last user. */
+  #dropModel(): boolean {
+    if (this.#model === undefined) return false;
+    const { models } = this.#shared;
+    const left = (models.get(this.#model) ?? 1) - 1;
+    if (left > 0) models.set(this.#model, left);
+    else models.delete(this.#model);
+    return left <= 0;
   }
 }
 
-/** True when that was the model's last use. */
-function drop(models: Map<string, number>, model: string): boolean {
-  const left = (models.get(model) ?? 1) - 1;
-  if (left > 0) models.set(model, left);
-  else models.delete(model);
-  return left <= 0;
+function disposed(): GlmError {
+  return new GlmError("model-not-loaded", "This model was disposed of. Load it again.");
 }
 
 /** Native libraries are loaded only where they are used. */

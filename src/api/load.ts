@@ -7,7 +7,7 @@ import { GlmError } from "../errors.ts";
 import { loadTokenizer } from "../text/load.ts";
 import { ChatGLM } from "./chatglm.ts";
 import * as defaults from "./defaults.ts";
-import { type Use, useEngine } from "./engines.ts";
+import { type Lease, leaseEngine } from "./engines.ts";
 import { refOf } from "./home.ts";
 import { complete, type Given, invalid } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -42,24 +42,24 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   const params = { name: await locate(name), ...complete("load", defaults.load, given, others) };
   refuseUnsupported(name, { quantize, revision });
   const { notebook } = ambient();
-  const use = await useEngine(placeOf(runtime, notebook));
+  const lease = await leaseEngine(placeOf(runtime, notebook));
   try {
-    const info = await loaded(use, params, onProgress, signal);
+    const info = await loaded(lease, params, onProgress, signal);
     const tokenizer = await loadTokenizer(info.folder, info.family);
     const owner = notebook ?? resolve(process.argv[1] ?? ".");
-    const own = await use.engine.call("adapters", { model: info.key, owner }, cellSignal(signal));
+    const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
-    const home = { engine: use.engine, info, tokenizer, owner, merged: merged ? refOf(merged) : null };
-    use.hold(info.key);
-    return new ChatGLM(home, () => use.release(info.key));
+    const home = { engine: lease, info, tokenizer, owner, merged: merged ? refOf(merged) : null };
+    lease.hold(info.key);
+    return new ChatGLM(home, () => lease.close());
   } catch (error) {
-    await use.release();
+    await lease.close();
     throw error;
   }
 }
 
 async function loaded(
-  { engine }: Use,
+  engine: Lease,
   params: LoadParams,
   onProgress: LoadOptions["onProgress"],
   signal: AbortSignal | undefined,
@@ -90,7 +90,9 @@ function refuseUnsupported(name: string, options: Readonly<Record<string, string
 }
 
 function placeOf(runtime: string | undefined, notebook: string | undefined): string {
-  if (runtime === undefined) return notebook === undefined ? "none" : "auto";
+  // Windows has no private sockets that ZeroMQ could use.
+  const canShare = notebook !== undefined && process.platform !== "win32";
+  if (runtime === undefined) return canShare ? "auto" : "none";
   if (typeof runtime === "string" && (runtime === "auto" || runtime === "none" || runtime.includes("://")))
     return runtime;
   throw invalid("load", [

@@ -106,7 +106,10 @@ async function greet(
     return await RemoteEngine.connect(openLink(address), LOST, signal ? AbortSignal.any([signal, late]) : late);
   } catch (error) {
     signal?.throwIfAborted();
-    if (late.aborted || (error instanceof GlmError && error.code === "runtime-lost")) return undefined;
+    // What the connection itself met is a fault here, and no sign that nobody is there.
+    const isFault = error instanceof Error && error.cause instanceof Error && !(error.cause instanceof GlmError);
+    const isGone = error instanceof GlmError && error.code === "runtime-lost" && !isFault;
+    if (late.aborted || isGone) return undefined;
     throw error;
   }
 }

@@ -25,7 +25,8 @@ const CLOSING_MS = 1000;
 export function openLink(address: string): Channel<ClientMessage, ServerMessage> {
   const closed = new Int32Array(new SharedArrayBuffer(4));
   const workerData: LinkData = { address, closed: closed.buffer as SharedArrayBuffer };
-  const worker = new Worker(entryPoint("link-worker"), { workerData, name: "glmlab link" });
+  // Options of this process (a script given by -e, a loader) are not for its threads.
+  const worker = new Worker(entryPoint("link-worker"), { workerData, name: "glmlab link", execArgv: [] });
   // A thread that is torn down with an open ZeroMQ socket aborts the whole process.
   const closeAtExit = (): void => {
     worker.postMessage(CLOSE);

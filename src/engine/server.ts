@@ -138,7 +138,7 @@ export class Runtime {
 
 /** Runs an engine in a thread. Its output goes to the log. */
 function startThread(name: string, log: Log): WorkerHandle {
-  const worker = new Worker(entryPoint("worker"), { name: `glmlab ${name}`, stdout: true, stderr: true });
+  const worker = new Worker(entryPoint("worker"), { name: `glmlab ${name}`, stdout: true, stderr: true, execArgv: [] });
   const channel = new PortChannel<ClientMessage, ServerMessage>(worker, () => undefined);
   for (const output of [worker.stdout, worker.stderr]) {
     output.setEncoding("utf8").on("data", (text: string) => log(`[${name}] ${text.trimEnd()}`));

@@ -1,0 +1,103 @@
+/** @file The public API through a runtime: what a notebook's user sees when it is shared, killed and asked about. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ensureBuilt } from "../../scripts/build.ts";
+import { runtimeStatus } from "../../src/engine/connect.ts";
+import { stopRuntime } from "../../src/engine/runtime-cli.ts";
+import { adamW, type ChatGLM, load, lora, withAmbient } from "../../src/index.ts";
+import { packageFolder, version } from "../../src/version.ts";
+import { writeSmallModel } from "../small-model.ts";
+
+const LONG = 240_000;
+const short = { greedy: true, maxNewTokens: 6 } as const;
+let home: string;
+let name: string;
+
+beforeAll(async () => {
+  await ensureBuilt();
+  home = mkdtempSync(join(tmpdir(), "glm-"));
+  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
+  name = await writeSmallModel(join(home, "model"));
+}, LONG);
+afterAll(async () => {
+  await stopRuntime();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** Loads as a cell of a notebook does, where the runtime is the default. */
+function open(notebook: string): Promise<ChatGLM> {
+  return withAmbient({ notebook }, () => load(name));
+}
+
+describe("a notebook", { timeout: LONG }, () => {
+  it("shares the model with others, keeps its adapters, and goes on when the runtime was killed", async () => {
+    const [first, second] = await Promise.all([open("first.ipynb"), open("second.ipynb")]);
+    expect(second.info.key).toBe(first.info.key);
+    const status = await runtimeStatus();
+    expect(status?.models).toHaveLength(1);
+    expect(status?.clients).toBe(1);
+
+    const dream = await first.createAdapter("dream", lora({ r: 2 }));
+    expect(await second.adapters()).toEqual([]);
+    for await (const _ of dream.fit([{ prompt: "a", response: "b" }], { epochs: 2 }));
+    const step = await dream.gradients([{ prompt: "a", response: "b" }]);
+
+    process.kill(status?.pid ?? 0, "SIGKILL");
+    await vi.waitFor(async () => expect(await runtimeStatus()).toBeUndefined(), { timeout: 30_000, interval: 50 });
+    // Whoever asks before the loss is noticed is told of it; then the next question starts another runtime.
+    const ask = (): Promise<string> => first.ask("a", { ...short, adapter: dream });
+    const answer = ask().catch((error: unknown) => {
+      expect(error).toMatchObject({ code: "runtime-lost", message: /Ask again/ });
+      return ask();
+    });
+    expect(await answer).toBeTypeOf("string");
+    expect((await first.adapters()).map((info) => info.name)).toEqual(["dream"]);
+    await expect(adamW().step(dream, step.gradients)).rejects.toMatchObject({
+      code: "runtime-lost",
+      message: /Compute them again/,
+    });
+    expect((await runtimeStatus())?.pid).not.toBe(status?.pid);
+
+    await first.dispose();
+    await expect(first.ask("a")).rejects.toMatchObject({ code: "model-not-loaded", message: /disposed/ });
+    expect(await second.ask("a", short)).toBeTypeOf("string");
+    await second.dispose();
+    await vi.waitFor(async () => expect((await runtimeStatus())?.clients).toBe(0), { timeout: 30_000, interval: 50 });
+    const again = await open("first.ipynb");
+    expect(again.info.resident).toBe(true);
+    expect((await again.adapters()).map((info) => info.name)).toEqual(["dream"]);
+    await again.dispose();
+  });
+});
+
+describe("glmlab runtime", { timeout: LONG }, () => {
+  const command = (...args: string[]): { status: number | null; stdout: string; stderr: string } => {
+    const script = `import { runRuntimeCli } from ${JSON.stringify(join(packageFolder, "dist/src/engine/runtime-cli.js"))};
+      process.exit(await runRuntimeCli(process.argv.slice(1)));`;
+    return spawnSync(process.execPath, ["--input-type=module", "-e", script, "--", ...args], { encoding: "utf8" });
+  };
+
+  it("says what runs, shows the log, stops it, and knows when nothing runs", async () => {
+    const glm = await open("third.ipynb");
+    const running = command("status");
+    expect(running).toMatchObject({ status: 0, stderr: "" });
+    expect(running.stdout).toContain(`glmlab ${version} runtime, process`);
+    expect(running.stdout).toMatch(/1 clients[\s\S]*model \(chatglm2-6b, cpu, exact\)/);
+    expect(command("start").stdout).toMatch(/A runtime runs already/);
+    await glm.dispose();
+    expect(command("logs").stdout).toContain("client connected");
+    expect(command("stop")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Stopped the runtime/) });
+    expect(command("status")).toMatchObject({ status: 3, stdout: expect.stringContaining("No runtime runs") });
+    expect(command("stop").stdout).toBe("No runtime runs.\n");
+  });
+
+  it("refuses what it does not know with the nearest it does", () => {
+    expect(command("statsu")).toMatchObject({ status: 2, stderr: expect.stringContaining("Did you mean status?") });
+    expect(command("status", "--all")).toMatchObject({ status: 2, stderr: expect.stringContaining("--all") });
+    expect(command("--help").stdout).toContain("GLMLAB_RUNTIME_IDLE");
+  });
+});
