@@ -4,6 +4,7 @@ import { gemm } from "../src/graph/ops.ts";
 import { Graph } from "../src/graph/value.ts";
 import { normals, randomStream } from "../src/random.ts";
 import { type FloatTensor, tensor } from "../src/tensor.ts";
+import { lowerQuartile, timed } from "./timing.ts";
 
 /** Rows, inner size, columns. */
 const SIZES = [
@@ -13,7 +14,7 @@ const SIZES = [
 ] as const;
 
 export interface GemmPeak {
-  /** The best rate of all sizes now, in floating-point operations a second, each size given `budget` seconds. */
+  /** The rate of the size that does best now, in floating-point operations a second; `budget` seconds for each size. */
   measure(budget: number): Promise<number>;
   dispose(): Promise<void>;
 }
@@ -35,16 +36,9 @@ export async function gemmPeak(): Promise<GemmPeak> {
   );
   return {
     async measure(budget) {
-      let best = 0;
-      for (const { run, operations } of contenders) {
-        const ends = performance.now() + budget * 1000;
-        while (performance.now() < ends) {
-          const begun = performance.now();
-          await run();
-          best = Math.max(best, operations / ((performance.now() - begun) / 1000));
-        }
-      }
-      return best;
+      const rates: number[] = [];
+      for (const { run, operations } of contenders) rates.push(operations / lowerQuartile(await timed(run, budget)));
+      return Math.max(...rates);
     },
     async dispose() {
       for (const { program } of contenders) await program.dispose();

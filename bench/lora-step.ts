@@ -2,7 +2,7 @@
  * @file A LoRA step (r = 8 on query_key_value): its share of the machine's GEMM peak, and its speed beside PyTorch + PEFT.
  *
  * The contenders take turns within each round, so that whatever else the machine does slows all of them; ratios are
- * taken within a round, and their median over the rounds is reported.
+ * taken within a round, each contender at the lower quartile of its runs, and their median over the rounds is reported.
  */
 import { availableParallelism, cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { type GemmPeak, gemmPeak } from "./gemm.ts";
 import { ourStep, randomModel, type Shape, stepOperations } from "./lora-model.ts";
 import { markdownTable } from "./table.ts";
-import { median, timed } from "./timing.ts";
+import { lowerQuartile, median, timed } from "./timing.ts";
 import { TorchStep, torchPython } from "./torch.ts";
 
 const small = { layers: 6, hidden: 256, ffn: 688, heads: 8, groups: 2, headSize: 32, vocabulary: 4096 };
@@ -64,11 +64,11 @@ async function compare(
   const seen: { peak: number; ours: number; torch: number }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     await setTimeout(REST * 1000);
-    const best = await peak.measure(TURN / 4);
+    const best = await peak.measure(TURN / 3);
     await setTimeout(REST * 1000);
-    const own = median(await timed(ours.run, TURN));
+    const own = lowerQuartile(await timed(ours.run, TURN));
     await setTimeout(REST * 1000);
-    const other = torch ? median((await torch.run(TURN)).seconds) : Number.NaN;
+    const other = torch ? lowerQuartile((await torch.run(TURN)).seconds) : Number.NaN;
     seen.push({ peak: best, ours: own, torch: other });
   }
   await ours.dispose();
