@@ -10,6 +10,9 @@ import type { MimeBundle } from "../../src/ambient.ts";
 
 const host = fileURLToPath(new URL("cell-host.mjs", import.meta.url));
 
+/** What an interruptible cell writes when it begins; tests do not see it. */
+const BEGUN = "\u0002";
+
 export interface Shown {
   readonly kind: "display" | "update";
   readonly bundle: MimeBundle;
@@ -36,6 +39,7 @@ export class CellProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
   readonly #outputs = new Map<number, Output>();
+  #begun = (): void => {};
   #id = 0;
   #count = 0;
 
@@ -88,14 +92,23 @@ export class CellProcess {
     return { ...outcome, plain: outcome.traceback.join("\n").replace(/\u001b\[\d+m/g, "") };
   }
 
-  /** Starts a cell and interrupts it after `delay` ms. `took`: milliseconds from the interrupt to the cell's end. */
-  async interrupt(code: string, delay = 300): Promise<Ran & { took: number }> {
-    const cell = this.run(code);
-    await new Promise((resolve) => setTimeout(resolve, delay));
+  /**
+   * Interrupts a cell `delay` ms after it has begun. `took`: milliseconds from the interrupt to the cell's end; `late`:
+   * how late a timer of this process was meanwhile, which says how busy the machine is.
+   */
+  async interrupt(code: string, delay = 100): Promise<Ran & { took: number; late: number }> {
+    const begun = new Promise<void>((resolve) => {
+      this.#begun = resolve;
+    });
+    const cell = this.run(`process.stdout.write(${JSON.stringify(BEGUN)}); ${code}`);
+    await begun;
+    await pause(delay);
     const start = performance.now();
     (this.#child.stdio[4] as Writable).write("interrupt\n");
+    const late = lateness();
     const ran = await cell;
-    return { ...ran, took: performance.now() - start };
+    const took = performance.now() - start;
+    return { ...ran, took, late: await late };
   }
 
   complete(code: string, cursor: number = code.length): Promise<Completion> {
@@ -138,7 +151,18 @@ export class CellProcess {
     }
     const output = this.#outputs.get(message.cell);
     if (!output) return;
-    if (message.kind === "stdout" || message.kind === "stderr") output[message.kind] += message.value as string;
+    if (message.kind === "stdout" && message.value === BEGUN) this.#begun();
+    else if (message.kind === "stdout" || message.kind === "stderr") output[message.kind] += message.value as string;
     else output.shown.push({ kind: message.kind, ...(message.value as Omit<Shown, "kind">) });
   }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function lateness(): Promise<number> {
+  const start = performance.now();
+  for (let step = 0; step < 10; step++) await pause(50);
+  return performance.now() - start - 500;
 }

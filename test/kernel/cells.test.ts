@@ -8,8 +8,6 @@ beforeAll(async () => {
 });
 afterAll(() => cells.stop());
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 describe("results", () => {
   test.each([
     ["1 + 1", "2"],
@@ -172,6 +170,5 @@ describe("output", () => {
     expect(await cells.text("import { promisify } from 'node:util'; await promisify(setTimeout)(5, 'value')")).toBe(
       "'value'",
     );
-    await pause(1);
   });
 });
