@@ -148,7 +148,7 @@ export const cases = {
   Gemm: gemms,
   Reshape: (stream) => {
     const whole = shape(stream, 1);
-    return { shapes: [whole], build: (x) => reshape(x, [...x.shape].reverse()) };
+    return { shapes: [whole], build: (x) => reshape(x, [1, ...[...x.shape].reverse()]) };
   },
   Transpose: (stream) => {
     const whole = shape(stream, 1);
