@@ -2,11 +2,14 @@
  * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/README.md has measured figures.
  *
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
+ *   kernel      the kernel's start, restart and memory beside tslab's
  */
+import { kernels } from "./kernel.ts";
 import { loraStep } from "./lora-step.ts";
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   "lora-step": loraStep,
+  kernel: kernels,
 };
 
 const [name, ...args] = process.argv.slice(2);

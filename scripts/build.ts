@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { packageFolder } from "../src/version.ts";
 
-const sources = ["src", "kernel", "magics", "scripts", "package.json", "tsconfig.json", "tsconfig.build.json"];
+const code = ["src", "kernel", "magics", "scripts", "bench", "test/kernel/client.ts"];
+const sources = [...code, "package.json", "tsconfig.json", "tsconfig.build.json"];
 const dist = join(packageFolder, "dist");
 const stamp = join(dist, ".built");
 const lock = join(dist, ".building");

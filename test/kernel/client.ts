@@ -1,6 +1,6 @@
 /**
- * @file A Jupyter front end for tests: starts the built kernel as Jupyter does and talks to it over ZeroMQ. It frames and
- * signs messages with code of its own, so that the kernel's is checked.
+ * @file A Jupyter front end for tests and benchmarks: starts the built kernel as Jupyter does and talks to it over ZeroMQ.
+ * It frames and signs messages with code of its own, so that the kernel's is checked.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
@@ -9,8 +9,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Dealer, Request, Subscriber } from "../../src/engine/sockets.ts";
+import { packageFolder } from "../../src/version.ts";
 
 export interface Message {
   readonly type: string;
@@ -19,12 +20,16 @@ export interface Message {
   readonly version: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into contents of every kind
   readonly content: any;
+  /** When it came, as `performance.now()` counts. */
+  readonly time: number;
 }
 
 export interface StartOptions {
   readonly transport?: "tcp" | "ipc";
   readonly key?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another kernel: its program and arguments. */
+  readonly command?: (connectionFile: string) => readonly [string, ...string[]];
   /** Takes the connection file of a kernel that has ended, as a restart does. */
   readonly like?: TestKernel;
 }
@@ -38,12 +43,16 @@ export interface Execution {
 
 type Channel = "shell" | "control" | "stdin";
 
-const main = fileURLToPath(new URL("../../dist/kernel/main.js", import.meta.url));
+const main = join(packageFolder, "dist", "kernel", "main.js");
 /** Milliseconds; loading TypeScript takes a second, but the machine may be busy with other tests. */
 const TIMEOUT = 60_000;
+/** Milliseconds between two attempts to reach a kernel that is still starting. */
+const RECONNECT = 5;
 
 export class TestKernel {
   readonly process: ChildProcess;
+  /** When the process was started, as `performance.now()` counts. */
+  readonly started: number = performance.now();
   /** Milliseconds from the start of the process to the first kernel_info_reply. */
   startup = 0;
   /** All broadcasts so far. */
@@ -53,7 +62,7 @@ export class TestKernel {
   readonly #key: string;
   readonly #session = randomUUID();
   readonly #sockets: Readonly<Record<Channel, Dealer>>;
-  readonly #subscriber = new Subscriber({ receiveHighWaterMark: 0, linger: 0 });
+  readonly #subscriber = new Subscriber({ receiveHighWaterMark: 0, linger: 0, reconnectInterval: RECONNECT });
   readonly #heartbeat = new Request({ linger: 0 });
   readonly #replies: Message[] = [];
   readonly #listeners = new Set<() => void>();
@@ -61,7 +70,7 @@ export class TestKernel {
   static async start(options: StartOptions = {}): Promise<TestKernel> {
     const file = options.like?.connectionFile ?? (await writeConnection(options));
     const { transport, ip, key, ...ports } = JSON.parse(readFileSync(file, "utf8"));
-    const kernel = new TestKernel(file, key, options.env);
+    const kernel = new TestKernel(file, key, options);
     const endpoint = (name: string): string => `${transport}://${ip}${transport === "tcp" ? ":" : "-"}${ports[name]}`;
     kernel.#sockets.shell.connect(endpoint("shell_port"));
     kernel.#sockets.control.connect(endpoint("control_port"));
@@ -69,24 +78,20 @@ export class TestKernel {
     kernel.#subscriber.connect(endpoint("iopub_port"));
     kernel.#subscriber.subscribe();
     kernel.#heartbeat.connect(endpoint("hb_port"));
-    const started = performance.now();
-    await kernel.request("shell", "kernel_info_request", {});
-    kernel.startup = performance.now() - started;
-    await kernel.broadcast((message) => message.type === "iopub_welcome");
+    const { time } = await kernel.request("shell", "kernel_info_request", {});
+    kernel.startup = time - kernel.started;
+    await kernel.#subscribed();
     return kernel;
   }
 
-  private constructor(file: string, key: string, env: StartOptions["env"]) {
+  private constructor(file: string, key: string, { env, command }: StartOptions) {
     this.connectionFile = file;
     this.#key = key;
-    const routingId = this.#session;
-    this.#sockets = {
-      shell: new Dealer({ routingId, linger: 0 }),
-      control: new Dealer({ routingId, linger: 0 }),
-      stdin: new Dealer({ routingId, linger: 0 }),
-    };
+    const dealer = (): Dealer => new Dealer({ routingId: this.#session, linger: 0, reconnectInterval: RECONNECT });
+    this.#sockets = { shell: dealer(), control: dealer(), stdin: dealer() };
+    const [program, ...args] = command?.(file) ?? [process.execPath, main, file];
     // A process group of its own, as Jupyter makes one.
-    this.process = spawn(process.execPath, [main, file], {
+    this.process = spawn(program, args, {
       cwd: dirname(file),
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -164,9 +169,13 @@ export class TestKernel {
   }
 
   /** Sends shutdown_request and waits for the process to end. */
-  async shutdown(): Promise<{ reply: Message; code: number | null }> {
+  async shutdown({
+    restart = false,
+  }: {
+    readonly restart?: boolean;
+  } = {}): Promise<{ reply: Message; code: number | null }> {
     const exit = once(this.process, "exit");
-    const reply = await this.request("control", "shutdown_request", { restart: false });
+    const reply = await this.request("control", "shutdown_request", { restart });
     const [code] = await exit;
     return { reply, code };
   }
@@ -176,6 +185,14 @@ export class TestKernel {
     if (this.process.exitCode === null) this.process.kill("SIGKILL");
     for (const socket of [...Object.values(this.#sockets), this.#subscriber, this.#heartbeat]) socket.close();
     rmSync(dirname(this.connectionFile), { recursive: true, force: true });
+  }
+
+  /** Broadcasts before our subscription has arrived are lost: until one comes, the kernel is made to send some. */
+  async #subscribed(): Promise<void> {
+    while (this.broadcasts.length === 0) {
+      await this.request("shell", "kernel_info_request", {});
+      await sleep(RECONNECT);
+    }
   }
 
   async #collect(socket: Dealer | Subscriber, into: Message[]): Promise<void> {
@@ -191,7 +208,8 @@ export class TestKernel {
     if (signed !== signature(this.#key, parts.slice(0, 4)))
       throw new Error(`The kernel signed a message wrongly: ${parts[0]}`);
     const [header, parent, , content] = parts.map((part) => JSON.parse(part));
-    return { type: header.msg_type, id: header.msg_id, parentId: parent.msg_id, version: header.version, content };
+    const { msg_type: type, msg_id: id, version } = header;
+    return { type, id, parentId: parent.msg_id, version, content, time: performance.now() };
   }
 
   #find(messages: readonly Message[], matches: (message: Message) => boolean): Promise<Message> {
