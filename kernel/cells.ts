@@ -35,8 +35,8 @@ export interface LanguageOptions {
   readonly notebook?: string;
 }
 
-/** Milliseconds that an interrupted cell has to end by itself, its `finally` blocks included. */
-const GRACE = 300;
+/** Milliseconds that an interrupted cell has to end by itself; less than the server thread's patience. */
+const GRACE = 250;
 /** Milliseconds of idleness after which the kernel prepares for the first cell, and later for its next start. */
 const IDLE = { warm: 20, cache: 3000 };
 

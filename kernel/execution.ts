@@ -27,6 +27,11 @@ export class Execution {
   readonly #request: Request;
   readonly #cell: ExecuteRequest;
   readonly #controller = new AbortController();
+  #end = (): void => {};
+  /** Resolves when the cell has ended. */
+  readonly ended: Promise<void> = new Promise((resolve) => {
+    this.#end = resolve;
+  });
 
   constructor(request: Request, cell: ExecuteRequest, post: (message: ToServer) => void) {
     this.#request = request;
@@ -50,6 +55,7 @@ export class Execution {
   /** Runs the cell and shows its result or its error. Never rejects. */
   async run(surroundings: Surroundings): Promise<CellOutcome> {
     const outcome = await this.#outcome(surroundings);
+    this.#end();
     if (this.frontend instanceof CellFrontend) this.#show(this.frontend, outcome, surroundings.executionCount);
     return outcome;
   }

@@ -1,11 +1,11 @@
 /**
- * @file The server thread's side of an interrupt: asks the cell thread to end its cell, and when that thread does not
- * even take note, terminates the code it is stuck in. State, variables and timers of the process live on.
+ * @file The server thread's side of an interrupt: asks the cell thread to end its cell, and when the cell has not ended
+ * soon, terminates the code that the thread is stuck in. State, variables and timers of the process live on.
  */
 import { connectTerminator } from "./terminate.ts";
 
-/** Milliseconds that the cell thread has to take note of an interrupt before its code is terminated. */
-const PATIENCE = 250;
+/** Milliseconds that a cell has to end, `finally` blocks included, before what runs in its thread is terminated. */
+const PATIENCE = 350;
 /** Milliseconds after which child processes that the thread may be waiting for (execSync) are interrupted as well. */
 const CHILD_PATIENCE = 1000;
 
@@ -32,7 +32,7 @@ export class Interrupter {
     this.#timer = setInterval(() => this.#insist(), PATIENCE);
   }
 
-  /** The cell thread has taken note: from here on it ends the cell itself. */
+  /** The cell has ended. To have taken note is not enough: what it left running may get stuck a moment later. */
   acknowledge(id: number): void {
     if (id !== this.#id) return;
     clearInterval(this.#timer);

@@ -76,8 +76,10 @@ export class Kernel {
   }
 
   /** Ends the running cell; those that wait are aborted. */
-  interrupt(): void {
-    this.#running?.interrupt();
+  async interrupt(): Promise<void> {
+    const cell = this.#running;
+    cell?.interrupt();
+    await cell?.ended;
   }
 
   async #drain(): Promise<void> {

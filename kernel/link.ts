@@ -10,7 +10,7 @@ export type ToServer =
   | { readonly kind: "stream"; readonly name: "stdout" | "stderr"; readonly text: string; readonly parent: Header }
   /** The process got SIGINT. */
   | { readonly kind: "interrupt" }
-  /** The cell thread has taken note of an interrupt: it is not stuck. */
+  /** The interrupted cell has ended, or there was none. */
   | { readonly kind: "interrupted"; readonly id: number }
   /** Send what is left, close the sockets, answer "closed". */
   | { readonly kind: "close" };

@@ -62,11 +62,10 @@ export function runKernel(connectionFile: string): void {
         kernel.answer(message.value);
         break;
       case "interrupt":
-        kernel.interrupt();
-        post({ kind: "interrupted", id: message.id });
+        void kernel.interrupt().then(() => post({ kind: "interrupted", id: message.id }));
         break;
       case "shutdown":
-        kernel.interrupt();
+        void kernel.interrupt();
         post({ kind: "close" });
         break;
       case "closed":

@@ -15,14 +15,16 @@ async function runCells() {
   const { inspect } = await import("node:util");
   const language = await createLanguage({ notebook: "test.ipynb" });
   let running;
+  let ended;
   captureStreams(() => undefined);
   allowTermination(() => running?.abort());
   for (const event of ["uncaughtException", "unhandledRejection"]) {
     process.on(event, (error) => process.stderr.write(`Uncaught ${inspect(error)}\n`));
   }
   const worker = new Worker(new URL(import.meta.url));
-  worker.on("message", (id) => {
+  worker.on("message", async (id) => {
     running?.abort();
+    await ended;
     worker.postMessage(id);
   });
   const answer = (message) => process.send(message);
@@ -32,7 +34,7 @@ async function runCells() {
     const tell = (kind, value) => answer({ cell: executionCount, kind, value });
     const controller = new AbortController();
     running = controller;
-    const outcome = await language.execute(code, {
+    const cell = language.execute(code, {
       executionCount,
       signal: controller.signal,
       frontend: {
@@ -42,6 +44,8 @@ async function runCells() {
       },
       input: async (prompt, options) => `answer to ${prompt}${options?.password ? " (hidden)" : ""}`,
     });
+    ended = cell;
+    const outcome = await cell;
     if (running === controller) running = undefined;
     answer({ id, result: outcome });
   });

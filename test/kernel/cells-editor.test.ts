@@ -5,7 +5,9 @@ import { CellProcess } from "./cell-process.ts";
 let cells: CellProcess;
 beforeAll(async () => {
   cells = await CellProcess.start();
-  await cells.text("/** Doubles a number. */\nfunction double(x: number): number { return 2 * x }\nconst point = { across: 1, down: 2 }");
+  await cells.text(
+    "/** Doubles a number. */\nfunction double(x: number): number { return 2 * x }\nconst point = { across: 1, down: 2 }",
+  );
 });
 afterAll(() => cells.stop());
 
@@ -58,14 +60,19 @@ describe("inspection", () => {
     return (await cells.inspect(marked.replace("|", ""), marked.indexOf("|")))?.["text/plain"];
   };
 
-  test.each(["dou|ble(1)", "double|(1)", "double(|", "double(| 1)", "|double", "double|"])("of a function: %s", async (marked) => {
-    expect(await plain(marked)).toBe("function double(x: number): number\n\nDoubles a number.");
-  });
+  test.each(["dou|ble(1)", "double|(1)", "double(|", "double(| 1)", "|double", "double|"])(
+    "of a function: %s",
+    async (marked) => {
+      expect(await plain(marked)).toBe("function double(x: number): number\n\nDoubles a number.");
+    },
+  );
 
   test("of Node's and the language's own, with their documentation", async () => {
     expect(await plain("console.lo|g(1)")).toMatch(/\(method\) Console\.log[\s\S]*Prints to `stdout` with newline/);
     expect(await plain("[].ma|p")).toMatch(/Array<.*>\.map[\s\S]*Calls a defined callback function/);
-    expect(await plain("import { readFileSync } from 'fs'; readFile|Sync")).toMatch(/readFileSync[\s\S]*Returns the contents of the `path`/);
+    expect(await plain("import { readFileSync } from 'fs'; readFile|Sync")).toMatch(
+      /readFileSync[\s\S]*Returns the contents of the `path`/,
+    );
   });
 
   test("of a variable beside a magic", async () => {

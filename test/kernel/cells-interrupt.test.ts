@@ -30,6 +30,9 @@ const ENDLESS: Readonly<Record<string, string>> = {
   "a busy loop in a microtask": "await new Promise(() => { queueMicrotask(() => { for (;;) {} }) })",
   "a busy loop in a callback of the file system":
     'import { readFile } from "node:fs"; await new Promise(() => readFile("/", () => { for (;;) {} }))',
+  "a busy loop that begins after the interrupt":
+    "await new Promise(() => { globalThis.setTimeout(() => { for (;;) {} }, 200) })",
+  "a busy loop in a catch block": "try { for (;;) await new Promise((r) => setImmediate(r)) } catch { for (;;) {} }",
   "a for await over an endless source":
     "async function* source() { for (let i = 0; ; i++) { await new Promise((r) => setTimeout(r, 5)); yield i } }\nfor await (const i of source()) { last = i }",
   "an interval of node:timers/promises":

@@ -19,26 +19,46 @@ function writePackage(path: string, manifest: object, files: Readonly<Record<str
 }
 
 beforeAll(async () => {
-  const esm = { name: "esm", type: "module", exports: { ".": { types: "./index.d.ts", import: "./index.js" }, "./sub": "./sub.js" } };
+  const esm = {
+    name: "esm",
+    type: "module",
+    exports: { ".": { types: "./index.d.ts", import: "./index.js" }, "./sub": "./sub.js" },
+  };
   writePackage("notebook/node_modules/esm", esm, {
     "index.js": "export const answer = await Promise.resolve(42); export default class Thing {}",
     "index.d.ts": "export declare const answer: number; export default class Thing {}",
     "sub.js": "export const sub = 'sub';",
     "sub.d.ts": "export declare const sub: string;",
   });
-  writePackage("notebook/node_modules/cjs", { name: "cjs", main: "index.js", types: "index.d.ts" }, {
-    "index.js": "const api = {}; for (const name of ['alpha', 'beta']) api[name] = () => name; module.exports = api;",
-    "index.d.ts": "export declare function alpha(): string; export declare function beta(): string;",
-  });
-  writePackage("notebook/node_modules/transpiled", { name: "transpiled" }, {
-    "index.js": "exports.__esModule = true; exports.default = 'the default'; exports.named = 1;",
-    "index.d.ts": "declare const text: string; export default text; export declare const named: number;",
-  });
-  writePackage("notebook/node_modules/untyped", { name: "untyped" }, { "index.js": "module.exports = function untyped() { return 'u' };" });
-  writePackage("global/node_modules/everywhere", { name: "everywhere", types: "index.d.ts" }, {
-    "index.js": "exports.place = 'global';",
-    "index.d.ts": "export declare const place: string;",
-  });
+  writePackage(
+    "notebook/node_modules/cjs",
+    { name: "cjs", main: "index.js", types: "index.d.ts" },
+    {
+      "index.js": "const api = {}; for (const name of ['alpha', 'beta']) api[name] = () => name; module.exports = api;",
+      "index.d.ts": "export declare function alpha(): string; export declare function beta(): string;",
+    },
+  );
+  writePackage(
+    "notebook/node_modules/transpiled",
+    { name: "transpiled" },
+    {
+      "index.js": "exports.__esModule = true; exports.default = 'the default'; exports.named = 1;",
+      "index.d.ts": "declare const text: string; export default text; export declare const named: number;",
+    },
+  );
+  writePackage(
+    "notebook/node_modules/untyped",
+    { name: "untyped" },
+    { "index.js": "module.exports = function untyped() { return 'u' };" },
+  );
+  writePackage(
+    "global/node_modules/everywhere",
+    { name: "everywhere", types: "index.d.ts" },
+    {
+      "index.js": "exports.place = 'global';",
+      "index.d.ts": "export declare const place: string;",
+    },
+  );
   write("shared.ts", "export const above: string = 'above';");
   mkdirSync(join(root, "notebook/lib"), { recursive: true });
   cells = await CellProcess.start({ NODE_PATH: join(root, "global/node_modules") }, join(root, "notebook"));
@@ -97,10 +117,14 @@ describe("packages of the notebook's folder", () => {
 
   test("that are installed while the notebook runs", async () => {
     expect((await cells.failure('import { fresh } from "fresh"')).plain).toContain("TS2307");
-    writePackage("notebook/node_modules/fresh", { name: "fresh", types: "index.d.ts" }, {
-      "index.js": "exports.fresh = 1;",
-      "index.d.ts": "export declare const fresh: number;",
-    });
+    writePackage(
+      "notebook/node_modules/fresh",
+      { name: "fresh", types: "index.d.ts" },
+      {
+        "index.js": "exports.fresh = 1;",
+        "index.d.ts": "export declare const fresh: number;",
+      },
+    );
     expect(await cells.text('import { fresh } from "fresh"; fresh')).toBe("1");
   });
 });
@@ -126,7 +150,10 @@ describe("Node's own modules", () => {
 describe("local files", () => {
   test("TypeScript, with and without extension, and what they import", async () => {
     write("notebook/lib/deep.ts", "export const deep: number = 1;");
-    write("notebook/local.ts", 'import { deep } from "./lib/deep.ts"; export let local = deep + 1; export type Local = number;');
+    write(
+      "notebook/local.ts",
+      'import { deep } from "./lib/deep.ts"; export let local = deep + 1; export type Local = number;',
+    );
     expect(await cells.text('import { local, type Local } from "./local.ts"; const l: Local = local; l')).toBe("2");
     expect(await cells.text('import { local as again } from "./local"; again')).toBe("2");
     expect(await cells.text('(await import("./local.ts")).local')).toBe("2");
@@ -139,7 +166,10 @@ describe("local files", () => {
 
   test("that import each other", async () => {
     write("notebook/ping.ts", 'import { pong } from "./pong.ts"; export const ping = () => 1 + pong();');
-    write("notebook/pong.ts", 'import { ping } from "./ping.ts"; export const pong = () => (typeof ping === "function" ? 1 : 0);');
+    write(
+      "notebook/pong.ts",
+      'import { ping } from "./ping.ts"; export const pong = () => (typeof ping === "function" ? 1 : 0);',
+    );
     expect(await cells.text('import { ping } from "./ping.ts"; ping()')).toBe("2");
   });
 
