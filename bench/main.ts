@@ -3,13 +3,16 @@
  *
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   kernel      the kernel's start, restart and memory beside tslab's
+ *   runtime     a model that outlives its kernels: time to the first token, tokens a second, adapters, memory
  */
 import { kernels } from "./kernel.ts";
 import { loraStep } from "./lora-step.ts";
+import { runtime } from "./runtime.ts";
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   "lora-step": loraStep,
   kernel: kernels,
+  runtime,
 };
 
 const [name, ...args] = process.argv.slice(2);
