@@ -151,7 +151,7 @@ export const cases = {
     return { shapes: [whole], build: (x) => reshape(x, [1, ...[...x.shape].reverse()]) };
   },
   Transpose: (stream) => {
-    const whole = shape(stream, 1);
+    const whole = shape(stream, 3);
     const permutation = shuffled(
       stream,
       whole.map((_, axis) => axis),

@@ -1,0 +1,103 @@
+/** @file The oracle's ChatGLM2 as something to train: real graphs, real gradients, one token for each character. */
+import type { AdapterConfig, BaseModel } from "../../src/adapters/adapter.ts";
+import { createAdapter } from "../../src/adapters/methods.ts";
+import { compileForCpu } from "../../src/engine/ort.ts";
+import { generate } from "../../src/generate/generate.ts";
+import { ForwardModel } from "../../src/generate/model.ts";
+import type { ChatGLMConfig } from "../../src/models/config.ts";
+import type { Bind } from "../../src/models/context.ts";
+import { glmModules, glmParameters } from "../../src/models/glm.ts";
+import type { FloatTensor } from "../../src/tensor.ts";
+import type { TokenBatch } from "../../src/train/batch.ts";
+import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
+import { trainingProgram } from "../../src/train/program.ts";
+import type { Trainee } from "../../src/train/trainer.ts";
+import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import { oracleConfig, oracleFolder } from "../oracle.ts";
+
+const FAMILY = "chatglm2-6b";
+const END = 2;
+
+/** The vocabulary has room for ASCII: a character is its code. */
+const codes = (text: string): number[] => [...text].map((character) => character.codePointAt(0) ?? 0);
+
+const writer: RowWriter = {
+  prompt: (row) => [1, ...codes(row.prompt)],
+  response: (row) => codes(row.response),
+  prefix: 1,
+  opening: [],
+  end: END,
+};
+
+export interface OracleModel {
+  readonly config: ChatGLMConfig;
+  readonly base: BaseModel;
+  readonly bind: Bind;
+}
+
+export async function oracleModel(): Promise<OracleModel> {
+  const config = oracleConfig(FAMILY);
+  const checkpoint = await openCheckpoint(oracleFolder(FAMILY));
+  return {
+    config,
+    base: {
+      parameters: glmParameters(config),
+      modules: glmModules(config),
+      read: async (name) => (await checkpoint.read(name)) as FloatTensor,
+    },
+    bind(graph, name) {
+      const stored = checkpoint.tensors.get(name);
+      if (!stored) throw new Error(`the oracle has no ${name}`);
+      return graph.weight(name, stored.dtype, stored.shape, stored);
+    },
+  };
+}
+
+/** A trainee that remembers what it was asked for. */
+export interface ObservedTrainee extends Trainee {
+  /** The batches whose gradients were computed. */
+  readonly batches: TokenBatch[];
+  /** How often its tensors changed. */
+  readonly changes: () => number;
+  /** Its tensors' elements as they are now. */
+  values(): Record<string, number[]>;
+  dispose(): Promise<void>;
+}
+
+export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Promise<ObservedTrainee> {
+  const { config, base, bind } = await oracleModel();
+  const adapter = createAdapter(adapterConfig, base);
+  const tensors = await adapter.initialize(seed);
+  const program = await trainingProgram(config, adapter, bind, compileForCpu);
+  const forward = new ForwardModel(config, base.modules, bind, compileForCpu);
+  const batches: TokenBatch[] = [];
+  let changes = 0;
+  return {
+    tensors,
+    batches,
+    changes: () => changes,
+    gradients(batch, dropoutSeed) {
+      batches.push(batch);
+      return program.gradients(batch, tensors, dropoutSeed);
+    },
+    loss: (batch) => program.loss(batch, tensors),
+    encode: (rows, maxLength) => encodeRows(rows, writer, maxLength),
+    async answer(row) {
+      const options = { maxNewTokens: 6, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 };
+      const tokens: number[] = [];
+      const prompt = [{ ids: writer.prompt(row), effect: undefined }];
+      for await (const event of generate(forward, prompt, { ...options, seed: 0, stop: [END] })) {
+        if (event.type === "token") tokens.push(event.token);
+      }
+      return String.fromCodePoint(...tokens);
+    },
+    stepped() {
+      changes += 1;
+    },
+    values: () => Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, Array.from(data)])),
+    async dispose() {
+      await program.dispose();
+      await forward.dispose();
+    },
+  };
+}
