@@ -25,6 +25,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   readonly #beat: NodeJS.Timeout;
   #outbox: Promise<void> = Promise.resolve();
   #inbox: Promise<void> = Promise.resolve();
+  readonly #watching: Promise<void>;
   #listener: Listener<ServerMessage> | undefined;
   #closing: Promise<void> | undefined;
   #missed = 0;
@@ -34,10 +35,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   /** @param address a ZeroMQ address: "ipc:///path" or "tcp://host:port" */
   constructor(address: string) {
     this.#socket = new Dealer({ sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: LINGER_MS });
-    this.#socket.events.on("connect", () => {
-      this.#connected = true;
-    });
-    this.#socket.events.on("disconnect", () => this.#fail());
+    this.#watching = this.#watch();
     this.#socket.connect(address);
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
   }
@@ -70,7 +68,20 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
     this.#socket.events.close();
     this.#socket.close();
     await this.#inbox;
+    await this.#watching;
     for (let turns = 0; turns < CLOSING_TURNS; turns++) await turn();
+  }
+
+  /** Not by `events.on`: closing rejects the read that waits, which zeromq's emitter lets end this thread too early. */
+  async #watch(): Promise<void> {
+    try {
+      for await (const { type } of this.#socket.events) {
+        if (type === "connect") this.#connected = true;
+        else if (type === "disconnect") this.#fail();
+      }
+    } catch (error) {
+      this.#fail(asError(error));
+    }
   }
 
   async #receive(listener: Listener<ServerMessage>): Promise<void> {
@@ -82,7 +93,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
         listener.message(decode(frames) as ServerMessage);
       }
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(asError(error));
     }
   }
 
@@ -110,3 +121,5 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
     clearInterval(this.#beat);
   }
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -78,9 +78,11 @@ describe("a runtime", { timeout: LONG }, () => {
     for (const { ended } of clients) expect(await ended).toEqual({ status: 0, errors: "" });
   });
 
-  it("is left in order by a client that ends without saying goodbye", async () => {
+  it("is left in order, and soon, by a client that ends without saying goodbye", async () => {
     const client = run("client", [name, "exit"]);
     await client.next();
+    const { closedAfter } = await client.next();
+    expect(closedAfter).toBeLessThan(900); // a second is how long the end of a process waits for its link
     expect(await client.ended).toEqual({ status: 0, errors: "" });
     await vi.waitFor(async () => expect((await runtimeStatus())?.clients).toBe(0), SOON);
   });

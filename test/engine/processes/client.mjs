@@ -23,5 +23,9 @@ if (task === "train") {
   for await (const event of engine.stream("fit", { model: model.key, adapter, rows, validation: [], options }))
     say(event);
 }
-if (task === "exit") process.exit(0);
+if (task === "exit") {
+  const ending = performance.now();
+  process.on("exit", () => say({ closedAfter: performance.now() - ending }));
+  process.exit(0);
+}
 await engine.close();
