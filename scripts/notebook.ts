@@ -93,7 +93,13 @@ async function runCell(session: Session.ISessionConnection, cell: Cell, index: n
   future.onIOPub = (message) => {
     take(outputs, message);
   };
-  const reply = await future.done;
+  const died = new Promise<never>((_resolve, reject) => {
+    kernel.statusChanged.connect((_kernel, status) => {
+      // The server starts a dead kernel again, but nobody will ever answer what the dead one was asked.
+      if (status === "dead" || status === "autorestarting") reject(new Error(`the kernel died in cell ${index + 1}`));
+    });
+  });
+  const reply = await Promise.race([future.done, died]);
   for (const output of outputs) delete output.transient;
   cell.execution_count = "execution_count" in reply.content ? (reply.content.execution_count ?? null) : null;
   const error = outputs.find(({ output_type }) => output_type === "error");

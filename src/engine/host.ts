@@ -118,7 +118,7 @@ export class ModelHost {
       loss: (batch) => program.loss(batch, adapter.tensors),
       encode: (some, maxLength) => encodeRows(some, writer, Math.min(maxLength, config.contextLength)),
       answer: (row) => this.#answer(writer.prompt(row)),
-      stepped: () => adapter.changed(1),
+      changed: (steps) => adapter.changed(steps),
     };
     try {
       yield* train(trainee, rows, validation, options);

@@ -4,7 +4,7 @@
  * An empty frame is a heartbeat: sent while the connection lasts, answered at once by a runtime that lives. This runs
  * in a thread of its own (link-worker.ts), so a busy notebook cell never makes its connection look dead.
  */
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
@@ -63,7 +63,8 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
 
   async #close(): Promise<void> {
     this.#stop();
-    await this.#outbox;
+    // ZeroMQ can leave a send waiting until something else happens on the socket; that must not keep us.
+    await Promise.race([this.#outbox, sleep(LINGER_MS)]);
     // On its own it would end some time later, when ZeroMQ gets round to it.
     this.#socket.events.close();
     this.#socket.close();

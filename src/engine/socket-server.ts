@@ -1,5 +1,5 @@
 /** @file The runtime's ZeroMQ socket: one channel for every client that greets, ended when the client is gone. */
-
+import { setTimeout as sleep } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
@@ -7,6 +7,8 @@ import { type ClientMessage, type ServerMessage, toWire } from "./protocol.ts";
 import { BEAT_MS, MISSED_BEATS } from "./socket-client.ts";
 import { Router } from "./sockets.ts";
 
+/** How long the last messages may take to leave, in milliseconds. */
+const FAREWELL_MS = 1000;
 const HEARTBEAT = new Uint8Array(0);
 /** ZeroMQ says that somebody left, not who. A beat to everybody finds out, but not always at once. */
 const PROBES_MS = [0, 50, 500];
@@ -46,7 +48,8 @@ export class SocketServer {
   async close(): Promise<void> {
     clearInterval(this.#beat);
     for (const client of [...this.#clients.values()]) client.close();
-    await this.#outbox;
+    // ZeroMQ can leave a send waiting until something else happens on the socket; that must not keep us.
+    await Promise.race([this.#outbox, sleep(FAREWELL_MS)]);
     this.#socket.close();
   }
 

@@ -81,8 +81,8 @@ export interface Trainee {
   encode(rows: readonly Row[], maxLength: number): TokenBatch;
   /** The base model's answer to each row's prompt. */
   answer(row: Row): Promise<string>;
-  /** Told after every change of the tensors. */
-  stepped(): void;
+  /** Told after every change of the tensors, with the optimiser steps that it took: none when the best are restored. */
+  changed(steps: number): void;
 }
 
 /**
@@ -135,7 +135,7 @@ export async function* fit(
       const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
       const lr = options.lr * scheduleFactor(options.scheduler, state.step, steps, options.warmup);
       const gradientNorm = adamW.update({ ...optimizer, lr }, state, trainee.tensors, gradients);
-      trainee.stepped();
+      trainee.changed(1);
       const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
       const seconds = (performance.now() - begun) / 1000;
       const beside = rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {};
@@ -159,7 +159,7 @@ export async function* fit(
   }
   if (best?.values) {
     restore(trainee.tensors, best.values);
-    trainee.stepped();
+    trainee.changed(0);
   }
   const seconds = (performance.now() - started) / 1000;
   yield {

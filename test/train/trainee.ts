@@ -91,7 +91,7 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       }
       return String.fromCodePoint(...tokens);
     },
-    stepped() {
+    changed() {
       changes += 1;
     },
     values: () => Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, Array.from(data)])),
