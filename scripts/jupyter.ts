@@ -71,6 +71,6 @@ async function ended(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null) return;
   const gone = new Promise((resolve) => server.once("exit", resolve));
   server.kill("SIGTERM");
-  await Promise.race([gone, setTimeout(5000)]);
+  await Promise.race([gone, setTimeout(5000, undefined, { ref: false })]);
   server.kill("SIGKILL");
 }

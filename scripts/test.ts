@@ -1,6 +1,6 @@
 /** @file `npm test`: every test, with its own set-up, the time of each suite and one closing line. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { packageFolder } from "../src/version.ts";
 import { ensureJupyter } from "./jupyter.ts";
@@ -10,8 +10,13 @@ interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
-  readonly numFailedTestSuites: number;
-  readonly testResults: readonly { readonly name: string; readonly startTime: number; readonly endTime: number }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: "passed" | "failed";
+    readonly assertionResults: readonly unknown[];
+    readonly startTime: number;
+    readonly endTime: number;
+  }[];
 }
 
 await ensureJupyter();
@@ -24,6 +29,10 @@ const { status } = spawnSync(process.execPath, [vitest, "run", ...report, ...pro
   cwd: packageFolder,
   stdio: "inherit",
 });
+if (!existsSync(file)) {
+  console.error("vitest ended before it wrote its report; see above.");
+  process.exit(status ?? 1);
+}
 const results = JSON.parse(readFileSync(file, "utf8")) as Report;
 
 const slowestFirst = [...results.testResults].sort((a, b) => b.endTime - b.startTime - (a.endTime - a.startTime));
@@ -32,5 +41,9 @@ for (const { name, startTime, endTime } of slowestFirst) {
   console.log(`${((endTime - startTime) / 1000).toFixed(1).padStart(7)}  ${relative(packageFolder, name)}`);
 }
 const skipped = results.numPendingTests > 0 ? `, ${results.numPendingTests} skipped` : "";
-console.log(`\n${results.numPassedTests} passed, ${results.numFailedTests} failed${skipped}`);
+// A suite that does not even load has no tests that could fail: it counts as one.
+const broken = results.testResults.filter(
+  ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
+);
+console.log(`\n${results.numPassedTests} passed, ${results.numFailedTests + broken.length} failed${skipped}`);
 process.exitCode = status ?? 1;

@@ -66,7 +66,7 @@ export type FitEvent =
       readonly type: "done";
       readonly steps: number;
       readonly bestEpoch: number;
-      /** Of the epoch whose values were kept: validation loss where there are validation rows, else training loss. */
+      /** Of `bestEpoch`, whose values were kept: on the validation rows where there are any, else in training. */
       readonly loss: number;
       readonly seconds: number;
       readonly reason: "epochs" | "patience";
@@ -87,7 +87,7 @@ export interface Trainee {
 
 /**
  * Trains on the rows. Abandoned at any event, it leaves the values of the last finished step. Finished with validation
- * rows, it leaves those of the best epoch.
+ * rows or with patience, it leaves those of the best epoch, else those of the last.
  * @throws GlmError "data-invalid" for rows that cannot be learnt, "loss-not-finite" when training breaks down; the
  * values before the step that broke down are kept
  */
@@ -143,8 +143,11 @@ export async function* fit(
     }
     const validationLoss = validating && (await evaluate(trainee, validating, batchSize));
     const judged = validationLoss ?? mean.value;
+    if (!Number.isFinite(judged)) throw notFinite(judged, state.step, options);
     const better = best === undefined || judged < best.loss;
-    if (better) best = { epoch, loss: judged, ...(validating ? { values: copied(trainee.tensors) } : {}) };
+    // Without rows to judge by, the last values are the best that is known, unless it is to stop early.
+    const keep = validating !== undefined || patience > 0;
+    if (better || !keep) best = { epoch, loss: judged, ...(keep ? { values: copied(trainee.tensors) } : {}) };
     yield {
       type: "epoch",
       epoch,

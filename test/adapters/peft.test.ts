@@ -53,8 +53,10 @@ describe("PEFT's adapters change the weights as they do there", () => {
     for (const module of small.modules) {
       const weight = `${module.name}.weight`;
       const zero = filled([module.out, module.in]);
+      expect(adapter.mergeTargets.has(weight), weight).toBe(deltas[weight] !== undefined);
+      if (!deltas[weight]) continue;
       const merged = adapter.merge(tensors, weight, zero);
-      expect(deviation(merged.data, floats(deltas[weight] ?? zero)), weight).toBeLessThan(1e-6);
+      expect(deviation(merged.data, floats(deltas[weight])), weight).toBeLessThan(1e-6);
     }
     // What is written and read again is the same adapter.
     await writePeft(folder, config, tensors, "a/model");
