@@ -126,8 +126,8 @@ export async function* fit(
         const place = seed + state.step * accumulate + part;
         parts.push(await trainee.gradients(joined(taught), place));
         const drawn = draw(rehearsal, options.rehearsePerBatch, seed, state.step, part);
-        // A batch of its own: these rows are of other lengths, and would be padded to those that are taught.
-        if (drawn.length > 0) rehearsed.push(await trainee.gradients(joined(drawn), place));
+        // Batches of their own: these rows are of other lengths, and would be padded to those that are taught.
+        for (const rows of byLength(drawn)) rehearsed.push(await trainee.gradients(joined(rows), place));
       }
       for (const { loss, tokens } of parts) mean.add(loss, tokens);
       const loss = meanLoss(parts);
@@ -208,6 +208,17 @@ async function* rehearsalRows(
     );
   }
   return encodedRows(trainee.encode(answered, maxLength));
+}
+
+/** The rows in one batch or two, of short and of long ones: whatever pads least. */
+function byLength(examples: readonly Example[]): (readonly Example[])[] {
+  if (examples.length === 0) return [];
+  const sorted = [...examples].sort((a, b) => a.ids.length - b.ids.length);
+  const lengthAt = (i: number): number => (sorted[i - 1] as Example).ids.length;
+  const padded = (cut: number): number => cut * lengthAt(cut) + (sorted.length - cut) * lengthAt(sorted.length);
+  let best = sorted.length;
+  for (let cut = 1; cut < sorted.length; cut += 1) if (padded(cut) < padded(best)) best = cut;
+  return best === sorted.length ? [sorted] : [sorted.slice(0, best), sorted.slice(best)];
 }
 
 /** Gradients weighted by their labelled tokens, so that together they weigh 1. */
