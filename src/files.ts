@@ -84,13 +84,24 @@ async function isAbandoned(path: string): Promise<boolean> {
   return found !== undefined && Date.now() - found.mtimeMs > 24 * 3600 * 1000;
 }
 
-/** Makes a folder and those above it; returns the ones that were missing, deepest first. */
+/**
+ * Makes a folder and those above it; returns the ones that were missing, deepest first. Level by level: in places like
+ * /proc Node's own recursive mkdir never ends.
+ */
 async function makeFolder(folder: string): Promise<string[]> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return [];
-  const made = [folder];
-  for (let at = folder; at !== first && at !== dirname(at); at = dirname(at)) made.push(dirname(at));
-  return made;
+  const missing: string[] = [];
+  for (let at = folder; !(await isFolder(at)) && at !== dirname(at); at = dirname(at)) missing.push(at);
+  for (const path of [...missing].reverse()) {
+    await mkdir(path).catch(async (error: unknown) => {
+      // Somebody else may have been faster.
+      if (!(await isFolder(path))) throw error;
+    });
+  }
+  return missing;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 /** Writes to `path` and waits until the bytes are on the disk. `subject` is the file as the user knows it. */
@@ -156,6 +167,7 @@ const reasons: Readonly<Record<string, (needed: string) => string>> = {
     "expected a folder on the way there, got a file of that name. Choose another folder, or move the file.",
   EEXIST: () => "expected a folder there, got a file of that name. Choose another folder, or move the file.",
   EISDIR: () => "expected a file there, got a folder of that name. Choose another name, or move the folder.",
+  ENOENT: () => "that place takes no new folders or files. Choose another folder.",
   ENAMETOOLONG: () => "its name is too long. Choose a shorter one.",
   EIO: () => "the disk reports a hardware error. Save to another disk.",
 };

@@ -130,6 +130,7 @@ export const adapter: Magic = {
     "%adapter load dream ./dream",
   ],
   line: {
+    "": list,
     list,
     use,
     new: create,

@@ -59,5 +59,5 @@ function fileOf(call: Call): string {
 export const chat: Magic = {
   summary: "The conversation: shows it, begins a new one, writes it to a file, sets how much is remembered.",
   examples: ["%chat history", "%chat reset", "%chat save talk.md", "%chat rounds 5"],
-  line: { history, reset, save, rounds },
+  line: { "": history, history, reset, save, rounds },
 };

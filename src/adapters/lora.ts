@@ -17,6 +17,13 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
   check(config);
   const { dropout } = config;
   const modules = targeted(config, base.modules);
+  const largest = Math.min(...modules.flatMap((module) => [module.in, module.out]));
+  if (config.r > largest) {
+    throw new GlmError(
+      "adapter-invalid",
+      `LoRA: r: expected at most ${largest}, the smallest side of the targeted matrices, got ${config.r}. Usual ranks are 4 to 64.`,
+    );
+  }
   const sizes = new Map(modules.map(({ name }) => [name, updateSize(config, name)]));
   const factorOf = (module: string): number => (sizes.get(module) as Size).factor;
   return {

@@ -139,7 +139,7 @@ export class AdapterShelf {
     if (replace || !(await this.#store.names(ref.owner)).includes(ref.name)) return;
     throw new GlmError(
       "adapter-exists",
-      `there is an adapter ${ref.name} already. Use it, replace it (option replace), or choose another name.`,
+      `there is an adapter ${ref.name} already. Use it, choose another name, or replace it: createAdapter(name, ..., { replace: true }), %adapter new --replace, %%train --new.`,
     );
   }
 }

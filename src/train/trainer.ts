@@ -111,6 +111,8 @@ export async function* fit(
   const state = adamW.init(trainee.tensors);
   let best: { readonly epoch: number; readonly loss: number; readonly values?: AdapterTensors } | undefined;
   let reason: "epochs" | "patience" = "epochs";
+  /** The last values that are known to give a finite loss. */
+  let sound = copied(trainee.tensors);
 
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
     const order = shuffled(randomStream(seed, "order", epoch), examples);
@@ -131,7 +133,13 @@ export async function* fit(
       }
       for (const { loss, tokens } of parts) mean.add(loss, tokens);
       const loss = meanLoss(parts);
-      if (!Number.isFinite(loss)) throw notFinite(loss, state.step + 1, options);
+      if (!Number.isFinite(loss)) {
+        // The step before broke them, although its own loss was fine: it is taken back.
+        restore(trainee.tensors, sound);
+        trainee.changed(0);
+        throw notFinite(loss, state.step, options);
+      }
+      sound = copied(trainee.tensors);
       const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
       const lr = options.lr * scheduleFactor(options.scheduler, state.step, steps, options.warmup);
       const gradientNorm = adamW.update({ ...optimizer, lr }, state, trainee.tensors, gradients);
@@ -143,7 +151,11 @@ export async function* fit(
     }
     const validationLoss = validating && (await evaluate(trainee, validating, batchSize));
     const judged = validationLoss ?? mean.value;
-    if (!Number.isFinite(judged)) throw notFinite(judged, state.step, options);
+    if (!Number.isFinite(judged)) {
+      restore(trainee.tensors, sound);
+      trainee.changed(0);
+      throw notFinite(judged, state.step, options);
+    }
     const better = best === undefined || judged < best.loss;
     // Without rows to judge by, the last values are the best that is known, unless it is to stop early.
     const keep = validating !== undefined || patience > 0;
@@ -210,7 +222,10 @@ async function* rehearsalRows(
   return encodedRows(trainee.encode(answered, maxLength));
 }
 
-/** The rows in one batch or two, of short and of long ones: whatever pads least. */
+/** A second batch must save this share of the padded tokens to be worth a run of its own. */
+const WORTH_CUTTING = 0.25;
+
+/** The rows in one batch, or in two of short and of long ones where that pads much less. */
 function byLength(examples: readonly Example[]): (readonly Example[])[] {
   if (examples.length === 0) return [];
   const sorted = [...examples].sort((a, b) => a.ids.length - b.ids.length);
@@ -218,7 +233,8 @@ function byLength(examples: readonly Example[]): (readonly Example[])[] {
   const padded = (cut: number): number => cut * lengthAt(cut) + (sorted.length - cut) * lengthAt(sorted.length);
   let best = sorted.length;
   for (let cut = 1; cut < sorted.length; cut += 1) if (padded(cut) < padded(best)) best = cut;
-  return best === sorted.length ? [sorted] : [sorted.slice(0, best), sorted.slice(best)];
+  const worth = padded(best) <= (1 - WORTH_CUTTING) * padded(sorted.length);
+  return worth ? [sorted.slice(0, best), sorted.slice(best)] : [sorted];
 }
 
 /** Gradients weighted by their labelled tokens, so that together they weigh 1. */
@@ -278,10 +294,11 @@ function restore(tensors: AdapterTensors, values: AdapterTensors): void {
   for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
 }
 
+/** @param step the one that led to it */
 function notFinite(loss: number, step: number, { lr, clip }: FitOptions): GlmError {
   return new GlmError(
     "loss-not-finite",
-    `training step ${step}: expected a finite loss, got ${loss}. The values of step ${step - 1} are kept. ` +
+    `training: expected a finite loss after step ${step}, got ${loss}. The values before that step are kept. ` +
       `Lower the learning rate (now ${lr})${clip === 0 ? ", turn clipping on (clip 1)" : ""} or check the data.`,
   );
 }

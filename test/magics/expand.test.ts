@@ -169,7 +169,6 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%model tiny --devise cpu", "%model has no option --devise. Did you mean --device?", "--devise"],
     ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean cpu?', "gpu"],
     ["%adapter lst", '%adapter has no "lst". Did you mean list?', "lst"],
-    ["%adapter", "%adapter needs one of: list, use, new, save, load, merge, delete.", "%adapter"],
     ["%adapter new none", '"none" stands for the base model and cannot name an adapter.', "none"],
     ["%adapter load dream", "%adapter load needs a folder: %adapter load dream ./folder.", "%adapter load"],
     ["%params a b", '%params takes [ADAPTER|none]; "b" is one word too many. Quote text that has spaces.', "b"],
