@@ -1,5 +1,6 @@
 /** @file The only file that knows onnxruntime: graphs become sessions, our tensors become its tensors. */
 import { parse } from "node:path";
+import "./privacy.ts";
 import * as ort from "onnxruntime-node";
 import { encode } from "../graph/encode.ts";
 import type { Program } from "../graph/program.ts";

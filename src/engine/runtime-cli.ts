@@ -1,4 +1,5 @@
 /** @file `glmlab runtime start|status|stop|logs`: the runtime as a command, in the foreground or asked from outside. */
+import "./privacy.ts";
 import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
