@@ -108,7 +108,20 @@ export class ModelHost {
     validation: readonly Row[],
     options: FitOptions,
   ): AsyncGenerator<FitEvent, void, void> {
-    adapter.mustTrain();
+    adapter.beginTraining();
+    try {
+      yield* this.#train(adapter, rows, validation, options);
+    } finally {
+      adapter.endTraining();
+    }
+  }
+
+  async *#train(
+    adapter: LiveAdapter,
+    rows: readonly Row[],
+    validation: readonly Row[],
+    options: FitOptions,
+  ): AsyncGenerator<FitEvent, void, void> {
     const program = await this.workbench.program(adapter);
     const { config, tokenizer } = this.#model;
     const writer = rowWriter(config.family, tokenizer);
@@ -146,8 +159,11 @@ export class ModelHost {
   }
 
   async dispose(): Promise<void> {
-    await this.shelf.settle();
-    await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+    try {
+      await this.shelf.settle();
+    } finally {
+      await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+    }
   }
 
   async #effect(ref: AdapterRef | null): Promise<AdapterEffect | undefined> {

@@ -25,6 +25,7 @@ export class LiveAdapter {
   #effect: AdapterEffect | undefined;
   #merged = false;
   #retired = false;
+  #training = false;
   #timer: NodeJS.Timeout | undefined;
   #keeping: Promise<void> = Promise.resolve();
 
@@ -53,6 +54,7 @@ export class LiveAdapter {
 
   /** From now on the adapter acts through merged base weights, as a saved and reloaded model would. */
   async merge(base: BaseModel): Promise<void> {
+    this.#mustBeIdle();
     const overrides = new Map<string, FloatTensor>();
     for (const name of this.adapter.mergeTargets) {
       overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
@@ -94,7 +96,8 @@ export class LiveAdapter {
     this.#effect = undefined;
     this.#steps += steps;
     if (this.#retired) return;
-    this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), KEEP_EVERY);
+    // What could not be written is tried again, for as long as it lives.
+    this.#timer ??= setTimeout(() => void this.flush().catch(() => this.changed()), KEEP_EVERY);
   }
 
   /** Writes the tensors as they are now. */
@@ -102,9 +105,10 @@ export class LiveAdapter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#retired) return this.#keeping;
-    const { config, tensors } = this;
     const source = this.#source === undefined ? {} : { source: this.#source };
-    const write = () => this.#store.keep(this.ref, { config, tensors, steps: this.#steps, ...source });
+    const write = () =>
+      // A copy: steps that are taken while it is written must not mix with it.
+      this.#store.keep(this.ref, { config: this.config, tensors: this.copy(), steps: this.#steps, ...source });
     this.#keeping = this.#keeping.catch(() => undefined).then(write);
     return this.#keeping;
   }
@@ -113,6 +117,34 @@ export class LiveAdapter {
   async settle(): Promise<void> {
     if (this.#timer) await this.flush();
     else await this.#keeping;
+  }
+
+  /** Takes back `retire`. */
+  resume(): void {
+    this.#retired = false;
+    this.changed();
+  }
+
+  /**
+   * Trains alone: two runs at once would mix their steps, and a merge would be half of each.
+   * @throws GlmError "adapter-invalid" when it is being trained already, or is merged
+   */
+  beginTraining(): void {
+    this.mustTrain();
+    this.#mustBeIdle();
+    this.#training = true;
+  }
+
+  endTraining(): void {
+    this.#training = false;
+  }
+
+  #mustBeIdle(): void {
+    if (!this.#training) return;
+    throw new GlmError(
+      "adapter-invalid",
+      `adapter ${this.ref.name} is being trained, here or in another notebook. Wait for it, interrupt it, or use another name.`,
+    );
   }
 
   /** Nothing will be written any more; what was, stays. */

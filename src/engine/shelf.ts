@@ -76,8 +76,8 @@ export class AdapterShelf {
   }
 
   async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
-    const { config, tensors } = await this.find(ref);
-    await writeAdapter(folder, { config, tensors }, baseModel);
+    const adapter = await this.find(ref);
+    await writeAdapter(folder, { config: adapter.config, tensors: adapter.copy() }, baseModel);
   }
 
   async dispose(ref: AdapterRef): Promise<void> {
@@ -93,10 +93,15 @@ export class AdapterShelf {
   }
 
   async #add(adapter: LiveAdapter): Promise<LiveAdapter> {
-    const before = this.#live.get(keyOf(adapter.ref));
-    // A replaced adapter must not write itself over its successor.
-    await (await before?.catch(() => undefined))?.retire();
-    await adapter.flush();
+    const before = await this.#live.get(keyOf(adapter.ref))?.catch(() => undefined);
+    // A replaced adapter must not write itself over its successor, unless there is none after all.
+    await before?.retire();
+    try {
+      await adapter.flush();
+    } catch (error) {
+      before?.resume();
+      throw error;
+    }
     this.#live.set(keyOf(adapter.ref), Promise.resolve(adapter));
     return adapter;
   }
@@ -106,8 +111,13 @@ export class AdapterShelf {
     const known = this.#live.get(key);
     if (known) return known;
     if (!(await this.#store.names(ref.owner)).includes(ref.name)) return undefined;
+    // Whoever asked at the same time may have been faster: there must be one live adapter, or training is lost in another.
+    const meanwhile = this.#live.get(key);
+    if (meanwhile) return meanwhile;
     const reading = this.#fromDisk(ref);
-    reading.catch(() => this.#live.delete(key));
+    reading.catch(() => {
+      if (this.#live.get(key) === reading) this.#live.delete(key);
+    });
     this.#live.set(key, reading);
     return reading;
   }

@@ -194,3 +194,57 @@ describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (f
     await other.close();
   });
 });
+
+describe("adapters under concurrency", () => {
+  const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["dense"] } as const;
+
+  it("has one live adapter, however many ask for it at once after a restart", async () => {
+    const name = modelWithTokenizer("chatglm2-6b");
+    const adapter = { owner: "concurrent", name: "one" };
+    const first = new LocalEngine();
+    await first.call("createAdapter", { model: (await loadModel(first, name)).key, adapter, config, seed: 1 });
+    await first.close();
+    const engine = new LocalEngine();
+    const model = (await loadModel(engine, name)).key;
+    const batch = { inputIds: [[5, 6, 7]], labels: [[-100, 6, 7]] };
+    const handles = await Promise.all(
+      [0, 1, 2].map(async (seed) => (await engine.call("gradients", { model, adapter, batch, seed })).handle),
+    );
+    // Gradients of another copy of the adapter would be refused.
+    const step = { model, adapter, optimizer: "o", config: adamWConfig({ lr: 0.1 }), handles };
+    expect((await engine.call("optimizerStep", step)).step).toBe(1);
+    await engine.close();
+  });
+
+  it("refuses a second training and a merge while one is under way", async () => {
+    const engine = new LocalEngine();
+    const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
+    const adapter = { owner: "concurrent", name: "busy" };
+    await engine.call("createAdapter", { model, adapter, config, seed: 1, replace: true });
+    const options = {
+      epochs: 5,
+      lr: 1e-3,
+      batchSize: 1,
+      accumulate: 1,
+      clip: 1,
+      weightDecay: 0,
+      scheduler: "constant" as const,
+      warmup: 0,
+      patience: 0,
+      rehearse: [],
+      rehearsePerBatch: 1,
+      maxLength: 64,
+      seed: 0,
+    };
+    const fit = () =>
+      engine.stream("fit", { model, adapter, rows: [{ prompt: "a", response: "b" }], validation: [], options });
+    const running = fit();
+    await running.next();
+    const refused = { code: "adapter-invalid", message: expect.stringContaining("being trained") };
+    await expect(fit().next()).rejects.toMatchObject(refused);
+    await expect(engine.call("mergeAdapter", { model, adapter })).rejects.toMatchObject(refused);
+    await running.return();
+    await expect(fit().next()).resolves.toMatchObject({ done: false });
+    await engine.close();
+  });
+});
