@@ -236,15 +236,15 @@ describe("adapters under concurrency", () => {
       maxLength: 64,
       seed: 0,
     };
-    const fit = () =>
+    const training = () =>
       engine.stream("fit", { model, adapter, rows: [{ prompt: "a", response: "b" }], validation: [], options });
-    const running = fit();
+    const running = training();
     await running.next();
     const refused = { code: "adapter-invalid", message: expect.stringContaining("being trained") };
-    await expect(fit().next()).rejects.toMatchObject(refused);
+    await expect(training().next()).rejects.toMatchObject(refused);
     await expect(engine.call("mergeAdapter", { model, adapter })).rejects.toMatchObject(refused);
     await running.return();
-    await expect(fit().next()).resolves.toMatchObject({ done: false });
+    await expect(training().next()).resolves.toMatchObject({ done: false });
     await engine.close();
   });
 });
