@@ -17,14 +17,23 @@ type OrtType = Exclude<DType, "bfloat16">;
 
 const ONLY_ERRORS = 3;
 
-/** Compiles for the CPU. Weights are mapped from their files: neither onnxruntime nor a second session copies them. */
+/**
+ * Bytes of weights up to which a training graph packs them: its products gain a twentieth, and two copies of so little
+ * do no harm. Above, one mapped file for all is worth more.
+ */
+const PACKED_WEIGHTS = 64 * 2 ** 20;
+
+/**
+ * Compiles for the CPU. Weights are mapped from their files: neither onnxruntime nor a second session copies them, but
+ * for small ones of graphs that gain from it.
+ */
 export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Promise<Program> {
   const session = await atRoot(graph, (model) =>
     ort.InferenceSession.create(model, {
       executionProviders: ["cpu"],
       logSeverityLevel: ONLY_ERRORS,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-      extra: { session: { disable_prepacking: "1" } },
+      extra: { session: { disable_prepacking: packs(graph) ? "0" : "1" } },
     }),
   );
   const wanted = graph.outputs.map((output) => output.name);
@@ -38,6 +47,11 @@ export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Pro
     },
     dispose: () => session.release(),
   };
+}
+
+function packs({ options, weights }: Graph): boolean {
+  const bytes = [...weights.values()].reduce((sum, range) => sum + range.bytes, 0);
+  return options.manyRows === true && bytes <= PACKED_WEIGHTS;
 }
 
 let creating: Promise<unknown> = Promise.resolve();

@@ -52,7 +52,7 @@ const DTYPE: Readonly<Record<DType, number>> = {
 };
 
 /** Operators outside the ONNX standard. SimplifiedLayerNormalization is registered in the standard's own domain. */
-const CONTRIB_OPS: ReadonlySet<Op> = new Set(["FusedMatMul", "GroupQueryAttention", "RotaryEmbedding"]);
+const CONTRIB_OPS: ReadonlySet<Op> = new Set(["FusedMatMul", "GroupQueryAttention", "QuickGelu", "RotaryEmbedding"]);
 
 /**
  * The model file. Nodes and constants that no output depends on are left out; weights stay where they are: onnxruntime

@@ -1,9 +1,9 @@
 /** @file What transformers are made of: activations, norms, rotary positions, attention on a cache. */
-import { add, detached, emitOne, exp, log, mul, reduceMax, reduceSum, sigmoid, sub } from "./ops.ts";
+import { add, detached, emitOne, exp, log, reduceMax, reduceSum, sub } from "./ops.ts";
 import type { Value } from "./value.ts";
 
 /** x · sigmoid(x). */
-export const silu = (x: Value): Value => mul(x, sigmoid(x));
+export const silu = (x: Value): Value => emitOne("QuickGelu", [x], x.dtype, x.shape, { alpha: { float: 1 } });
 
 /** The tanh approximation of GELU. */
 export const gelu = (x: Value): Value => emitOne("Gelu", [x], x.dtype, x.shape, { approximate: "tanh" });

@@ -37,6 +37,7 @@ export const OPS = [
   // ---
   "FusedMatMul",
   "GroupQueryAttention",
+  "QuickGelu",
   "RotaryEmbedding",
   "SimplifiedLayerNormalization",
 ] as const;

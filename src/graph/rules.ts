@@ -18,6 +18,7 @@ import {
   scale,
   scatterElementsAdd,
   scatterRowsAdd,
+  sigmoid,
   split,
   sqrt,
   sub,
@@ -155,6 +156,13 @@ const geluRule: Rule = pointwise((dy, x) => {
   return scale(mul(dy, half), 0.5);
 });
 
+/** y = x·s, s = sigmoid(x): dx = dy·(s + y·(1 - s)). */
+const siluRule: Rule = formula((dy, [x], y, _, node) => {
+  if (numberAttribute(node, "alpha") !== 1) throw new Error("QuickGelu with another alpha than 1 has no gradient");
+  const s = sigmoid(x as Value);
+  return [mul(dy, add(s, mul(y, sub(one(y), s))))];
+});
+
 /** A rotation's transpose is the rotation by the opposite angle. */
 const rotaryRule: Rule = formula((dy, [, positions, cos, sin], _, _needed, node) => {
   const rotation: Rotary = {
@@ -239,6 +247,7 @@ export const rules: { readonly [D in Differentiable]: Rule } = {
     needed[2] ? gatherElements(dy, indices as Value) : undefined,
   ]),
   SimplifiedLayerNormalization: rmsNormRule,
+  QuickGelu: siluRule,
   RotaryEmbedding: rotaryRule,
   // The sizes of a value do not change with its elements.
   Shape: () => [],

@@ -44,6 +44,8 @@ export interface FileRange {
 export interface GraphOptions {
   /** Uses onnxruntime's own matrix product with transposing and scaling built in (CPU and CUDA, float32 only). */
   readonly fusedMatMul?: boolean;
+  /** Weights meet many rows at a time, as in training: copies in the layout that matrix products want pay off. */
+  readonly manyRows?: boolean;
 }
 
 /** Collects nodes in the order in which they run. Knows nothing of models. */

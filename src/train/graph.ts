@@ -44,7 +44,7 @@ export function evaluationGraph(config: ChatGLMConfig, adapter: Adapter, bind: B
 }
 
 function lossGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind, training: boolean) {
-  const graph = new Graph({ fusedMatMul: true });
+  const graph = new Graph({ fusedMatMul: true, manyRows: true });
   const ids = graph.input("ids", "int64", ["batch", "seq"]);
   const positions = graph.input("positions", "int64", ["batch", "seq"]);
   const angles = ["position", config.headSize / 4];

@@ -1,5 +1,5 @@
 /** @file For each operator that has a gradient, random graphs of that operator alone. */
-import { gelu, rmsNorm, rotary } from "../../src/graph/layers.ts";
+import { gelu, rmsNorm, rotary, silu } from "../../src/graph/layers.ts";
 import {
   add,
   concat,
@@ -198,6 +198,12 @@ export const cases = {
     const whole = shape(stream, 1);
     return { shapes: [whole, [whole.at(-1) as number]], build: (x, weight) => rmsNorm(x, weight, 0.1) };
   },
+  QuickGelu: (stream) => ({
+    shapes: [shape(stream)],
+    range: [-2, 2],
+    build: silu,
+    reference: (x) => x.map((element) => element / (1 + Math.exp(-element))),
+  }),
   RotaryEmbedding: (stream) => {
     const [batch, seq, heads, headSize, rotatedSize, angles] = [size(stream), size(stream), size(stream), 8, 4, 6];
     const positions = Array.from({ length: batch * seq }, () => stream.integer(angles));

@@ -14,7 +14,7 @@ import { centralDifferences, floatTensor, type Precision, relativeError, symboli
 const DRAWS = 6;
 
 /** Operators that onnxruntime computes in float32 only; the others are checked in float64. */
-const float32Only: ReadonlySet<Differentiable> = new Set(["FusedMatMul", "Gelu", "RotaryEmbedding"]);
+const float32Only: ReadonlySet<Differentiable> = new Set(["FusedMatMul", "Gelu", "QuickGelu", "RotaryEmbedding"]);
 
 /** How far apart the points of a central difference lie, and how well it and a reference must agree with a gradient. */
 const CHECK = {
