@@ -1,5 +1,5 @@
 /**
- * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/README.md has measured figures.
+ * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/results.md has measured figures.
  *
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   kernel      the kernel's start, restart and memory beside tslab's

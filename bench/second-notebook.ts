@@ -25,9 +25,12 @@ export async function secondNotebook(rounds: number): Promise<Figure[]> {
     alone.push((await whatSecondAdds(LOAD.kernel)).kernel);
   }
   return [
-    ["a second notebook's kernel, weights in the runtime", shown(viaRuntime.map(({ kernel }) => kernel))],
-    ["the runtime, when the second notebook loads and asks", shown(viaRuntime.map(({ runtime }) => runtime))],
-    ["a second notebook's kernel, weights in both kernels", shown(alone)],
+    [
+      "what a second notebook adds to its kernel, weights in the runtime",
+      shown(viaRuntime.map(({ kernel }) => kernel)),
+    ],
+    ["what it adds to the runtime", shown(viaRuntime.map(({ runtime }) => runtime))],
+    ["what it adds to its kernel, weights in both kernels", shown(alone)],
   ];
 }
 
@@ -63,5 +66,6 @@ function growth(before: ProcessMemory, after: ProcessMemory): Growth {
 }
 
 function shown(growths: readonly Growth[]): string {
-  return `+${spread(growths.map((growth) => growth.private))} MB private, +${spread(growths.map((growth) => growth.shared))} MB shared`;
+  const [own, shared] = [growths.map((growth) => growth.private), growths.map((growth) => growth.shared)];
+  return `${spread(own)} MB private, ${spread(shared)} MB shared`;
 }
