@@ -3,8 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { version } from "../src/version.ts";
+import { packageFolder, version } from "../src/version.ts";
 
 /** For whom: this user, the Python environment on the PATH, or an environment's folder. */
 export type Where = "user" | "sys-prefix" | { readonly prefix: string };
@@ -32,7 +31,8 @@ export function installKernelspec({
 }: KernelspecOptions): string {
   const folder = specFolder(where, name);
   refuseForeign(folder, name);
-  const main = fileURLToPath(new URL("./main.js", import.meta.url));
+  // The compiled one, also when this runs from source.
+  const main = join(packageFolder, "dist", "kernel", "main.js");
   const specification = {
     argv: [process.execPath, main, "{connection_file}"],
     display_name: displayName,
