@@ -44,11 +44,13 @@ export class Interrupter {
     // A thread inside a native call answers when the call returns; one question at a time is enough.
     if (this.#terminating) return;
     this.#terminating = true;
-    void this.#terminate().then(() => {
+    const done = (): void => {
       this.#terminating = false;
       // Asked again, since the callback that was to take note may be what was terminated.
       if (this.#timer !== undefined) this.#ask(this.#id);
-    });
+    };
+    // What failed is tried again at the next turn of the timer.
+    void this.#terminate().then(done, done);
   }
 }
 

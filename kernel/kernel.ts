@@ -84,10 +84,13 @@ export class Kernel {
 
   async #drain(): Promise<void> {
     this.#draining = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      if (await this.#execute(next)) this.#abortQueue();
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        if (await this.#execute(next)) this.#abortQueue();
+      }
+    } finally {
+      this.#draining = false;
     }
-    this.#draining = false;
   }
 
   /** True when the cells that wait must not run. */

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
 import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
-import { modelFolder } from "../engine/places.ts";
+import { isEmbedded, modelFolder } from "../engine/places.ts";
 import { GlmError } from "../errors.ts";
 import { loadTokenizer } from "../text/load.ts";
 import { ChatGLM } from "./chatglm.ts";
@@ -76,7 +76,7 @@ async function locate(name: string): Promise<string> {
   if (typeof name !== "string" || name === "")
     throw invalid("load", [`expected a model's name or folder, got ${JSON.stringify(name)}.`]);
   const folder = await modelFolder(name);
-  return resolve(name) === folder || name.includes("/") ? folder : name;
+  return isEmbedded(name) ? name : folder;
 }
 
 function refuseUnsupported(name: string, options: Readonly<Record<string, string | undefined>>): void {

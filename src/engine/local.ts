@@ -122,6 +122,13 @@ export class LocalEngine implements Engine {
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
     await fresh.warmUp();
+    // Whoever loaded the same model meanwhile may have been faster: two hosts would train two copies of one adapter.
+    const faster = this.#hosts.get(fresh.info.key);
+    if (faster) {
+      await fresh.dispose();
+      yield { type: "ready", model: { ...faster.info, name: params.name, resident: true } };
+      return;
+    }
     this.#hosts.set(fresh.info.key, fresh);
     yield { type: "ready", model: fresh.info };
   }

@@ -17,12 +17,15 @@ export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
 /** Models that come with the package. */
 const EMBEDDED: ReadonlySet<string> = new Set(["tiny"]);
 
+/** Whether a name means a model that comes with the package, wherever it is asked for. */
+export const isEmbedded = (name: string): boolean => EMBEDDED.has(name);
+
 /**
  * The folder of a model: an embedded one by name, else a path.
  * @throws GlmError "model-not-found"
  */
 export async function modelFolder(name: string): Promise<string> {
-  const folder = EMBEDDED.has(name) ? join(packageFolder, "models", name) : resolve(name);
+  const folder = isEmbedded(name) ? join(packageFolder, "models", name) : resolve(name);
   if (existsSync(folder)) return realpath(folder);
   const isHubId = /^[\w.-]+\/[\w.-]+$/.test(name);
   throw new GlmError(

@@ -111,12 +111,21 @@ async function logs(folder: RuntimeFolder): Promise<number> {
 export async function stopRuntime(folder: RuntimeFolder = runtimeFolder()): Promise<Holder | undefined> {
   const holder = lockHolder(folder.path);
   if (!holder) return undefined;
-  process.kill(holder.pid, "SIGTERM");
+  signal(holder, "SIGTERM");
   for (let waited = 0; isAlive(holder); waited += 50) {
-    if (waited > STOP_MS) process.kill(holder.pid, "SIGKILL");
+    if (waited > STOP_MS) signal(holder, "SIGKILL");
     await sleep(50);
   }
   return holder;
+}
+
+/** Between looking and signalling the process may have ended by itself, which is what was wanted. */
+function signal({ pid }: Holder, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 function seconds(text: string | undefined, fallback: number): number {
