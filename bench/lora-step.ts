@@ -10,8 +10,8 @@ import { parseArgs } from "node:util";
 import { type GemmPeak, gemmPeak } from "./gemm.ts";
 import { ourStep, randomModel, type Shape, stepOperations } from "./lora-model.ts";
 import { markdownTable } from "./table.ts";
-import { lowerQuartile, median, timed } from "./timing.ts";
-import { TorchStep, torchPython } from "./torch.ts";
+import { lowerQuartile, median, spread, timed } from "./timing.ts";
+import { installTorch, TorchStep, torchPython } from "./torch.ts";
 
 const small = { layers: 6, hidden: 256, ffn: 688, heads: 8, groups: 2, headSize: 32, vocabulary: 4096 };
 const large = { layers: 4, hidden: 1024, ffn: 2736, heads: 8, groups: 2, headSize: 128, vocabulary: 4096 };
@@ -33,10 +33,13 @@ export async function loraStep(args: readonly string[]): Promise<void> {
     args: [...args],
     options: { rounds: { type: "string", default: "7" }, compile: { type: "boolean", default: false } },
   });
+  if (values.install) installTorch();
   const python = torchPython();
   console.log(`${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}`);
   if (!python) {
-    console.log("Without PyTorch: set GLMLAB_TORCH_PYTHON to a Python that has what bench/requirements.txt lists.");
+    console.log(
+      "Without PyTorch: --install gets it, or set GLMLAB_TORCH_PYTHON to a Python with bench/requirements.txt.",
+    );
   }
   const peak = await gemmPeak();
   const table: Record<string, string>[] = [];
@@ -58,7 +61,7 @@ async function compare(
   const ours = await ourStep(model);
   const torch = python === undefined ? undefined : new TorchStep(python, shape, model, compiled);
   const operations = stepOperations(shape);
-  const losses = [await ours.run(), (await torch?.run(0))?.loss];
+  mustAgree(await ours.run(), (await torch?.run(0))?.loss);
   await ours.run();
   await torch?.run(TURN);
   const seen: { peak: number; ours: number; torch: number }[] = [];
@@ -75,16 +78,25 @@ async function compare(
   torch?.dispose();
   await model.dispose();
   const milliseconds = (seconds: readonly number[]): string => (median(seconds) * 1000).toFixed(1);
+  const percent = seen.map((round) => (100 * operations) / round.ours / round.peak);
   return {
     "GEMM GFLOP/s": (median(seen.map((round) => round.peak)) / 1e9).toFixed(0),
     "step ms": milliseconds(seen.map((round) => round.ours)),
-    "share of GEMM": `${(100 * median(seen.map((round) => operations / round.ours / round.peak))).toFixed(0)}%`,
+    "% of GEMM": spread(percent),
     ...(torch
       ? {
           "PyTorch ms": milliseconds(seen.map((round) => round.torch)),
-          "steps beside PyTorch": `${median(seen.map((round) => round.torch / round.ours)).toFixed(2)}x`,
+          "x PyTorch's steps a second": spread(
+            seen.map((round) => round.torch / round.ours),
+            2,
+          ),
         }
       : {}),
-    "first loss": losses.map((loss) => loss?.toFixed(4)).join(" "),
   };
+}
+
+/** Both start from the same values, so their first losses tell whether they compute the same. */
+function mustAgree(ours: number, torch: number | undefined): void {
+  if (torch === undefined || Math.abs(ours - torch) < 1e-4) return;
+  throw new Error(`the first step's loss is ${ours} here and ${torch} in PyTorch: they do not compute the same`);
 }

@@ -1,5 +1,5 @@
 /** @file PyTorch + PEFT at the same step, in a process of its own that answers one line with one line. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
@@ -13,10 +13,19 @@ export interface TorchTurn {
   readonly seconds: readonly number[];
 }
 
+const folder = join(packageFolder, "bench", ".venv");
+const own = process.platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
+
 /** The Python of GLMLAB_TORCH_PYTHON, else that of bench/.venv, else none. */
 export function torchPython(): string | undefined {
-  const own = join(packageFolder, "bench", ".venv", "bin", "python");
   return process.env.GLMLAB_TORCH_PYTHON ?? (existsSync(own) ? own : undefined);
+}
+
+/** Makes bench/.venv and installs bench/requirements.txt into it: some gigabytes from PyPI. */
+export function installTorch(): void {
+  const requirements = join(packageFolder, "bench", "requirements.txt");
+  execFileSync("python3", ["-m", "venv", folder], { stdio: "inherit" });
+  execFileSync(own, ["-m", "pip", "install", "--quiet", "--requirement", requirements], { stdio: "inherit" });
 }
 
 export class TorchStep {
