@@ -31,7 +31,11 @@ const REST = 0.4;
 export async function loraStep(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { rounds: { type: "string", default: "7" }, compile: { type: "boolean", default: false } },
+    options: {
+      rounds: { type: "string", default: "7" },
+      compile: { type: "boolean", default: false },
+      install: { type: "boolean", default: false },
+    },
   });
   if (values.install) installTorch();
   const python = torchPython();
