@@ -133,10 +133,17 @@ export class ModelHost {
       answer: (row) => this.#answer(writer.prompt(row)),
       changed: (steps) => adapter.changed(steps),
     };
+    let failed = false;
     try {
       yield* train(trainee, rows, validation, options);
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
-      await adapter.settle();
+      // Why training failed matters more than that its end could not be written either.
+      await adapter.settle().catch((error: unknown) => {
+        if (!failed) throw error;
+      });
     }
   }
 
@@ -144,12 +151,14 @@ export class ModelHost {
   async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
     const { checkpoint, base, config } = this.#model;
     const adapter = ref ? await this.shelf.find(ref) : undefined;
+    // A copy: steps that are taken while it is written must not mix with it.
+    const tensors = adapter?.copy();
     const sources = base.parameters.map(({ name, shape }): TensorSource => {
       const dtype = checkpoint.tensors.get(name)?.dtype ?? "float32";
-      if (!adapter?.adapter.mergeTargets.has(name)) {
+      if (!adapter?.adapter.mergeTargets.has(name) || !tensors) {
         return { name, dtype, shape, read: () => checkpoint.read(name) };
       }
-      const read = async (): Promise<Tensor> => adapter.adapter.merge(adapter.tensors, name, await base.read(name));
+      const read = async (): Promise<Tensor> => adapter.adapter.merge(tensors, name, await base.read(name));
       return { name, dtype: "float32", shape, read };
     });
     const settings: unknown = JSON.parse(await readFile(join(this.#model.folder, "config.json"), "utf8"));
@@ -160,7 +169,7 @@ export class ModelHost {
 
   async dispose(): Promise<void> {
     try {
-      await this.shelf.settle();
+      await this.shelf.close();
     } finally {
       await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
     }

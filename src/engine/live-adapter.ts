@@ -55,12 +55,19 @@ export class LiveAdapter {
   /** From now on the adapter acts through merged base weights, as a saved and reloaded model would. */
   async merge(base: BaseModel): Promise<void> {
     this.#mustBeIdle();
-    const overrides = new Map<string, FloatTensor>();
-    for (const name of this.adapter.mergeTargets) {
-      overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
-    }
-    this.#effect = { overrides };
+    // From before the first await: what is read meanwhile must not be trained meanwhile.
+    const before = this.#merged;
     this.#merged = true;
+    try {
+      const overrides = new Map<string, FloatTensor>();
+      for (const name of this.adapter.mergeTargets) {
+        overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
+      }
+      this.#effect = { overrides };
+    } catch (error) {
+      this.#merged = before;
+      throw error;
+    }
   }
 
   /** Its tensors as they are now. */
@@ -76,10 +83,12 @@ export class LiveAdapter {
    */
   write(tensors: AdapterTensors): void {
     this.mustTrain();
-    const faults = Object.entries(tensors).flatMap(([name, { shape }]) => {
+    const faults = Object.entries(tensors).flatMap(([name, { shape, data }]) => {
       const own = this.tensors[name];
       if (!own) return [`${name}: unknown.${suggestion(name, Object.keys(this.tensors))}`];
-      return String(own.shape) === String(shape) ? [] : [`${name}: expected [${own.shape}], got [${shape}]`];
+      if (String(own.shape) !== String(shape)) return [`${name}: expected [${own.shape}], got [${shape}]`];
+      if (data.length === own.data.length) return [];
+      return [`${name}: expected ${own.data.length} values for [${shape}], got ${data.length}`];
     });
     if (faults.length > 0) {
       throw new GlmError(
@@ -95,9 +104,7 @@ export class LiveAdapter {
   changed(steps = 0): void {
     this.#effect = undefined;
     this.#steps += steps;
-    if (this.#retired) return;
-    // What could not be written is tried again, for as long as it lives.
-    this.#timer ??= setTimeout(() => void this.flush().catch(() => this.changed()), KEEP_EVERY);
+    this.#writeSoon();
   }
 
   /** Writes the tensors as they are now. */
@@ -110,6 +117,8 @@ export class LiveAdapter {
       // A copy: steps that are taken while it is written must not mix with it.
       this.#store.keep(this.ref, { config: this.config, tensors: this.copy(), steps: this.#steps, ...source });
     this.#keeping = this.#keeping.catch(() => undefined).then(write);
+    // What could not be written is tried again, for as long as it lives; that alone keeps no process alive.
+    this.#keeping.catch(() => this.#writeSoon()?.unref());
     return this.#keeping;
   }
 
@@ -122,7 +131,13 @@ export class LiveAdapter {
   /** Takes back `retire`. */
   resume(): void {
     this.#retired = false;
-    this.changed();
+    this.#writeSoon();
+  }
+
+  #writeSoon(): NodeJS.Timeout | undefined {
+    if (this.#retired) return undefined;
+    this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), KEEP_EVERY);
+    return this.#timer;
   }
 
   /**
@@ -158,7 +173,12 @@ export class LiveAdapter {
   /** Gives it up, also on disk. */
   async forget(): Promise<void> {
     await this.retire();
-    await this.#store.forget(this.ref);
+    try {
+      await this.#store.forget(this.ref);
+    } catch (error) {
+      this.resume();
+      throw error;
+    }
   }
 
   mustTrain(): void {

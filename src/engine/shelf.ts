@@ -15,7 +15,9 @@ const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
 export class AdapterShelf {
   readonly #base: BaseModel;
   readonly #store: AdapterStore;
-  readonly #live = new Map<string, Promise<LiveAdapter>>();
+  readonly #live = new Map<string, LiveAdapter>();
+  /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(base: BaseModel, store: AdapterStore) {
     this.#base = base;
@@ -24,17 +26,21 @@ export class AdapterShelf {
 
   /** @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration */
   async create(ref: AdapterRef, config: AdapterConfig, seed: number, replace = false): Promise<LiveAdapter> {
-    await this.#check(ref, replace);
-    const adapter = createAdapter(config, this.#base);
-    const state = { tensors: await adapter.initialize(seed), steps: 0 };
-    return this.#add(new LiveAdapter(ref, adapter, state, this.#store));
+    return this.#inTurn(ref, async () => {
+      await this.#check(ref, replace);
+      const adapter = createAdapter(config, this.#base);
+      const state = { tensors: await adapter.initialize(seed), steps: 0 };
+      return this.#add(new LiveAdapter(ref, adapter, state, this.#store));
+    });
   }
 
   async load(ref: AdapterRef, folder: string, replace = false): Promise<LiveAdapter> {
-    await this.#check(ref, replace);
-    const { config, tensors } = await readAdapter(folder, this.#base);
-    const state = { tensors, steps: 0, source: folder };
-    return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store));
+    return this.#inTurn(ref, async () => {
+      await this.#check(ref, replace);
+      const { config, tensors } = await readAdapter(folder, this.#base);
+      const state = { tensors, steps: 0, source: folder };
+      return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store));
+    });
   }
 
   /**
@@ -71,8 +77,7 @@ export class AdapterShelf {
 
   /** Addresses of all adapters in memory, whoever owns them. */
   async resident(): Promise<AdapterRef[]> {
-    const settled = await Promise.allSettled(this.#live.values());
-    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value.ref] : []));
+    return [...this.#live.values()].map(({ ref }) => ref);
   }
 
   async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
@@ -81,28 +86,41 @@ export class AdapterShelf {
   }
 
   async dispose(ref: AdapterRef): Promise<void> {
-    const adapter = await this.find(ref);
-    this.#live.delete(keyOf(adapter.ref));
-    await adapter.forget();
+    const { ref: own } = await this.find(ref);
+    await this.#inTurn(own, async () => {
+      await this.#live.get(keyOf(own))?.forget();
+      this.#live.delete(keyOf(own));
+    });
   }
 
-  /** Writes whatever has not been written yet. */
+  /** Writes whatever has not been written yet: all that can be, before the first failure is thrown. */
   async settle(): Promise<void> {
-    const settled = await Promise.allSettled(this.#live.values());
-    await Promise.all(settled.map((result) => (result.status === "fulfilled" ? result.value.settle() : undefined)));
+    await Promise.all(this.#turns.values());
+    const settled = await Promise.allSettled([...this.#live.values()].map((adapter) => adapter.settle()));
+    for (const result of settled) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** Settles, and writes nothing any more, whatever came of that. */
+  async close(): Promise<void> {
+    try {
+      await this.settle();
+    } finally {
+      await Promise.all([...this.#live.values()].map((adapter) => adapter.retire()));
+    }
   }
 
   async #add(adapter: LiveAdapter): Promise<LiveAdapter> {
-    const before = await this.#live.get(keyOf(adapter.ref))?.catch(() => undefined);
+    const before = this.#live.get(keyOf(adapter.ref));
     // A replaced adapter must not write itself over its successor, unless there is none after all.
     await before?.retire();
     try {
       await adapter.flush();
     } catch (error) {
+      await adapter.retire();
       before?.resume();
       throw error;
     }
-    this.#live.set(keyOf(adapter.ref), Promise.resolve(adapter));
+    this.#live.set(keyOf(adapter.ref), adapter);
     return adapter;
   }
 
@@ -110,16 +128,27 @@ export class AdapterShelf {
     const key = keyOf(ref);
     const known = this.#live.get(key);
     if (known) return known;
-    if (!(await this.#store.names(ref.owner)).includes(ref.name)) return undefined;
-    // Whoever asked at the same time may have been faster: there must be one live adapter, or training is lost in another.
-    const meanwhile = this.#live.get(key);
-    if (meanwhile) return meanwhile;
-    const reading = this.#fromDisk(ref);
-    reading.catch(() => {
-      if (this.#live.get(key) === reading) this.#live.delete(key);
+    return this.#inTurn(ref, async () => {
+      // Whoever asked at the same time may have been faster: there must be one live adapter, or training is lost in another.
+      const meanwhile = this.#live.get(key);
+      if (meanwhile) return meanwhile;
+      if (!(await this.#store.names(ref.owner)).includes(ref.name)) return undefined;
+      const adapter = await this.#fromDisk(ref);
+      this.#live.set(key, adapter);
+      return adapter;
     });
-    this.#live.set(key, reading);
-    return reading;
+  }
+
+  /** What makes, finds and removes the adapter of one name waits for one another; its work must not take another turn. */
+  #inTurn<T>(ref: AdapterRef, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(ref);
+    const result = (this.#turns.get(key) ?? Promise.resolve()).then(work);
+    const forget = (): void => {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+    };
+    const turn: Promise<void> = result.then(forget, forget);
+    this.#turns.set(key, turn);
+    return result;
   }
 
   async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
