@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** @file The program `glmlab`: installs the kernel, runs it, and manages the runtime. */
 import { parseArgs } from "node:util";
-import { suggestion } from "../src/options.ts";
+import { suggestion } from "../src/suggestion.ts";
 import { version } from "../src/version.ts";
 import { DEFAULT_NAME, installKernelspec, removeKernelspec, type Where } from "./kernelspec.ts";
 

@@ -1,5 +1,5 @@
 /** @file Expands the magics of a cell to TypeScript: the one entry point for whoever runs cells. */
-import { suggestion } from "../src/options.ts";
+import { suggestion } from "../src/suggestion.ts";
 import type { Code } from "./code.ts";
 import { MagicError } from "./error.ts";
 import { type Candidate, declares, nextCandidate, placeAfter, readsAsModulo } from "./find.ts";

@@ -1,5 +1,5 @@
 /** @file Reads the words of a magic by its command's option table; every fault names the option and what would be right. */
-import { suggestion } from "../src/options.ts";
+import { suggestion } from "../src/suggestion.ts";
 import type { Code } from "./code.ts";
 import { MagicError } from "./error.ts";
 import type { Command } from "./magic.ts";

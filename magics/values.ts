@@ -1,5 +1,5 @@
 /** @file An option's written value, checked and turned into TypeScript. */
-import { suggestion } from "../src/options.ts";
+import { suggestion } from "../src/suggestion.ts";
 import type { Code, Piece } from "./code.ts";
 import { MagicError } from "./error.ts";
 import type { OptionSpec } from "./option.ts";

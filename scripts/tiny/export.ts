@@ -7,7 +7,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { glmParameters } from "../../src/models/glm.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
-import { loadTrainingState } from "../../src/train/checkpoint.ts";
+import { loadTrainingState } from "../../src/train/training-state.ts";
 import { writeCheckpoint } from "../../src/weights/checkpoint.ts";
 import { toFloat16 } from "../../src/weights/float16.ts";
 import { checkpointFile, tinyConfig, tinyFolder } from "./train.ts";

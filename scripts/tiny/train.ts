@@ -20,10 +20,10 @@ import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
-import { loadTrainingState, saveTrainingState } from "../../src/train/checkpoint.ts";
 import { adamW, adamWConfig } from "../../src/train/optimizer.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import { scheduleFactor } from "../../src/train/schedule.ts";
+import { loadTrainingState, saveTrainingState } from "../../src/train/training-state.ts";
 import { packageFolder } from "../../src/version.ts";
 import { type Row, rows } from "./corpus.ts";
 

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
-import { suggestion } from "../options.ts";
+import { suggestion } from "../suggestion.ts";
 import type { Tensor } from "../tensor.ts";
 import { toFloat32 } from "../weights/float32.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";

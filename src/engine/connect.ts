@@ -4,12 +4,12 @@ import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { GlmError } from "../errors.ts";
-import { RemoteEngine } from "./client.ts";
 import { entryPoint } from "./entry.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { openLink } from "./link.ts";
 import { lockHolder } from "./lock.ts";
 import { lastLines } from "./log.ts";
+import { RemoteEngine } from "./remote.ts";
 import type { RuntimeStatus } from "./server.ts";
 
 export interface ConnectOptions {

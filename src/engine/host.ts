@@ -17,9 +17,9 @@ import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../t
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import type { TensorSource } from "../weights/safetensors.ts";
 import { AdapterStore } from "./adapter-store.ts";
-import type { OpenedModel } from "./base.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
+import type { OpenedModel } from "./opened-model.ts";
 import { dataFolder } from "./places.ts";
 import { AdapterShelf } from "./shelf.ts";
 import { Workbench } from "./workbench.ts";

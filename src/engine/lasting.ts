@@ -6,9 +6,9 @@
  */
 
 import { GlmError } from "../errors.ts";
-import type { RemoteEngine } from "./client.ts";
 import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, StreamName, Streams } from "./engine.ts";
 import { GradientHandles } from "./gradient-handles.ts";
+import type { RemoteEngine } from "./remote.ts";
 
 interface Connection {
   readonly engine: RemoteEngine;

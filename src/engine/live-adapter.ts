@@ -1,7 +1,7 @@
 /** @file An adapter in memory: its tensors, what the forward graph makes of them, and their way to the disk. */
 import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
-import { suggestion } from "../options.ts";
+import { suggestion } from "../suggestion.ts";
 import { type FloatTensor, sizeOf } from "../tensor.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";

@@ -6,9 +6,9 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
-import { type OpenedModel, openModel } from "./base.ts";
 import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, StreamName, Streams } from "./engine.ts";
 import { ModelHost } from "./host.ts";
+import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };

@@ -8,7 +8,6 @@
 import { GlmError } from "../errors.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { Channel } from "./channel.ts";
-import { RemoteEngine } from "./client.ts";
 import type {
   CallName,
   Calls,
@@ -22,6 +21,7 @@ import type {
   Streams,
 } from "./engine.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
+import { RemoteEngine } from "./remote.ts";
 
 /** A place where an engine runs. */
 export interface WorkerHandle {

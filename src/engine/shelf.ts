@@ -3,7 +3,7 @@ import type { AdapterConfig, BaseModel } from "../adapters/adapter.ts";
 import { readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
-import { suggestion } from "../options.ts";
+import { suggestion } from "../suggestion.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, SHARED } from "./engine.ts";

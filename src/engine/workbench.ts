@@ -5,9 +5,9 @@ import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { adamW, type OptimizerConfig, type OptimizerState, weightedMean } from "../train/optimizer.ts";
 import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
-import type { OpenedModel } from "./base.ts";
 import type { GradientInfo } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
+import type { OpenedModel } from "./opened-model.ts";
 
 export class Workbench {
   readonly #model: OpenedModel;

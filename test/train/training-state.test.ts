@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { normals, randomStream } from "../../src/random.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
-import { loadTrainingState, saveTrainingState } from "../../src/train/checkpoint.ts";
 import { adamW, adamWConfig } from "../../src/train/optimizer.ts";
+import { loadTrainingState, saveTrainingState } from "../../src/train/training-state.ts";
 import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 
 let folder: string;
