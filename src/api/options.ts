@@ -1,6 +1,6 @@
 /** @file Options that are checked: unknown names are refused with the nearest known one, all faults in one message. */
 import { GlmError } from "../errors.ts";
-import { suggestion } from "../options.ts";
+import { suggestion } from "../suggestion.ts";
 
 /** What an option is when it is left out, and what it may be. */
 export interface OptionRule<T> {
