@@ -1,7 +1,8 @@
 /** @file The architecture of a checkpoint as its config.json gives it, checked and given one vocabulary of names. */
 import { GlmError } from "../errors.ts";
+import type { Family } from "./family.ts";
 
-export type Family = "chatglm2-6b" | "chatglm3-6b";
+export type { Family } from "./family.ts";
 
 /** What the ChatGLM2/3 block needs to know. Sizes are elements. */
 export interface ChatGLMConfig {

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
-import type { Family } from "../models/config.ts";
+import type { Family } from "../models/family.ts";
 import { loadSentencePiece } from "./sentencepiece.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -10,8 +10,10 @@ const prefixTokens: readonly string[] = ["[MASK]", "[gMASK]", "[sMASK]", "sop", 
 
 /** The special tokens of each family, in the order of their ids. */
 const familyTokens: Record<Family, readonly string[]> = {
+  "chatglm-6b": [],
   "chatglm2-6b": prefixTokens,
   "chatglm3-6b": [...prefixTokens, "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"],
+  "glm-4-9b": [],
 };
 
 /**

@@ -1,6 +1,6 @@
 /** @file Conversations as the token ids that each family was trained on, and the ids at which an answer ends. */
 import { GlmError } from "../errors.ts";
-import type { Family } from "../models/config.ts";
+import type { Family } from "../models/family.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export type Role = "system" | "user" | "assistant" | "observation";
@@ -22,8 +22,10 @@ interface Template {
 }
 
 const templates: Record<Family, Template> = {
+  "chatglm-6b": { ids: roundsBeforeMask, stop: ["eos"] },
   "chatglm2-6b": { ids: rounds, stop: ["eos"] },
   "chatglm3-6b": { ids: roles, stop: ["eos", "<|user|>", "<|observation|>"] },
+  "glm-4-9b": { ids: roles, stop: ["eos", "<|user|>", "<|observation|>"] },
 };
 
 /**
@@ -51,6 +53,11 @@ function special(tokenizer: Tokenizer, name: string): number {
 
 function prefix(tokenizer: Tokenizer): number[] {
   return [special(tokenizer, "[gMASK]"), special(tokenizer, "sop")];
+}
+
+/** ChatGLM-6B: numbered rounds when there are several, then the mask that the answer fills. */
+function roundsBeforeMask(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
+  return [...tokenizer.encode(messages.map(({ content }) => content).join("\n")), ...prefix(tokenizer)];
 }
 
 /** ChatGLM2: numbered rounds of question and answer in one text. */

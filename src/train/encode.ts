@@ -1,6 +1,6 @@
 /** @file Rows as token ids with labels: what the model reads, and the part of it that it shall learn to say. */
 import { GlmError } from "../errors.ts";
-import type { Family } from "../models/config.ts";
+import type { Family } from "../models/family.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { TokenBatch } from "./batch.ts";
@@ -24,7 +24,12 @@ export interface RowWriter {
 }
 
 /** After `<|assistant|>` ChatGLM3 writes a line of metadata, which is empty in an answer. */
-const openings: Readonly<Record<Family, string>> = { "chatglm2-6b": "", "chatglm3-6b": "\n" };
+const openings: Readonly<Record<Family, string>> = {
+  "chatglm-6b": "",
+  "chatglm2-6b": "",
+  "chatglm3-6b": "\n",
+  "glm-4-9b": "\n",
+};
 
 /** Writes rows as the family's chat template and its published fine-tuning scripts do. */
 export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
