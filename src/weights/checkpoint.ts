@@ -1,14 +1,26 @@
-/** @file A model's folder of safetensors files, one or several with an index: opened, checked, and written. */
-import { access, readdir, readFile } from "node:fs/promises";
+/** @file A model's folder of weights, in one file or several with an index: opened, checked, and written. */
+import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import type { Tensor } from "../tensor.ts";
-import { readHeader, type StoredTensor } from "./header.ts";
+import { readHeader } from "./header.ts";
 import { bytesOf, readTensor, safetensorsFile, type TensorSource } from "./safetensors.ts";
+import { readShards } from "./shards.ts";
+import type { StoredTensor } from "./stored.ts";
+import { readTorch } from "./torch.ts";
 
 const singleName = "model.safetensors";
 const indexName = "model.safetensors.index.json";
+
+/** How weights may lie in a folder, the one that is preferred first: the order of transformers. */
+const layouts: readonly { readonly name: string; readonly read: (file: string) => Promise<readonly StoredTensor[]> }[] =
+  [
+    { name: singleName, read: readSingle },
+    { name: indexName, read: (index) => readShards(index, ".safetensors", readSingle) },
+    { name: "pytorch_model.bin", read: readTorch },
+    { name: "pytorch_model.bin.index.json", read: (index) => readShards(index, ".bin", readTorch) },
+  ];
 
 /** The weights of a model folder. Nothing but headers is held in memory. */
 export interface Checkpoint {
@@ -19,16 +31,13 @@ export interface Checkpoint {
 }
 
 /**
- * Opens the weights of a model folder: `model.safetensors`, else the shards that `model.safetensors.index.json` names.
- * @throws GlmError "model-not-found" without weights, "model-invalid" with every fault of every file
+ * Opens the weights of a model folder: safetensors, else PyTorch's files; one file, else the shards of an index. Only
+ * headers are read, and checked in full.
+ * @throws GlmError "model-not-found" without weights, "model-invalid" with every fault of every file, "unsupported" for
+ * files of a kind that cannot be mapped
  */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
-  const stored = (await exists(join(folder, singleName)))
-    ? (await readHeader(join(folder, singleName))).tensors
-    : (await exists(join(folder, indexName)))
-      ? await readShards(folder)
-      : await noWeights(folder);
-  const tensors = new Map(stored.map((tensor) => [tensor.name, tensor]));
+  const tensors = new Map((await readFolder(folder)).map((tensor) => [tensor.name, tensor]));
   return {
     folder,
     tensors,
@@ -44,81 +53,27 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   };
 }
 
-/** The tensors that the index names, from all shards. */
-async function readShards(folder: string): Promise<StoredTensor[]> {
-  const index = join(folder, indexName);
-  const shardOf = weightMap(await readFile(index, "utf8"), index);
-  const faults: string[] = [];
-  const found: StoredTensor[] = [];
-  for (const shard of new Set(shardOf.values())) {
-    const names = [...shardOf].filter(([, file]) => file === shard).map(([name]) => name);
-    try {
-      const tensors = new Map((await readHeader(join(folder, shard))).tensors.map((tensor) => [tensor.name, tensor]));
-      for (const name of names) {
-        const tensor = tensors.get(name);
-        if (tensor) found.push(tensor);
-        else faults.push(`${shard}: expected a tensor ${name}, as the index says, but it has none of that name`);
-      }
-    } catch (error) {
-      if (!(error instanceof GlmError)) throw error;
-      faults.push(error.code === "model-not-found" ? `${shard}: missing, with ${names.length} tensors` : error.message);
-    }
+async function readFolder(folder: string): Promise<readonly StoredTensor[]> {
+  for (const { name, read } of layouts) {
+    const path = join(folder, name);
+    if (await exists(path)) return read(path);
   }
-  if (faults.length > 0) {
-    throw new GlmError(
-      "model-invalid",
-      `${folder}: its weights cannot be used; fetch the files again:\n- ${faults.join("\n- ")}`,
-    );
-  }
-  return found;
-}
-
-/** The index's map from tensor names to the shards beside it. */
-function weightMap(text: string, index: string): Map<string, string> {
-  const fail = (got: string): never => {
-    throw new GlmError(
-      "model-invalid",
-      `${index}: expected {"weight_map": {tensor name: file beside the index}}, got ${got}. Fetch it again.`,
-    );
-  };
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    fail("no JSON");
-  }
-  const map: unknown = typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
-  if (typeof map !== "object" || map === null || Array.isArray(map)) return fail("no weight_map");
-  const entries = Object.entries(map as Record<string, unknown>);
-  if (entries.length === 0) fail("an empty weight_map");
-  return new Map(
-    entries.map(([name, file]): [string, string] =>
-      typeof file === "string" && /^[^/\\]+\.safetensors$/.test(file)
-        ? [name, file]
-        : fail(`${JSON.stringify(file)} for ${name}`),
-    ),
-  );
-}
-
-async function noWeights(folder: string): Promise<never> {
   const names = await readdir(folder).catch(() => undefined);
   if (!names)
     throw new GlmError(
       "model-not-found",
       `${folder}: expected a folder with a model, but there is none. Check the path.`,
     );
-  if (names.some((name) => name.endsWith(".bin"))) {
-    throw new GlmError(
-      "unsupported",
-      `${folder}: expected safetensors weights, got PyTorch files (.bin), which cannot be read yet. ` +
-        "Convert them with transformers: model.save_pretrained(folder, safe_serialization=True).",
-    );
-  }
   throw new GlmError(
     "model-not-found",
-    `${folder}: expected ${singleName} or ${indexName}, got ${names.length === 0 ? "an empty folder" : names.slice(0, 10).join(", ")}. ` +
+    `${folder}: expected ${layouts.map(({ name }) => name).join(" or ")}, ` +
+      `got ${names.length === 0 ? "an empty folder" : names.slice(0, 10).join(", ")}. ` +
       "Check the path, or fetch the model's weights.",
   );
+}
+
+async function readSingle(file: string): Promise<readonly StoredTensor[]> {
+  return (await readHeader(file)).tensors;
 }
 
 /** Where a large model is cut into files unless the caller says otherwise: as in transformers, 5 GB. */

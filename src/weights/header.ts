@@ -1,17 +1,9 @@
 /** @file The header of a safetensors file: read, checked in full, and written. */
-import { open } from "node:fs/promises";
-import { GlmError } from "../errors.ts";
+import type { GlmError } from "../errors.ts";
 import { type DType, elementSize, sizeOf } from "../tensor.ts";
-
-/** A tensor as it lies in a file. Offsets count from the start of the file, so other readers can be pointed at it. */
-export interface StoredTensor {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly file: string;
-  readonly offset: number;
-  readonly bytes: number;
-}
+import { readBytes, withFile } from "./bytes.ts";
+import { damaged, describe, startFault } from "./faults.ts";
+import type { StoredTensor } from "./stored.ts";
 
 export interface Header {
   readonly tensors: readonly StoredTensor[];
@@ -31,11 +23,11 @@ const dtypeByCode: ReadonlyMap<string, DType> = new Map([
 ]);
 const codeByDType: ReadonlyMap<DType, string> = new Map([...dtypeByCode].map(([code, dtype]) => [dtype, code]));
 
+/** What such a file is called in messages. */
+export const safetensors = "a safetensors file";
+
 /** The published limit on a header's length, in bytes: a damaged length must not make us allocate gigabytes. */
 const maxHeaderBytes = 100_000_000;
-
-/** Faults listed in one report; a garbled file has thousands. */
-const maxFaults = 20;
 
 /**
  * Reads and checks the header of one safetensors file: types, shapes, and that the tensors fill the file without holes
@@ -43,19 +35,12 @@ const maxFaults = 20;
  * @throws GlmError "model-not-found" without the file, "model-invalid" with every fault found
  */
 export async function readHeader(file: string): Promise<Header> {
-  const handle = await open(file, "r").catch((cause: unknown) => {
-    throw new GlmError(
-      "model-not-found",
-      `${file}: expected a safetensors file, but it cannot be opened (${messageOf(cause)}).`,
-      { cause },
-    );
-  });
-  try {
-    const fileBytes = (await handle.stat()).size;
-    const prefix = new Uint8Array(8);
-    const { bytesRead } = await handle.read(prefix, 0, 8, 0);
-    if (bytesRead < 8) throw invalid(file, [`expected at least 8 bytes, got ${fileBytes}`]);
-    const headerBytes = Number(new DataView(prefix.buffer).getBigUint64(0, true));
+  return withFile(file, safetensors, async (handle, fileBytes) => {
+    const start = await readBytes(handle, file, 0, Math.min(fileBytes, 64));
+    const fault = startFault(start);
+    if (fault) throw invalid(file, [fault]);
+    if (fileBytes < 8) throw invalid(file, [`expected at least 8 bytes, got ${fileBytes}`]);
+    const headerBytes = Number(new DataView(start.buffer).getBigUint64(0, true));
     if (headerBytes > maxHeaderBytes) {
       throw invalid(file, [
         `its first 8 bytes give a header of ${headerBytes} bytes, expected at most ${maxHeaderBytes}: this is not a safetensors file`,
@@ -66,12 +51,8 @@ export async function readHeader(file: string): Promise<Header> {
         `expected a header of ${headerBytes} bytes, but the whole file has ${fileBytes}: it is truncated`,
       ]);
     }
-    const text = new Uint8Array(headerBytes);
-    await handle.read(text, 0, headerBytes, 8);
-    return parseHeader(file, text, fileBytes);
-  } finally {
-    await handle.close();
-  }
+    return parseHeader(file, await readBytes(handle, file, 8, headerBytes), fileBytes);
+  });
 }
 
 function parseHeader(file: string, bytes: Uint8Array, fileBytes: number): Header {
@@ -79,7 +60,7 @@ function parseHeader(file: string, bytes: Uint8Array, fileBytes: number): Header
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw invalid(file, [`its header is not JSON (${messageOf(cause)})`]);
+    throw invalid(file, [`its header is not JSON (${cause instanceof Error ? cause.message : cause})`]);
   }
   if (!isRecord(json)) throw invalid(file, [`its header is ${describe(json)}, expected an object`]);
   const faults: string[] = [];
@@ -105,7 +86,7 @@ function checkEntry(
   faults: string[],
 ): StoredTensor | undefined {
   const fault = (text: string): undefined => {
-    faults.push(`tensor ${JSON.stringify(name)}: ${text}`);
+    faults.push(`tensor ${describe(name)}: ${text}`);
   };
   if (!isRecord(entry)) return fault(`expected an object, got ${describe(entry)}`);
   const dtype = dtypeByCode.get(String(entry.dtype));
@@ -119,7 +100,7 @@ function checkEntry(
   const bytes = sizeOf(shape) * elementSize[dtype];
   if (end - begin !== bytes) {
     return fault(
-      `${String(entry.dtype)} [${shape}] takes ${bytes} bytes, but data_offsets [${begin}, ${end}] hold ${end - begin}`,
+      `${codeByDType.get(dtype)} ${describe(shape)} takes ${bytes} bytes, but data_offsets [${begin}, ${end}] hold ${end - begin}`,
     );
   }
   return { name, dtype, shape, file, offset: start + begin, bytes };
@@ -132,13 +113,11 @@ function checkLayout(tensors: readonly StoredTensor[], start: number, fileBytes:
   let last = "the header";
   for (const stored of inOrder) {
     if (stored.offset < at)
-      faults.push(`tensor ${JSON.stringify(stored.name)} overlaps ${last} by ${at - stored.offset} bytes`);
+      faults.push(`tensor ${describe(stored.name)} overlaps ${last} by ${at - stored.offset} bytes`);
     if (stored.offset > at)
-      faults.push(
-        `${stored.offset - at} bytes between ${last} and tensor ${JSON.stringify(stored.name)} belong to nothing`,
-      );
+      faults.push(`${stored.offset - at} bytes between ${last} and tensor ${describe(stored.name)} belong to nothing`);
     at = Math.max(at, stored.offset + stored.bytes);
-    last = `tensor ${JSON.stringify(stored.name)}`;
+    last = `tensor ${describe(stored.name)}`;
   }
   if (at > fileBytes) faults.push(`expected ${at} bytes, got ${fileBytes}: the file is truncated`);
   if (at < fileBytes)
@@ -174,12 +153,7 @@ export function writeHeader(tensors: readonly TensorLayout[], metadata: Readonly
 }
 
 function invalid(file: string, faults: readonly string[]): GlmError {
-  const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
-  if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
-  return new GlmError(
-    "model-invalid",
-    `${file} is damaged or not a safetensors file; fetch or save it again:${shown.join("")}`,
-  );
+  return damaged(file, safetensors, faults);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -198,13 +172,4 @@ function stringsOf(metadata: unknown): Record<string, string> {
   return Object.fromEntries(
     Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
-}
-
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

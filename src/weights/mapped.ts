@@ -7,8 +7,9 @@ import type { FileRange } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { toFloat32 } from "./float32.ts";
-import { readHeader, type StoredTensor } from "./header.ts";
+import { readHeader } from "./header.ts";
 import { writeSafetensors } from "./safetensors.ts";
+import type { StoredTensor } from "./stored.ts";
 
 export interface MappedWeights {
   /** By parameter name. */

@@ -1,10 +1,11 @@
 /** @file Tensors in safetensors files: one is read at a time, many are written as a stream. */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles } from "../files.ts";
 import { type DataOf, type DType, elementSize, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { type Header, readHeader, type StoredTensor, type TensorLayout, writeHeader } from "./header.ts";
+import { readBytes, withFile } from "./bytes.ts";
+import { type Header, readHeader, safetensors, type TensorLayout, writeHeader } from "./header.ts";
+import type { StoredTensor } from "./stored.ts";
 
 /** A tensor to be written: its values are asked for when their turn comes, so that only one is in memory at a time. */
 export interface TensorSource extends TensorLayout {
@@ -21,44 +22,24 @@ export function sourcesOf(tensors: Readonly<Record<string, Tensor>>): TensorSour
   }));
 }
 
-/** Reads one tensor, in its own type, into memory of its own. */
+/** Reads one tensor of a file of any format, in its own type, into memory of its own. */
 export async function readTensor(stored: StoredTensor): Promise<Tensor> {
-  const handle = await open(stored.file, "r");
-  try {
-    return await readFrom(handle, stored);
-  } finally {
-    await handle.close();
-  }
+  return withFile(stored.file, "a file of weights", (handle) => readFrom(handle, stored));
 }
 
 /** Reads all tensors of one file, for files that are small. */
 export async function readSafetensors(file: string): Promise<Header & { readonly values: Record<string, Tensor> }> {
   const header = await readHeader(file);
-  const values: Record<string, Tensor> = {};
-  const handle = await open(file, "r");
-  try {
-    for (const stored of header.tensors) values[stored.name] = await readFrom(handle, stored);
-  } finally {
-    await handle.close();
-  }
-  return { ...header, values };
+  const values: [name: string, value: Tensor][] = [];
+  await withFile(file, safetensors, async (handle) => {
+    for (const stored of header.tensors) values.push([stored.name, await readFrom(handle, stored)]);
+  });
+  // Not by assignment: a tensor may be called __proto__.
+  return { ...header, values: Object.fromEntries(values) };
 }
 
 async function readFrom(handle: FileHandle, stored: StoredTensor): Promise<Tensor> {
-  const buffer = new ArrayBuffer(stored.bytes);
-  // A single read call takes at most 2 GiB.
-  for (let at = 0; at < stored.bytes; ) {
-    const piece = new Uint8Array(buffer, at, Math.min(stored.bytes - at, 2 ** 30));
-    const { bytesRead } = await handle.read(piece, 0, piece.length, stored.offset + at);
-    if (bytesRead === 0) {
-      throw new GlmError(
-        "model-invalid",
-        `${stored.file}: tensor ${stored.name} needs ${stored.bytes} bytes at ${stored.offset}, but the file ended after ${at}. ` +
-          "It was changed while in use; load it again.",
-      );
-    }
-    at += bytesRead;
-  }
+  const { buffer } = await readBytes(handle, stored.file, stored.offset, stored.bytes);
   return tensor(stored.dtype, stored.shape, views[stored.dtype](buffer));
 }
 

@@ -79,7 +79,7 @@ test("every fault of every shard is in one report", async () => {
     "00001-of-00003.safetensors: missing, with 2 tensors",
     "00002",
     "expected a header of",
-    "00003.safetensors: expected a tensor e",
+    '00003.safetensors: expected a tensor "e"',
   ]) {
     expect(message).toContain(part);
   }
@@ -89,7 +89,7 @@ test.each([
   ["no JSON", "{", /got no JSON/],
   ["no map", "[]", /got no weight_map/],
   ["nothing in it", '{"weight_map": {}}', /empty weight_map/],
-  ["a file elsewhere", '{"weight_map": {"a": "../model.safetensors"}}', /"\.\.\/model\.safetensors" for a/],
+  ["a file elsewhere", '{"weight_map": {"a": "../model.safetensors"}}', /"\.\.\/model\.safetensors" for "a"/],
 ])("an index with %s is refused", async (_, text, message) => {
   await writeFile(join(folder, "model.safetensors.index.json"), text);
   await expect(openCheckpoint(folder)).rejects.toMatchObject({
@@ -109,11 +109,6 @@ test("a folder without weights says what it has", async () => {
   });
   await mkdir(join(folder, "x"));
   await expect(openCheckpoint(folder)).rejects.toThrow(/got x\. Check/);
-  await writeFile(join(folder, "pytorch_model.bin"), "");
-  await expect(openCheckpoint(folder)).rejects.toMatchObject({
-    code: "unsupported",
-    message: expect.stringMatching(/\.bin.*save_pretrained/),
-  });
 });
 
 test("an unknown tensor and a senseless shard size are refused by name", async () => {

@@ -1,0 +1,55 @@
+/** @file Ranges of files, opened and read in full or not at all. */
+import { type FileHandle, open } from "node:fs/promises";
+import { GlmError } from "../errors.ts";
+
+/** A single read call takes at most 2 GiB. */
+const maxPiece = 2 ** 30;
+
+/**
+ * Opens a file for `use` and closes it afterwards.
+ * @throws GlmError "model-not-found" when it cannot be opened or is no file
+ */
+export async function withFile<T>(
+  file: string,
+  expected: string,
+  use: (handle: FileHandle, fileBytes: number) => Promise<T>,
+): Promise<T> {
+  const missing = (why: string, cause?: unknown): GlmError =>
+    new GlmError("model-not-found", `${file}: expected ${expected}, but it cannot be opened (${why}).`, { cause });
+  const handle = await open(file, "r").catch((cause: unknown) => {
+    throw missing(cause instanceof Error ? cause.message : String(cause), cause);
+  });
+  try {
+    const status = await handle.stat();
+    if (!status.isFile()) throw missing("it is no file");
+    return await use(handle, status.size);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Reads a range of an open file into memory of its own.
+ * @throws GlmError "model-invalid" when the file ends before
+ */
+export async function readBytes(
+  handle: FileHandle,
+  file: string,
+  offset: number,
+  bytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const content = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; ) {
+    const piece = Math.min(bytes - at, maxPiece);
+    const { bytesRead } = await handle.read(content, at, piece, offset + at);
+    if (bytesRead === 0) {
+      throw new GlmError(
+        "model-invalid",
+        `${file}: expected ${bytes} bytes at ${offset}, but the file ended after ${at}. ` +
+          "It was changed while in use; load it again.",
+      );
+    }
+    at += bytesRead;
+  }
+  return content;
+}

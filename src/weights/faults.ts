@@ -1,0 +1,45 @@
+/** @file Everything wrong with a file, said in one report. */
+import { GlmError } from "../errors.ts";
+
+/** Faults listed in one report; a garbled file has thousands. */
+const maxFaults = 20;
+
+/** The faults as lines of a list, beginning with a line break; beyond twenty they are only counted. */
+export function faultList(faults: readonly string[]): string {
+  const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
+  if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
+  return shown.join("");
+}
+
+/** The error for a file that cannot be what it should be. */
+export function damaged(file: string, expected: string, faults: readonly string[]): GlmError {
+  return new GlmError(
+    "model-invalid",
+    `${file} is damaged or not ${expected}; fetch or save it again:${faultList(faults)}`,
+  );
+}
+
+/** A value read from a file, short enough for a message. Containers are not spelled out: they may be deep or cyclic. */
+export function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) {
+    const flat = value.length <= 16 && value.every((item) => typeof item === "number" || item === null);
+    return flat ? `[${value.join(",")}]` : `a list of ${value.length}`;
+  }
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 200)) : String(value);
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}
+
+/** What a file that is no weights file seems to be, by its first bytes; undefined when it could be anything. */
+export function startFault(start: Uint8Array): string | undefined {
+  const text = Buffer.from(start).toString("latin1");
+  if (text === "") return "it is empty";
+  if (text.startsWith("version https://git-lfs")) {
+    return "it is a Git LFS pointer, not the file that it stands for: run git lfs pull in its folder";
+  }
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    return "it is a web page, perhaps the hub's answer to a failed download";
+  if (text.startsWith("PK\x03\x04")) return "it is a zip archive, as PyTorch writes: name it .bin";
+  return undefined;
+}

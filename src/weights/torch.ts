@@ -1,0 +1,158 @@
+/**
+ * @file PyTorch's weight files (`pytorch_model.bin`): a zip archive of one pickle, which describes the tensors, and one
+ * stored entry for each storage, which holds their numbers. Only the pickle is read; tensors become ranges of the file.
+ */
+import { GlmError } from "../errors.ts";
+import { elementSize, sizeOf } from "../tensor.ts";
+import { readBytes, withFile } from "./bytes.ts";
+import { damaged, describe, startFault } from "./faults.ts";
+import type { StoredTensor } from "./stored.ts";
+import { readStateDict, type Storage, torchFile, type View } from "./torch-pickle.ts";
+import { contentOffset, looksLikeZip, readEntry, readZip, type ZipFile } from "./zip.ts";
+
+/** The description of a thousand tensors takes about 200 kB. */
+const maxPickleBytes = 16 * 2 ** 20;
+
+/** 0x1950a86a20f9469cfc6c, pickled: how torch.save began its files before PyTorch 1.6. */
+const legacyStart = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
+const saveAgain = "torch.save(torch.load(file, weights_only=True), file)";
+
+/**
+ * The tensors of one file, as ranges of that file.
+ * @throws GlmError "model-not-found" without the file; "model-invalid" when it is damaged or asks for anything but
+ * tensors, with every faulty tensor; "unsupported" when it is of a kind that cannot be mapped
+ */
+export async function readTorch(file: string): Promise<readonly StoredTensor[]> {
+  return withFile(file, torchFile, async (handle, fileBytes) => {
+    const start = await readBytes(handle, file, 0, Math.min(fileBytes, 64));
+    if (!looksLikeZip(start)) throw notZip(file, start);
+    const zip = await readZip(handle, file, fileBytes);
+    const root = archiveRoot(zip);
+    await checkByteOrder(zip, root);
+    const pickle = zip.entries.get(`${root}/data.pkl`);
+    if (!pickle) throw damaged(file, torchFile, ["its pickle is missing"]);
+    return locate(zip, root, readStateDict(await readEntry(zip, pickle, maxPickleBytes), file));
+  });
+}
+
+function notZip(file: string, start: Uint8Array): GlmError {
+  if (!Buffer.from(start).toString("latin1").startsWith(legacyStart)) {
+    return damaged(file, torchFile, [startFault(start) ?? "expected a zip archive, got something else"]);
+  }
+  return new GlmError(
+    "unsupported",
+    `${file}: expected the zip format of PyTorch 1.6 and later, got the older one, whose tensors cannot be mapped. ` +
+      `Save it again with a newer PyTorch: ${saveAgain}.`,
+  );
+}
+
+/** The one folder of the archive, which is named after the file that torch.save was given. */
+function archiveRoot({ file, entries }: ZipFile): string {
+  const roots = [...entries.keys()].flatMap((name) => /^([^/]*)\/data\.pkl$/.exec(name)?.[1] ?? []);
+  const [root] = roots;
+  if (root === undefined || roots.length > 1) {
+    throw damaged(file, torchFile, [`expected one entry NAME/data.pkl in the archive, found ${roots.length}`]);
+  }
+  if (entries.has(`${root}/constants.pkl`)) {
+    throw new GlmError(
+      "unsupported",
+      `${file}: expected weights, got a TorchScript program, which is not run here. Save the model's state_dict() instead.`,
+    );
+  }
+  return root;
+}
+
+/** Files without the entry come from before PyTorch 2.1; they are little-endian, as PyTorch takes them. */
+async function checkByteOrder(zip: ZipFile, root: string): Promise<void> {
+  const entry = zip.entries.get(`${root}/byteorder`);
+  if (!entry) return;
+  const order = new TextDecoder().decode(await readEntry(zip, entry, 16));
+  if (order === "little") return;
+  if (order !== "big") throw damaged(zip.file, torchFile, [`its byte order is ${describe(order)}, expected "little"`]);
+  throw new GlmError(
+    "unsupported",
+    `${zip.file}: expected little-endian numbers, got big-endian ones. Save it again on an x86 or ARM machine: ${saveAgain}.`,
+  );
+}
+
+/** Finds each tensor's numbers in the file; collects what is wrong with any of them. */
+async function locate(
+  zip: ZipFile,
+  root: string,
+  views: ReadonlyMap<string, View | undefined>,
+): Promise<readonly StoredTensor[]> {
+  const { file } = zip;
+  const faults: string[] = [];
+  const found: StoredTensor[] = [];
+  const entries = new Map<string, Range>();
+  for (const [name, view] of views) {
+    const fault = view ? faultOf(zip, root, view) : "expected a tensor, got something else";
+    if (!view || fault) {
+      faults.push(`${describe(name)}: ${fault}`);
+      continue;
+    }
+    const { storage, shape, offset } = view;
+    const range = entries.get(storage.key) ?? (await entryOf(zip, root, storage));
+    entries.set(storage.key, range);
+    const size = elementSize[storage.dtype];
+    const place = { offset: range.begin + offset * size, bytes: sizeOf(shape) * size };
+    found.push({ name, dtype: storage.dtype, shape, file, ...place });
+  }
+  faults.push(...overlaps([...entries.values()]));
+  if (faults.length > 0) throw damaged(file, torchFile, faults);
+  return found;
+}
+
+/** Bytes of the file, and the storage that they hold. */
+interface Range {
+  readonly key: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+async function entryOf(zip: ZipFile, root: string, { key }: Storage): Promise<Range> {
+  const entry = zip.entries.get(`${root}/data/${key}`);
+  if (!entry) throw new Error(`${zip.file} has no storage ${key}, which was checked`);
+  const begin = await contentOffset(zip, entry);
+  return { key, begin, end: begin + entry.bytes };
+}
+
+/** What is wrong with a tensor's description, judged by the sizes of the archive's entries. */
+function faultOf(zip: ZipFile, root: string, { storage, offset, shape, strides }: View): string | undefined {
+  const entry = zip.entries.get(`${root}/data/${storage.key}`);
+  if (!entry) return `its storage ${describe(storage.key)} is missing from the archive`;
+  const bytes = storage.elements * elementSize[storage.dtype];
+  if (entry.bytes !== bytes) {
+    return `its storage of ${storage.elements} x ${storage.dtype} takes ${bytes} bytes, but the archive has ${entry.bytes}`;
+  }
+  if (!isDense(shape, strides)) {
+    return `expected its numbers one after the other, got strides ${describe(strides)} for ${describe(shape)}: save it with .contiguous()`;
+  }
+  const elements = sizeOf(shape);
+  if (!(offset + elements <= storage.elements)) {
+    return `${describe(shape)} at ${offset} needs more than its storage of ${storage.elements} elements`;
+  }
+  return undefined;
+}
+
+/** Whether the elements follow one another in row-major order. The stride of a single element says nothing. */
+function isDense(shape: readonly number[], strides: readonly number[]): boolean {
+  if (shape.includes(0)) return true;
+  let expected = 1;
+  for (let i = shape.length - 1; i >= 0; i -= 1) {
+    const size = shape[i] as number;
+    if (size !== 1 && strides[i] !== expected) return false;
+    expected *= size;
+  }
+  return true;
+}
+
+/** Storages that lie on top of one another. */
+function overlaps(ranges: readonly Range[]): string[] {
+  const inOrder = ranges.filter(({ begin, end }) => end > begin).sort((a, b) => a.begin - b.begin);
+  return inOrder.flatMap(({ key, begin }, i) => {
+    const before = inOrder[i - 1];
+    return before && begin < before.end ? [`the storages ${describe(before.key)} and ${describe(key)} overlap`] : [];
+  });
+}
