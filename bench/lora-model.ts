@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { BaseModel, LoraConfig } from "../src/adapters/adapter.ts";
 import { lora } from "../src/adapters/lora.ts";
 import { compileForCpu } from "../src/engine/ort.ts";
+import { modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
-import { glmModules, glmParameters } from "../src/models/glm.ts";
+import { floatWeights } from "../src/models/context.ts";
 import { normals, randomStream } from "../src/random.ts";
 import { type FloatTensor, filled, sizeOf, tensor } from "../src/tensor.ts";
 import type { TokenBatch } from "../src/train/batch.ts";
@@ -46,12 +47,13 @@ export async function randomModel(shape: Shape): Promise<RandomModel> {
     ...shape,
     family: "chatglm2-6b",
     epsilon: 1e-5,
-    ropeRatio: 1,
+    layout: "glm",
+    ropeBase: 10000,
     contextLength: shape.seq,
   };
   const folder = await mkdtemp(join(tmpdir(), "glmlab-bench-"));
   const weights = Object.fromEntries(
-    glmParameters(config).map(({ name, shape }) => {
+    parametersOf(config).map(({ name, shape }) => {
       const random = () => tensor("float32", shape, normals(randomStream(0, name), sizeOf(shape), 0.02));
       return [name, name.includes("layernorm") ? filled(shape, 1) : random()] as const;
     }),
@@ -69,8 +71,8 @@ export async function randomModel(shape: Shape): Promise<RandomModel> {
 
 function baseOf(config: ChatGLMConfig): BaseModel {
   return {
-    parameters: glmParameters(config),
-    modules: glmModules(config),
+    parameters: parametersOf(config),
+    modules: modulesOf(config),
     read: () => Promise.reject(new Error("LoRA does not read base weights")),
   };
 }
@@ -88,11 +90,11 @@ export async function ourStep({ folder, config, batch }: RandomModel): Promise<S
   const program = await trainingProgram(
     config,
     adapter,
-    (graph, name) => {
+    floatWeights((graph, name) => {
       const stored = tensors.get(name);
       if (!stored) throw new Error(`${folder}: no weight ${name}`);
       return graph.weight(name, stored.dtype, stored.shape, stored);
-    },
+    }),
     compileForCpu,
   );
   const values: Record<string, FloatTensor> = await adapter.initialize(0);

@@ -1,8 +1,8 @@
 /** @file A checkpoint small enough for any test: ChatGLM2's layout, random weights, the tokenizer of tiny. */
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parametersOf } from "../src/models/architectures.ts";
 import { readConfig } from "../src/models/config.ts";
-import { glmParameters } from "../src/models/glm.ts";
 import { randomStream } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { packageFolder } from "../src/version.ts";
@@ -38,7 +38,7 @@ export async function writeSmallModel(folder: string, seed = 0): Promise<string>
   await writeFile(join(folder, "config.json"), JSON.stringify(json));
   await copyFile(join(packageFolder, "models", "tiny", "tokenizer.model"), join(folder, "tokenizer.model"));
   const tensors: Record<string, Tensor> = {};
-  for (const { name, shape } of glmParameters(readConfig(json, "the small model"))) {
+  for (const { name, shape } of parametersOf(readConfig(json, "the small model"))) {
     const random = randomStream(seed, name);
     const isNorm = name.includes("norm");
     const values = Float32Array.from({ length: sizeOf(shape) }, () => (isNorm ? 1 : 0) + 0.3 * random.normal());

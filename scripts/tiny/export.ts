@@ -5,7 +5,7 @@
  */
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { glmParameters } from "../../src/models/glm.ts";
+import { parametersOf } from "../../src/models/architectures.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import { loadTrainingState } from "../../src/train/training-state.ts";
 import { writeCheckpoint } from "../../src/weights/checkpoint.ts";
@@ -14,7 +14,7 @@ import { checkpointFile, tinyConfig, tinyFolder } from "./train.ts";
 
 const [checkpoint = checkpointFile, folder = tinyFolder] = process.argv.slice(2);
 const { parameters, progress, optimizer } = await loadTrainingState(checkpoint);
-const sources = glmParameters(await tinyConfig()).map(({ name, shape }) => ({
+const sources = parametersOf(await tinyConfig()).map(({ name, shape }) => ({
   name,
   dtype: "float16" as const,
   shape,

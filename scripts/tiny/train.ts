@@ -12,8 +12,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { full } from "../../src/adapters/full.ts";
 import { compileForCpu } from "../../src/engine/ort.ts";
+import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
-import { glmModules, glmParameters } from "../../src/models/glm.ts";
+import { floatWeights } from "../../src/models/context.ts";
 import { normals, randomStream } from "../../src/random.ts";
 import { type FloatTensor, filled, sizeOf, tensor } from "../../src/tensor.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
@@ -48,7 +49,7 @@ export async function tinyConfig(): Promise<ChatGLMConfig> {
 /** GPT-2's starting values: normal with a deviation of 0.02, smaller for what is added to the residual stream. */
 function initialize(config: ChatGLMConfig): Record<string, FloatTensor> {
   const residual = 0.02 / Math.sqrt(2 * config.layers);
-  const entries = glmParameters(config).map(({ name, shape }) => {
+  const entries = parametersOf(config).map(({ name, shape }) => {
     if (name.includes("layernorm")) return [name, filled(shape, 1)] as const;
     if (name.endsWith(".bias")) return [name, filled(shape)] as const;
     const deviation = /\.(dense|dense_4h_to_h)\.weight$/.test(name) ? residual : 0.02;
@@ -103,13 +104,13 @@ async function main(): Promise<void> {
   const steps = Number(values.steps);
   const config = await tinyConfig();
   const tokenizer = await loadTokenizer(tinyFolder);
-  const parameters = glmParameters(config);
+  const parameters = parametersOf(config);
   const started = initialize(config);
-  const base = { parameters, modules: glmModules(config), read: async (name: string) => started[name] as FloatTensor };
+  const base = { parameters, modules: modulesOf(config), read: async (name: string) => started[name] as FloatTensor };
   const adapter = full({ method: "full" }, base);
-  const unbound = (_: unknown, name: string): never => {
+  const unbound = floatWeights((_, name) => {
     throw new Error(`${name} is not trained`);
-  };
+  });
   const program = await trainingProgram(config, adapter, unbound, compileForCpu);
 
   await mkdir(dirname(values.checkpoint), { recursive: true });

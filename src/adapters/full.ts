@@ -1,6 +1,6 @@
 /** @file Training base parameters themselves: all of them, or those whose name contains one of `match`. */
 import { GlmError } from "../errors.ts";
-import { contextFrom } from "../models/context.ts";
+import { overridden } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { Adapter, BaseModel, FullConfig } from "./adapter.ts";
 
@@ -23,7 +23,7 @@ export function full(config: FullConfig, base: BaseModel): Adapter {
       );
       return Object.fromEntries(values);
     },
-    enter: (context, inputs) => contextFrom(context.graph, (name) => inputs.get(name) ?? context.parameter(name)),
+    enter: (context, inputs) => overridden(context, inputs),
     effect: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
     mergeTargets: new Set(parameters.map(({ name }) => name)),
     merge: (tensors, name) => copy(tensors[name] as FloatTensor),

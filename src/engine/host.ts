@@ -41,7 +41,7 @@ export class ModelHost {
     const { folder, identity, config, base } = model;
     const device = "cpu" as const;
     this.#model = model;
-    this.#forward = new ForwardModel(config, base.modules, model.bind, compile);
+    this.#forward = new ForwardModel(config, model.weights, compile);
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", identity)));
     this.workbench = new Workbench(model, compile);
     this.info = {
@@ -70,8 +70,7 @@ export class ModelHost {
 
   /** Compiles what every answer needs, so that the first one does not wait. */
   async warmUp(): Promise<void> {
-    const cache = this.#forward.newCache(1, 1);
-    await this.#forward.run({ ids: [[0]], past: [0], positions: [0], effects: [undefined], cache });
+    await this.#forward.prepare();
   }
 
   /** float32 [batch, positions, vocabulary]. */
@@ -85,9 +84,7 @@ export class ModelHost {
     const positions = wanted?.map((position) => (position < 0 ? seq + position : position)) ?? [...Array(seq).keys()];
     const effect = await this.#effect(adapter);
     const logits = await this.#forward.run({
-      // Attention looks back only, so what stands right of a row's end changes nothing before it.
-      ids: inputIds.map((row) => [...row, ...new Array<number>(seq - row.length).fill(0)]),
-      past: inputIds.map(() => 0),
+      rows: inputIds.map((ids) => ({ ids, from: 0 })),
       positions,
       effects: inputIds.map(() => effect),
       cache: this.#forward.newCache(inputIds.length, seq),

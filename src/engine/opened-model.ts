@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
+import { modulesOf, parametersOf } from "../models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../models/config.ts";
-import type { Bind } from "../models/context.ts";
-import { glmModules, glmParameters } from "../models/glm.ts";
+import { type BindWeights, floatWeights } from "../models/context.ts";
 import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
@@ -21,8 +21,8 @@ export interface OpenedModel {
   readonly tokenizer: Tokenizer;
   readonly checkpoint: Checkpoint;
   readonly base: BaseModel;
-  /** Binds a base parameter to its mapped file range. */
-  readonly bind: Bind;
+  /** Brings the base weights into a graph, mapped from their files. */
+  readonly weights: BindWeights;
   readonly mappedBytes: number;
 }
 
@@ -38,7 +38,7 @@ export async function openModel(
   });
   const config = readConfig(parseJson(text, join(folder, "config.json")), join(folder, "config.json"));
   const checkpoint = await openCheckpoint(folder);
-  const parameters = glmParameters(config);
+  const parameters = parametersOf(config);
   const identity = await fingerprint(checkpoint, text);
   const cache = join(cacheFolder(), "weights", identity);
   const convert = (done: number, total: number) => onProgress("converting weights to float32", done, total);
@@ -53,14 +53,14 @@ export async function openModel(
     checkpoint,
     base: {
       parameters,
-      modules: glmModules(config),
+      modules: modulesOf(config),
       read: async (parameter) => toFloat32(await checkpoint.read(parameter)),
     },
-    bind(graph, parameter) {
+    weights: floatWeights((graph, parameter) => {
       const [range, shape] = [ranges.get(parameter), shapes.get(parameter)];
       if (!range || !shape) throw new Error(`the model has no parameter ${parameter}`);
       return graph.weight(parameter, "float32", shape, range);
-    },
+    }),
     mappedBytes: bytes,
   };
 }

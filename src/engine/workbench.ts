@@ -27,7 +27,7 @@ export class Workbench {
     const key = JSON.stringify(config);
     const known = this.#programs.get(key);
     if (known) return known;
-    const program = trainingProgram(this.#model.config, adapter, this.#model.bind, this.#compile);
+    const program = trainingProgram(this.#model.config, adapter, this.#model.weights, this.#compile);
     program.catch(() => this.#programs.delete(key));
     this.#programs.set(key, program);
     return program;

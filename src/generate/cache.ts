@@ -53,6 +53,23 @@ export class KeyValueCache {
     return { past, present };
   }
 
+  /** Takes the keys and values [rows, groups, seq, headSize] of rows that begin, for all rows or for one. */
+  begin(present: Tensors, seq: number, row?: number): void {
+    const { layers, groups, headSize } = this.#config;
+    const [from, to] = [seq * headSize, this.#capacity * headSize];
+    const rows = row === undefined ? this.#rows : 1;
+    for (let layer = 0; layer < layers; layer += 1) {
+      for (const [i, part] of PARTS.entries()) {
+        const block = this.#blocks[layer * PARTS.length + i] as Float32Array;
+        const made = present[cacheName(layer, part, "present")]?.data as Float32Array;
+        const first = (row ?? 0) * groups;
+        for (let head = 0; head < rows * groups; head += 1) {
+          block.set(made.subarray(head * from, (head + 1) * from), (first + head) * to);
+        }
+      }
+    }
+  }
+
   #allocate(capacity: number): Float32Array {
     return new Float32Array(this.#rows * this.#config.groups * capacity * this.#config.headSize);
   }

@@ -83,15 +83,14 @@ async function* generateTogether(
   // Prompts differ in length, so each fills its own row of the cache; from then on all rows go one token a run.
   for (const [i, sequence] of sequences.entries()) {
     const { ids } = sequence;
-    const step = { ids: [ids], past: [0], positions: [ids.length - 1], effects: [effects[i]], cache, cacheRow: i };
+    const step = { rows: [{ ids, from: 0 }], positions: [ids.length - 1], effects: [effects[i]], cache, cacheRow: i };
     take(sequence, (await model.run(step)).data);
     yield* events.splice(0);
   }
   while (sequences.some(({ done }) => !done)) {
     const logits = await model.run({
       // Rows that are done go through the motions on their last token, for the batch to keep its shape.
-      ids: sequences.map(({ ids }) => [ids.at(-1) as number]),
-      past: sequences.map(({ ids }) => ids.length - 1),
+      rows: sequences.map(({ ids }) => ({ ids, from: ids.length - 1 })),
       positions: [0],
       effects,
       cache,

@@ -2,20 +2,19 @@
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { slotTensors } from "../adapters/slots.ts";
 import type { Compile, Program, Tensors } from "../graph/program.ts";
+import { architectureOf, modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import type { Bind, ModuleSpec } from "../models/context.ts";
-import { glmParameters } from "../models/glm.ts";
+import type { BindWeights, ModuleSpec } from "../models/context.ts";
+import { maskTensor, type TokenRow, tokenTensors } from "../models/inputs.ts";
 import { rotaryTables } from "../models/rotary.ts";
-import type { FloatTensor } from "../tensor.ts";
-import { tensor } from "../tensor.ts";
+import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
 import { KeyValueCache } from "./cache.ts";
-import { forwardGraph } from "./forward.ts";
+import { type Attending, forwardGraph } from "./forward.ts";
 
-/** One run of the graph: the same number of new tokens for each row. */
+/** One run of a graph. */
 export interface Step {
-  readonly ids: readonly (readonly number[])[];
-  /** Tokens that each row has in the cache already. */
-  readonly past: readonly number[];
+  /** The tokens of each row so far; those before `from` are in the cache already. */
+  readonly rows: readonly TokenRow[];
   /** Which of the new tokens' logits are wanted, the same for each row. */
   readonly positions: readonly number[];
   readonly effects: readonly (AdapterEffect | undefined)[];
@@ -27,19 +26,19 @@ export interface Step {
 export class ForwardModel {
   readonly config: ChatGLMConfig;
   readonly #modules: readonly ModuleSpec[];
-  readonly #bind: Bind;
+  readonly #weights: BindWeights;
   readonly #compile: Compile;
-  /** By the names of base parameters that are fed rather than bound, for adapters that replace some. */
+  /** By how tokens attend, and the names of base parameters that are fed rather than bound. */
   readonly #programs = new Map<string, Promise<Program>>();
   /** The slots' tensors of single effects; swapping back to an adapter costs a look-up. */
   readonly #slots = new WeakMap<AdapterEffect, Tensors>();
   #none: Tensors | undefined;
   #angles: { readonly cos: FloatTensor; readonly sin: FloatTensor } | undefined;
 
-  constructor(config: ChatGLMConfig, modules: readonly ModuleSpec[], bind: Bind, compile: Compile) {
+  constructor(config: ChatGLMConfig, weights: BindWeights, compile: Compile) {
     this.config = config;
-    this.#modules = modules;
-    this.#bind = bind;
+    this.#modules = modulesOf(config);
+    this.#weights = weights;
     this.#compile = compile;
   }
 
@@ -47,46 +46,41 @@ export class ForwardModel {
     return new KeyValueCache(this.config, rows, capacity);
   }
 
+  /** Compiles the graphs that answering needs, so that the first answer does not wait. */
+  async prepare(): Promise<void> {
+    const attendings: Attending[] = architectureOf(this.config).bidirectional ? ["beginning", "cache"] : ["cache"];
+    await Promise.all(attendings.map((attending) => this.#program(attending, [])));
+  }
+
   /**
-   * Appends tokens to the cache and computes logits: float32 [rows · positions, vocabulary].
+   * Appends tokens to the cache and computes logits: float32 [rows · positions, vocabulary]. Rows with fewer new tokens
+   * than others are padded: attention looks back only, so what stands right of a row's end changes nothing before it.
    * Rows of one step must replace the same base parameters by the same tensors.
    */
-  async run({ ids, past, positions, effects, cache, cacheRow }: Step): Promise<FloatTensor> {
+  async run({ rows, positions, effects, cache, cacheRow }: Step): Promise<FloatTensor> {
     const overrides = effects[0]?.overrides ?? new Map<string, FloatTensor>();
-    const program = await this.#program([...overrides.keys()]);
-    const rows = ids.length;
-    const seq = ids[0]?.length ?? 0;
-    const lengths = past.map((before) => before + seq);
-    const longest = Math.max(...lengths);
+    const seq = Math.max(...rows.map(({ ids, from }) => ids.length - from));
+    const longest = Math.max(...rows.map(({ from }) => from)) + seq;
     cache.reserve(longest);
-    const { past: pastTensors, present } = cache.tensors(cacheRow);
-    const results = await program.run(
-      {
-        ids: tensor("int64", [rows, seq], BigInt64Array.from(ids.flat(), BigInt)),
-        positions: tensor(
-          "int64",
-          [rows, seq],
-          BigInt64Array.from(past.flatMap((before) => Array.from({ length: seq }, (_, i) => BigInt(before + i)))),
-        ),
-        select: tensor(
-          "int64",
-          [rows * positions.length],
-          BigInt64Array.from(ids.flatMap((_, row) => positions.map((position) => BigInt(row * seq + position)))),
-        ),
-        last: tensor(
-          "int32",
-          [rows],
-          Int32Array.from(lengths, (length) => length - 1),
-        ),
-        total: tensor("int32", [], Int32Array.of(longest)),
-        ...this.#tables(longest),
-        ...this.#slotTensors(effects),
-        ...Object.fromEntries(overrides),
-        ...pastTensors,
-      },
-      present,
-    );
-    return results.logits as FloatTensor;
+    const begins = architectureOf(this.config).bidirectional && rows.every(({ from }) => from === 0);
+    const program = await this.#program(begins ? "beginning" : "cache", [...overrides.keys()]);
+    const inputs = {
+      ...tokenTensors(this.config, rows, seq),
+      select: chosen(rows.length, seq, positions),
+      ...this.#tables(longest),
+      ...this.#slotTensors(effects),
+      ...Object.fromEntries(overrides),
+    };
+    if (begins) {
+      const sequences = rows.map(({ ids }) => ids);
+      const results = await program.run({ ...inputs, mask: maskTensor(this.config, sequences, seq) });
+      cache.begin(results, seq, cacheRow);
+      return results.logits as FloatTensor;
+    }
+    const { past, present } = cache.tensors(cacheRow);
+    const last = Int32Array.from(rows, ({ from }) => from + seq - 1);
+    const lengths = { last: tensor("int32", [rows.length], last), total: tensor("int32", [], Int32Array.of(longest)) };
+    return (await program.run({ ...inputs, ...lengths, ...past }, present)).logits as FloatTensor;
   }
 
   async dispose(): Promise<void> {
@@ -95,15 +89,11 @@ export class ForwardModel {
     await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
   }
 
-  #program(fed: readonly string[]): Promise<Program> {
-    const key = fed.join();
+  #program(attending: Attending, fed: readonly string[]): Promise<Program> {
+    const key = [attending, ...fed].join();
     const known = this.#programs.get(key);
     if (known) return known;
-    const names = new Set(fed);
-    const shapes = new Map(glmParameters(this.config).map(({ name, shape }) => [name, shape]));
-    const bind: Bind = (graph, name) =>
-      names.has(name) ? graph.input(name, "float32", shapes.get(name) ?? []) : this.#bind(graph, name);
-    const program = this.#compile(forwardGraph(this.config, this.#modules, bind));
+    const program = this.#compile(forwardGraph(this.config, this.#weights, attending, fed));
     program.catch(() => this.#programs.delete(key));
     this.#programs.set(key, program);
     return program;
@@ -128,4 +118,10 @@ export class ForwardModel {
     }
     return this.#angles;
   }
+}
+
+/** Indices of the wanted tokens among all tokens of a [rows, seq] batch. */
+function chosen(rows: number, seq: number, positions: readonly number[]): Tensor<"int64"> {
+  const all = Array.from({ length: rows }, (_, row) => positions.map((position) => BigInt(row * seq + position)));
+  return tensor("int64", [rows * positions.length], BigInt64Array.from(all.flat()));
 }

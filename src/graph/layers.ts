@@ -24,6 +24,13 @@ export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
     epsilon: { float: epsilon },
   });
 
+/** (x - mean) / deviation · weight + bias over the last axis. */
+export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
+  emitOne("LayerNormalization", [x, weight, bias], x.dtype, x.shape, {
+    axis: -1,
+    epsilon: { float: epsilon },
+  });
+
 export interface Rotary {
   /** int64 [batch, seq]. */
   readonly positions: Value;
@@ -31,14 +38,16 @@ export interface Rotary {
   readonly cos: Value;
   readonly sin: Value;
   readonly heads: number;
-  /** Leading channels of each head that are rotated, in interleaved pairs. */
+  /** Leading channels of each head that are rotated. */
   readonly rotated: number;
+  /** Whether pairs are neighbours; else the first half of the rotated channels is paired with the second. */
+  readonly interleaved: boolean;
 }
 
 /** Rotary position embedding of x [batch, seq, heads·size]. */
-export function rotary(x: Value, { positions, cos, sin, heads, rotated }: Rotary): Value {
+export function rotary(x: Value, { positions, cos, sin, heads, rotated, interleaved }: Rotary): Value {
   const attributes = {
-    interleaved: 1,
+    interleaved: Number(interleaved),
     num_heads: heads,
     rotary_embedding_dim: rotated,
   };

@@ -15,6 +15,7 @@ export const OPS = [
   "Gelu",
   "Gemm",
   "Identity",
+  "LayerNormalization",
   "Log",
   "MatMul",
   "Mul",

@@ -146,6 +146,27 @@ const rmsNormRule: Rule = formula((dy, [x, weight], _, needed, node) => {
   return [needed[0] ? dx() : undefined, needed[1] ? sumTo(mul(dy, mul(input, inverse)), gain) : undefined];
 });
 
+/**
+ * y = n·w + b with n = (x - mean x)·i, i = 1/deviation. With g = dy·w: dx = i·(g - mean g - n·mean(g·n)).
+ */
+const layerNormRule: Rule = formula((dy, [x, weight, bias], _, needed, node) => {
+  const [input, gain, shift] = [x as Value, weight as Value, bias as Value];
+  const centred = sub(input, reduceMean(input, [-1]));
+  const epsilon = input.graph.scalar(numberAttribute(node, "epsilon"), input.dtype);
+  const inverse = reciprocal(sqrt(add(reduceMean(mul(centred, centred), [-1]), epsilon)));
+  const normed = mul(centred, inverse);
+  const dx = () => {
+    const g = mul(dy, gain);
+    const pull = add(reduceMean(g, [-1]), mul(normed, reduceMean(mul(g, normed), [-1])));
+    return mul(inverse, sub(g, pull));
+  };
+  return [
+    needed[0] ? dx() : undefined,
+    needed[1] ? sumTo(mul(dy, normed), gain) : undefined,
+    needed[2] ? sumTo(dy, shift) : undefined,
+  ];
+});
+
 /** d/dx of the tanh approximation of GELU, c = sqrt(2/pi): y = x/2·(1 + t), t = tanh(c·(x + 0.044715·x³)). */
 const geluRule: Rule = pointwise((dy, x) => {
   const c = Math.sqrt(2 / Math.PI);
@@ -171,6 +192,7 @@ const rotaryRule: Rule = formula((dy, [, positions, cos, sin], _, _needed, node)
     sin: neg(sin as Value),
     heads: numberAttribute(node, "num_heads"),
     rotated: numberAttribute(node, "rotary_embedding_dim"),
+    interleaved: numberAttribute(node, "interleaved") === 1,
   };
   return [rotary(dy, rotation)];
 });
@@ -246,6 +268,7 @@ export const rules: { readonly [D in Differentiable]: Rule } = {
     undefined,
     needed[2] ? gatherElements(dy, indices as Value) : undefined,
   ]),
+  LayerNormalization: layerNormRule,
   SimplifiedLayerNormalization: rmsNormRule,
   QuickGelu: siluRule,
   RotaryEmbedding: rotaryRule,

@@ -1,4 +1,4 @@
-/** @file The two ways tokens attend: to a whole sequence at once (training), or to a cache that grows (inference). */
+/** @file The ways tokens attend: to a whole sequence at once, or to a cache that grows by a token at a time. */
 import { cachedAttention } from "../graph/layers.ts";
 import { add, matmul, reshape, softmax, transpose } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
@@ -7,19 +7,27 @@ import type { ChatGLMConfig } from "./config.ts";
 /** q, k, v [batch, seq, heads·size] (k and v of the groups only), already rotated -> [batch, seq, heads·size]. */
 export type AttentionKind = (layer: number, q: Value, k: Value, v: Value) => Value;
 
-/** Attention written out, so that it has a gradient. `mask` [seq, seq] is added to the scores. */
-export function maskedAttention({ heads, groups, headSize }: ChatGLMConfig, mask: Value): AttentionKind {
+/** What else is to happen with a layer's keys and values [batch, groups, seq, size]. */
+type Keep = (layer: number, keys: Value, values: Value) => void;
+
+/**
+ * Attention written out, so that it has a gradient, and so that a mask decides who sees whom.
+ * @param mask added to the scores: [seq, seq], or [batch, 1, seq, seq] where rows differ
+ */
+export function maskedAttention({ heads, groups, headSize }: ChatGLMConfig, mask: Value, keep?: Keep): AttentionKind {
   const byHead = (x: Value, count: number) => transpose(reshape(x, ["batch", "seq", count, headSize]), [0, 2, 1, 3]);
   // The query heads of a group lie side by side: they share its keys as more rows of one product, without a copy.
   const byGroup = (x: Value, width: number | string) => reshape(x, ["batch", groups, "queries of a group", width]);
-  return (_layer, q, k, v) => {
+  return (layer, q, k, v) => {
     const queries = byGroup(byHead(q, heads), headSize);
-    const scores = matmul(queries, byHead(k, groups), {
+    const [keys, values] = [byHead(k, groups), byHead(v, groups)];
+    keep?.(layer, keys, values);
+    const scores = matmul(queries, keys, {
       transB: true,
       alpha: 1 / Math.sqrt(headSize),
     });
     const weights = softmax(add(reshape(scores, ["batch", heads, "seq", "seq"]), mask));
-    const mixed = matmul(reshape(weights, ["batch", groups, "queries of a group", "seq"]), byHead(v, groups));
+    const mixed = matmul(reshape(weights, ["batch", groups, "queries of a group", "seq"]), values);
     const joined = transpose(reshape(mixed, ["batch", heads, "seq", headSize]), [0, 2, 1, 3]);
     return reshape(joined, ["batch", "seq", heads * headSize]);
   };
@@ -28,6 +36,13 @@ export function maskedAttention({ heads, groups, headSize }: ChatGLMConfig, mask
 /** The graph inputs and outputs that carry one layer's keys or values from run to run. */
 export const cacheName = (layer: number, part: "key" | "value", when: "past" | "present"): string =>
   `${when}.${layer}.${part}`;
+
+/** Attention under a mask that begins a cache: its keys and values [batch, groups, seq, size] are outputs, too. */
+export const beginningAttention = (config: ChatGLMConfig, mask: Value): AttentionKind =>
+  maskedAttention(config, mask, (layer, keys, values) => {
+    keys.graph.output(keys, cacheName(layer, "key", "present"));
+    values.graph.output(values, cacheName(layer, "value", "present"));
+  });
 
 /** Attention to everything in a static cache [batch, groups, capacity, size], which the run extends in place. */
 export function cacheAttention(config: ChatGLMConfig, lastIndex: Value, total: Value): AttentionKind {

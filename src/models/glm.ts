@@ -1,127 +1,148 @@
 /**
- * @file The ChatGLM2 / ChatGLM3 transformer, once: the same function makes the graph for prefill, decoding and training.
+ * @file The transformer of ChatGLM2, ChatGLM3 and GLM-4:
  *
  *   ids -> embedding -> [ x + attention(norm x) -> x + mlp(norm x) ] x layers -> norm -> head -> logits
  *
- * Source: the published modelling code of THUDM/chatglm2-6b and chatglm3-6b. Names are those of the checkpoints.
+ * Source: the published modelling code of THUDM/chatglm2-6b, chatglm3-6b and glm-4-9b, and `GlmForCausalLM` of
+ * transformers, which names the same tensors otherwise and keeps queries, keys and values apart.
  */
 import { rmsNorm, rotary, silu } from "../graph/layers.ts";
 import { add, gather, mul, reshape, split } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
+import { type Architecture, layerModules, type ModelInputs, type ModelOutputs } from "./architecture.ts";
 import type { AttentionKind } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";
-import type { ModelContext, ModuleSpec, ParameterSpec } from "./context.ts";
+import type { ModelContext, ParameterSpec } from "./context.ts";
 
-export interface GlmInputs {
-  /** int64 [batch, seq]. */
-  readonly ids: Value;
-  /** int64 [batch, seq]. */
-  readonly positions: Value;
-  /** float32 [positions, headSize / 4]: see `rotaryTables`. */
-  readonly cos: Value;
-  readonly sin: Value;
-  /** int64 [chosen]: the tokens (of all rows, one after the other) whose logits are wanted; all when absent. */
-  readonly select?: Value;
+/** What a layout calls the modules. */
+interface Names {
+  readonly embedding: string;
+  readonly layer: (index: number) => string;
+  /** One module for queries, keys and values, or one for each. */
+  readonly qkv: readonly [string] | readonly [string, string, string];
+  readonly attentionOut: string;
+  /** Gate and up projection, one above the other. */
+  readonly gateUp: string;
+  readonly down: string;
+  readonly finalNorm: string;
+  readonly head: string;
 }
 
-export interface GlmOutputs {
-  /** [chosen, vocabulary]. */
-  readonly logits: Value;
-  /** [tokens, hidden]: the input of each layer, then that of the final norm. The last may hold chosen tokens only. */
-  readonly hidden: readonly Value[];
-}
+const published: Names = {
+  embedding: "transformer.embedding.word_embeddings",
+  layer: (index) => `transformer.encoder.layers.${index}`,
+  qkv: ["self_attention.query_key_value"],
+  attentionOut: "self_attention.dense",
+  gateUp: "mlp.dense_h_to_4h",
+  down: "mlp.dense_4h_to_h",
+  finalNorm: "transformer.encoder.final_layernorm",
+  head: "transformer.output_layer",
+};
 
-const ENCODER = "transformer.encoder";
-const EMBEDDING = "transformer.embedding.word_embeddings.weight";
-const FINAL_NORM = `${ENCODER}.final_layernorm.weight`;
-const HEAD = "transformer.output_layer";
+const transformers: Names = {
+  embedding: "model.embed_tokens",
+  layer: (index) => `model.layers.${index}`,
+  qkv: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+  attentionOut: "self_attn.o_proj",
+  gateUp: "mlp.gate_up_proj",
+  down: "mlp.down_proj",
+  finalNorm: "model.norm",
+  head: "lm_head",
+};
 
-export function glm(
+const architecture = (names: Names): Architecture => ({
+  positions: ["positions"],
+  bidirectional: false,
+  parameters: (config) => parameters(names, config),
+  modules: (config) => layerModules(parameters(names, config)),
+  placement: (ids) => ({ positions: [[...ids.keys()]], context: 0 }),
+  forward: (context, config, inputs, attend) => forward(names, context, config, inputs, attend),
+});
+
+export const glm: Architecture = architecture(published);
+export const glmOfTransformers: Architecture = architecture(transformers);
+
+function forward(
+  names: Names,
   context: ModelContext,
   config: ChatGLMConfig,
-  inputs: GlmInputs,
+  inputs: ModelInputs,
   attend: AttentionKind,
-): GlmOutputs {
+): ModelOutputs {
   const norm = (x: Value, name: string) => rmsNorm(x, context.parameter(`${name}.weight`), config.epsilon);
   const hidden: Value[] = [];
-  let x = reshape(gather(context.parameter(EMBEDDING), inputs.ids), ["tokens", config.hidden]);
+  let x = reshape(context.embed(inputs.ids, names.embedding), ["tokens", config.hidden]);
   for (let layer = 0; layer < config.layers; layer += 1) {
     hidden.push(x);
-    const name = `${ENCODER}.layers.${layer}`;
-    x = add(x, attention(context, config, norm(x, `${name}.input_layernorm`), inputs, layer, attend));
+    const name = names.layer(layer);
+    const [q, k, v] = queriesKeysValues(names, context, config, norm(x, `${name}.input_layernorm`), name);
+    const rotate = (part: Value, heads: number) => rotated(part, heads, config, inputs);
+    const mixed = attend(layer, rotate(q, config.heads), rotate(k, config.groups), v);
+    x = add(x, context.linear(reshape(mixed, ["tokens", widths(config).q]), `${name}.${names.attentionOut}`));
     // Past the last attention tokens no longer meet, so those whose logits nobody asked for end here.
     if (layer === config.layers - 1 && inputs.select) x = gather(x, inputs.select);
-    x = add(x, mlp(context, config, norm(x, `${name}.post_attention_layernorm`), `${name}.mlp`));
+    const [gate, up] = split(
+      context.linear(norm(x, `${name}.post_attention_layernorm`), `${name}.${names.gateUp}`),
+      [config.ffn, config.ffn],
+      -1,
+    ) as [Value, Value];
+    x = add(x, context.linear(mul(silu(gate), up), `${name}.${names.down}`));
   }
-  const last = norm(x, `${ENCODER}.final_layernorm`);
-  return { logits: context.linear(last, HEAD), hidden: [...hidden, x] };
+  return { logits: context.linear(norm(x, names.finalNorm), names.head), hidden: [...hidden, x] };
 }
 
-function attention(
+/** Elements of a token's queries, and of its keys or values. */
+const widths = ({ heads, groups, headSize }: ChatGLMConfig) => ({ q: heads * headSize, kv: groups * headSize });
+
+/** x [tokens, hidden] -> [batch, seq, ...] each. */
+function queriesKeysValues(
+  { qkv }: Names,
   context: ModelContext,
   config: ChatGLMConfig,
   x: Value,
-  { positions, cos, sin }: GlmInputs,
-  layer: number,
-  attend: AttentionKind,
-): Value {
-  const { heads, groups, headSize } = config;
-  const name = `${ENCODER}.layers.${layer}.self_attention`;
-  const sizes = [heads * headSize, groups * headSize, groups * headSize];
-  const qkv = split(context.linear(x, `${name}.query_key_value`, { bias: true }), sizes, -1);
-  const [q, k, v] = qkv.map((part, i) => reshape(part, ["batch", "seq", sizes[i] as number])) as [Value, Value, Value];
-  const rotate = (part: Value, count: number) =>
-    rotary(part, { positions, cos, sin, heads: count, rotated: headSize / 2 });
-  const mixed = attend(layer, rotate(q, heads), rotate(k, groups), v);
-  return context.linear(reshape(mixed, ["tokens", heads * headSize]), `${name}.dense`);
+  layer: string,
+): [Value, Value, Value] {
+  const { q, kv } = widths(config);
+  const sizes = [q, kv, kv];
+  const made = qkv.map((module) => context.linear(x, `${layer}.${module}`, { bias: true }));
+  const parts = made.length === 1 ? split(made[0] as Value, sizes, -1) : made;
+  return parts.map((part, i) => reshape(part, ["batch", "seq", sizes[i] as number])) as [Value, Value, Value];
 }
 
-function mlp(context: ModelContext, { ffn }: ChatGLMConfig, x: Value, name: string): Value {
-  const [gate, up] = split(context.linear(x, `${name}.dense_h_to_4h`), [ffn, ffn], -1) as [Value, Value];
-  return context.linear(mul(silu(gate), up), `${name}.dense_4h_to_h`);
+/** The first half of each head is rotated, pairs of neighbours; the rest carries no position. */
+function rotated(x: Value, heads: number, { headSize }: ChatGLMConfig, { positions, cos, sin }: ModelInputs): Value {
+  return rotary(x, {
+    positions: positions[0] as Value,
+    cos,
+    sin,
+    heads,
+    rotated: headSize / 2,
+    interleaved: true,
+  });
 }
 
-/** Every tensor of the checkpoint that the model uses. */
-export function glmParameters(config: ChatGLMConfig): ParameterSpec[] {
-  const { layers, hidden, ffn, heads, groups, headSize, vocabulary } = config;
-  const qkv = (heads + 2 * groups) * headSize;
+function parameters(names: Names, config: ChatGLMConfig): ParameterSpec[] {
+  const { layers, hidden, ffn, vocabulary } = config;
+  const { q, kv } = widths(config);
+  const rows = names.qkv.length === 1 ? [q + 2 * kv] : [q, kv, kv];
   const layer = (index: number): ParameterSpec[] => {
-    const name = `${ENCODER}.layers.${index}`;
+    const name = names.layer(index);
     return [
       { name: `${name}.input_layernorm.weight`, shape: [hidden] },
-      {
-        name: `${name}.self_attention.query_key_value.weight`,
-        shape: [qkv, hidden],
-      },
-      { name: `${name}.self_attention.query_key_value.bias`, shape: [qkv] },
-      {
-        name: `${name}.self_attention.dense.weight`,
-        shape: [hidden, heads * headSize],
-      },
+      ...names.qkv.flatMap((module, i) => [
+        { name: `${name}.${module}.weight`, shape: [rows[i] as number, hidden] },
+        { name: `${name}.${module}.bias`, shape: [rows[i] as number] },
+      ]),
+      { name: `${name}.${names.attentionOut}.weight`, shape: [hidden, q] },
       { name: `${name}.post_attention_layernorm.weight`, shape: [hidden] },
-      { name: `${name}.mlp.dense_h_to_4h.weight`, shape: [2 * ffn, hidden] },
-      { name: `${name}.mlp.dense_4h_to_h.weight`, shape: [hidden, ffn] },
+      { name: `${name}.${names.gateUp}.weight`, shape: [2 * ffn, hidden] },
+      { name: `${name}.${names.down}.weight`, shape: [hidden, ffn] },
     ];
   };
   return [
-    { name: EMBEDDING, shape: [vocabulary, hidden] },
+    { name: `${names.embedding}.weight`, shape: [vocabulary, hidden] },
     ...Array.from({ length: layers }, (_, index) => layer(index)).flat(),
-    { name: FINAL_NORM, shape: [hidden] },
-    { name: `${HEAD}.weight`, shape: [vocabulary, hidden] },
+    { name: `${names.finalNorm}.weight`, shape: [hidden] },
+    { name: `${names.head}.weight`, shape: [vocabulary, hidden] },
   ];
-}
-
-/** The linear modules that adapters may target. */
-export function glmModules(config: ChatGLMConfig): ModuleSpec[] {
-  return glmParameters(config).flatMap(({ name, shape: [out, width] }) =>
-    name.startsWith(`${ENCODER}.layers.`) && width !== undefined
-      ? [
-          {
-            name: name.slice(0, -".weight".length),
-            in: width,
-            out: out as number,
-          },
-        ]
-      : [],
-  );
 }

@@ -1,26 +1,27 @@
 /** @file Tables of angles for rotary position embedding. */
 import { type FloatTensor, tensor } from "../tensor.ts";
+import { toFloat16 } from "../weights/float16.ts";
+import { toFloat32 } from "../weights/float32.ts";
 import type { ChatGLMConfig } from "./config.ts";
 
-const THETA = 10000;
-
 /**
- * Cosines and sines [positions, headSize / 4] of position · theta^(-2i/rotated), where half of each head is rotated.
- * Frequencies are rounded to float32 as the published code does.
+ * Cosines and sines [positions, headSize / 4] of position · theta^(-2i/rotated), where half of each head is rotated by
+ * one position. Frequencies are rounded as the published code does: to float32, ChatGLM-6B's to float16 first.
  */
 export function rotaryTables(
-  { headSize, ropeRatio }: ChatGLMConfig,
+  { headSize, ropeBase, layout }: ChatGLMConfig,
   positions: number,
 ): { cos: FloatTensor; sin: FloatTensor } {
   const rotated = headSize / 2;
   const pairs = rotated / 2;
-  const base = THETA * ropeRatio;
+  const exact = Float32Array.from({ length: pairs }, (_, pair) => 1 / ropeBase ** ((2 * pair) / rotated));
+  const inFloat32 = tensor("float32", [pairs], exact);
+  const frequencies = layout === "chatglm6b" ? toFloat32(toFloat16(inFloat32)).data : exact;
   const cos = new Float32Array(positions * pairs);
   const sin = new Float32Array(positions * pairs);
   for (let pair = 0; pair < pairs; pair += 1) {
-    const frequency = Math.fround(1 / base ** ((2 * pair) / rotated));
     for (let position = 0; position < positions; position += 1) {
-      const angle = Math.fround(position * frequency);
+      const angle = Math.fround(position * (frequencies[pair] as number));
       cos[position * pairs + pair] = Math.cos(angle);
       sin[position * pairs + pair] = Math.sin(angle);
     }

@@ -2,6 +2,7 @@
 import { GlmError } from "../errors.ts";
 import type { Tensors } from "../graph/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
+import { maskTensor, tokenTensors } from "../models/inputs.ts";
 import { rotaryTables } from "../models/rotary.ts";
 import { fillDropoutMask, randomStream } from "../random.ts";
 import { sizeOf, tensor } from "../tensor.ts";
@@ -22,32 +23,23 @@ export interface BatchTensors {
 }
 
 const IGNORED = -100;
-/** Far below any score, and still finite: a row of nothing else stays a number. */
-const HIDDEN = -1e9;
-const PAD = 0;
 
 /**
  * @throws GlmError "data-invalid" when rows and labels do not match, an id is outside the vocabulary, or no label is left
  */
 export function batchTensors(batch: TokenBatch, config: ChatGLMConfig): BatchTensors {
   check(batch, config);
-  const rows = batch.inputIds.length;
-  const seq = Math.max(...batch.inputIds.map((ids) => ids.length));
-  const ids = new BigInt64Array(rows * seq).fill(BigInt(PAD));
-  const positions = new BigInt64Array(rows * seq);
+  const rows = batch.inputIds;
+  const seq = Math.max(...rows.map((ids) => ids.length));
   const select: bigint[] = [];
   const targets: bigint[] = [];
-  batch.inputIds.forEach((row, r) => {
-    const labels = batch.labels[r] as readonly number[];
-    row.forEach((id, i) => {
-      ids[r * seq + i] = BigInt(id);
-      // A position predicts the token after it.
-      const next = labels[i + 1];
-      if (next === undefined || next === IGNORED) return;
+  batch.labels.forEach((labels, r) => {
+    // A position predicts the token after it.
+    labels.slice(1).forEach((next, i) => {
+      if (next === IGNORED) return;
       select.push(BigInt(r * seq + i));
       targets.push(BigInt(next));
     });
-    for (let i = 0; i < seq; i += 1) positions[r * seq + i] = BigInt(i);
   });
   const tokens = targets.length;
   if (tokens === 0) {
@@ -59,11 +51,14 @@ export function batchTensors(batch: TokenBatch, config: ChatGLMConfig): BatchTen
   }
   return {
     tokens,
-    sizes: { tokens: rows * seq, chosen: tokens },
+    sizes: { tokens: rows.length * seq, chosen: tokens },
     tensors: {
-      ids: tensor("int64", [rows, seq], ids),
-      positions: tensor("int64", [rows, seq], positions),
-      mask: tensor("float32", [seq, seq], causalMask(seq)),
+      ...tokenTensors(
+        config,
+        rows.map((ids) => ({ ids, from: 0 })),
+        seq,
+      ),
+      mask: maskTensor(config, rows, seq),
       select: tensor("int64", [tokens], BigInt64Array.from(select)),
       targets: tensor("int64", [tokens, 1], BigInt64Array.from(targets)),
       weights: tensor("float32", [tokens, 1], new Float32Array(tokens).fill(1 / tokens)),
@@ -82,12 +77,6 @@ export function maskTensors(masks: readonly MaskInput[], { sizes }: BatchTensors
       return [name, tensor("float32", known, data)];
     }),
   );
-}
-
-function causalMask(seq: number): Float32Array {
-  const mask = new Float32Array(seq * seq);
-  for (let row = 0; row < seq; row += 1) mask.fill(HIDDEN, row * seq + row + 1, (row + 1) * seq);
-  return mask;
 }
 
 /** @throws GlmError "data-invalid" with every row that is empty, too long or has an id outside the vocabulary */

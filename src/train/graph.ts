@@ -4,10 +4,11 @@ import { gradients } from "../graph/gradient.ts";
 import { logSumExp } from "../graph/layers.ts";
 import { gatherElements, mul, reduceSum, sub } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
+import { architectureOf } from "../models/architectures.ts";
 import { maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { type Bind, baseContext } from "../models/context.ts";
-import { glm } from "../models/glm.ts";
+import type { BindWeights } from "../models/context.ts";
+import { maskInput, modelInputs } from "../models/inputs.ts";
 
 /** A dropout mask that must be fed: its rows are "tokens" (of the batch) or "chosen" (those with a label). */
 export interface MaskInput {
@@ -25,12 +26,12 @@ export interface TrainingGraph {
 export const gradientName = (parameter: string): string => `gradient of ${parameter}`;
 
 /**
- * Inputs: ids, positions int64 [batch, seq]; mask [seq, seq], added to attention scores; cos, sin; select int64 [chosen]
+ * Inputs: those of `modelInputs`; mask, added to attention scores; select int64 [chosen]
  * (the tokens that predict a label); targets int64 [chosen, 1]; weights [chosen] (how much each label counts; they sum
  * to 1 for a mean); the adapter's parameters; dropout masks. Outputs: loss [1], "gradient of NAME".
  */
-export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind): TrainingGraph {
-  const { graph, masks, loss, trained } = lossGraph(config, adapter, bind, true);
+export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights): TrainingGraph {
+  const { graph, masks, loss, trained } = lossGraph(config, adapter, weights, true);
   const found = gradients(loss, trained);
   trained.forEach((value, i) => {
     graph.output(found[i] as Value, gradientName(value.name));
@@ -39,21 +40,16 @@ export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bin
 }
 
 /** The same without gradients and without dropout, to measure with. */
-export function evaluationGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind): Graph {
-  return lossGraph(config, adapter, bind, false).graph;
+export function evaluationGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights): Graph {
+  return lossGraph(config, adapter, weights, false).graph;
 }
 
-function lossGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind, training: boolean) {
+function lossGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights, training: boolean) {
   const graph = new Graph({ fusedMatMul: true, manyRows: true });
-  const ids = graph.input("ids", "int64", ["batch", "seq"]);
-  const positions = graph.input("positions", "int64", ["batch", "seq"]);
-  const angles = ["position", config.headSize / 4];
-  const cos = graph.input("cos", "float32", angles);
-  const sin = graph.input("sin", "float32", angles);
-  const mask = graph.input("mask", "float32", ["seq", "seq"]);
-  const select = graph.input("select", "int64", ["chosen"]);
+  const inputs = modelInputs(graph, config);
+  const mask = maskInput(graph, config);
   const targets = graph.input("targets", "int64", ["chosen", 1]);
-  const weights = graph.input("weights", "float32", ["chosen", 1]);
+  const shares = graph.input("weights", "float32", ["chosen", 1]);
   const trained = adapter.parameters.map(({ name, shape }) => graph.input(name, "float32", shape));
   const masks: MaskInput[] = [];
   const dropout: Dropout = (x, place, rate) => {
@@ -63,14 +59,9 @@ function lossGraph(config: ChatGLMConfig, adapter: Adapter, bind: Bind, training
     return mul(x, graph.input(input.name, "float32", x.shape));
   };
   const byName = new Map(trained.map((value) => [value.name, value]));
-  const context = adapter.enter(
-    baseContext(graph, (name) => bind(graph, name)),
-    byName,
-    dropout,
-  );
-  const inputs = { ids, positions, cos, sin, select };
-  const { logits } = glm(context, config, inputs, maskedAttention(config, mask));
-  const loss = reduceSum(mul(crossEntropy(logits, targets), weights), [0, 1], false);
+  const context = adapter.enter(weights(graph), byName, dropout);
+  const { logits } = architectureOf(config).forward(context, config, inputs, maskedAttention(config, mask));
+  const loss = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);
   graph.output(loss, "loss");
   return { graph, masks, loss, trained };
 }

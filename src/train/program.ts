@@ -2,7 +2,7 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import type { Compile, Program } from "../graph/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import type { Bind } from "../models/context.ts";
+import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
@@ -26,10 +26,10 @@ export interface TrainingProgram {
 export async function trainingProgram(
   config: ChatGLMConfig,
   adapter: Adapter,
-  bind: Bind,
+  weights: BindWeights,
   compile: Compile,
 ): Promise<TrainingProgram> {
-  const { graph, masks } = trainingGraph(config, adapter, bind);
+  const { graph, masks } = trainingGraph(config, adapter, weights);
   const program = await compile(graph);
   // Compiled only for those who evaluate.
   let evaluation: Promise<Program> | undefined;
@@ -47,7 +47,7 @@ export async function trainingProgram(
       };
     },
     async loss(batch, parameters) {
-      evaluation ??= compile(evaluationGraph(config, adapter, bind));
+      evaluation ??= compile(evaluationGraph(config, adapter, weights));
       const fed = batchTensors(batch, config);
       const results = await (await evaluation).run({ ...fed.tensors, ...parameters });
       return { loss: results.loss?.data[0] as number, tokens: fed.tokens };

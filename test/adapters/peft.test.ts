@@ -8,7 +8,7 @@ import { lora } from "../../src/adapters/lora.ts";
 import { readPeft, writePeft } from "../../src/adapters/peft.ts";
 import { parsePeftConfig } from "../../src/adapters/peft-config.ts";
 import { GlmError } from "../../src/errors.ts";
-import { glmModules, glmParameters } from "../../src/models/glm.ts";
+import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { randomStream } from "../../src/random.ts";
 import { filled, type Tensor, tensor } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
@@ -35,7 +35,7 @@ const small: BaseModel = {
 
 function oracleBase(family: string): BaseModel {
   const config = oracleConfig(family);
-  return { parameters: glmParameters(config), modules: glmModules(config), read: noRead };
+  return { parameters: parametersOf(config), modules: modulesOf(config), read: noRead };
 }
 
 let folder: string;

@@ -43,9 +43,19 @@ async function loadModel(engine: LocalEngine, name: string): Promise<ModelInfo> 
   throw new Error("loading ended without a model");
 }
 
-describe.each(["chatglm2-6b", "chatglm3-6b"])("LocalEngine on the %s oracle", (family) => {
+const published = ["lora-qkv", "lora-all"];
+/** `folder` has the model, `numbers` what is expected of it: transformers' layout holds the same weights. */
+const models = [
+  { folder: "chatglm-6b", numbers: "chatglm-6b", adapters: published },
+  { folder: "chatglm2-6b", numbers: "chatglm2-6b", adapters: published },
+  { folder: "chatglm3-6b", numbers: "chatglm3-6b", adapters: published },
+  { folder: "glm-4-9b", numbers: "glm-4-9b", adapters: [] },
+  { folder: "glm-4-9b-hf", numbers: "glm-4-9b", adapters: ["lora-q-v", "lora-every"] },
+];
+
+describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, numbers, adapters: trained }) => {
   const engine = new LocalEngine();
-  const expected = oracleJson(family, "expected.json") as Expected;
+  const expected = oracleJson(numbers, "expected.json") as Expected;
   const ref = (name: string): AdapterRef => ({ owner: "test", name });
   let model: string;
 

@@ -288,7 +288,14 @@ export class MemoryEngine implements Engine {
 
 function modelInfo(key: string, { name, precision }: LoadParams): ModelInfo {
   const sizes = { layers: 0, hidden: 4, ffn: 4, heads: 1, groups: 1, headSize: 4, vocabulary: VOCABULARY };
-  const config = { family: "chatglm2-6b", ...sizes, epsilon: 1e-5, ropeRatio: 1, contextLength: 64 } as const;
+  const config = {
+    family: "chatglm2-6b",
+    ...sizes,
+    epsilon: 1e-5,
+    layout: "glm",
+    ropeBase: 10000,
+    contextLength: 64,
+  } as const;
   const table = {
     name: "table",
     shape: [VOCABULARY, VOCABULARY],

@@ -1,5 +1,5 @@
 /** @file For each operator that has a gradient, random graphs of that operator alone. */
-import { gelu, rmsNorm, rotary, silu } from "../../src/graph/layers.ts";
+import { gelu, layerNorm, rmsNorm, rotary, silu } from "../../src/graph/layers.ts";
 import {
   add,
   concat,
@@ -198,6 +198,11 @@ export const cases = {
     const whole = shape(stream, 1);
     return { shapes: [whole, [whole.at(-1) as number]], build: (x, weight) => rmsNorm(x, weight, 0.1) };
   },
+  LayerNormalization: (stream) => {
+    const whole = shape(stream, 1);
+    const width = [whole.at(-1) as number];
+    return { shapes: [whole, width, width], build: (x, weight, bias) => layerNorm(x, weight, bias, 0.1) };
+  },
   QuickGelu: (stream) => ({
     shapes: [shape(stream)],
     range: [-2, 2],
@@ -206,6 +211,7 @@ export const cases = {
   }),
   RotaryEmbedding: (stream) => {
     const [batch, seq, heads, headSize, rotatedSize, angles] = [size(stream), size(stream), size(stream), 8, 4, 6];
+    const interleaved = stream.uniform() < 0.5;
     const positions = Array.from({ length: batch * seq }, () => stream.integer(angles));
     const turns = uniforms(stream, (angles * rotatedSize) / 2, -3, 3);
     const table = (f: (angle: number) => number): Tensor<"float32"> => ({
@@ -220,9 +226,16 @@ export const cases = {
       build: (x) => {
         const [cos, sin] = [fed.cos, fed.sin].map(({ shape }, i) => x.graph.input(i ? "sin" : "cos", "float32", shape));
         const at = x.graph.input("positions", "int64", [batch, seq]);
-        return rotary(x, { positions: at, cos: cos as Value, sin: sin as Value, heads, rotated: rotatedSize });
+        return rotary(x, {
+          positions: at,
+          cos: cos as Value,
+          sin: sin as Value,
+          heads,
+          rotated: rotatedSize,
+          interleaved,
+        });
       },
-      reference: (x) => rotated(x, { heads, headSize, rotated: rotatedSize, positions, angles: turns }),
+      reference: (x) => rotated(x, { heads, headSize, rotated: rotatedSize, interleaved, positions, angles: turns }),
     };
   },
 } satisfies Record<Differentiable, Draw>;

@@ -58,15 +58,25 @@ function flatIndex(index: readonly number[], shape: readonly number[]): number {
 /** Interleaved rotary embedding of x [tokens, heads·headSize]: pairs of the leading channels turn by their angle. */
 export function rotated(
   x: readonly number[],
-  sizes: { heads: number; headSize: number; rotated: number; positions: readonly number[]; angles: readonly number[] },
+  sizes: {
+    heads: number;
+    headSize: number;
+    rotated: number;
+    interleaved: boolean;
+    positions: readonly number[];
+    angles: readonly number[];
+  },
 ): number[] {
-  const { heads, headSize, positions, angles } = sizes;
+  const { heads, headSize, positions, angles, interleaved } = sizes;
+  const pairs = sizes.rotated / 2;
   return x.map((value, i) => {
     const channel = i % headSize;
     if (channel >= sizes.rotated) return value;
     const position = positions[Math.floor(i / (heads * headSize))] as number;
-    const angle = angles[(position * sizes.rotated) / 2 + Math.floor(channel / 2)] as number;
-    const other = x[channel % 2 === 0 ? i + 1 : i - 1] as number;
-    return value * Math.cos(angle) + (channel % 2 === 0 ? -other : other) * Math.sin(angle);
+    const angle = angles[position * pairs + (interleaved ? Math.floor(channel / 2) : channel % pairs)] as number;
+    const isFirst = interleaved ? channel % 2 === 0 : channel < pairs;
+    const distance = interleaved ? 1 : pairs;
+    const other = x[isFirst ? i + distance : i - distance] as number;
+    return value * Math.cos(angle) + (isFirst ? -other : other) * Math.sin(angle);
   });
 }

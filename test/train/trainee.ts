@@ -4,9 +4,9 @@ import { createAdapter } from "../../src/adapters/methods.ts";
 import { compileForCpu } from "../../src/engine/ort.ts";
 import { generate } from "../../src/generate/generate.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
+import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../../src/models/config.ts";
-import type { Bind } from "../../src/models/context.ts";
-import { glmModules, glmParameters } from "../../src/models/glm.ts";
+import { type BindWeights, floatWeights } from "../../src/models/context.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
 import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
@@ -32,7 +32,7 @@ const writer: RowWriter = {
 export interface OracleModel {
   readonly config: ChatGLMConfig;
   readonly base: BaseModel;
-  readonly bind: Bind;
+  readonly weights: BindWeights;
 }
 
 export async function oracleModel(): Promise<OracleModel> {
@@ -41,15 +41,15 @@ export async function oracleModel(): Promise<OracleModel> {
   return {
     config,
     base: {
-      parameters: glmParameters(config),
-      modules: glmModules(config),
+      parameters: parametersOf(config),
+      modules: modulesOf(config),
       read: async (name) => (await checkpoint.read(name)) as FloatTensor,
     },
-    bind(graph, name) {
+    weights: floatWeights((graph, name) => {
       const stored = checkpoint.tensors.get(name);
       if (!stored) throw new Error(`the oracle has no ${name}`);
       return graph.weight(name, stored.dtype, stored.shape, stored);
-    },
+    }),
   };
 }
 
@@ -65,11 +65,11 @@ export interface ObservedTrainee extends Trainee {
 }
 
 export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Promise<ObservedTrainee> {
-  const { config, base, bind } = await oracleModel();
+  const { config, base, weights } = await oracleModel();
   const adapter = createAdapter(adapterConfig, base);
   const tensors = await adapter.initialize(seed);
-  const program = await trainingProgram(config, adapter, bind, compileForCpu);
-  const forward = new ForwardModel(config, base.modules, bind, compileForCpu);
+  const program = await trainingProgram(config, adapter, weights, compileForCpu);
+  const forward = new ForwardModel(config, weights, compileForCpu);
   const batches: TokenBatch[] = [];
   let changes = 0;
   return {

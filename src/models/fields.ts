@@ -1,0 +1,59 @@
+/** @file The fields of a config.json, each checked as it is read; faults are collected, not thrown. */
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export class Fields {
+  readonly faults: string[] = [];
+  readonly #json: Json;
+
+  constructor(json: Json) {
+    this.#json = json;
+  }
+
+  /** A positive integer; `fallback` when the field is missing. */
+  size(key: string, fallback?: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+    this.faults.push(`${key}: expected a positive integer, got ${show(this.#json[key])}`);
+    return 1;
+  }
+
+  /** A token id. */
+  id(key: string, fallback: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+    this.faults.push(`${key}: expected a token id, got ${show(value)}`);
+    return fallback;
+  }
+
+  positive(key: string, fallback: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
+    this.faults.push(`${key}: expected a positive number, got ${show(value)}`);
+    return fallback;
+  }
+
+  /** A field that changes the computation and has one value that is supported; files may leave it out. */
+  only(key: string, expected: unknown): void {
+    const value = this.#json[key];
+    if (value === undefined || value === expected) return;
+    this.faults.push(`${key}: only ${show(expected)} is supported, got ${show(value)}`);
+  }
+
+  /** The published quantisation of the weights, if they have one. */
+  quantization(): 4 | 8 | undefined {
+    const bits = this.#json.quantization_bit ?? 0;
+    if (bits === 0) return undefined;
+    if (bits === 4 || bits === 8) return bits;
+    this.faults.push(`quantization_bit: expected 4, 8 or 0, got ${show(bits)}`);
+    return undefined;
+  }
+
+  check(holds: boolean, fault: string): void {
+    if (!holds) this.faults.push(fault);
+  }
+}
+
+function show(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}
