@@ -18,10 +18,13 @@ interface Steps {
   readonly r: number;
   readonly alpha: number;
   readonly targets: string[];
-  readonly trainable: number;
-  readonly all: number;
+  readonly trainable?: number;
+  readonly all?: number;
   readonly steps: readonly { readonly loss: number; readonly grad_norm: number }[];
 }
+
+/** What stands left of shorter prompts. */
+const PADDING: Readonly<Record<string, number>> = { "chatglm-6b": 3, "chatglm2-6b": 0, "chatglm3-6b": 0 };
 
 const scratch = mkdtempSync(join(tmpdir(), "glmlab-local-"));
 process.env.GLMLAB_DATA = join(scratch, "data");
@@ -93,78 +96,139 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
   });
 
   it("computes the reference's logits for a right-padded batch", async () => {
-    const forward = await oracleTensors(family, "forward");
+    const forward = await oracleTensors(numbers, "forward");
     const logits = await engine.call("logits", { model, inputIds: rowsOf(forward.input_ids!), adapter: null });
     expect(logits.shape).toEqual(forward.logits!.shape);
     expect(deviation(logits.data, forward.logits!.data as Float32Array)).toBeLessThan(1e-4);
   });
 
-  it.each(["lora-qkv", "lora-all"])(
-    "%s: logits, gradients, eight training steps, saved files and merging",
-    async (name) => {
-      const reference = expected[name] as Steps;
-      const forward = await oracleTensors(family, "forward");
-      const inputIds = rowsOf(forward.input_ids!);
-      const info = await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
-      expect([info.trainableCount, info.allCount]).toEqual([reference.trainable, reference.all]);
-      const outputs = await oracleTensors(family, name);
-      const logits = async (): Promise<Float32Array> =>
-        (await engine.call("logits", { model, inputIds, adapter: ref(name) })).data;
-      expect(deviation(await logits(), outputs.logits!.data as Float32Array)).toBeLessThan(1e-4);
-
-      const batches = await oracleTensors(family, "train-batches");
-      const gradientsOf = (ids: number[][], labels: number[][]) =>
-        engine.call("gradients", { model, adapter: ref(name), batch: { inputIds: ids, labels }, seed: 0 });
-      const first = await gradientsOf(inputIds, rowsOf(forward.labels!));
-      expect(first.loss).toBeCloseTo(reference.loss, 4);
-      const gradients = await engine.call("readGradients", { model, handle: first.handle });
-      const expectedGradients = await oracleTensors(family, `${name}-gradients`);
-      expect(Object.keys(gradients).sort()).toEqual(Object.keys(expectedGradients).sort());
-      for (const [parameter, value] of Object.entries(expectedGradients)) {
-        expect(deviation(gradients[parameter]!.data, value.data as Float32Array), parameter).toBeLessThan(1e-4);
+  it.runIf(numbers === family && family !== "glm-4-9b")(
+    "computes what the reference does for left-padded prompts",
+    async () => {
+      const padded = await oracleTensors(numbers, "left-padded");
+      const rows = rowsOf(padded.input_ids!).map((row) => row.slice(row.findIndex((id) => id !== PADDING[family])));
+      expect(new Set(rows.map(({ length }) => length)).size).toBeGreaterThan(1);
+      const { shape, data } = padded.last_logits!;
+      const width = shape[1]!;
+      for (const [i, row] of rows.entries()) {
+        const logits = await engine.call("logits", { model, inputIds: [row], adapter: null, positions: [-1] });
+        expect(deviation(logits.data, data.subarray(i * width, (i + 1) * width) as Float32Array)).toBeLessThan(1e-4);
       }
-      const config = adamWConfig({ lr: 5e-3 });
-      // The reference's first step still held the gradients above: both batches have equally many labels, so the mean that
-      // is taken here is half its sum, and clipping to the same norm makes them equal.
-      let held = [first.handle];
-      for (const [k, step] of reference.steps.entries()) {
-        const { loss, handle } = await gradientsOf(rowsOf(batches[`${k}.input_ids`]!), rowsOf(batches[`${k}.labels`]!));
-        expect(loss).toBeCloseTo(step.loss, 3);
-        const target = { model, adapter: ref(name), optimizer: "o", config, handles: [...held, handle] };
-        const { gradientNorm } = await engine.call("optimizerStep", target);
-        expect(Math.abs(gradientNorm * target.handles.length - step.grad_norm) / step.grad_norm).toBeLessThan(1e-3);
-        held = [];
-      }
-      expect(deviation(await logits(), outputs.logits_after!.data as Float32Array)).toBeLessThan(1e-3);
-
-      const saved = join(scratch, `${family}-${name}-saved`);
-      await engine.call("saveAdapter", { model, adapter: ref(name), folder: saved });
-      const before = await logits();
-      await engine.call("loadAdapter", { model, adapter: ref(`${name}-again`), folder: saved });
-      const again = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
-      expect(again.data).toEqual(before);
-
-      await engine.call("mergeAdapter", { model, adapter: ref(`${name}-again`) });
-      const merged = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
-      expect(deviation(merged.data, before)).toBeLessThan(1e-4);
-      expect(deviation(merged.data, outputs.merged_logits_after!.data as Float32Array)).toBeLessThan(1e-3);
-
-      const folder = join(scratch, `${family}-${name}-merged`);
-      await engine.call("saveModel", { model, adapter: ref(name), folder, maxShardBytes: 500_000 });
-      const reloaded = await loadModel(engine, folder);
-      const alone = await engine.call("logits", { model: reloaded.key, inputIds, adapter: null });
-      expect(deviation(alone.data, before)).toBeLessThan(1e-4);
-      await engine.call("unload", { model: reloaded.key });
     },
   );
+
+  it.each(trained)("%s: logits, gradients, eight training steps, saved files and merging", async (name) => {
+    const reference = expected[name] as Steps;
+    const forward = await oracleTensors(numbers, "forward");
+    const inputIds = rowsOf(forward.input_ids!);
+    const info = await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
+    if (reference.all) expect([info.trainableCount, info.allCount]).toEqual([reference.trainable, reference.all]);
+    const outputs = await oracleTensors(family, name);
+    const logits = async (): Promise<Float32Array> =>
+      (await engine.call("logits", { model, inputIds, adapter: ref(name) })).data;
+    expect(deviation(await logits(), outputs.logits!.data as Float32Array)).toBeLessThan(1e-4);
+
+    const batches = await oracleTensors(numbers, "train-batches");
+    const gradientsOf = (ids: number[][], labels: number[][]) =>
+      engine.call("gradients", { model, adapter: ref(name), batch: { inputIds: ids, labels }, seed: 0 });
+    const first = await gradientsOf(inputIds, rowsOf(forward.labels!));
+    expect(first.loss).toBeCloseTo(reference.loss, 4);
+    const gradients = await engine.call("readGradients", { model, handle: first.handle });
+    const expectedGradients = await oracleTensors(family, `${name}-gradients`);
+    expect(Object.keys(gradients).sort()).toEqual(Object.keys(expectedGradients).sort());
+    for (const [parameter, value] of Object.entries(expectedGradients)) {
+      expect(deviation(gradients[parameter]!.data, value.data as Float32Array), parameter).toBeLessThan(1e-4);
+    }
+    const config = adamWConfig({ lr: 5e-3 });
+    // The reference's first step still held the gradients above: both batches have equally many labels, so the mean that
+    // is taken here is half its sum, and clipping to the same norm makes them equal.
+    let held = [first.handle];
+    for (const [k, step] of reference.steps.entries()) {
+      const { loss, handle } = await gradientsOf(rowsOf(batches[`${k}.input_ids`]!), rowsOf(batches[`${k}.labels`]!));
+      expect(Math.abs(loss - step.loss)).toBeLessThan(1e-4 * Math.max(10, step.loss));
+      const target = { model, adapter: ref(name), optimizer: "o", config, handles: [...held, handle] };
+      const { gradientNorm } = await engine.call("optimizerStep", target);
+      expect(Math.abs(gradientNorm * target.handles.length - step.grad_norm) / step.grad_norm).toBeLessThan(1e-3);
+      held = [];
+    }
+    expect(deviation(await logits(), outputs.logits_after!.data as Float32Array)).toBeLessThan(1e-3);
+
+    const saved = join(scratch, `${family}-${name}-saved`);
+    await engine.call("saveAdapter", { model, adapter: ref(name), folder: saved });
+    const before = await logits();
+    await engine.call("loadAdapter", { model, adapter: ref(`${name}-again`), folder: saved });
+    const again = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
+    expect(again.data).toEqual(before);
+
+    await engine.call("mergeAdapter", { model, adapter: ref(`${name}-again`) });
+    const merged = await engine.call("logits", { model, inputIds, adapter: ref(`${name}-again`) });
+    expect(deviation(merged.data, before)).toBeLessThan(1e-4);
+    expect(deviation(merged.data, outputs.merged_logits_after!.data as Float32Array)).toBeLessThan(1e-3);
+
+    const folder = join(scratch, `${family}-${name}-merged`);
+    await engine.call("saveModel", { model, adapter: ref(name), folder, maxShardBytes: 500_000 });
+    const reloaded = await loadModel(engine, folder);
+    const alone = await engine.call("logits", { model: reloaded.key, inputIds, adapter: null });
+    expect(deviation(alone.data, before)).toBeLessThan(1e-4);
+    await engine.call("unload", { model: reloaded.key });
+  });
+
+  it.each(trained.length > 0 && numbers === family ? ["freeze", "embedding"] : [])(
+    "%s: five training steps of base parameters",
+    async (name) => {
+      const reference = expected[name] as Steps & { readonly match: string[] };
+      const adapter = ref(name);
+      const info = await engine.call("createAdapter", {
+        model,
+        adapter,
+        config: { method: "full", match: reference.match },
+        seed: 0,
+      });
+      expect(info.trainableCount).toBe(reference.trainable);
+      const batches = await oracleTensors(numbers, "train-batches");
+      for (const [k, step] of reference.steps.entries()) {
+        const batch = { inputIds: rowsOf(batches[`${k}.input_ids`]!), labels: rowsOf(batches[`${k}.labels`]!) };
+        const { loss, handle } = await engine.call("gradients", { model, adapter, batch, seed: 0 });
+        expect(Math.abs(loss - step.loss)).toBeLessThan(1e-4 * Math.max(10, step.loss));
+        const target = { model, adapter, optimizer: "o", config: adamWConfig({ lr: 5e-3 }), handles: [handle] };
+        const { gradientNorm } = await engine.call("optimizerStep", target);
+        expect(Math.abs(gradientNorm - step.grad_norm) / step.grad_norm).toBeLessThan(1e-3);
+      }
+      const after = await oracleTensors(numbers, `${name}-after`);
+      const values = await engine.call("readAdapter", { model, adapter });
+      expect(Object.keys(values).sort()).toEqual(Object.keys(after).sort());
+      for (const [parameter, { data }] of Object.entries(after)) {
+        // Attention does not see what all keys share: their biases' gradients are rounding errors, which Adam makes steps of.
+        const tolerance = parameter.endsWith("query_key_value.bias") ? 5 * 5e-3 : 2e-3;
+        expect(deviation(values[parameter]!.data, data as Float32Array), parameter).toBeLessThan(tolerance);
+      }
+    },
+  );
+
+  it.runIf(family === "glm-4-9b-hf").each(["peft-rslora", "peft-rank-pattern"])("%s: logits", async (name) => {
+    const { input_ids } = await oracleTensors(numbers, "forward");
+    await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
+    const asked = { model, inputIds: rowsOf(input_ids!), adapter: ref(name) };
+    const { logits } = await oracleTensors(family, name);
+    const got = await engine.call("logits", asked);
+    expect(deviation(got.data, logits!.data as Float32Array)).toBeLessThan(1e-4);
+  });
 
   it("answers with the base and several adapters in one batch as it does one by one", async () => {
     await engine.call("createAdapter", {
       model,
       adapter: ref("fresh"),
-      config: { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["dense"] },
+      config: {
+        method: "lora",
+        r: 2,
+        alpha: 4,
+        dropout: 0,
+        targets: family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"],
+      },
       seed: 1,
     });
+    const [first, second] = trained;
+    if (!first || !second) return;
     const ids = expected.greedy[0]!.prompt;
     const options = {
       maxNewTokens: 12,
@@ -176,7 +240,7 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
       seed: 0,
       stop: [],
     };
-    const adapters = [null, ref("lora-qkv"), ref("fresh"), ref("lora-all"), ref("lora-qkv-again")];
+    const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
     const ask = async (rows: typeof adapters): Promise<number[][]> => {
       const answers: number[][] = rows.map(() => []);
       const asked = rows.map((adapter) => ({ ids, adapter }));
@@ -199,7 +263,7 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
     const again = await loadModel(other, join(scratch, family));
     await engine.call("writeAdapter", { model, adapter: ref("fresh"), tensors: {} });
     const names = (await other.call("adapters", { model: again.key, owner: "test" })).map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(["lora-qkv", "lora-all", "fresh"]));
+    expect(names).toEqual(expect.arrayContaining([...trained, "fresh"]));
     expect(await other.call("adapters", { model: again.key, owner: "somebody else" })).toEqual([]);
     await other.close();
   });
