@@ -1,6 +1,7 @@
 /** @file A random model of ChatGLM3's layout: its shape, its config.json, and the tensors that a checkpoint of it holds. */
+
+import { parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
-import { glmParameters } from "../../src/models/glm.ts";
 import type { Distribution, RandomTensor } from "./random-weights.ts";
 
 export interface ModelShape {
@@ -62,7 +63,7 @@ export function configOf(shape: ModelShape): ChatGLMConfig {
 
 /** Every tensor, in the order of the layers. */
 export function randomTensors(shape: ModelShape): RandomTensor[] {
-  return glmParameters(configOf(shape)).map(({ name, shape }) => ({
+  return parametersOf(configOf(shape)).map(({ name, shape }) => ({
     name,
     shape,
     distribution: distributionOf(name, shape),
