@@ -6,9 +6,10 @@ import { GlmError } from "../errors.ts";
 import type { FileRange } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { fitWeights } from "./fit.ts";
 import { toFloat32 } from "./float32.ts";
 import { readHeader } from "./header.ts";
-import { writeSafetensors } from "./safetensors.ts";
+import { readTensor, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./stored.ts";
 
 export interface MappedWeights {
@@ -16,9 +17,6 @@ export interface MappedWeights {
   readonly ranges: ReadonlyMap<string, FileRange>;
   readonly bytes: number;
 }
-
-/** Types that can be made float32 here. */
-const CONVERTIBLE: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16"]);
 
 /**
  * Checks that the checkpoint has exactly what the model needs, and makes every parameter a float32 file range.
@@ -33,9 +31,9 @@ export async function mapWeights(
   onProgress: (done: number, total: number) => void,
   signal?: AbortSignal,
 ): Promise<MappedWeights> {
-  const stored = checked(checkpoint, parameters);
+  const stored = [...(await fitWeights(checkpoint, { parameters, modules: [] })).values()];
   const direct = stored.every(({ dtype, offset }) => dtype === "float32" && offset % 4 === 0);
-  const tensors = direct ? stored : await converted(checkpoint, stored, cache, onProgress, signal);
+  const tensors = direct ? stored : await converted(stored, cache, onProgress, signal);
   const ranges = await Promise.all(
     tensors.map(
       async ({ name, file, offset, bytes }) => [name, { file: await realpath(file), offset, bytes }] as const,
@@ -64,25 +62,7 @@ export async function fingerprint(checkpoint: Checkpoint, config: string): Promi
   return hash.digest("hex").slice(0, 24);
 }
 
-function checked({ folder, tensors }: Checkpoint, parameters: readonly ParameterSpec[]): StoredTensor[] {
-  const faults: string[] = [];
-  const found: StoredTensor[] = [];
-  for (const { name, shape } of parameters) {
-    const tensor = tensors.get(name);
-    if (!tensor) faults.push(`${name}: missing, expected [${shape}]`);
-    else if (String(tensor.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${tensor.shape}]`);
-    else if (!CONVERTIBLE.has(tensor.dtype)) {
-      faults.push(`${name}: expected float32, float16 or bfloat16, got ${tensor.dtype}`);
-    } else found.push(tensor);
-  }
-  if (faults.length === 0) return found;
-  const shown = faults.slice(0, 20).join("\n- ");
-  const more = faults.length > 20 ? `\n- and ${faults.length - 20} more` : "";
-  throw new GlmError("model-invalid", `${folder}: the weights do not fit config.json:\n- ${shown}${more}`);
-}
-
 async function converted(
-  checkpoint: Checkpoint,
   stored: readonly StoredTensor[],
   cache: string,
   onProgress: (done: number, total: number) => void,
@@ -95,13 +75,13 @@ async function converted(
   });
   if (ready) return ready.tensors;
   let done = 0;
-  const sources = stored.map(({ name, shape }) => ({
-    name,
+  const sources = stored.map((tensor) => ({
+    name: tensor.name,
     dtype: "float32" as const,
-    shape,
+    shape: tensor.shape,
     async read() {
       signal?.throwIfAborted();
-      const value = toFloat32(await checkpoint.read(name));
+      const value = toFloat32(await readTensor(tensor));
       done += 1;
       onProgress(done, stored.length);
       return value;
