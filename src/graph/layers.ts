@@ -64,17 +64,19 @@ export interface CachedAttention {
   readonly total: Value;
   readonly heads: number;
   readonly groups: number;
+  /** Factor of the scores. */
+  readonly scale: number;
 }
 
 /** Causal attention on a static cache: q, k, v [batch, seq, ...]; returns output, new key cache, new value cache. */
 export function cachedAttention(q: Value, k: Value, v: Value, cache: CachedAttention): readonly [Value, Value, Value] {
-  const { pastKey, pastValue, lastIndex, total, heads, groups } = cache;
+  const { pastKey, pastValue, lastIndex, total, heads, groups, scale } = cache;
   const type = (like: Value) => ({ dtype: like.dtype, shape: like.shape });
   const made = q.graph.emit(
     "GroupQueryAttention",
     [q, k, v, pastKey, pastValue, lastIndex, total],
     [type(q), type(pastKey), type(pastValue)],
-    { num_heads: heads, kv_num_heads: groups },
+    { num_heads: heads, kv_num_heads: groups, scale: { float: scale } },
   );
   return made as readonly [Value, Value, Value];
 }

@@ -20,6 +20,7 @@ export const OPS = [
   "MatMul",
   "Mul",
   "Neg",
+  "Pad",
   "Reciprocal",
   "ReduceMax",
   "ReduceMean",
@@ -234,6 +235,16 @@ export function split(x: Value, sizes: readonly number[], axis: number): readonl
   return x.graph.emit("Split", [x, x.graph.indices(sizes)], outputs, {
     axis: at,
   });
+}
+
+/** Zeros after the last axis's elements, up to `size` of them. */
+export function padLast(x: Value, size: number): Value {
+  const width = x.shape.at(-1);
+  if (width === size) return x;
+  if (typeof width !== "number" || width > size)
+    throw new TypeError(`Pad: ${showShape(x.shape)} cannot grow to ${size}`);
+  const none = new Array<number>(2 * x.shape.length - 1).fill(0);
+  return emitOne("Pad", [x, x.graph.indices([...none, size - width])], x.dtype, x.shape.with(-1, size));
 }
 
 /** Rows of `x` (axis 0) by index: [rows, ...] and [n...] give [n..., ...]. */

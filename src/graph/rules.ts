@@ -206,7 +206,7 @@ const gatherRule: Rule = formula((dy, [table, indices]) => {
 });
 
 /** Operators that only run forward: for inference, for the gradients of others, or detached. */
-type ForwardOnly = "GroupQueryAttention" | "ReduceMax" | "ScatterND";
+type ForwardOnly = "GroupQueryAttention" | "Pad" | "ReduceMax" | "ScatterND";
 
 /** Operators that a gradient can pass through. */
 export type Differentiable = Exclude<Op, ForwardOnly>;

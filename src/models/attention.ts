@@ -1,6 +1,6 @@
 /** @file The ways tokens attend: to a whole sequence at once, or to a cache that grows by a token at a time. */
 import { cachedAttention } from "../graph/layers.ts";
-import { add, matmul, reshape, softmax, transpose } from "../graph/ops.ts";
+import { add, matmul, padLast, reshape, softmax, split, transpose } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ChatGLMConfig } from "./config.ts";
 
@@ -44,13 +44,27 @@ export const beginningAttention = (config: ChatGLMConfig, mask: Value): Attentio
     values.graph.output(values, cacheName(layer, "value", "present"));
   });
 
-/** Attention to everything in a static cache [batch, groups, capacity, size], which the run extends in place. */
+/** Width of a head in the cache: onnxruntime's attention on a cache takes multiples of 8, so others are filled up with zeros. */
+export const cachedHeadSize = ({ headSize }: ChatGLMConfig): number => 8 * Math.ceil(headSize / 8);
+
+/** Attention to everything in a static cache [batch, groups, capacity, cachedHeadSize], which the run extends in place. */
 export function cacheAttention(config: ChatGLMConfig, lastIndex: Value, total: Value): AttentionKind {
   const { heads, groups, headSize } = config;
+  const width = cachedHeadSize(config);
+  const widened = (x: Value, count: number): Value => {
+    if (width === headSize) return x;
+    const byHead = reshape(x, ["batch", "seq", count, headSize]);
+    return reshape(padLast(byHead, width), ["batch", "seq", count * width]);
+  };
+  const narrowed = (x: Value): Value => {
+    if (width === headSize) return x;
+    const [kept] = split(reshape(x, ["batch", "seq", heads, width]), [headSize, width - headSize], -1);
+    return reshape(kept as Value, ["batch", "seq", heads * headSize]);
+  };
   return (layer, q, k, v) => {
     const { graph } = q;
     const past = (part: "key" | "value") =>
-      graph.input(cacheName(layer, part, "past"), "float32", ["batch", groups, "capacity", headSize]);
+      graph.input(cacheName(layer, part, "past"), "float32", ["batch", groups, "capacity", width]);
     const cache = {
       pastKey: past("key"),
       pastValue: past("value"),
@@ -58,10 +72,11 @@ export function cacheAttention(config: ChatGLMConfig, lastIndex: Value, total: V
       total,
       heads,
       groups,
+      scale: 1 / Math.sqrt(headSize),
     };
-    const [output, key, value] = cachedAttention(q, k, v, cache);
+    const [output, key, value] = cachedAttention(widened(q, heads), widened(k, groups), widened(v, groups), cache);
     graph.output(key, cacheName(layer, "key", "present"));
     graph.output(value, cacheName(layer, "value", "present"));
-    return output;
+    return narrowed(output);
   };
 }
