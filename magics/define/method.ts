@@ -24,6 +24,12 @@ const LORA = {
     default: defaults.loraTargets.join(),
     help: "Modules to adapt: query_key_value, dense, dense_h_to_4h, dense_4h_to_h.",
   },
+  bias: {
+    kind: "choice",
+    choices: ["none", "all", "lora_only"],
+    default: "none",
+    help: "Biases of the base that are trained as well: all, or those of the targets.",
+  },
   "rank-stabilized": { kind: "flag", help: "Scale by alpha / √r instead." },
 } as const satisfies Readonly<Record<LoraOption, OptionSpec>>;
 

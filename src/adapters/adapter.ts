@@ -20,6 +20,8 @@ export interface LoraConfig {
   /** Other ranks and alphas for some modules; keys are regular expressions for the end of a module's name, as in PEFT. */
   readonly rankPattern?: Readonly<Record<string, number>>;
   readonly alphaPattern?: Readonly<Record<string, number>>;
+  /** Biases of the base that are trained as well: all, or those of the targets. None when absent. */
+  readonly bias?: "all" | "lora_only";
 }
 
 export interface FullConfig {

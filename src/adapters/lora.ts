@@ -1,7 +1,8 @@
 /** @file LoRA: a linear module's output gains alpha/r · B·A·x. Source: Hu et al. 2021; names and starting values as PEFT's. */
 import { GlmError } from "../errors.ts";
 import { gemm } from "../graph/ops.ts";
-import type { ModuleSpec } from "../models/context.ts";
+import type { Value } from "../graph/value.ts";
+import { type ModuleSpec, overridden } from "../models/context.ts";
 import { randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
@@ -12,9 +13,16 @@ export const loraNames = (module: string): { readonly a: string; readonly b: str
   b: `base_model.model.${module}.lora_B.weight`,
 });
 
+/** PEFT's name of a base bias that is trained: a targeted module lies one level deeper in its model. */
+const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
+  const module = bias.slice(0, -".bias".length);
+  return targeted.has(module) ? `base_model.model.${module}.base_layer.bias` : `base_model.model.${bias}`;
+};
+
 /** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
-export function lora(config: LoraConfig, base: BaseModel): Adapter {
-  check(config);
+export function lora(given: LoraConfig, base: BaseModel): Adapter {
+  check(given);
+  const config = { ...given, targets: given.targets.flatMap((target) => namesHere(target, base.modules)) };
   const { dropout } = config;
   const modules = targeted(config, base.modules);
   const largest = Math.min(...modules.flatMap((module) => [module.in, module.out]));
@@ -25,17 +33,25 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
     );
   }
   const sizes = new Map(modules.map(({ name }) => [name, updateSize(config, name)]));
+  const targets = new Set(sizes.keys());
+  const biases = base.parameters
+    .filter(({ name }) => trainsBias(config, name, targets))
+    .map(({ name, shape }) => ({ base: name, name: biasName(name, targets), shape }));
+  const biasNames = new Map(biases.map((bias) => [bias.base, bias.name]));
   const factorOf = (module: string): number => (sizes.get(module) as Size).factor;
   return {
     config,
-    parameters: modules.flatMap((module) => {
-      const { a, b } = loraNames(module.name);
-      const { r } = sizes.get(module.name) as Size;
-      return [
-        { name: a, shape: [r, module.in] },
-        { name: b, shape: [module.out, r] },
-      ];
-    }),
+    parameters: [
+      ...modules.flatMap((module) => {
+        const { a, b } = loraNames(module.name);
+        const { r } = sizes.get(module.name) as Size;
+        return [
+          { name: a, shape: [r, module.in] },
+          { name: b, shape: [module.out, r] },
+        ];
+      }),
+      ...biases.map(({ name, shape }) => ({ name, shape })),
+    ],
     async initialize(seed) {
       const pairs = modules.flatMap((module) => {
         const { a, b } = loraNames(module.name);
@@ -45,13 +61,21 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
           [b, filled([module.out, r])],
         ] as const;
       });
-      return Object.fromEntries(pairs);
+      const starts = await Promise.all(
+        biases.map(async ({ base: bias, name }) => [name, copyOf(await base.read(bias))] as const),
+      );
+      return Object.fromEntries([...pairs, ...starts]);
     },
     enter(context, inputs, drop) {
+      const values = biases.flatMap((bias): [string, Value][] => {
+        const value = inputs.get(bias.name);
+        return value ? [[bias.base, value]] : [];
+      });
+      const adapted = overridden(context, new Map(values));
       return {
-        ...context,
+        ...adapted,
         linear(x, module, options) {
-          const y = context.linear(x, module, options);
+          const y = adapted.linear(x, module, options);
           if (!sizes.has(module)) return y;
           const { a, b } = loraNames(module);
           const [down, up] = [inputs.get(a), inputs.get(b)];
@@ -69,15 +93,25 @@ export function lora(config: LoraConfig, base: BaseModel): Adapter {
           return [module.name, { down: transposed(tensors[a] as FloatTensor), up }];
         }),
       );
-      return { lowRank };
+      if (biases.length === 0) return { lowRank };
+      return { lowRank, overrides: new Map(biases.map((bias) => [bias.base, tensors[bias.name] as FloatTensor])) };
     },
-    mergeTargets: new Set(modules.map(({ name }) => `${name}.weight`)),
+    mergeTargets: new Set([...modules.map(({ name }) => `${name}.weight`), ...biasNames.keys()]),
     merge(tensors, name, weight) {
+      const bias = biasNames.get(name);
+      if (bias !== undefined) return copyOf(tensors[bias] as FloatTensor);
       const module = name.slice(0, -".weight".length);
       const { a, b } = loraNames(module);
       return plusProduct(weight, tensors[b] as FloatTensor, tensors[a] as FloatTensor, factorOf(module));
     },
   };
+}
+
+const copyOf = (value: FloatTensor): FloatTensor => ({ ...value, data: Float32Array.from(value.data) });
+
+function trainsBias({ bias }: LoraConfig, name: string, targets: ReadonlySet<string>): boolean {
+  if (bias === undefined || !name.endsWith(".bias")) return false;
+  return bias === "all" || targets.has(name.slice(0, -".bias".length));
 }
 
 interface Size {
@@ -126,9 +160,26 @@ function isRegExp(source: string): boolean {
   }
 }
 
+/** What transformers' layout of GLM-4 calls the modules of the published one. */
+const inTransformers: Readonly<Record<string, readonly string[]>> = {
+  query_key_value: ["q_proj", "k_proj", "v_proj"],
+  dense: ["o_proj"],
+  dense_h_to_4h: ["gate_up_proj"],
+  dense_4h_to_h: ["down_proj"],
+};
+
+const matches = (module: ModuleSpec, target: string): boolean =>
+  module.name === target || module.name.endsWith(`.${target}`);
+
+/** A target, or the other layout's names for it where the model has only those. */
+function namesHere(target: string, modules: readonly ModuleSpec[]): readonly string[] {
+  const others = inTransformers[target] ?? [];
+  const known = (name: string): boolean => modules.some((module) => matches(module, name));
+  return !known(target) && others.length > 0 && others.every(known) ? others : [target];
+}
+
 /** The modules whose name is a target or ends in one, as PEFT matches them. */
 function targeted({ targets }: LoraConfig, modules: readonly ModuleSpec[]): ModuleSpec[] {
-  const matches = (module: ModuleSpec, target: string) => module.name === target || module.name.endsWith(`.${target}`);
   const lost = targets.filter((target) => !modules.some((module) => matches(module, target)));
   if (lost.length > 0) {
     const endings = [...new Set(modules.map(({ name }) => name.split(".").at(-1)))];

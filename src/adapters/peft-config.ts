@@ -61,6 +61,7 @@ export function parsePeftConfig(json: unknown, subject: string, modules: readonl
     ...(json.use_rslora === true && { rankStabilized: true }),
     ...(Object.keys(rankPattern).length > 0 && { rankPattern }),
     ...(Object.keys(alphaPattern).length > 0 && { alphaPattern }),
+    ...((json.bias === "all" || json.bias === "lora_only") && { bias: json.bias }),
   };
   if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:\n- ${faults.join("\n- ")}`);
   return config;
@@ -72,7 +73,7 @@ export function peftConfig(config: LoraConfig, baseModel: string): Record<string
     alpha_pattern: config.alphaPattern ?? {},
     auto_mapping: null,
     base_model_name_or_path: baseModel,
-    bias: "none",
+    bias: config.bias ?? "none",
     fan_in_fan_out: false,
     inference_mode: true,
     init_lora_weights: true,
@@ -96,7 +97,8 @@ export function peftConfig(config: LoraConfig, baseModel: string): Record<string
 function unsupportedOptions(json: Readonly<Record<string, unknown>>): string[] {
   if (json.peft_type !== "LORA") return [`peft_type ${describe(json.peft_type)}, expected "LORA"`];
   const found: string[] = mustBeOff.filter((key) => isOn(json[key])).map((key) => `${key}: ${describe(json[key])}`);
-  if ((json.bias ?? "none") !== "none") found.push(`bias: ${describe(json.bias)}, expected "none"`);
+  if (![undefined, null, "none", "all", "lora_only"].includes(json.bias as string))
+    found.push(`bias: ${describe(json.bias)}, expected "none", "all" or "lora_only"`);
   if (!harmlessStarts.includes(json.init_lora_weights))
     found.push(`init_lora_weights: ${describe(json.init_lora_weights)}, which changes the base`);
   // What later releases of PEFT add is called use_... or ..._config, and is off unless someone asked for it.

@@ -29,10 +29,11 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
   const values = await readTensors(folder);
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
+  const older = new Set([...expected.keys()].map(olderName));
   const faults: string[] = [];
   const tensors: AdapterTensors = {};
   for (const [name, shape] of expected) {
-    const value = values[name];
+    const value = values[name] ?? values[olderName(name)];
     if (!value) faults.push(`${name} is missing: expected [${shape}]`);
     else if (String(value.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${value.shape}]`);
     else if (!value.dtype.includes("float"))
@@ -40,7 +41,7 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
     else tensors[name] = toFloat32(value);
   }
   for (const name of Object.keys(values)) {
-    if (!expected.has(name))
+    if (!expected.has(name) && !older.has(name))
       faults.push(`${name} belongs to nothing in this model.${suggestion(name, missing(expected, values))}`);
   }
   if (faults.length > 0) throw invalid(folder, faults);
@@ -66,6 +67,9 @@ export async function writePeft(
     (name) => name === "adapter_model.bin",
   );
 }
+
+/** Releases before 0.6 had no level between an adapted module and its own bias. */
+const olderName = (name: string): string => name.replace(/\.base_layer\.bias$/, ".bias");
 
 async function readConfig(folder: string): Promise<unknown> {
   const names = await readdir(folder).catch(() => undefined);

@@ -3,7 +3,10 @@ import type { FullConfig, LoraConfig } from "../adapters/adapter.ts";
 import * as defaults from "./defaults.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 
-export type LoraOptions = Given<Omit<LoraConfig, "method">>;
+export type LoraOptions = Given<Omit<LoraConfig, "method" | "bias">> & {
+  /** Biases of the base that are trained as well, as in PEFT: "none" by default. */
+  readonly bias?: "none" | "all" | "lora_only" | undefined;
+};
 
 const PATTERNS = ["rankPattern", "alphaPattern"] as const;
 
@@ -12,11 +15,14 @@ const PATTERNS = ["rankPattern", "alphaPattern"] as const;
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
  */
 export function lora(options: LoraOptions = {}): LoraConfig {
-  const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, ...numbers } = options;
-  const config = complete("lora", defaults.lora, numbers, ["targets", "rankStabilized", ...PATTERNS]);
+  const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, bias, ...numbers } = options;
+  const config = complete("lora", defaults.lora, numbers, ["targets", "rankStabilized", "bias", ...PATTERNS]);
   const isNames = Array.isArray(targets) && targets.length > 0 && targets.every((name) => typeof name === "string");
   if (!isNames)
     throw invalid("lora", [`targets: expected a list of module names such as ["query_key_value"], got ${targets}.`]);
+  const biases = ["none", "all", "lora_only"];
+  if (bias !== undefined && !biases.includes(bias))
+    throw invalid("lora", [`bias: expected ${biases.map((name) => JSON.stringify(name)).join(" or ")}, got ${bias}.`]);
   return {
     method: "lora",
     ...config,
@@ -24,6 +30,7 @@ export function lora(options: LoraOptions = {}): LoraConfig {
     ...(rankStabilized === undefined ? {} : { rankStabilized }),
     ...(rankPattern === undefined ? {} : { rankPattern }),
     ...(alphaPattern === undefined ? {} : { alphaPattern }),
+    ...(bias === undefined || bias === "none" ? {} : { bias }),
   };
 }
 

@@ -130,7 +130,6 @@ describe("what cannot be used is refused", () => {
   };
 
   test.each([
-    ["bias-all", 'bias: "all"'],
     ["dora", "use_dora: true"],
     ["modules-to-save", 'modules_to_save: ["output_layer"]'],
     ["pissa", 'init_lora_weights: "pissa"'],

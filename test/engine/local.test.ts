@@ -205,13 +205,39 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
     },
   );
 
-  it.runIf(family === "glm-4-9b-hf").each(["peft-rslora", "peft-rank-pattern"])("%s: logits", async (name) => {
-    const { input_ids } = await oracleTensors(numbers, "forward");
-    await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
-    const asked = { model, inputIds: rowsOf(input_ids!), adapter: ref(name) };
-    const { logits } = await oracleTensors(family, name);
-    const got = await engine.call("logits", asked);
-    expect(deviation(got.data, logits!.data as Float32Array)).toBeLessThan(1e-4);
+  it.runIf(family === "glm-4-9b-hf").each(["peft-rslora", "peft-rank-pattern", "peft-bias-all"])(
+    "%s: logits",
+    async (name) => {
+      const { input_ids } = await oracleTensors(numbers, "forward");
+      await engine.call("loadAdapter", { model, adapter: ref(name), folder: oracleFolder(family, name) });
+      const asked = { model, inputIds: rowsOf(input_ids!), adapter: ref(name) };
+      const { logits } = await oracleTensors(family, name);
+      const got = await engine.call("logits", asked);
+      expect(deviation(got.data, logits!.data as Float32Array)).toBeLessThan(1e-4);
+    },
+  );
+
+  it.runIf(family === "glm-4-9b-hf")("trains LoRA and biases together, by either layout's names", async () => {
+    const { input_ids, labels } = await oracleTensors(numbers, "forward");
+    const batch = { inputIds: rowsOf(input_ids!), labels: rowsOf(labels!) };
+    const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["query_key_value"], bias: "all" } as const;
+    const info = await engine.call("createAdapter", { model, adapter: ref("biased"), config, seed: 1 });
+    expect(info.config).toMatchObject({ targets: ["q_proj", "k_proj", "v_proj"] });
+    const alone = { method: "full", match: [".bias"] } as const;
+    await engine.call("createAdapter", { model, adapter: ref("biases"), config: alone, seed: 1 });
+    const gradientsOf = async (name: string) => {
+      const { handle } = await engine.call("gradients", { model, adapter: ref(name), batch, seed: 0 });
+      return engine.call("readGradients", { model, handle });
+    };
+    // An untrained LoRA changes nothing, so the biases' gradients are those of training them alone.
+    const together = await gradientsOf("biased");
+    for (const [name, { data }] of Object.entries(await gradientsOf("biases"))) {
+      const named = `base_model.model.${name.replace(/\.bias$/, ".base_layer.bias")}`;
+      expect(deviation(together[named]!.data, data), name).toBeLessThan(1e-5);
+    }
+    const folder = join(scratch, "biased");
+    await engine.call("saveAdapter", { model, adapter: ref("biased"), folder });
+    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, replace: true });
   });
 
   it("answers with the base and several adapters in one batch as it does one by one", async () => {
