@@ -6,13 +6,16 @@ import { replaceFiles, textFile } from "../files.ts";
 import { suggestion } from "../suggestion.ts";
 import type { Tensor } from "../tensor.ts";
 import { toFloat32 } from "../weights/float32.ts";
-import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { readSafetensors, readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
 import { lora } from "./lora.ts";
 import { parsePeftConfig, peftConfig } from "./peft-config.ts";
 
 const configName = "adapter_config.json";
 const tensorsName = "adapter_model.safetensors";
+/** What PEFT wrote before safetensors, and reads only without it. */
+const olderTensorsName = "adapter_model.bin";
 
 export interface PeftAdapter {
   readonly config: LoraConfig;
@@ -63,8 +66,8 @@ export async function writePeft(
   await replaceFiles(
     folder,
     [safetensorsFile(tensorsName, sourcesOf(tensors), { format: "pt" }), textFile(configName, written)],
-    // PEFT reads an old adapter_model.bin only where there is no safetensors file; leaving it would mislead people.
-    (name) => name === "adapter_model.bin",
+    // An older file would mislead people.
+    (name) => name === olderTensorsName,
   );
 }
 
@@ -85,12 +88,10 @@ async function readConfig(folder: string): Promise<unknown> {
         "Name the folder that PEFT's save_pretrained or adapter.save wrote.",
     );
   }
-  if (!names.includes(tensorsName)) {
-    const old = names.includes("adapter_model.bin");
+  if (!names.includes(tensorsName) && !names.includes(olderTensorsName)) {
     throw new GlmError(
-      old ? "unsupported" : "adapter-not-found",
-      `${folder}: expected ${tensorsName} beside ${configName}, got ${old ? "adapter_model.bin, which cannot be read yet" : "none"}. ` +
-        "Save it with PEFT's save_pretrained(folder, safe_serialization=True).",
+      "adapter-not-found",
+      `${folder}: expected ${tensorsName} or ${olderTensorsName} beside ${configName}, got neither. Save or copy the adapter again.`,
     );
   }
   try {
@@ -106,11 +107,20 @@ async function readConfig(folder: string): Promise<unknown> {
 }
 
 async function readTensors(folder: string): Promise<Record<string, Tensor>> {
+  const isOlder = !(await readdir(folder)).includes(tensorsName);
   try {
-    return (await readSafetensors(join(folder, tensorsName))).values;
+    return isOlder
+      ? await readOlder(join(folder, olderTensorsName))
+      : (await readSafetensors(join(folder, tensorsName))).values;
   } catch (error) {
     throw error instanceof GlmError ? new GlmError("adapter-invalid", error.message, { cause: error }) : error;
   }
+}
+
+async function readOlder(file: string): Promise<Record<string, Tensor>> {
+  const values: Record<string, Tensor> = {};
+  for (const stored of await readTorch(file)) values[stored.name] = await readTensor(stored);
+  return values;
 }
 
 function missing(expected: ReadonlyMap<string, unknown>, values: Readonly<Record<string, unknown>>): string[] {

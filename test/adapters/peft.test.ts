@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -117,6 +117,14 @@ describe("round trip", () => {
   });
 });
 
+test("an adapter_model.bin is read where there is nothing newer", async () => {
+  await cp(join(made, "plain"), folder, { recursive: true });
+  const { tensors } = await readPeft(folder, small);
+  await rename(join(folder, "adapter_model.safetensors"), join(folder, "aside"));
+  await cp(join(made, "plain.bin"), join(folder, "adapter_model.bin"));
+  expect((await readPeft(folder, small)).tensors).toEqual(tensors);
+});
+
 describe("what cannot be used is refused", () => {
   const refusal = async (base = small): Promise<Error & { code?: string }> => {
     const error = await readPeft(folder, base).catch((e: unknown) => e);
@@ -211,12 +219,12 @@ describe("what cannot be used is refused", () => {
     await rm(join(folder, "adapter_model.safetensors"));
     expect(await refusal()).toMatchObject({
       code: "adapter-not-found",
-      message: expect.stringMatching(/expected adapter_model.safetensors beside/),
+      message: expect.stringMatching(/expected adapter_model.safetensors or adapter_model.bin beside/),
     });
     await writeFile(join(folder, "adapter_model.bin"), "");
     expect(await refusal()).toMatchObject({
-      code: "unsupported",
-      message: expect.stringMatching(/adapter_model\.bin.*safe_serialization/),
+      code: "adapter-invalid",
+      message: expect.stringMatching(/adapter_model\.bin/),
     });
     await rm(folder, { recursive: true });
     expect(await refusal()).toMatchObject({
