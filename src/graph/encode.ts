@@ -1,9 +1,19 @@
 /** @file A graph as the bytes of an ONNX model. */
 import { relative } from "node:path";
 import protobuf from "protobufjs";
-import type { DType, Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
+import { onnxType } from "./dtype.ts";
 import type { Op } from "./ops.ts";
-import { type Attribute, type FileRange, type Graph, liveNodes, type Node, type Output, type Value } from "./value.ts";
+import {
+  type Attribute,
+  type FileRange,
+  type Graph,
+  liveNodes,
+  type Node,
+  type Output,
+  type Packed,
+  type Value,
+} from "./value.ts";
 
 /** The part of onnx.proto (ONNX IR version 9) that graphs here use; field numbers are the format's. */
 const SCHEMA = `
@@ -39,20 +49,16 @@ const OPSET = 20;
 const CONTRIB = "com.microsoft";
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 const EXTERNAL = 1;
-const DTYPE: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  bfloat16: 16,
-};
 
 /** Operators outside the ONNX standard. SimplifiedLayerNormalization is registered in the standard's own domain. */
-const CONTRIB_OPS: ReadonlySet<Op> = new Set(["FusedMatMul", "GroupQueryAttention", "QuickGelu", "RotaryEmbedding"]);
+const CONTRIB_OPS: ReadonlySet<Op> = new Set([
+  "FusedMatMul",
+  "GroupQueryAttention",
+  "MatMulIntegerToFloat",
+  "MatMulNBits",
+  "QuickGelu",
+  "RotaryEmbedding",
+]);
 
 /**
  * The model file. Nodes and constants that no output depends on are left out; weights stay where they are: onnxruntime
@@ -104,16 +110,60 @@ function attributeProto(name: string, value: Attribute): object {
 
 function valueProto({ name, value: { dtype, shape } }: Output): object {
   const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
-  return { name, type: { tensorType: { elemType: DTYPE[dtype], shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: onnxType[dtype], shape: { dim } } } };
 }
 
 function constantProto({ name }: Value, { dtype, shape, data }: Tensor): object {
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { name, dataType: DTYPE[dtype], dims: shape, rawData };
+  return { name, dataType: onnxType[dtype], dims: shape, rawData };
 }
 
-function weightProto({ name, dtype, shape }: Value, { file, offset, bytes }: FileRange, directory: string): object {
-  const entries = { location: relative(directory, file), offset: String(offset), length: String(bytes) };
+function weightProto({ name, dtype, shape }: Value, range: FileRange, directory: string): object {
+  const { file, offset, bytes, packed = [] } = range;
+  const entries = {
+    location: relative(directory, file),
+    offset: String(offset),
+    length: String(bytes),
+    ...Object.fromEntries(packed.map((one, i) => [`${PACKED}${i}`, packedText(one)])),
+  };
   const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
-  return { name, dataType: DTYPE[dtype], dims: shape, dataLocation: EXTERNAL, externalData };
+  return { name, dataType: onnxType[dtype], dims: shape, dataLocation: EXTERNAL, externalData };
+}
+
+/** onnxruntime's own entries beside the standard ones: "key|offset;length;checksum|..." (the checksum is not used). */
+const PACKED = "prepacked_";
+
+const packedText = ({ key, parts }: Packed): string =>
+  [key, ...parts.map(({ offset, bytes }) => `${offset};${bytes};0`)].join("|");
+
+/** What a model file that onnxruntime wrote says of the packed form of its weights, by weight; offsets as in its side file. */
+export function decodePacked(model: Uint8Array): Map<string, Packed[]> {
+  const decoded = ModelProto.toObject(ModelProto.decode(model), { arrays: true }) as SavedModel;
+  return new Map(
+    decoded.graph.initializer.map(({ name, externalData }) => [
+      name,
+      externalData.filter(({ key }) => key.startsWith(PACKED)).map(({ value }) => parsePacked(value)),
+    ]),
+  );
+}
+
+interface SavedModel {
+  readonly graph: {
+    readonly initializer: readonly {
+      readonly name: string;
+      readonly externalData: readonly { readonly key: string; readonly value: string }[];
+    }[];
+  };
+}
+
+function parsePacked(text: string): Packed {
+  const [key = "", ...ranges] = text.split("|");
+  const parts = ranges.map((range) => {
+    const [offset, bytes] = range.split(";").map(Number);
+    if (offset === undefined || bytes === undefined || !Number.isSafeInteger(offset + bytes)) {
+      throw new Error(`onnxruntime describes packed weights in an unknown way: ${text}`);
+    }
+    return { offset, bytes };
+  });
+  return { key, parts };
 }

@@ -1,12 +1,18 @@
 /** @file The operators: each function checks its operands, infers the result's type and appends one ONNX node. */
 import type { DType } from "../tensor.ts";
+import { onnxType } from "./dtype.ts";
 import { broadcast, reduced } from "./shape.ts";
 import { type Attribute, type Dim, type Shape, showShape, staticSize, type Value } from "./value.ts";
 
 /** Every operator that a graph may hold. Those below the line are onnxruntime's own (com.microsoft). */
 export const OPS = [
+  "Abs",
   "Add",
+  "BitShift",
+  "BitwiseAnd",
+  "Cast",
   "Concat",
+  "DequantizeLinear",
   "Div",
   "Exp",
   "Expand",
@@ -18,6 +24,7 @@ export const OPS = [
   "LayerNormalization",
   "Log",
   "MatMul",
+  "Max",
   "Mul",
   "Neg",
   "Pad",
@@ -26,6 +33,7 @@ export const OPS = [
   "ReduceMean",
   "ReduceSum",
   "Reshape",
+  "Round",
   "ScatterElements",
   "ScatterND",
   "Shape",
@@ -39,6 +47,8 @@ export const OPS = [
   // ---
   "FusedMatMul",
   "GroupQueryAttention",
+  "MatMulIntegerToFloat",
+  "MatMulNBits",
   "QuickGelu",
   "RotaryEmbedding",
   "SimplifiedLayerNormalization",
@@ -91,6 +101,10 @@ export const reciprocal: (x: Value) => Value = unary("Reciprocal");
 export const tanh: (x: Value) => Value = unary("Tanh");
 export const sigmoid: (x: Value) => Value = unary("Sigmoid");
 export const identity: (x: Value) => Value = unary("Identity");
+
+/** The same numbers in another type. */
+export const cast = (x: Value, dtype: DType): Value =>
+  x.dtype === dtype ? x : emitOne("Cast", [x], dtype, x.shape, { to: onnxType[dtype] });
 
 /** The same elements, through which no gradient passes. */
 export function detached(x: Value): Value {

@@ -117,8 +117,12 @@ const gemmRule: Rule = formula((dy, [a, b, addend], _, needed, node) => {
   const transB = numberAttribute(node, "transB") === 1;
   const alpha = numberAttribute(node, "alpha");
   const [left, right] = [a as Value, b as Value];
-  const da = () =>
-    transA ? gemm(right, dy, { transA: transB, transB: true, alpha }) : gemm(dy, right, { transB: !transB, alpha });
+  const da = () => {
+    const again = left.graph.renewals.get(right)?.(dy) ?? right;
+    return transA
+      ? gemm(again, dy, { transA: transB, transB: true, alpha })
+      : gemm(dy, again, { transB: !transB, alpha });
+  };
   const db = () =>
     transB ? gemm(dy, left, { transA: true, transB: transA, alpha }) : gemm(left, dy, { transA: !transA, alpha });
   return [
@@ -205,8 +209,21 @@ const gatherRule: Rule = formula((dy, [table, indices]) => {
   return [scatterRowsAdd(zerosLike(rows), reshape(at, ["rows gathered", 1]), flat)];
 });
 
-/** Operators that only run forward: for inference, for the gradients of others, or detached. */
-type ForwardOnly = "GroupQueryAttention" | "Pad" | "ReduceMax" | "ScatterND";
+/** Operators that only run forward: for inference, on weights that do not train, for the gradients of others, or detached. */
+type ForwardOnly =
+  | "Abs"
+  | "BitShift"
+  | "BitwiseAnd"
+  | "Cast"
+  | "DequantizeLinear"
+  | "GroupQueryAttention"
+  | "MatMulIntegerToFloat"
+  | "MatMulNBits"
+  | "Max"
+  | "Pad"
+  | "ReduceMax"
+  | "Round"
+  | "ScatterND";
 
 /** Operators that a gradient can pass through. */
 export type Differentiable = Exclude<Op, ForwardOnly>;

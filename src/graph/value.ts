@@ -39,6 +39,14 @@ export interface FileRange {
   readonly file: string;
   readonly offset: number;
   readonly bytes: number;
+  /** What kernels make of these bytes to compute with, made before and kept in the same file: then it is mapped, too. */
+  readonly packed?: readonly Packed[];
+}
+
+/** A weight as one kind of kernel wants it. onnxruntime looks it up by the key that the kernel gives it. */
+export interface Packed {
+  readonly key: string;
+  readonly parts: readonly { readonly offset: number; readonly bytes: number }[];
 }
 
 export interface GraphOptions {
@@ -58,6 +66,8 @@ export class Graph {
   readonly weights: Map<Value, FileRange> = new Map();
   /** Values that gradients do not pass. */
   readonly detached: Set<Value> = new Set();
+  /** Large values that are cheaper made again, once another value is there, than kept until the gradient needs them. */
+  readonly renewals: Map<Value, (near: Value) => Value> = new Map();
   readonly #interned = new Map<string, Value>();
   readonly #sizes = new Map<string, Value>();
   readonly #names = new Set<string>();

@@ -24,3 +24,24 @@ function halfBits(bits: number): number {
   const magnitude = (subnormal ? 0 : (exponent + 15) << 10) + kept + up;
   return sign | Math.min(magnitude, 0x7c00);
 }
+
+/** Rounds float32 numbers in place to the nearest ones that float16 has; what is too large becomes infinite. */
+export function roundToFloat16(values: Float32Array): void {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < words.length; i += 1) {
+    const bits = words[i] as number;
+    const magnitude = bits & 0x7fffffff;
+    if (magnitude >= 0x38800000) {
+      // 2^-14 or more: 10 of 23 fraction bits stay. A carry runs into the exponent, as it should.
+      const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+      const kept = rounded >= 0x47800000 ? (magnitude > 0x7f800000 ? 0x7fc00000 : 0x7f800000) : rounded & ~0x1fff;
+      words[i] = (bits & 0x80000000) | kept;
+    } else {
+      // Below, neighbours are 2^-24 apart: so they are around this sum, which rounds as wanted.
+      const value = values[i] as number;
+      values[i] = bits >>> 31 ? -(SUBNORMAL - value - SUBNORMAL) : value + SUBNORMAL - SUBNORMAL;
+    }
+  }
+}
+
+const SUBNORMAL = 1.5 * 2 ** 28;

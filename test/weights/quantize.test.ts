@@ -1,0 +1,118 @@
+/** @file Quantisation against the packed tensors of the published code, bit for bit, and the forms that kernels read. */
+import { describe, expect, it } from "vitest";
+import { BLOCK, blocksOf } from "../../src/graph/quantized.ts";
+import { randomStream } from "../../src/random.ts";
+import { tensor } from "../../src/tensor.ts";
+import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/weights/blocks.ts";
+import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import { roundToFloat16, toFloat16 } from "../../src/weights/float16.ts";
+import { toFloat32 } from "../../src/weights/float32.ts";
+import {
+  dequantizeRows,
+  largestCode,
+  packPublished,
+  quantizeRows,
+  unpackPublished,
+} from "../../src/weights/quantize.ts";
+import { oracleFolder } from "../oracle.ts";
+
+const random = (length: number, seed = 0): Float32Array => {
+  const stream = randomStream(seed, "quantize");
+  return Float32Array.from({ length }, () => stream.normal());
+};
+
+describe.each([8, 4] as const)("%i bits", (bits) => {
+  it.each(["chatglm-6b", "chatglm2-6b"])("packs the weights of %s as published, bit for bit", async (family) => {
+    const packed = await openCheckpoint(oracleFolder(`${family}-int${bits}`));
+    const floats = await openCheckpoint(oracleFolder(family));
+    const names = [...packed.tensors.keys()].filter((name) => name.endsWith(".weight_scale"));
+    expect(names).toHaveLength(8);
+    for (const scaleName of names) {
+      const name = scaleName.slice(0, -"_scale".length);
+      const weight = toFloat32(await floats.read(name));
+      const { codes, scales } = quantizeRows(weight.data, weight.shape[1] as number, bits);
+      const published = (await packed.read(name)).data;
+      expect(bits === 4 ? packPublished(codes) : codes, name).toEqual(published);
+      expect(toFloat16(tensor("float32", [scales.length], scales)).data, name).toEqual(
+        (await packed.read(scaleName)).data,
+      );
+    }
+  });
+
+  it("is off by half a step at most, and keeps rows of zeros", () => {
+    const values = random(6 * 40);
+    values.fill(0, 40, 80);
+    const rows = quantizeRows(values, 40, bits);
+    const back = dequantizeRows(rows);
+    values.forEach((value, i) => {
+      // float16 rounding of value, scale and quotient comes on top.
+      const step = rows.scales[Math.floor(i / 40)] as number;
+      expect(Math.abs((back[i] as number) - value)).toBeLessThanOrEqual(step * (0.5 + 0.01 * largestCode(bits)));
+    });
+    expect(back.subarray(40, 80)).toEqual(new Float32Array(40));
+  });
+
+  it.each([40, BLOCK, 3 * BLOCK + 2])("lays rows of %i columns into blocks and back", (columns) => {
+    const rows = quantizeRows(random(3 * columns), columns, bits);
+    const blocks = blockCodes(rows, columns, bits);
+    expect(blocks.codes).toHaveLength((3 * blocksOf(columns) * BLOCK * bits) / 8);
+    expect(dequantizeBlocks(blocks, columns, bits)).toEqual(dequantizeRows(rows));
+  });
+
+  it("quantises each block by its own largest element, which stays exact", () => {
+    const columns = 2 * BLOCK + 10;
+    const values = random(4 * columns);
+    for (let i = 0; i < values.length; i += 1) if (i % columns >= BLOCK) values[i] = (values[i] as number) * 100;
+    values.fill(0, 0, BLOCK);
+    const blocks = quantizeBlocks(values, columns, bits);
+    const back = dequantizeBlocks(blocks, columns, bits);
+    for (let row = 0; row < 4; row += 1) {
+      for (let block = 0; block < blocksOf(columns); block += 1) {
+        const [from, to] = [
+          row * columns + block * BLOCK,
+          Math.min((row + 1) * columns, row * columns + (block + 1) * BLOCK),
+        ];
+        const largest = Math.max(...values.subarray(from, to).map(Math.abs));
+        // 4 bits end one code earlier on one side: what lies there is off by up to a whole step.
+        const bound = (largest / (bits === 8 ? 127 : 8)) * (bits === 8 ? 0.5001 : 1);
+        let [worst, peak] = [0, 0];
+        for (let i = from; i < to; i += 1) {
+          worst = Math.max(worst, Math.abs((back[i] as number) - (values[i] as number)));
+          if (Math.abs(values[i] as number) === largest) peak = Math.abs(back[i] as number);
+        }
+        expect(worst).toBeLessThanOrEqual(bound);
+        expect(Math.abs(peak - largest)).toBeLessThanOrEqual(largest * 1e-6);
+      }
+    }
+  });
+});
+
+it("unpacks every published byte and packs it again", () => {
+  const bytes = Int8Array.from({ length: 256 }, (_, i) => i - 128);
+  const codes = unpackPublished(bytes);
+  expect([...codes.subarray(0, 4)]).toEqual([-8, 0, -8, 1]);
+  expect(packPublished(codes)).toEqual(bytes);
+});
+
+it("rounds to float16 as writing and reading it does", () => {
+  const words = Uint32Array.from({ length: 200_000 }, (_, i) => Math.imul(i, 0x9e3779b1));
+  const edges = [
+    0,
+    -0,
+    65504,
+    65519.99,
+    65520,
+    -7e4,
+    2 ** -14,
+    2 ** -14 - 2 ** -26,
+    2 ** -25,
+    3 * 2 ** -25,
+    Number.NaN,
+  ];
+  const values = new Float32Array(words.buffer.slice(0));
+  values.set(edges);
+  const expected = toFloat32(toFloat16(tensor("float32", [values.length], Float32Array.from(values)))).data;
+  roundToFloat16(values);
+  // Object.is tells apart the two zeros.
+  expect(values.findIndex((value, i) => !Object.is(value, expected[i]))).toBe(-1);
+});
