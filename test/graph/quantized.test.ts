@@ -185,7 +185,10 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
       const file = join(scratch, `${bits}.bin`);
       const [codeBytes, scaleCount] = [(WIDTH * WIDTH * bits) / 8, WIDTH * blocksOf(WIDTH)];
       const scales = new Float32Array(scaleCount).fill(1e-3);
-      writeFileSync(file, Buffer.concat([Buffer.alloc(codeBytes, bits === 8 ? 0x81 : 0x98), new Uint8Array(scales.buffer)]));
+      writeFileSync(
+        file,
+        Buffer.concat([Buffer.alloc(codeBytes, bits === 8 ? 0x81 : 0x98), new Uint8Array(scales.buffer)]),
+      );
       const graph = new Graph();
       const first = graph.input("x", "float32", ["tokens", WIDTH]);
       let x = first;
