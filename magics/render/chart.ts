@@ -1,5 +1,7 @@
 /** @file The loss chart as a Vega-Lite specification, and as the bundle that every front end can show something of. */
+
 import type { MimeBundle } from "../../src/ambient.ts";
+import { counted } from "../../src/counted.ts";
 import { figure } from "./text.ts";
 
 export interface LossPoint {
@@ -120,7 +122,7 @@ function plainChart({ title, points, epochs, bestEpoch }: LossCurve): string {
   const best = epochs.find(({ epoch }) => epoch === bestEpoch);
   const bestLoss = best ? (best.validationLoss ?? best.loss) : undefined;
   const star = best && bestLoss !== undefined ? `, best epoch ${best.epoch} (${figure(bestLoss)})` : "";
-  return `${title}: loss ${figure(first.loss)} → ${figure(last.loss)} in ${last.step} steps${star}`;
+  return `${title}: loss ${figure(first.loss)} → ${figure(last.loss)} in ${counted(last.step, "step")}${star}`;
 }
 
 /** Five digits are more than a chart can show, and keep notebooks small. */

@@ -1,4 +1,5 @@
 /** @file What %runtime does. */
+import { counted } from "../../src/counted.ts";
 import type { RuntimeStatus } from "../../src/engine/server.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
@@ -16,7 +17,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
   }
   const { pid, version, address, started, clients, memoryBytes, models } = status;
   const up = duration((Date.now() - started) / 1000);
-  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${clients} clients, ${bytes(memoryBytes)}, ${address}`;
+  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${counted(clients, "client")}, ${bytes(memoryBytes)}, ${address}`;
   const columns = [
     { title: "model" },
     { title: "family" },

@@ -1,5 +1,7 @@
 /** @file What %%train does. */
+
 import { ambient } from "../../src/ambient.ts";
+import { counted } from "../../src/counted.ts";
 import type { AdapterConfig, AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { lora } from "../../src/index.ts";
 import { write } from "../live.ts";
@@ -80,7 +82,7 @@ async function adapterFor(
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {
   const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
   const kept = view.validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
-  return `${steps} steps in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
+  return `${counted(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }
 
 function isInterrupt(error: unknown): boolean {

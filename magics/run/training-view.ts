@@ -1,4 +1,5 @@
 /** @file A training run as it is watched: one progress bar, one chart, and the numbers it came to. */
+import { counted } from "../../src/counted.ts";
 import type { FitEvent } from "../../src/train/trainer.ts";
 import { LossChart } from "../loss-chart.ts";
 import { ProgressBar } from "../progress.ts";
@@ -104,7 +105,7 @@ export class TrainingView {
     if (!this.#bar) {
       this.#rehearsal?.finish();
       this.#firstLoss = event.loss;
-      this.#bar = new ProgressBar({ title: `Training ${this.#name} on ${this.#rows} rows` });
+      this.#bar = new ProgressBar({ title: `Training ${this.#name} on ${counted(this.#rows, "row")}` });
       this.#chart = new LossChart({ title: `${this.#name}: training loss`, steps: event.steps });
     }
     this.#last = event;

@@ -1,4 +1,5 @@
 /** @file `glmlab runtime start|status|stop|logs`: the runtime as a command, in the foreground or asked from outside. */
+import { counted } from "../counted.ts";
 import "./privacy.ts";
 import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -85,7 +86,7 @@ async function status(folder: RuntimeFolder): Promise<number> {
   if (!found) return say("The runtime has just ended.", 3);
   const minutes = Math.round((Date.now() - found.started) / 60_000);
   say(
-    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${found.clients} clients, ${megabytes(found.memoryBytes)}`,
+    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${counted(found.clients, "client")}, ${megabytes(found.memoryBytes)}`,
   );
   say(`${found.address}, log ${found.log}`);
   for (const { model, adapters, mappedBytes, requests } of found.models) {
