@@ -53,3 +53,8 @@ export async function readBytes(
   }
   return content;
 }
+
+/** The same bytes, for numbers of several bytes in them. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

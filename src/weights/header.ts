@@ -26,8 +26,8 @@ const codeByDType: ReadonlyMap<DType, string> = new Map([...dtypeByCode].map(([c
 /** What such a file is called in messages. */
 export const safetensors = "a safetensors file";
 
-/** The published limit on a header's length, in bytes: a damaged length must not make us allocate gigabytes. */
-const maxHeaderBytes = 100_000_000;
+/** A header has about 150 bytes for each tensor; parsed, it takes several times its size in memory. */
+const maxHeaderBytes = 16 * 2 ** 20;
 
 /**
  * Reads and checks the header of one safetensors file: types, shapes, and that the tensors fill the file without holes

@@ -55,6 +55,9 @@ export function readPickle<T>(bytes: Uint8Array, reader: PickleReader<T>): Pickl
 /** Marks where the items of a tuple, or of a batch of entries, begin on the stack. */
 const mark = Symbol("mark");
 
+/** A file with a thousand tensors has some 25,000 values; each takes memory. */
+const maxValues = 2 ** 20;
+
 /** Longest integer in bytes: sizes and counts need eight. */
 const maxIntegerBytes = 16;
 
@@ -67,6 +70,7 @@ class Machine<T> {
   readonly #stack: (Pickled<T> | typeof mark)[] = [];
   readonly #memo = new Map<number, Pickled<T>>();
   #at = 0;
+  #values = 0;
 
   constructor(bytes: Uint8Array, reader: PickleReader<T>) {
     this.#bytes = bytes;
@@ -153,6 +157,8 @@ class Machine<T> {
   }
 
   #push(value: Pickled<T>): void {
+    this.#values += 1;
+    if (this.#values > maxValues) this.#refuse(`has more than ${maxValues} values`);
     this.#stack.push(value);
   }
 

@@ -6,7 +6,7 @@ import { describe, faultList } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 
 /** A real index has a hundred bytes for each tensor. */
-const maxIndexBytes = 32 * 2 ** 20;
+const maxIndexBytes = 16 * 2 ** 20;
 
 /**
  * The tensors of all shards that the index names.

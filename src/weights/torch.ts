@@ -7,8 +7,9 @@ import { elementSize, sizeOf } from "../tensor.ts";
 import { readBytes, withFile } from "./bytes.ts";
 import { damaged, describe, startFault } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
-import { readStateDict, type Storage, torchFile, type View } from "./torch-pickle.ts";
-import { contentOffset, looksLikeZip, readEntry, readZip, type ZipFile } from "./zip.ts";
+import { readStateDict, torchFile, type View } from "./torch-pickle.ts";
+import { readZip, type ZipEntry, type ZipFile } from "./zip-directory.ts";
+import { contentOffset, looksLikeZip, readEntry } from "./zip-entry.ts";
 
 /** The description of a thousand tensors takes about 200 kB. */
 const maxPickleBytes = 16 * 2 ** 20;
@@ -85,42 +86,27 @@ async function locate(
   const { file } = zip;
   const faults: string[] = [];
   const found: StoredTensor[] = [];
-  const entries = new Map<string, Range>();
+  const offsets = new Map<ZipEntry, number>();
   for (const [name, view] of views) {
-    const fault = view ? faultOf(zip, root, view) : "expected a tensor, got something else";
-    if (!view || fault) {
-      faults.push(`${describe(name)}: ${fault}`);
-      continue;
-    }
+    const entry = zip.entries.get(`${root}/data/${view?.storage.key}`);
+    const fault = faultOf(view, entry);
+    if (fault !== undefined) faults.push(`${describe(name)}: ${fault}`);
+    if (fault !== undefined || !view || !entry) continue;
     const { storage, shape, offset } = view;
-    const range = entries.get(storage.key) ?? (await entryOf(zip, root, storage));
-    entries.set(storage.key, range);
+    const begin = offsets.get(entry) ?? (await contentOffset(zip, entry));
+    offsets.set(entry, begin);
     const size = elementSize[storage.dtype];
-    const place = { offset: range.begin + offset * size, bytes: sizeOf(shape) * size };
+    const place = { offset: begin + offset * size, bytes: sizeOf(shape) * size };
     found.push({ name, dtype: storage.dtype, shape, file, ...place });
   }
-  faults.push(...overlaps([...entries.values()]));
   if (faults.length > 0) throw damaged(file, torchFile, faults);
   return found;
 }
 
-/** Bytes of the file, and the storage that they hold. */
-interface Range {
-  readonly key: string;
-  readonly begin: number;
-  readonly end: number;
-}
-
-async function entryOf(zip: ZipFile, root: string, { key }: Storage): Promise<Range> {
-  const entry = zip.entries.get(`${root}/data/${key}`);
-  if (!entry) throw new Error(`${zip.file} has no storage ${key}, which was checked`);
-  const begin = await contentOffset(zip, entry);
-  return { key, begin, end: begin + entry.bytes };
-}
-
-/** What is wrong with a tensor's description, judged by the sizes of the archive's entries. */
-function faultOf(zip: ZipFile, root: string, { storage, offset, shape, strides }: View): string | undefined {
-  const entry = zip.entries.get(`${root}/data/${storage.key}`);
+/** What is wrong with a tensor's description, judged by the size of the archive's entry for its storage. */
+function faultOf(view: View | undefined, entry: ZipEntry | undefined): string | undefined {
+  if (!view) return "expected a tensor, got something else";
+  const { storage, offset, shape, strides } = view;
   if (!entry) return `its storage ${describe(storage.key)} is missing from the archive`;
   const bytes = storage.elements * elementSize[storage.dtype];
   if (entry.bytes !== bytes) {
@@ -146,13 +132,4 @@ function isDense(shape: readonly number[], strides: readonly number[]): boolean 
     expected *= size;
   }
   return true;
-}
-
-/** Storages that lie on top of one another. */
-function overlaps(ranges: readonly Range[]): string[] {
-  const inOrder = ranges.filter(({ begin, end }) => end > begin).sort((a, b) => a.begin - b.begin);
-  return inOrder.flatMap(({ key, begin }, i) => {
-    const before = inOrder[i - 1];
-    return before && begin < before.end ? [`the storages ${describe(before.key)} and ${describe(key)} overlap`] : [];
-  });
 }

@@ -1,13 +1,11 @@
 /**
- * @file The directory of a zip archive whose entries are stored as they are: where each one's bytes lie in the file.
- * Zip64 included. Nothing is decompressed: entries can be mapped or read in place.
+ * @file The directory of a zip archive, zip64 included: which entries it has, and between which places of the file.
  *
- * Source: PKWARE's APPNOTE.TXT 6.3.10. Everything a header says is checked against the file before it is believed.
+ * Source: PKWARE's APPNOTE.TXT 6.3.10. What a record says is checked against the file before it is believed.
  */
 import type { FileHandle } from "node:fs/promises";
-import { crc32 } from "node:zlib";
 import { GlmError } from "../errors.ts";
-import { readBytes } from "./bytes.ts";
+import { readBytes, viewOf } from "./bytes.ts";
 import { damaged, describe } from "./faults.ts";
 
 /** One entry as the central directory gives it. */
@@ -22,28 +20,25 @@ export interface ZipEntry {
   readonly flags: number;
   readonly method: number;
   readonly headerOffset: number;
+  /** Where the next entry's header, or the directory, begins. */
+  readonly end: number;
 }
+
+/** An entry before it is known what follows it. */
+type Listed = Omit<ZipEntry, "end">;
 
 /** A zip file that is open for reading. */
 export interface ZipFile {
   readonly file: string;
   readonly handle: FileHandle;
   readonly entries: ReadonlyMap<string, ZipEntry>;
-  /** Where the entries end and the central directory begins. */
-  readonly directoryOffset: number;
 }
 
 /** A checkpoint has hundreds of entries; each costs memory and, when used, a read. */
 const maxEntries = 50_000;
-const maxDirectoryBytes = 32 * 2 ** 20;
+const maxDirectoryBytes = 16 * 2 ** 20;
 const endBytes = 22;
-const localBytes = 30;
-const signatures = { local: 0x04034b50, central: 0x02014b50, end: 0x06054b50, end64: 0x06064b50, locator: 0x07064b50 };
-
-/** Whether these first bytes of a file are those of a zip file. */
-export function looksLikeZip(start: Uint8Array): boolean {
-  return start.length >= 4 && viewOf(start).getUint32(0, true) === signatures.local;
-}
+const signatures = { central: 0x02014b50, end: 0x06054b50, end64: 0x06064b50, locator: 0x07064b50 };
 
 /**
  * Reads and checks the central directory.
@@ -57,19 +52,36 @@ export async function readZip(handle: FileHandle, file: string, fileBytes: numbe
     ]);
   }
   const directory = await readBytes(handle, file, offset, bytes);
-  const entries = new Map<string, ZipEntry>();
+  const entries: Listed[] = [];
   let at = 0;
   for (let i = 0; i < count; i += 1) {
     const { entry, next } = centralEntry(directory, at, file);
-    if (entries.has(entry.name)) {
-      throw damaged(file, "a zip file", [`it has two entries named ${describe(entry.name)}`]);
-    }
-    entries.set(entry.name, entry);
+    entries.push(entry);
     at = next;
   }
-  if (at !== bytes)
-    throw damaged(file, "a zip file", [`its directory has ${bytes} bytes, but ${count} entries take ${at}`]);
-  return { file, handle, entries, directoryOffset: offset };
+  const faults: string[] = [];
+  if (at !== bytes) faults.push(`its directory has ${bytes} bytes, but ${count} entries take ${at}`);
+  return { file, handle, entries: inPlace(entries, offset, file, faults) };
+}
+
+/** The entries by name, each with the place where the next one begins: so no two can lie on top of one another. */
+function inPlace(
+  entries: readonly Listed[],
+  directoryOffset: number,
+  file: string,
+  faults: string[],
+): Map<string, ZipEntry> {
+  const inOrder = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
+  const byName = new Map<string, ZipEntry>();
+  for (const [i, entry] of inOrder.entries()) {
+    const end = inOrder[i + 1]?.headerOffset ?? directoryOffset;
+    if (end <= entry.headerOffset)
+      faults.push(`${describe(entry.name)} begins at ${entry.headerOffset}, where others lie`);
+    if (byName.has(entry.name)) faults.push(`it has two entries named ${describe(entry.name)}`);
+    byName.set(entry.name, { ...entry, end });
+  }
+  if (faults.length > 0) throw damaged(file, "a zip file", faults);
+  return byName;
 }
 
 /** Number of entries, offset and size of the central directory, from the records at the file's end. */
@@ -119,7 +131,7 @@ async function findDirectory(
 }
 
 /** One record of the central directory, and where the next begins. */
-function centralEntry(directory: Uint8Array, at: number, file: string): { entry: ZipEntry; next: number } {
+function centralEntry(directory: Uint8Array, at: number, file: string): { entry: Listed; next: number } {
   const fail = (fault: string): GlmError =>
     damaged(file, "a zip file", [`its directory entry at byte ${at}: ${fault}`]);
   const view = viewOf(directory);
@@ -175,63 +187,4 @@ function zip64Field(extra: Uint8Array): { next(): number | undefined } | undefin
     at = end;
   }
   return undefined;
-}
-
-/**
- * Where an entry's content begins in the file.
- * @throws GlmError "unsupported" when it is compressed or encrypted, "model-invalid" when it does not lie in the file
- */
-export async function contentOffset({ handle, file, directoryOffset }: ZipFile, entry: ZipEntry): Promise<number> {
-  const { name, nameBytes, bytes, flags, method, headerOffset } = entry;
-  if ((flags & 1) !== 0 || method === 99) {
-    throw new GlmError(
-      "unsupported",
-      `${file}: ${describe(name)} is encrypted. Save the weights again without a password.`,
-    );
-  }
-  if (method !== 0) {
-    throw new GlmError(
-      "unsupported",
-      `${file}: expected entries that are stored uncompressed, as PyTorch writes them, got ${describe(name)} compressed ` +
-        `(zip method ${method}). Unpack it and pack it again with: zip -0 -r.`,
-    );
-  }
-  const fail = (fault: string): GlmError => damaged(file, "a zip file", [`${describe(name)}: ${fault}`]);
-  if (headerOffset + localBytes > directoryOffset) throw fail(`its header at ${headerOffset} lies outside the entries`);
-  const local = await readBytes(
-    handle,
-    file,
-    headerOffset,
-    Math.min(localBytes + nameBytes, directoryOffset - headerOffset),
-  );
-  const header = viewOf(local);
-  if (header.getUint32(0, true) !== signatures.local) throw fail(`expected its header at ${headerOffset}`);
-  const offset = headerOffset + localBytes + header.getUint16(26, true) + header.getUint16(28, true);
-  if (offset + bytes > directoryOffset) {
-    throw fail(`its ${bytes} bytes at ${offset} reach into the directory at ${directoryOffset}`);
-  }
-  const named = new TextDecoder().decode(local.subarray(localBytes));
-  if (named !== name || header.getUint16(26, true) !== nameBytes) throw fail("its own header gives another name");
-  if (header.getUint16(8, true) !== method) throw fail("its own header gives another way of compression");
-  return offset;
-}
-
-/**
- * Reads one small entry whole and checks it against its CRC-32.
- * @throws GlmError "model-invalid" when it is larger than `limit` bytes or damaged
- */
-export async function readEntry(zip: ZipFile, entry: ZipEntry, limit: number): Promise<Uint8Array> {
-  const subject = describe(entry.name);
-  if (entry.bytes > limit) {
-    throw damaged(zip.file, "a file of weights", [`${subject} has ${entry.bytes} bytes, expected at most ${limit}`]);
-  }
-  const content = await readBytes(zip.handle, zip.file, await contentOffset(zip, entry), entry.bytes);
-  if (entry.crc !== 0 && crc32(content) !== entry.crc) {
-    throw damaged(zip.file, "a zip file", [`${subject} does not match its checksum`]);
-  }
-  return content;
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
