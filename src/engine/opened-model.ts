@@ -1,16 +1,15 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
-import { GlmError } from "../errors.ts";
 import { modulesOf, parametersOf } from "../models/architectures.ts";
-import { type ChatGLMConfig, readConfig } from "../models/config.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
 import { type BindWeights, floatWeights } from "../models/context.ts";
 import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { toFloat32 } from "../weights/float32.ts";
 import { fingerprint, mapWeights } from "../weights/mapped.ts";
+import { readConfigFile } from "./config-file.ts";
 import { cacheFolder, modelFolder } from "./places.ts";
 
 export interface OpenedModel {
@@ -33,10 +32,7 @@ export async function openModel(
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
   const folder = await modelFolder(name);
-  const text = await readFile(join(folder, "config.json"), "utf8").catch(() => {
-    throw new GlmError("model-not-found", `${folder}: expected a model's folder with config.json, which is missing.`);
-  });
-  const config = readConfig(parseJson(text, join(folder, "config.json")), join(folder, "config.json"));
+  const { config, text } = await readConfigFile(folder);
   const checkpoint = await openCheckpoint(folder);
   const parameters = parametersOf(config);
   const identity = await fingerprint(checkpoint, text);
@@ -63,14 +59,4 @@ export async function openModel(
     }),
     mappedBytes: bytes,
   };
-}
-
-function parseJson(text: string, file: string): Record<string, unknown> {
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
-  } catch {
-    // Reported below, like JSON that is no object.
-  }
-  throw new GlmError("model-invalid", `${file}: expected a JSON object. Fetch the file again.`);
 }

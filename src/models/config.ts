@@ -1,4 +1,5 @@
 /** @file The architecture of a checkpoint as its config.json gives it, checked and given one vocabulary of names. */
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { type Family, families } from "./family.ts";
 import { Fields, type Json } from "./fields.ts";
@@ -39,6 +40,9 @@ export interface ChatGLMConfig {
   readonly prefixIds?: PrefixIds;
 }
 
+/** Every layer's parameters are listed before weights are looked at: a damaged number must not fill the memory. */
+const maxLayers = 1000;
+
 /**
  * Reads a published config.json. Collects every fault before it throws.
  * @param subject what to call the file in messages
@@ -47,7 +51,8 @@ export interface ChatGLMConfig {
 export function readConfig(json: Json, subject: string): ChatGLMConfig {
   const fields = new Fields(json);
   const config = readerOf(json, subject)(fields, json);
-  const { heads, groups, headSize } = config;
+  const { layers, heads, groups, headSize } = config;
+  fields.check(layers <= maxLayers, `layers: expected at most ${maxLayers}, got ${layers}`);
   fields.check(heads % groups === 0, `${heads} attention heads are not a multiple of ${groups} key/value heads`);
   // Half of each head is rotated, in pairs (ChatGLM-6B: each half, in pairs).
   fields.check(headSize % 4 === 0, `size of a head: expected a multiple of 4, got ${headSize}`);
@@ -68,7 +73,7 @@ function readerOf(json: Json, subject: string): Reader {
     if (json.num_layers !== undefined) return readGlm;
   }
   if (json.model_type === "glm") return readTransformers;
-  const got = json.model_type === undefined ? "no model_type" : `model_type ${JSON.stringify(json.model_type)}`;
+  const got = json.model_type === undefined ? "no model_type" : `model_type ${describe(json.model_type)}`;
   const reason =
     json.model_type === "glm4"
       ? " GLM-4-0414 has other blocks than GLM-4-9B (norms on both sides of attention and MLP) and is not supported yet."

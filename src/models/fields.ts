@@ -1,5 +1,7 @@
 /** @file The fields of a config.json, each checked as it is read; faults are collected, not thrown. */
 
+import { describe } from "../describe.ts";
+
 export type Json = Readonly<Record<string, unknown>>;
 
 export class Fields {
@@ -14,7 +16,7 @@ export class Fields {
   size(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
-    this.faults.push(`${key}: expected a positive integer, got ${show(this.#json[key])}`);
+    this.faults.push(`${key}: expected a positive integer, got ${describe(this.#json[key])}`);
     return 1;
   }
 
@@ -22,14 +24,14 @@ export class Fields {
   id(key: string, fallback: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-    this.faults.push(`${key}: expected a token id, got ${show(value)}`);
+    this.faults.push(`${key}: expected a token id, got ${describe(value)}`);
     return fallback;
   }
 
   positive(key: string, fallback: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    this.faults.push(`${key}: expected a positive number, got ${show(value)}`);
+    this.faults.push(`${key}: expected a positive number, got ${describe(value)}`);
     return fallback;
   }
 
@@ -37,7 +39,7 @@ export class Fields {
   only(key: string, expected: unknown): void {
     const value = this.#json[key];
     if (value === undefined || value === expected) return;
-    this.faults.push(`${key}: only ${show(expected)} is supported, got ${show(value)}`);
+    this.faults.push(`${key}: only ${describe(expected)} is supported, got ${describe(value)}`);
   }
 
   /** The published quantisation of the weights, if they have one. */
@@ -45,15 +47,11 @@ export class Fields {
     const bits = this.#json.quantization_bit ?? 0;
     if (bits === 0) return undefined;
     if (bits === 4 || bits === 8) return bits;
-    this.faults.push(`quantization_bit: expected 4, 8 or 0, got ${show(bits)}`);
+    this.faults.push(`quantization_bit: expected 4, 8 or 0, got ${describe(bits)}`);
     return undefined;
   }
 
   check(holds: boolean, fault: string): void {
     if (!holds) this.faults.push(fault);
   }
-}
-
-function show(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }

@@ -19,18 +19,6 @@ export function damaged(file: string, expected: string, faults: readonly string[
   );
 }
 
-/** A value read from a file, short enough for a message. Containers are not spelled out: they may be deep or cyclic. */
-export function describe(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (Array.isArray(value)) {
-    const flat = value.length <= 16 && value.every((item) => typeof item === "number" || item === null);
-    return flat ? `[${value.join(",")}]` : `a list of ${value.length}`;
-  }
-  if (typeof value === "object" && value !== null) return "an object";
-  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 200)) : String(value);
-  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
-}
-
 /** What a file that is no weights file seems to be, by its first bytes; undefined when it could be anything. */
 export function startFault(start: Uint8Array): string | undefined {
   const text = Buffer.from(start).toString("latin1");

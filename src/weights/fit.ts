@@ -5,10 +5,12 @@
  * Tensors that the model does not use are refused, too, unless they cannot change what it computes (`harmless`): a model
  * with weights that nothing is multiplied by is some other model, and its answers would be wrong without a word.
  */
+
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { describe, faultList } from "./faults.ts";
+import { faultList } from "./faults.ts";
 import { sameNumbers } from "./same-numbers.ts";
 import type { StoredTensor } from "./stored.ts";
 

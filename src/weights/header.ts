@@ -1,8 +1,10 @@
 /** @file The header of a safetensors file: read, checked in full, and written. */
+
+import { describe } from "../describe.ts";
 import type { GlmError } from "../errors.ts";
 import { type DType, elementSize, sizeOf } from "../tensor.ts";
 import { readBytes, withFile } from "./bytes.ts";
-import { damaged, describe, startFault } from "./faults.ts";
+import { damaged, startFault } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 
 export interface Header {

@@ -1,8 +1,9 @@
 /** @file Weights in several files beside an index that says which tensor is in which. */
 import { basename, dirname, join } from "node:path";
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { readBytes, withFile } from "./bytes.ts";
-import { describe, faultList } from "./faults.ts";
+import { faultList } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 
 /** A real index has a hundred bytes for each tensor. */

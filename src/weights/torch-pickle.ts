@@ -4,9 +4,11 @@
  *
  * Source: torch/serialization.py and torch/_utils.py of PyTorch 1.6 to 2.x, for the meaning of what they write.
  */
+
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { DType } from "../tensor.ts";
-import { damaged, describe } from "./faults.ts";
+import { damaged } from "./faults.ts";
 import { type Pickled, type PickleReader, readPickle } from "./pickle.ts";
 
 /** What a file of PyTorch weights is called in messages. */

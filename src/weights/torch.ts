@@ -2,10 +2,12 @@
  * @file PyTorch's weight files (`pytorch_model.bin`): a zip archive of one pickle, which describes the tensors, and one
  * stored entry for each storage, which holds their numbers. Only the pickle is read; tensors become ranges of the file.
  */
+
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { elementSize, sizeOf } from "../tensor.ts";
 import { readBytes, withFile } from "./bytes.ts";
-import { damaged, describe, startFault } from "./faults.ts";
+import { damaged, startFault } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 import { readStateDict, torchFile, type View } from "./torch-pickle.ts";
 import { readZip, type ZipEntry, type ZipFile } from "./zip-directory.ts";

@@ -4,9 +4,10 @@
  * Source: PKWARE's APPNOTE.TXT 6.3.10. What a record says is checked against the file before it is believed.
  */
 import type { FileHandle } from "node:fs/promises";
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { readBytes, viewOf } from "./bytes.ts";
-import { damaged, describe } from "./faults.ts";
+import { damaged } from "./faults.ts";
 
 /** One entry as the central directory gives it. */
 export interface ZipEntry {

@@ -5,9 +5,10 @@
  * Source: PKWARE's APPNOTE.TXT 6.3.10. An entry fills the file from its header to the next one's, each byte once.
  */
 import { crc32 } from "node:zlib";
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { readBytes, viewOf } from "./bytes.ts";
-import { damaged, describe } from "./faults.ts";
+import { damaged } from "./faults.ts";
 import type { ZipEntry, ZipFile } from "./zip-directory.ts";
 
 const headerBytes = 30;

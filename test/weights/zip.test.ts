@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { op, pickledDict, rebuiltTensor, type TensorToPickle } from "../../scripts/fuzz/pickle-writer.ts";
-import { type EntryToZip, type ZipOptions, zipped } from "../../scripts/fuzz/zip-writer.ts";
+import { type EntryToZip, type ZipOptions, zipped } from "../../scripts/fuzz/zip-file.ts";
 import { readTensor } from "../../src/weights/safetensors.ts";
 import { readTorch } from "../../src/weights/torch.ts";
 
