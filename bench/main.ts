@@ -3,15 +3,18 @@
  *
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   kernel      the kernel's start, restart and memory beside tslab's
+ *   models      a model of 6B shape in 4 and 8 bits beside llama.cpp: speed, accuracy, loading, memory
  *   runtime     a model that outlives its kernels: time to the first token, tokens a second, adapters, memory
  */
 import { kernels } from "./kernel.ts";
 import { loraStep } from "./lora-step.ts";
+import { models } from "./models.ts";
 import { runtime } from "./runtime.ts";
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   "lora-step": loraStep,
   kernel: kernels,
+  models,
   runtime,
 };
 

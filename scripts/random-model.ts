@@ -5,18 +5,17 @@
  *
  * The same seed gives the same weights, in every form. An interrupted run goes on where it stopped.
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { writeRandomCheckpoint } from "../bench/models/random-checkpoint.ts";
 import { chatglm3, type ModelShape, type PublishedBits } from "../bench/models/random-model.ts";
-import { packageFolder } from "../src/version.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     bits: { type: "string" },
     seed: { type: "string", default: "0" },
-    tokenizer: { type: "string", default: join(packageFolder, "models", "tiny") },
+    tokenizer: { type: "string" },
     ...sizeOptions(),
   },
 });

@@ -3,10 +3,11 @@
  *
  * One file a layer, one tensor in memory. A folder that an interrupted run left is completed: whole files stay.
  */
-import { copyFile, stat } from "node:fs/promises";
+import { copyFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFiles, textFile } from "../../src/files.ts";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor.ts";
+import { packageFolder } from "../../src/version.ts";
 import { toFloat16 } from "../../src/weights/float16.ts";
 import { toFloat32 } from "../../src/weights/float32.ts";
 import { readHeader } from "../../src/weights/header.ts";
@@ -18,18 +19,19 @@ export interface RandomCheckpointOptions {
   readonly seed: number;
   /** Without: float16. */
   readonly bits?: PublishedBits | undefined;
-  /** A folder whose tokenizer files are copied. Without one the model takes ids only. */
+  /** A folder whose tokenizer files are copied; by default `tiny`'s, as ChatGLM's own cannot be shipped here. */
   readonly tokenizer?: string | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+const tiny = join(packageFolder, "models", "tiny");
 const TOKENIZER_FILES = ["tokenizer.model", "tokenizer_config.json"];
 
 /** @returns bytes of all weights */
 export async function writeRandomCheckpoint(
   folder: string,
   shape: ModelShape,
-  { seed, bits, tokenizer, onProgress }: RandomCheckpointOptions,
+  { seed, bits, tokenizer = tiny, onProgress }: RandomCheckpointOptions,
 ): Promise<number> {
   const weights = new RandomWeights(seed);
   const shards = byLayer(randomTensors(shape));
@@ -52,8 +54,9 @@ export async function writeRandomCheckpoint(
     textFile("config.json", `${JSON.stringify(configJson(shape, bits), null, 2)}\n`),
     textFile("model.safetensors.index.json", `${JSON.stringify(index, null, 2)}\n`),
   ]);
-  if (tokenizer !== undefined) {
-    for (const name of TOKENIZER_FILES) await copyFile(join(tokenizer, name), join(folder, name));
+  const companions = await readdir(tokenizer);
+  for (const name of TOKENIZER_FILES) {
+    if (companions.includes(name)) await copyFile(join(tokenizer, name), join(folder, name));
   }
   return total;
 }
