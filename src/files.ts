@@ -116,8 +116,11 @@ async function writeFlushed(path: string, content: Chunks, subject: string, need
   }
 }
 
-/** Runs an action on the disk; what the user can put right becomes a GlmError about `subject`. */
-async function onDisk<T>(subject: string, needed: number, action: () => Promise<T>): Promise<T> {
+/**
+ * Runs an action on the disk; what the user can put right becomes a GlmError about `subject`.
+ * @param needed bytes that room is needed for, for the message
+ */
+export async function onDisk<T>(subject: string, needed: number, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
@@ -172,17 +175,23 @@ const reasons: Readonly<Record<string, (needed: string) => string>> = {
   EIO: () => "the disk reports a hardware error. Save to another disk.",
 };
 
-/** ", 1.2 GB are free", when the system tells. */
+/** " (1.2 GB are free)", when the system tells. */
 async function freeSpace(path: string): Promise<string> {
-  for (let at = path; ; at = dirname(at)) {
+  const free = await freeBytes(path);
+  return free === undefined ? "" : ` (${size(free)} are free)`;
+}
+
+/** The bytes that are free on the disk where a path lies or would lie; undefined when the system does not tell. */
+export async function freeBytes(path: string): Promise<number | undefined> {
+  for (let at = resolve(path); ; at = dirname(at)) {
     const disk = await statfs(at).catch(() => undefined);
-    if (disk) return ` (${size(disk.bavail * disk.bsize)} are free)`;
-    if (at === dirname(at)) return "";
+    if (disk) return disk.bavail * disk.bsize;
+    if (at === dirname(at)) return undefined;
   }
 }
 
 /** A number of bytes for people. */
-function size(bytes: number): string {
+export function size(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let unit = 0;
   let value = bytes;

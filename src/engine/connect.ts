@@ -7,7 +7,7 @@ import { GlmError } from "../errors.ts";
 import { entryPoint } from "./entry.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { openLink } from "./link.ts";
-import { lockHolder } from "./lock.ts";
+import { lockHolder } from "../lock.ts";
 import { lastLines } from "./log.ts";
 import { RemoteEngine } from "./remote.ts";
 import type { RuntimeStatus } from "./server.ts";

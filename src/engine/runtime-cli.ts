@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
-import { type Holder, isAlive, lockHolder } from "./lock.ts";
+import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { fileLog, type Log, lastLines, rotateLog } from "./log.ts";
 
 const HELP = `glmlab runtime [start|status|stop|logs]

@@ -10,7 +10,7 @@ import { version } from "../version.ts";
 import { PortChannel } from "./channel.ts";
 import { entryPoint } from "./entry.ts";
 import type { RuntimeFolder } from "./folder.ts";
-import { type Holder, takeLock } from "./lock.ts";
+import { type Holder, takeLock } from "../lock.ts";
 import type { Log } from "./log.ts";
 import { ModelPool, type PoolModel, type WorkerHandle } from "./pool.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";

@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
-import { lockHolder, takeLock } from "../../src/engine/lock.ts";
-import { killAll, run } from "./process.ts";
+import { ensureBuilt } from "../scripts/build.ts";
+import { lockHolder, takeLock } from "../src/lock.ts";
+import { killAll, run } from "./engine/process.ts";
 
 let folder: string;
 beforeAll(async () => await ensureBuilt(), 120_000);

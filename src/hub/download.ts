@@ -1,0 +1,151 @@
+/** @file Several files of a model at the same time: one process fetches, the others wait for it; what is there stays. */
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freeBytes, onDisk, size } from "../files.ts";
+import { type Turn, takeTurn } from "../lock.ts";
+import type { Client } from "./client.ts";
+import { noRoom } from "./errors.ts";
+import type { Hub, ModelRef, RemoteFile, Shelf } from "./hub.ts";
+import { type OnProgress, Tally } from "./progress.ts";
+import { fetchFile, sizeOf } from "./transfer.ts";
+
+export interface DownloadTask {
+  readonly hub: Hub;
+  readonly client: Client;
+  readonly model: ModelRef;
+  readonly commit: string;
+  readonly shelf: Shelf;
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Files that are fetched at the same time: one connection is often slower than the line. */
+const STREAMS = 4;
+const POLL_MS = 500;
+
+export class Download {
+  readonly #task: DownloadTask;
+  #turn: Turn | undefined;
+  readonly #stop = (): void => this.#turn?.end();
+
+  constructor(task: DownloadTask) {
+    this.#task = task;
+    // At once, and not when everything has settled: this thread may be ended before.
+    task.signal?.addEventListener("abort", this.#stop, { once: true });
+  }
+
+  /** Lets others go on. */
+  end(): void {
+    this.#task.signal?.removeEventListener("abort", this.#stop);
+    this.#stop();
+  }
+
+  has(file: RemoteFile): Promise<boolean> {
+    return this.#task.shelf.has(file, this.#task.signal);
+  }
+
+  /** Puts files on the shelf that are not there. */
+  async get(files: readonly RemoteFile[]): Promise<void> {
+    if ((await this.#missing(files)).length === 0) return;
+    await this.#takeTurn(files);
+    // Whoever had the turn before may have fetched them.
+    const missing = await this.#described(await this.#missing(files));
+    if (missing.length === 0) return;
+    const { shelf, onProgress } = this.#task;
+    for (const file of missing) {
+      const folder = dirname(shelf.partial(file));
+      await onDisk(folder, 0, () => mkdir(folder, { recursive: true }));
+    }
+    const sizes = await Promise.all(missing.map((file) => sizeOf(shelf.partial(file))));
+    const there = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    const total = missing.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+    await this.#checkRoom(total - there);
+    const tally = new Tally(onProgress, there, total);
+    await this.#inStreams(missing, (file, signal) => this.#fetch(file, tally, signal));
+  }
+
+  async #fetch(file: RemoteFile, tally: Tally, signal: AbortSignal): Promise<void> {
+    const { hub, client, model, commit, shelf } = this.#task;
+    const transfer = {
+      url: hub.url(model, commit, file.path),
+      file,
+      partial: shelf.partial(file),
+      refusal: (reply: Parameters<Hub["refusal"]>[0]) => hub.refusal(reply, model),
+      onBytes: (count: number) => tally.add(count),
+    };
+    await fetchFile(client, transfer, signal);
+    await shelf.put(file);
+  }
+
+  async #missing(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
+    const missing: RemoteFile[] = [];
+    for (const file of files) {
+      this.#task.signal?.throwIfAborted();
+      if (!(await this.has(file))) missing.push(file);
+    }
+    return missing;
+  }
+
+  /** With what the listing left out; some of them are then found to be there. */
+  async #described(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
+    const { hub, client, model, commit, signal } = this.#task;
+    const described = await Promise.all(files.map((file) => hub.describe(client, model, commit, file, signal)));
+    return described.every((file, at) => file === files[at]) ? files : this.#missing(described);
+  }
+
+  async #takeTurn(files: readonly RemoteFile[]): Promise<void> {
+    const { shelf, signal, onProgress } = this.#task;
+    if (this.#turn) return;
+    await onDisk(shelf.turns, 0, () => mkdir(shelf.turns, { recursive: true }));
+    const total = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+    for (;;) {
+      signal?.throwIfAborted();
+      this.#turn = attempt(shelf.turns);
+      if (this.#turn) return;
+      const sizes = files.map(async (file) => (await sizeOf(shelf.path(file))) || sizeOf(shelf.partial(file)));
+      const there = (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+      onProgress("waiting for another download of it", there, total);
+      await sleep(POLL_MS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+    }
+  }
+
+  async #checkRoom(needed: number): Promise<void> {
+    const { client, hub, model } = this.#task;
+    const free = await freeBytes(client.settings.cache);
+    if (free !== undefined && needed > free) {
+      throw noRoom(model, client.settings, hub.cacheVariable, size(needed), size(free));
+    }
+  }
+
+  /** Runs a few at a time. The first that fails stops the others; when this settles, none runs any more. */
+  async #inStreams(
+    files: readonly RemoteFile[],
+    work: (file: RemoteFile, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const outer = this.#task.signal;
+    const failed = new AbortController();
+    const signal = outer ? AbortSignal.any([outer, failed.signal]) : failed.signal;
+    const queue = [...files];
+    const stream = async (): Promise<void> => {
+      for (let file = queue.shift(); file; file = queue.shift()) await work(file, signal);
+    };
+    const streams = Array.from({ length: STREAMS }, () =>
+      stream().catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      }),
+    );
+    await Promise.allSettled(streams);
+    await Promise.all(streams);
+  }
+}
+
+/** Some disks know no hard links, which locks are made of: then two may download the same, which costs time and no more. */
+function attempt(folder: string): Turn | undefined {
+  try {
+    return takeTurn(folder);
+  } catch {
+    return { end: () => undefined };
+  }
+}

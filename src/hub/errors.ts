@@ -1,0 +1,109 @@
+/** @file What can go wrong with a hub, said so that it can be put right. */
+import { GlmError } from "../errors.ts";
+import { nearest } from "../suggestion.ts";
+import type { ModelRef } from "./hub.ts";
+import { type HubName, hubNames, hubTitles, publishedIds } from "./names.ts";
+import type { Hiccup } from "./retry.ts";
+import type { HubSettings } from "./settings.ts";
+
+const TOKENS: Readonly<Record<HubName, { readonly variable: string; readonly page: string }>> = {
+  huggingface: { variable: "HF_TOKEN", page: "https://huggingface.co/settings/tokens" },
+  modelscope: { variable: "MODELSCOPE_API_TOKEN", page: "https://modelscope.cn/my/myaccesstoken" },
+};
+
+const ENDPOINTS: Readonly<Record<HubName, string>> = {
+  huggingface: "set HF_ENDPOINT to a mirror (for example https://hf-mirror.com) or try ModelScope (--hub modelscope)",
+  modelscope: "set MODELSCOPE_ENDPOINT to a mirror or try the Hugging Face hub (--hub huggingface)",
+};
+
+/** No such model, or one that is kept private; hubs do not say which. */
+export function unknownModel({ id }: ModelRef, settings: HubSettings): GlmError {
+  const { hub, endpoint, token } = settings;
+  const { variable } = TOKENS[hub];
+  const secret = token === undefined ? `or it is private: then set ${variable}` : `or your ${variable} may not read it`;
+  return new GlmError(
+    "model-not-found",
+    `${id}: ${hubTitles[hub]} (${endpoint}) has no such model, ${secret}.${elsewhere(id, hub)} A local folder needs a config.json to be taken for a model.`,
+  );
+}
+
+function elsewhere(id: string, hub: HubName): string {
+  const near = nearest(id, publishedIds[hub]);
+  if (near !== undefined && near.toLowerCase() !== id.toLowerCase()) return ` Did you mean ${near}?`;
+  for (const other of hubNames) {
+    if (other === hub) continue;
+    const there = nearest(id, publishedIds[other]);
+    if (there !== undefined) return ` Did you mean ${there} with --hub ${other}?`;
+  }
+  return " Check the spelling: owner/name.";
+}
+
+export function unknownRevision({ id, revision }: ModelRef, settings: HubSettings): GlmError {
+  return new GlmError(
+    "model-not-found",
+    `${id}: ${hubTitles[settings.hub]} (${settings.endpoint}) has no version ${JSON.stringify(revision)} of it. ` +
+      "Give a branch, tag or commit that its page names, or leave --revision out.",
+  );
+}
+
+/** The hub knows the model and does not give it to this user. */
+export function denied({ id }: ModelRef, settings: HubSettings, status: number): GlmError {
+  const { hub, endpoint, token } = settings;
+  const { variable, page } = TOKENS[hub];
+  const remedy =
+    token === undefined
+      ? `Accept its conditions on its page (${endpoint}/${id}), make a token at ${page} and set ${variable} to it.`
+      : `Your ${variable} is not accepted: is it valid, may it read this model, and have its owner's conditions been accepted on its page (${endpoint}/${id})?`;
+  return new GlmError(
+    "hub-denied",
+    `${id}: ${hubTitles[hub]} asks who you are before it gives this model (status ${status}). ${remedy}`,
+  );
+}
+
+export function unreachable({ id }: ModelRef, settings: HubSettings, cause: Hiccup): GlmError {
+  const { hub, endpoint, cache } = settings;
+  return new GlmError(
+    "hub-unreachable",
+    `${id} could not be fetched from ${hubTitles[hub]} (${endpoint}): ${cause.message}. Ask again to go on where it stopped. ` +
+      `If the network does not reach it, ${ENDPOINTS[hub]}, or fetch the model on another machine and give its folder ` +
+      `(or copy it into ${cache}).`,
+    { cause },
+  );
+}
+
+export function notDownloaded({ id, revision }: ModelRef, settings: HubSettings, found: string | undefined): GlmError {
+  const had = found === undefined ? "nothing of it is there" : `it is not all there (${found})`;
+  return new GlmError(
+    "model-not-found",
+    `${id} (${revision}): expected in ${settings.cache}, since offline mode is on (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), but ${had}. ` +
+      "Unset it to download the model, or give a folder that has it.",
+  );
+}
+
+/** The hub has something of that name that is no model for us. */
+export function unusable(
+  { id, revision }: ModelRef,
+  settings: HubSettings,
+  names: readonly string[],
+  missing: string,
+): GlmError {
+  const has = names.length === 0 ? "nothing" : names.slice(0, 12).join(", ") + (names.length > 12 ? ", ..." : "");
+  return new GlmError(
+    "unsupported",
+    `${id} (${revision}) on ${hubTitles[settings.hub]}: expected ${missing}, got ${has}. ` +
+      "Give the id of a ChatGLM checkpoint as transformers loads it (other formats, such as GGUF and ONNX, are not read).",
+  );
+}
+
+export function noRoom(
+  { id }: ModelRef,
+  { cache }: HubSettings,
+  variable: string,
+  needed: string,
+  free: string,
+): GlmError {
+  return new GlmError(
+    "disk",
+    `${id} needs ${needed} more on the disk of ${cache}, and ${free} are free. Free some space, or set ${variable} to a folder on another disk. What was downloaded before is kept.`,
+  );
+}

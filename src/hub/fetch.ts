@@ -1,0 +1,128 @@
+/**
+ * @file A model from a hub: found in the cache, or listed, chosen from and downloaded into it.
+ *
+ *   settings -> cache? -> list -> form of the weights -> descriptions, then weights -> folder
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { GlmError } from "../errors.ts";
+import { Client } from "./client.ts";
+import { Download } from "./download.ts";
+import { notDownloaded, unreachable, unusable } from "./errors.ts";
+import type { Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
+import { huggingFace } from "./huggingface.ts";
+import { missingFrom } from "./local.ts";
+import { modelScope } from "./modelscope.ts";
+import type { HubName } from "./names.ts";
+import type { OnProgress } from "./progress.ts";
+import { defaultPace, Hiccup, type Pace } from "./retry.ts";
+import { descriptionsOf, type Form, formsOf, weightNames } from "./select.ts";
+import type { HubSettings } from "./settings.ts";
+
+export interface FetchOptions {
+  readonly settings: HubSettings;
+  /** Branch, tag or commit; the hub's main branch by default. */
+  readonly revision?: string | undefined;
+  readonly onProgress?: OnProgress | undefined;
+  /** Stops at once; what has come stays for the next time. */
+  readonly signal?: AbortSignal | undefined;
+  readonly pace?: Pace;
+}
+
+const hubs: Readonly<Record<HubName, (settings: HubSettings) => Hub>> = {
+  huggingface: huggingFace,
+  modelscope: modelScope,
+};
+
+/**
+ * The folder that has a model's files: in the hub's cache, where they are downloaded to when they are not there.
+ * @param id "owner/name"
+ * @throws GlmError "model-not-found", "hub-unreachable", "hub-denied", "download-corrupt", "disk", "unsupported"
+ */
+export async function fetchModel(id: string, options: FetchOptions): Promise<string> {
+  const { settings, signal, onProgress = () => undefined, pace = defaultPace } = options;
+  const hub = hubs[settings.hub](settings);
+  const model = { id, revision: options.revision ?? hub.mainRevision };
+  const { folder, missing } = await downloaded(hub, model);
+  // What a commit names never changes.
+  if (folder !== undefined && (settings.offline || /^[0-9a-f]{40}$/.test(model.revision))) return folder;
+  if (settings.offline) throw notDownloaded(model, settings, missing);
+  onProgress("asking the hub", 0, 0);
+  const client = new Client(settings, pace);
+  try {
+    const listing = await hub.list(client, model, signal).catch((error: unknown) => {
+      // What was the newest version when it was last asked for is better than none.
+      if (error instanceof Hiccup && folder !== undefined) return undefined;
+      throw error;
+    });
+    if (!listing) return folder as string;
+    const shelf = await hub.shelf(model, listing.commit);
+    const download = new Download({ hub, client, model, commit: listing.commit, shelf, onProgress, signal });
+    try {
+      return await fill(download, shelf, listing, model, settings);
+    } finally {
+      download.end();
+    }
+  } catch (error) {
+    throw error instanceof Hiccup ? unreachable(model, settings, error) : error;
+  }
+}
+
+/** The folder of an earlier download that has everything, or what the likeliest one lacks. */
+async function downloaded(hub: Hub, model: ModelRef): Promise<{ folder?: string; missing?: string }> {
+  let missing: string | undefined;
+  for (const folder of await hub.cached(model)) {
+    const lacks = await missingFrom(folder);
+    if (lacks === undefined) return { folder };
+    missing ??= lacks;
+  }
+  return missing === undefined ? {} : { missing };
+}
+
+/** Puts what is needed on the shelf; returns its folder. */
+async function fill(
+  download: Download,
+  shelf: Shelf,
+  listing: Listing,
+  model: ModelRef,
+  settings: HubSettings,
+): Promise<string> {
+  // What lies in folders is no part of a checkpoint.
+  const files = new Map(listing.files.filter(({ path }) => /^[^/\\]+$/.test(path)).map((file) => [file.path, file]));
+  const refuse = (missing: string): GlmError => unusable(model, settings, [...files.keys()], missing);
+  const forms = formsOf(new Set(files.keys()));
+  if (!files.has("config.json")) throw refuse("a config.json");
+  const form = (await readyForm(forms, files, download, shelf)) ?? forms[0];
+  if (form === undefined) throw refuse("weights as safetensors or PyTorch .bin files");
+  await download.get(descriptionsOf([...files.values()], form));
+  const weights = (await weightNames(form, (name) => readFile(join(shelf.folder, name), "utf8"))).map((name) => {
+    const file = files.get(name);
+    if (file) return file;
+    throw refuse(`${name}, which ${form} names`);
+  });
+  await download.get(weights);
+  await shelf.complete();
+  return shelf.folder;
+}
+
+/** A later form that is there already, with nothing of an earlier one: it is as good, and another download is saved. */
+async function readyForm(
+  forms: readonly Form[],
+  files: ReadonlyMap<string, RemoteFile>,
+  download: Download,
+  shelf: Shelf,
+): Promise<Form | undefined> {
+  const has = async (name: string): Promise<boolean> => {
+    const file = files.get(name);
+    return file !== undefined && (await download.has(file));
+  };
+  for (const form of forms) {
+    // Whoever opens the folder takes the first form that it finds there.
+    if (!(await has(form))) continue;
+    if (form === forms[0]) return form;
+    const names = await weightNames(form, (name) => readFile(join(shelf.folder, name), "utf8"));
+    const there = await Promise.all(names.map(has));
+    if (there.every(Boolean)) return form;
+  }
+  return undefined;
+}

@@ -1,0 +1,33 @@
+/** @file How far a download is, over all its files, told a few times a second. */
+
+/** What is being done, and how much of it: in bytes. */
+export type OnProgress = (stage: string, done: number, total: number) => void;
+
+const INTERVAL_MS = 100;
+
+export class Tally {
+  readonly #onProgress: OnProgress;
+  readonly #total: number;
+  #done: number;
+  #told = Number.NEGATIVE_INFINITY;
+
+  /** @param done bytes that are there already */
+  constructor(onProgress: OnProgress, done: number, total: number) {
+    this.#onProgress = onProgress;
+    this.#done = done;
+    this.#total = total;
+    this.#tell();
+  }
+
+  add(bytes: number): void {
+    this.#done += bytes;
+    if (performance.now() - this.#told >= INTERVAL_MS || this.#done === this.#total) this.#tell();
+  }
+
+  #tell(): void {
+    this.#told = performance.now();
+    // Everything has come, and its checksums take a while.
+    const stage = this.#done >= this.#total && this.#total > 0 ? "checking the download" : "downloading";
+    this.#onProgress(stage, this.#done, Math.max(this.#total, this.#done));
+  }
+}

@@ -1,0 +1,26 @@
+/** @file Whether a file on the disk has the content that a hub says it has. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { RemoteFile } from "./hub.ts";
+
+const CHUNK_BYTES = 2 ** 20;
+
+/**
+ * What is wrong with a file, in words that follow its name; undefined when nothing is. It is read from the disk, so that what
+ * went wrong in writing it is found, too.
+ */
+export async function faultOf(path: string, file: RemoteFile, signal?: AbortSignal): Promise<string | undefined> {
+  const { size } = await stat(path);
+  if (file.bytes !== undefined && size !== file.bytes) return `expected ${file.bytes} bytes, got ${size}`;
+  if (!file.hash) return undefined;
+  const { kind, hex } = file.hash;
+  const hash = createHash(kind === "git" ? "sha1" : "sha256");
+  if (kind === "git") hash.update(`blob ${size}\0`);
+  for await (const part of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
+    signal?.throwIfAborted();
+    hash.update(part as Uint8Array);
+  }
+  const got = hash.digest("hex");
+  return got === hex ? undefined : `expected ${kind === "git" ? "git's" : "the"} checksum ${hex}, got ${got}`;
+}
