@@ -1,4 +1,6 @@
 /** @file How tests run: in processes of their own, against a fresh build of the package. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -9,5 +11,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // No test asks the internet, or finds what this machine's user has downloaded; those of downloads bring a hub of their own.
+    env: { HF_HUB_OFFLINE: "1", HF_HUB_CACHE: join(tmpdir(), "glmlab-tests-have-no-hub-cache") },
   },
 });

@@ -13,6 +13,8 @@ export interface ProgressStep {
   readonly done: number;
   readonly total: number;
   readonly note?: string;
+  /** What is counted, when it is no number of steps. */
+  readonly unit?: "bytes";
   /** Replaces the title. */
   readonly title?: string;
 }
@@ -41,8 +43,8 @@ export class ProgressBar {
   }
 
   #state(state: Progress["state"]): Progress {
-    const { done, total, note } = this.#last;
+    const { title: _, ...last } = this.#last;
     const seconds = (performance.now() - this.#start) / 1000;
-    return { title: this.#title, done, total, seconds, state, ...(note === undefined ? {} : { note }) };
+    return { ...last, title: this.#title, seconds, state };
   }
 }

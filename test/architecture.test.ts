@@ -13,7 +13,7 @@ const LAYERS = [
   ["src/train", "src/generate"],
   ["src/adapters"],
   ["src/models"],
-  ["src/graph"],
+  ["src/graph", "src/hub"],
 ] as const;
 
 /** The one file that may import each of these packages. */

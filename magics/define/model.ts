@@ -22,7 +22,12 @@ const OPTIONS = {
     help: "exact meets the reference to 1e-4; fast is quicker and states its deviation.",
   },
   quantize: { kind: "choice", choices: ["int8", "int4"], help: "Keep the weights in fewer bits." },
-  revision: { kind: "text", value: "REVISION", help: "The branch, tag or commit of a downloaded model." },
+  hub: {
+    kind: "choice",
+    choices: ["huggingface", "modelscope"],
+    help: "The hub that NAME is an id of (default: huggingface, when there is no such folder).",
+  },
+  revision: { kind: "text", value: "REVISION", help: "The branch, tag or commit of a model from a hub." },
   runtime: {
     kind: "text",
     value: "auto|none|URL",
@@ -32,11 +37,11 @@ const OPTIONS = {
   use: {
     kind: "variable",
     help: "Make a model that a cell has loaded itself the current one.",
-    conflicts: ["as", "device", "precision", "quantize", "revision", "runtime"],
+    conflicts: ["as", "device", "precision", "quantize", "hub", "revision", "runtime"],
   },
 } as const satisfies OptionTable;
 
-const LOAD_NAMES = ["device", "precision", "quantize", "revision", "runtime"];
+const LOAD_NAMES = ["device", "precision", "quantize", "hub", "revision", "runtime"];
 
 function expand(call: Call): Expanded {
   const [name] = call.arguments.positional;
@@ -69,6 +74,8 @@ export const model: Magic = {
   examples: [
     "%model tiny",
     "%model ./chatglm3-6b --device cpu --as big",
+    "%model THUDM/chatglm3-6b",
+    "%model ZhipuAI/chatglm3-6b --hub modelscope",
     "const small = %model tiny",
     "%model --use mine",
   ],

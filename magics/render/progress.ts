@@ -1,6 +1,6 @@
 /** @file A progress bar as HTML and as one line of text. */
 import type { MimeBundle } from "../../src/ambient.ts";
-import { duration, escapeHtml, grouped } from "./text.ts";
+import { bytes, duration, escapeHtml, grouped } from "./text.ts";
 
 export interface Progress {
   readonly title: string;
@@ -11,6 +11,8 @@ export interface Progress {
   readonly seconds: number;
   /** What else there is to say: "loss 0.012". */
   readonly note?: string;
+  /** What is counted, when it is no number of steps. */
+  readonly unit?: "bytes";
   readonly state: "running" | "done" | "stopped";
 }
 
@@ -38,8 +40,9 @@ function htmlProgress(progress: Progress): string {
   return `<div style="font-variant-numeric:tabular-nums;white-space:nowrap">${escapeHtml(progress.title)}${bar}${said}</div>`;
 }
 
-function facts({ done, total, seconds, note, state }: Progress): readonly string[] {
-  const count = total > 0 ? [`${grouped(done)}/${grouped(total)}`] : done > 0 ? [grouped(done)] : [];
+function facts({ done, total, seconds, note, state, unit }: Progress): readonly string[] {
+  const shown = unit === "bytes" ? bytes : grouped;
+  const count = total > 0 ? [`${shown(done)}/${shown(total)}`] : done > 0 ? [shown(done)] : [];
   const left =
     done > 0 && total > done && state === "running" ? ` < ${duration((seconds / done) * (total - done))}` : "";
   const stopped = state === "stopped" ? ["stopped"] : [];

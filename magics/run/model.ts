@@ -16,7 +16,7 @@ export async function model(name: string, options: Omit<LoadOptions, "onProgress
   try {
     const loaded = await load(name, {
       ...options,
-      onProgress: ({ stage, done, total }) => bar.update({ done, total, title: `Loading ${name}: ${stage}` }),
+      onProgress: ({ stage, ...progress }) => bar.update({ ...progress, title: `Loading ${name}: ${stage}` }),
     });
     bar.update({ done: 1, total: 1, title: `Loading ${name}` });
     bar.finish();

@@ -40,7 +40,7 @@ export const lora: OptionRules<Pick<LoraConfig, "r" | "alpha" | "dropout">> = {
 /** What the LoRA paper's followers adapt in ChatGLM: the attention's input projections. */
 export const loraTargets: readonly string[] = ["query_key_value"];
 
-export const load: OptionRules<Omit<LoadParams, "name">> = {
+export const load: OptionRules<Omit<LoadParams, "name" | "hub">> = {
   device: choice("auto", ["auto", "cpu", "webgpu", "cuda"]),
   precision: choice("exact", ["exact", "fast"]),
 };

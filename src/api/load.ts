@@ -2,7 +2,6 @@
 import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
 import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
-import { isEmbedded, modelFolder } from "../engine/places.ts";
 import { GlmError } from "../errors.ts";
 import { loadTokenizer } from "../text/load.ts";
 import { ChatGLM } from "./chatglm.ts";
@@ -11,38 +10,44 @@ import { type Lease, leaseEngine } from "./engines.ts";
 import { refOf } from "./home.ts";
 import { complete, type Given, invalid } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
+import { type SourceOptions, sourceOf } from "./source.ts";
 
 export interface LoadProgress {
   /** What is being done, in a word or two. */
   readonly stage: string;
   readonly done: number;
   readonly total: number;
+  /** What is counted, when it is no number of steps. */
+  readonly unit?: "bytes";
 }
 
-export interface LoadOptions extends Given<Omit<LoadParams, "name">>, Abortable {
+export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub">>, SourceOptions, Abortable {
   /**
    * Where the model runs. "auto" (the default in notebooks): in this user's runtime, which other notebooks share and
    * which is started when there is none. "none" (the default in scripts): in this process. Else a runtime's address.
    */
   readonly runtime?: string | undefined;
-  /** Keeping the weights in fewer bits, and choosing a version to download: not supported yet, and refused. */
+  /** Keeping the weights in fewer bits: not supported yet, and refused. */
   readonly quantize?: "int8" | "int4" | undefined;
-  readonly revision?: string | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /**
  * Loads a model, or finds it in a runtime that has it already.
- * @param name "tiny", or a folder with config.json, weights and tokenizer
- * @throws GlmError "model-not-found", "model-invalid", "option-invalid", "runtime-unreachable"
+ * @param name "tiny", a folder with config.json, weights and tokenizer, or the id of a model on a hub ("owner/name"), which is
+ * downloaded when it is not in the hub's cache. A folder that holds a model is taken before an id of the same name.
+ * @throws GlmError "model-not-found", "model-invalid", "option-invalid", "runtime-unreachable", "hub-unreachable", "hub-denied",
+ * "download-corrupt", "disk"
  */
 export async function load(name: string, options: LoadOptions = {}): Promise<ChatGLM> {
-  const { runtime, onProgress, signal, quantize, revision, ...given } = options;
-  const others = ["runtime", "onProgress", "signal", "quantize", "revision"];
-  const params = { name: await locate(name), ...complete("load", defaults.load, given, others) };
-  refuseUnsupported(name, { quantize, revision });
+  const { runtime, onProgress, signal, quantize, hub, revision, ...given } = options;
+  const others = ["runtime", "onProgress", "signal", "quantize", "hub", "revision"];
   const { notebook } = ambient();
-  const lease = await leaseEngine(placeOf(runtime, notebook));
+  const place = placeOf(runtime, notebook);
+  const settings = complete("load", defaults.load, given, others);
+  refuseUnsupported(name, { quantize });
+  const params = { ...(await sourceOf(name, { hub, revision }, place)), ...settings };
+  const lease = await leaseEngine(place);
   try {
     const info = await loaded(lease, params, onProgress, signal);
     const tokenizer = await loadTokenizer(info.folder, info.family);
@@ -66,17 +71,10 @@ async function loaded(
 ): Promise<ModelInfo> {
   for await (const event of engine.stream("load", params, cellSignal(signal)) as AsyncIterable<LoadEvent>) {
     if (event.type === "ready") return event.model;
-    onProgress?.({ stage: event.stage, done: event.done, total: event.total });
+    const { type, ...progress } = event;
+    onProgress?.(progress);
   }
   throw new Error(`${params.name}: loading ended without a model`);
-}
-
-/** The runtime does not share this process's folder: it gets absolute paths. */
-async function locate(name: string): Promise<string> {
-  if (typeof name !== "string" || name === "")
-    throw invalid("load", [`expected a model's name or folder, got ${JSON.stringify(name)}.`]);
-  const folder = await modelFolder(name);
-  return isEmbedded(name) ? name : folder;
 }
 
 function refuseUnsupported(name: string, options: Readonly<Record<string, string | undefined>>): void {

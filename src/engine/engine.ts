@@ -7,6 +7,7 @@
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
+import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { Row } from "../train/dataset.ts";
@@ -26,8 +27,10 @@ export interface AdapterRef {
 export const SHARED = "shared";
 
 export interface LoadParams {
-  /** "tiny", or a folder with config.json, weights and tokenizer (absolute path). */
+  /** "tiny", a folder with config.json, weights and tokenizer (absolute path), or with `hub` a model's id there. */
   readonly name: string;
+  /** Where the model is fetched from when it is not in the hub's cache. */
+  readonly hub?: HubRequest;
   readonly device: Device;
   readonly precision: Precision;
 }
@@ -90,7 +93,14 @@ export interface GenerateRow {
 }
 
 export type LoadEvent =
-  | { readonly type: "progress"; readonly stage: string; readonly done: number; readonly total: number }
+  | {
+      readonly type: "progress";
+      readonly stage: string;
+      readonly done: number;
+      readonly total: number;
+      /** What is counted, when it is no number of steps. */
+      readonly unit?: "bytes";
+    }
   | { readonly type: "ready"; readonly model: ModelInfo };
 
 export interface ResidentModel {

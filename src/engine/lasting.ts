@@ -112,7 +112,9 @@ export class LastingEngine implements Engine {
 
   #remember({ models }: Connection, params: LoadParams, event: LoadEvent): void {
     if (event.type !== "ready") return;
-    this.#loads.set(event.model.key, params);
+    // From the folder it came from: a hub may have another version by then, and need not be asked.
+    const { hub, ...rest } = params;
+    this.#loads.set(event.model.key, hub ? { ...rest, name: event.model.folder } : params);
     models.set(event.model.key, Promise.resolve());
   }
 

@@ -10,6 +10,7 @@ import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, Str
 import { ModelHost } from "./host.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
+import type { ModelSource } from "./source-folder.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
 type StreamTable = {
@@ -113,7 +114,7 @@ export class LocalEngine implements Engine {
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
     supported(params);
-    const model = yield* opened(params.name, signal);
+    const model = yield* opened(params, signal);
     const fresh = new ModelHost(model, params, compileForCpu);
     const known = this.#hosts.get(fresh.info.key);
     if (known) {
@@ -146,16 +147,16 @@ export class LocalEngine implements Engine {
 }
 
 /** Opens a model, yielding the progress that it reports meanwhile. */
-async function* opened(name: string, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {
+async function* opened(source: ModelSource, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {
   const progress: LoadEvent[] = [];
   let wake = (): void => undefined;
-  const report = (stage: string, done: number, total: number): void => {
-    progress.push({ type: "progress", stage, done, total });
+  const report = (stage: string, done: number, total: number, unit?: "bytes"): void => {
+    progress.push({ type: "progress", stage, done, total, ...(unit ? { unit } : {}) });
     wake();
   };
   report("opening the checkpoint", 0, 1);
   let settled = false;
-  const opening = openModel(name, report, signal).finally(() => {
+  const opening = openModel(source, report, signal).finally(() => {
     settled = true;
     wake();
   });

@@ -10,7 +10,8 @@ import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { toFloat32 } from "../weights/float32.ts";
 import { fingerprint, mapWeights } from "../weights/mapped.ts";
 import { readConfigFile } from "./config-file.ts";
-import { cacheFolder, modelFolder } from "./places.ts";
+import { cacheFolder } from "./places.ts";
+import { type ModelSource, type OnProgress, sourceFolder } from "./source-folder.ts";
 
 export interface OpenedModel {
   readonly folder: string;
@@ -27,11 +28,11 @@ export interface OpenedModel {
 
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault */
 export async function openModel(
-  name: string,
-  onProgress: (stage: string, done: number, total: number) => void,
+  source: ModelSource,
+  onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
-  const folder = await modelFolder(name);
+  const folder = await sourceFolder(source, onProgress, signal);
   const { config, text } = await readConfigFile(folder);
   const checkpoint = await openCheckpoint(folder);
   const parameters = parametersOf(config);

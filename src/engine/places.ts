@@ -4,6 +4,7 @@ import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { GlmError } from "../errors.ts";
+import { isHubId } from "../hub/names.ts";
 import { packageFolder } from "../version.ts";
 
 /** What must not be lost: $GLMLAB_DATA, else the user's folder for data. */
@@ -21,18 +22,18 @@ const EMBEDDED: ReadonlySet<string> = new Set(["tiny"]);
 export const isEmbedded = (name: string): boolean => EMBEDDED.has(name);
 
 /**
- * The folder of a model: an embedded one by name, else a path.
- * @throws GlmError "model-not-found"
+ * The folder of a model on this machine: an embedded one by name, else a path. Undefined when the name is a hub's id, and
+ * no folder of that name holds a model.
+ * @throws GlmError "model-not-found" when it cannot be an id either
  */
-export async function modelFolder(name: string): Promise<string> {
+export async function modelFolder(name: string): Promise<string | undefined> {
   const folder = isEmbedded(name) ? join(packageFolder, "models", name) : resolve(name);
-  if (existsSync(folder)) return realpath(folder);
-  const isHubId = /^[\w.-]+\/[\w.-]+$/.test(name);
+  const isId = isHubId(name);
+  if (existsSync(isId ? join(folder, "config.json") : folder)) return realpath(folder);
+  if (isId) return undefined;
   throw new GlmError(
     "model-not-found",
-    `model ${name}: expected "tiny" or a folder with config.json, weights and tokenizer.model; there is no folder ${folder}. ` +
-      (isHubId
-        ? `Downloading from a hub is not supported yet: fetch ${name} first (for example with huggingface-cli download) and give its folder.`
-        : "Check the path."),
+    `model ${name}: expected "tiny", a folder with config.json, weights and tokenizer, or the id of a model on a hub ` +
+      `(owner/name); there is no folder ${folder}. Check the path.`,
   );
 }

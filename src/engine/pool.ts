@@ -6,6 +6,7 @@
  */
 
 import { GlmError } from "../errors.ts";
+import { requestKey } from "../hub/request.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { Channel } from "./channel.ts";
 import type {
@@ -121,7 +122,8 @@ export class ModelPool implements Engine {
 
   /** All who load the same model meanwhile read the progress of one load. */
   async *#load(params: LoadParams, signal: AbortSignal | undefined): AsyncGenerator<LoadEvent, void, void> {
-    const wanted = JSON.stringify([params.name, params.device, params.precision]);
+    const { name, device, precision, hub } = params;
+    const wanted = JSON.stringify([name, device, precision, hub ? requestKey(hub) : null]);
     let slot = this.#slots.get(wanted);
     // A slot without a model whose loading was given up is on its way out.
     if (!slot || (!slot.resident && !slot.loading?.running)) {
@@ -181,6 +183,9 @@ export class ModelPool implements Engine {
     if (engine && slot.resident) {
       const soon = { signal: AbortSignal.timeout(FAREWELL_MS) };
       await engine.call("unload", { model: slot.resident.model.key }, soon).catch(() => undefined);
+    } else if (engine) {
+      // Loading that was given up has heard of it when the next question is answered, and has let go of its locks.
+      await engine.call("models", {}, { signal: AbortSignal.timeout(FRESH_MS) }).catch(() => undefined);
     }
     await engine?.close();
     await slot.worker.stop();

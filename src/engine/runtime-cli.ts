@@ -4,9 +4,9 @@ import "./privacy.ts";
 import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
+import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { suggestion } from "../suggestion.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
-import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { fileLog, type Log, lastLines, rotateLog } from "./log.ts";
 
 const HELP = `glmlab runtime [start|status|stop|logs]

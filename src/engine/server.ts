@@ -6,11 +6,11 @@
  */
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
+import { type Holder, takeLock } from "../lock.ts";
 import { version } from "../version.ts";
 import { PortChannel } from "./channel.ts";
 import { entryPoint } from "./entry.ts";
 import type { RuntimeFolder } from "./folder.ts";
-import { type Holder, takeLock } from "../lock.ts";
 import type { Log } from "./log.ts";
 import { ModelPool, type PoolModel, type WorkerHandle } from "./pool.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";

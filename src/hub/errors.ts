@@ -28,13 +28,11 @@ export function unknownModel({ id }: ModelRef, settings: HubSettings): GlmError 
 }
 
 function elsewhere(id: string, hub: HubName): string {
-  const near = nearest(id, publishedIds[hub]);
-  if (near !== undefined && near.toLowerCase() !== id.toLowerCase()) return ` Did you mean ${near}?`;
   for (const other of hubNames) {
-    if (other === hub) continue;
-    const there = nearest(id, publishedIds[other]);
-    if (there !== undefined) return ` Did you mean ${there} with --hub ${other}?`;
+    if (other !== hub && publishedIds[other].includes(id)) return ` Did you mean ${id} with --hub ${other}?`;
   }
+  const near = nearest(id, publishedIds[hub]);
+  if (near !== undefined && near !== id) return ` Did you mean ${near}?`;
   return " Check the spelling: owner/name.";
 }
 

@@ -16,6 +16,11 @@ export function isHubId(name: string): boolean {
   return name.length <= 192 && /^\w[\w.-]*\/\w[\w.-]*$/.test(name) && !/\.\.|--|[.-]\/|[.-]$/.test(name);
 }
 
+/** Whether a value can name a version: what git takes, and nothing that leads out of a folder. */
+export function isRevision(value: unknown): value is string {
+  return typeof value === "string" && /^[\w][^\s\\~^:?*[\]]*$/.test(value) && !/\.\.|\/\/|\/$/.test(value);
+}
+
 const family = [
   "chatglm-6b",
   "chatglm2-6b",

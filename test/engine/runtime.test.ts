@@ -9,11 +9,11 @@ import { connectRuntime, connectTo, runtimeStatus } from "../../src/engine/conne
 import type { Engine } from "../../src/engine/engine.ts";
 import { runtimeFolder } from "../../src/engine/folder.ts";
 import { LastingEngine } from "../../src/engine/lasting.ts";
-import { lockHolder, takeLock } from "../../src/lock.ts";
 import { type ServerMessage, toWire } from "../../src/engine/protocol.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { SocketServer } from "../../src/engine/socket-server.ts";
 import { GlmError } from "../../src/errors.ts";
+import { lockHolder, takeLock } from "../../src/lock.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { killAll, run } from "./process.ts";
 

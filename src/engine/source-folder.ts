@@ -1,0 +1,26 @@
+/** @file From what is asked for to the folder of its files: on this machine, or fetched from a hub. */
+import { realpath } from "node:fs/promises";
+import { GlmError } from "../errors.ts";
+import { requestedModel } from "../hub/request.ts";
+import type { LoadParams } from "./engine.ts";
+import { modelFolder } from "./places.ts";
+
+/** Which model is meant. */
+export type ModelSource = Pick<LoadParams, "name" | "hub">;
+
+export type OnProgress = (stage: string, done: number, total: number, unit?: "bytes") => void;
+
+/** @throws GlmError "model-not-found", and what `fetchModel` says */
+export async function sourceFolder(
+  { name, hub }: ModelSource,
+  onProgress: OnProgress,
+  signal?: AbortSignal,
+): Promise<string> {
+  if (hub) {
+    const inBytes = (stage: string, done: number, total: number): void => onProgress(stage, done, total, "bytes");
+    return realpath(await requestedModel(name, hub, { onProgress: inBytes, signal }));
+  }
+  const folder = await modelFolder(name);
+  if (folder !== undefined) return folder;
+  throw new GlmError("model-not-found", `model ${name}: expected a folder, or a hub to fetch it from. Check the path.`);
+}
