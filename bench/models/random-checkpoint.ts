@@ -9,8 +9,8 @@ import { replaceFiles, textFile } from "../../src/files.ts";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor.ts";
 import { packageFolder } from "../../src/version.ts";
 import { toFloat16 } from "../../src/weights/float16.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
 import { readHeader } from "../../src/weights/header.ts";
+import { packPublished, type QuantizedRows, quantizeRows } from "../../src/weights/quantize.ts";
 import { safetensorsFile, type TensorSource } from "../../src/weights/safetensors.ts";
 import { configJson, isQuantized, type ModelShape, type PublishedBits, randomTensors } from "./random-model.ts";
 import { type RandomTensor, RandomWeights } from "./random-weights.ts";
@@ -93,54 +93,38 @@ function plain(what: RandomTensor, weights: RandomWeights): TensorSource {
   };
 }
 
-/** The published scheme: weight = code · scale, scale = max |weight| of the row / (2^(bits - 1) - 1). */
+/** The published scheme: codes, two a byte where they have 4 bits, and a scale a row. */
 function quantized(what: RandomTensor, weights: RandomWeights, bits: PublishedBits): TensorSource[] {
   const { name, shape } = what;
   const [rows, columns] = shape as readonly [number, number];
   const width = (columns * bits) / 8;
-  const row = new Float32Array(columns);
-  const readRow = (index: number): Float32Array => {
-    weights.floats(what, index * columns, row);
-    return row;
-  };
+  // Made once for both tensors, and held no longer than that: the file has scales first, as their elements are larger.
+  let made: QuantizedRows | undefined;
   const scales = (): Tensor<"float16"> => {
-    const largest = Float32Array.from({ length: rows }, (_, index) => largestMagnitude(readRow(index)));
-    return toFloat16(
-      tensor(
-        "float32",
-        [rows],
-        largest.map((magnitude) => magnitude / (2 ** (bits - 1) - 1)),
-      ),
-    );
+    made = quantizeRandom(what, weights, bits);
+    return toFloat16(tensor("float32", [rows], made.scales));
   };
   const codes = (): Tensor<"int8"> => {
-    const data = new Int8Array(rows * width);
-    for (const [index, scale] of toFloat32(scales()).data.entries()) {
-      writeCodes(readRow(index), scale, bits, data.subarray(index * width, (index + 1) * width));
-    }
-    return tensor("int8", [rows, width], data);
+    const { codes } = made ?? quantizeRandom(what, weights, bits);
+    made = undefined;
+    return tensor("int8", [rows, width], bits === 8 ? codes : packPublished(codes));
   };
   return [
-    { name, dtype: "int8", shape: [rows, width], read: codes },
     { name: `${name}_scale`, dtype: "float16", shape: [rows], read: scales },
+    { name, dtype: "int8", shape: [rows, width], read: codes },
   ];
 }
 
-function largestMagnitude(values: Float32Array): number {
-  let largest = 0;
-  for (let i = 0; i < values.length; i += 1) {
-    const magnitude = Math.abs(values[i] as number);
-    if (magnitude > largest) largest = magnitude;
+/** Row by row: the matrix is never in memory as float32. */
+function quantizeRandom(what: RandomTensor, weights: RandomWeights, bits: PublishedBits): QuantizedRows {
+  const [rows, columns] = what.shape as readonly [number, number];
+  const [codes, scales] = [new Int8Array(rows * columns), new Float32Array(rows)];
+  const row = new Float32Array(columns);
+  for (let i = 0; i < rows; i += 1) {
+    weights.floats(what, i * columns, row);
+    const quantized = quantizeRows(row, columns, bits);
+    codes.set(quantized.codes, i * columns);
+    scales.set(quantized.scales, i);
   }
-  return largest;
-}
-
-/** int4: two columns a byte, the even one in the high half, each in two's complement. */
-function writeCodes(row: Float32Array, scale: number, bits: PublishedBits, codes: Int8Array): void {
-  const largest = 2 ** (bits - 1) - 1;
-  // The scale was rounded to float16, so the largest weight may come out a little above the largest code.
-  const code = (i: number): number => Math.max(-largest, Math.min(largest, Math.round((row[i] as number) / scale)));
-  for (let i = 0; i < codes.length; i += 1) {
-    codes[i] = bits === 8 ? code(i) : (code(2 * i) << 4) | (code(2 * i + 1) & 15);
-  }
+  return { codes, scales };
 }

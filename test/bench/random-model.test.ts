@@ -113,7 +113,8 @@ describe("random checkpoints", () => {
       const scale = scales[Math.floor(at / columns)] as number;
       worst = Math.max(worst, Math.abs(code(at) * scale - (weights.data[at] as number)) / scale);
     }
-    expect(worst).toBeLessThan(0.51);
+    // Half a step, and what the published scheme's float16 quotients lose: 2^-5 near 127.
+    expect(worst).toBeLessThan(0.5 + 2 ** -5 + 1e-3);
     expect(worst).toBeGreaterThan(0.45);
     const head = "transformer.output_layer.weight";
     expect(await to.read(head)).toEqual(await from.read(head));
