@@ -62,11 +62,19 @@ export function unreachable({ id }: ModelRef, settings: HubSettings, cause: Hicc
   const { hub, endpoint, cache } = settings;
   return new GlmError(
     "hub-unreachable",
-    `${id} could not be fetched from ${hubTitles[hub]} (${endpoint}): ${cause.message}. Ask again to go on where it stopped. ` +
+    `${id} could not be fetched from ${hubTitles[hub]} (${endpoint}${throughProxy(settings)}): ${cause.message}. Ask again to go on where it stopped. ` +
       `If the network does not reach it, ${ENDPOINTS[hub]}, or fetch the model on another machine and give its folder ` +
       `(or copy it into ${cache}).`,
     { cause },
   );
+}
+
+/** Without a password that its address may have. */
+function throughProxy({ proxy }: HubSettings): string {
+  const addresses = [proxy?.https, proxy?.http].flatMap((address) =>
+    address ? [address.replace(/\/\/[^@/]*@/, "//")] : [],
+  );
+  return addresses.length === 0 ? "" : `, through the proxy ${[...new Set(addresses)].join(" or ")}`;
 }
 
 export function notDownloaded({ id, revision }: ModelRef, settings: HubSettings, found: string | undefined): GlmError {

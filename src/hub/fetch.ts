@@ -5,7 +5,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { GlmError } from "../errors.ts";
+import { GlmError } from "../errors.ts";
 import { Client } from "./client.ts";
 import { Download } from "./download.ts";
 import { notDownloaded, unreachable, unusable } from "./errors.ts";
@@ -13,7 +13,7 @@ import type { Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
 import { huggingFace } from "./huggingface.ts";
 import { missingFrom } from "./local.ts";
 import { modelScope } from "./modelscope.ts";
-import type { HubName } from "./names.ts";
+import { type HubName, isHubId, isRevision } from "./names.ts";
 import type { OnProgress } from "./progress.ts";
 import { defaultPace, Hiccup, type Pace } from "./retry.ts";
 import { descriptionsOf, type Form, formsOf, weightNames } from "./select.ts";
@@ -42,15 +42,17 @@ const hubs: Readonly<Record<HubName, (settings: HubSettings) => Hub>> = {
 export async function fetchModel(id: string, options: FetchOptions): Promise<string> {
   const { settings, signal, onProgress = () => undefined, pace = defaultPace } = options;
   const hub = hubs[settings.hub](settings);
-  const model = { id, revision: options.revision ?? hub.mainRevision };
+  const model = checked(id, options.revision ?? hub.mainRevision);
   const { folder, missing } = await downloaded(hub, model);
   // What a commit names never changes.
   if (folder !== undefined && (settings.offline || /^[0-9a-f]{40}$/.test(model.revision))) return folder;
   if (settings.offline) throw notDownloaded(model, settings, missing);
   onProgress("asking the hub", 0, 0);
   const client = new Client(settings, pace);
+  // Who has the model already does not wait long to hear whether there is a newer one.
+  const asking = new Client(settings, { ...pace, attempts: Math.min(pace.attempts, folder === undefined ? 4 : 2) });
   try {
-    const listing = await hub.list(client, model, signal).catch((error: unknown) => {
+    const listing = await hub.list(asking, model, signal).catch((error: unknown) => {
       // What was the newest version when it was last asked for is better than none.
       if (error instanceof Hiccup && folder !== undefined) return undefined;
       throw error;
@@ -66,6 +68,15 @@ export async function fetchModel(id: string, options: FetchOptions): Promise<str
   } catch (error) {
     throw error instanceof Hiccup ? unreachable(model, settings, error) : error;
   }
+}
+
+/** Names become parts of paths and addresses: they must be names. */
+function checked(id: string, revision: string): ModelRef {
+  if (isHubId(id) && isRevision(revision)) return { id, revision };
+  throw new GlmError(
+    "option-invalid",
+    `expected the id of a model on a hub (owner/name) and a branch, tag or commit, got ${JSON.stringify(id)} and ${JSON.stringify(revision)}.`,
+  );
 }
 
 /** The folder of an earlier download that has everything, or what the likeliest one lacks. */

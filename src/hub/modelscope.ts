@@ -49,7 +49,10 @@ export function modelScope(settings: HubSettings): Hub {
 const snapshotOf = (cache: string, { id, revision }: ModelRef): string =>
   join(cache, "models", id.replace("/", "--"), "snapshots", revision);
 
-/** The folders of this model that hold anything, in the order in which Python's library looks for them. */
+/**
+ * The folders of this model that hold anything, in the order in which Python's library looks for them. The old ones hold
+ * the main version, unless they say otherwise.
+ */
 async function earlier(cache: string, model: ModelRef): Promise<readonly string[]> {
   const [owner = "", name = ""] = model.id.split("/");
   const names = [...new Set([name.replaceAll(".", "___"), name])];
@@ -58,7 +61,10 @@ async function earlier(cache: string, model: ModelRef): Promise<readonly string[
   const folders: string[] = [];
   for (const folder of [...old, snapshotOf(cache, model)]) {
     const entries = await readdir(folder).catch(() => []);
-    if (entries.length > 0) folders.push(folder);
+    if (entries.length === 0) continue;
+    const said = await readFile(join(folder, ".mv"), "utf8").catch(() => "");
+    const version = /^Revision:([^,]*)/.exec(said)?.[1] ?? MAIN;
+    if (folder === snapshotOf(cache, model) || version === model.revision) folders.push(folder);
   }
   return folders;
 }

@@ -1,5 +1,5 @@
 /** @file `load` with a model's id: fetched from a hub on this machine, it answers; in this process and in a runtime. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -7,7 +7,9 @@ import { ensureBuilt } from "../../scripts/build.ts";
 import { runtimeStatus } from "../../src/engine/connect.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { type LoadOptions, load, withAmbient } from "../../src/index.ts";
+import { packageFolder } from "../../src/version.ts";
 import { TestHub } from "../hub/server.ts";
+import { oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
@@ -27,7 +29,7 @@ beforeAll(async () => {
   hub = await TestHub.start();
   for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
   const folder = await writeSmallModel(join(home, "model"));
-  const files = Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+  const files = filesOf(folder);
   for (const id of [ID, "someone/other"]) hub.repos.set(id, { commit: COMMIT, revisions: ["v1"], files });
   const glm = await load(folder, here);
   expected = await glm.ask("a", short);
@@ -49,6 +51,10 @@ beforeEach(() => {
   vi.stubEnv("MODELSCOPE_ENDPOINT", hub.endpoint);
   hub.forget();
 });
+
+function filesOf(folder: string): Record<string, Buffer> {
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+}
 
 async function answer(name: string, options: LoadOptions = here): Promise<string> {
   const glm = await load(name, options);
@@ -83,6 +89,19 @@ describe("an id", { timeout: LONG }, () => {
     expect(readdirSync(join(process.env.MODELSCOPE_CACHE ?? "", "models"))).toEqual(["someone--small"]);
     expect(await answer(ID, { ...here, revision: "v1" })).toBe(expected);
     await expect(load(ID, { ...here, revision: "v2" })).rejects.toThrow('no version "v2"');
+  });
+
+  it("can have PyTorch's files only", async () => {
+    const folder = join(home, "torch");
+    cpSync(oracleFolder("chatglm2-6b-fp16-bin"), folder, { recursive: true });
+    cpSync(join(packageFolder, "models", "tiny", "tokenizer.model"), join(folder, "tokenizer.model"));
+    hub.repos.set("someone/torch", { commit: COMMIT, files: filesOf(folder) });
+    const [local, fetched] = [await load(folder, here), await load("someone/torch", here)];
+    const ids = [3, 1, 4, 1, 5];
+    expect(Array.from((await fetched.logits(ids)).data)).toEqual(Array.from((await local.logits(ids)).data));
+    expect(hub.fetched.filter((name) => name.startsWith("pytorch_model-"))).toHaveLength(2);
+    await local.dispose();
+    await fetched.dispose();
   });
 
   it("of a folder with a model means the folder, unless a hub is named", async () => {

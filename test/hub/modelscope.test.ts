@@ -46,6 +46,18 @@ describe("ModelScope", () => {
     });
   });
 
+  it("does not take an old folder of one version for another", async () => {
+    const b = bench();
+    b.hub.repos.set(ID, { ...published, revisions: ["v1.0.0", "v2.0.0"] });
+    const folder = join(b.home, "ms", "hub", "models", "someone", "some-model___v2");
+    lay(folder, needed);
+    writeFileSync(join(folder, ".mv"), "Revision:v1.0.0,CreatedAt:1700000000");
+    const offline = { ...from, env: { HF_HUB_OFFLINE: "1" } };
+    expect(await b.fetch(ID, { ...offline, revision: "v1.0.0" })).toBe(folder);
+    await expect(b.fetch(ID, { ...offline, revision: "v2.0.0" })).rejects.toMatchObject({ code: "model-not-found" });
+    expect(await b.fetch(ID, { ...from, revision: "v2.0.0" })).toMatch(/snapshots.v2\.0\.0$/);
+  });
+
   it.each([
     ["models/someone/some-model___v2"],
     ["hub/models/someone/some-model___v2"],
