@@ -3,51 +3,65 @@ import protobuf from "protobufjs";
 import { GlmError } from "../errors.ts";
 import type { DecodeStream } from "./tokenizer.ts";
 
-/** The part of sentencepiece_model.proto that decoding needs; field numbers are the format's. */
+/** The part of sentencepiece_model.proto that is needed here; field numbers are the format's. */
 const schema = `
 syntax = "proto2";
-message SentencePiece { optional string piece = 1; optional int32 type = 3 [default = 1]; }
+message SentencePiece { optional string piece = 1; optional float score = 2; optional int32 type = 3 [default = 1]; }
+message TrainerSpec { optional int32 modelType = 3 [default = 1]; }
 message NormalizerSpec { optional bool addDummyPrefix = 3 [default = true]; optional bool removeExtraWhitespaces = 4 [default = true]; }
-message ModelProto { repeated SentencePiece pieces = 1; optional NormalizerSpec normalizerSpec = 3; }
+message ModelProto { repeated SentencePiece pieces = 1; optional TrainerSpec trainerSpec = 2; optional NormalizerSpec normalizerSpec = 3; }
 `;
 const message = protobuf.parse(schema).root.lookupType("ModelProto");
 
-/** SentencePiece.Type. Unknown, control and unused pieces have no text of their own here. */
-const NORMAL = 1;
-const USER_DEFINED = 4;
-const BYTE = 6;
+/** SentencePiece.Type: what a piece stands for. Unknown and control pieces have no text of their own. */
+export const pieceTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+/** TrainerSpec.ModelType, of the model types that have many pieces a word. */
+export const modelTypes = { unigram: 1, bpe: 2 } as const;
 
-const SPACE = "\u2581";
+/** The character that stands for a space inside the model. */
+export const space = "\u2581";
 
-/** Text, one byte of UTF-8, or null for a piece that stands for no text. */
-type Piece = string | number | null;
+export interface Piece {
+  readonly piece: string;
+  /** Unigram: the logarithm of its probability. */
+  readonly score: number;
+  readonly type: number;
+}
 
-export interface Pieces {
-  readonly list: readonly Piece[];
+export interface PieceModel {
+  readonly pieces: readonly Piece[];
+  readonly modelType: number;
   /** Whether encoding puts a space before the text, which decoding takes away again. */
   readonly dummyPrefix: boolean;
+  /** Whether encoding drops spaces around the text, so that decoding begins with none. */
+  readonly trims: boolean;
 }
 
 interface ModelProto {
-  readonly pieces: readonly { readonly piece: string; readonly type: number }[];
-  readonly normalizerSpec: { readonly addDummyPrefix: boolean } | null;
+  readonly pieces: readonly Piece[];
+  readonly trainerSpec: { readonly modelType: number } | null;
+  readonly normalizerSpec: { readonly addDummyPrefix: boolean; readonly removeExtraWhitespaces: boolean } | null;
 }
 
 /** Parses a model file; throws `model-invalid` when the bytes are not one. */
-export function readPieces(bytes: Uint8Array, subject: string): Pieces {
+export function readPieces(bytes: Uint8Array, subject: string): PieceModel {
   let model: ModelProto;
   try {
     model = message.decode(bytes) as unknown as ModelProto;
   } catch (cause) {
     throw invalid(subject, cause instanceof Error ? cause.message : String(cause), cause);
   }
-  if (model.pieces.length === 0) throw invalid(subject, "a file without pieces");
-  const list = model.pieces.map(({ piece, type }): Piece => {
-    if (type === NORMAL || type === USER_DEFINED) return piece;
-    return type === BYTE ? Number.parseInt(piece.slice(3, 5), 16) : null;
-  });
-  if (list.some((piece) => Number.isNaN(piece))) throw invalid(subject, "a byte piece that is not written <0xXX>");
-  return { list, dummyPrefix: model.normalizerSpec?.addDummyPrefix ?? true };
+  const { pieces, trainerSpec, normalizerSpec } = model;
+  if (pieces.length === 0) throw invalid(subject, "a file without pieces");
+  if (pieces.some(({ piece, type }) => type === pieceTypes.byte && Number.isNaN(byteOf(piece)))) {
+    throw invalid(subject, "a byte piece that is not written <0xXX>");
+  }
+  return {
+    pieces,
+    modelType: trainerSpec?.modelType ?? modelTypes.unigram,
+    dummyPrefix: normalizerSpec?.addDummyPrefix ?? true,
+    trims: normalizerSpec?.removeExtraWhitespaces ?? true,
+  };
 }
 
 function invalid(subject: string, got: string, cause?: unknown): GlmError {
@@ -58,19 +72,47 @@ function invalid(subject: string, got: string, cause?: unknown): GlmError {
   );
 }
 
+/** How a byte is written as a piece. */
+export function bytePiece(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+}
+
+/** The byte that such a piece stands for; NaN for any other text. */
+export function byteOf(piece: string): number {
+  return /^<0x[0-9A-F]{2}>$/.test(piece) ? Number.parseInt(piece.slice(3, 5), 16) : Number.NaN;
+}
+
+/** Text, one byte of UTF-8, or null for a piece that stands for no text. */
+export type Surface = string | number | null;
+
+/** What each piece of a model stands for, by id. */
+export function surfacesOf({ pieces }: PieceModel): Surface[] {
+  return pieces.map(({ piece, type }) => {
+    if (type === pieceTypes.normal || type === pieceTypes.userDefined) return piece;
+    return type === pieceTypes.byte ? byteOf(piece) : null;
+  });
+}
+
 /** A decoder that holds bytes back until they make a whole character. */
-export function decodeStream({ list, dummyPrefix }: Pieces): DecodeStream {
+export function pieceStream(
+  surfaces: readonly Surface[],
+  { dummyPrefix, trims }: Pick<PieceModel, "dummyPrefix" | "trims">,
+): DecodeStream {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const encoder = new TextEncoder();
-  let atStart = dummyPrefix;
+  let atStart = dummyPrefix || trims;
   return {
     push(id) {
-      const piece = list[id] ?? null;
+      const piece = surfaces[id] ?? null;
       if (piece === null || piece === "") return "";
       const first = atStart;
-      atStart = false;
-      if (typeof piece === "number") return decoder.decode(Uint8Array.of(piece), { stream: true });
-      const text = (first && piece.startsWith(SPACE) ? piece.slice(1) : piece).replaceAll(SPACE, " ");
+      if (typeof piece === "number") {
+        atStart = false;
+        return decoder.decode(Uint8Array.of(piece), { stream: true });
+      }
+      const text = (first && piece.startsWith(space) ? piece.slice(1) : piece).replaceAll(space, " ");
+      // Only one space was put before the text; but where spaces are dropped, none is shown before it begins.
+      atStart = first && trims && text === "";
       return decoder.decode(encoder.encode(text), { stream: true });
     },
     end: () => decoder.decode(),

@@ -8,9 +8,9 @@ export type Role = "system" | "user" | "assistant" | "observation";
 export interface Message {
   role: Role;
   content: string;
-  /** What follows the role: the name of the tool that an assistant's message calls. ChatGLM3 only. */
+  /** What follows the role: the name of the tool that an assistant's message calls. ChatGLM3 and GLM-4 only. */
   metadata?: string;
-  /** Tools that a system message offers, appended to it as JSON. ChatGLM3 only. */
+  /** Tools that a system message offers, described in JSON Schema. ChatGLM3 and GLM-4 only. */
   tools?: readonly unknown[];
 }
 
@@ -21,11 +21,13 @@ interface Template {
   readonly stop: readonly string[];
 }
 
+const rolesStop: readonly string[] = ["eos", "<|user|>", "<|observation|>"];
+
 const templates: Record<Family, Template> = {
-  "chatglm-6b": { ids: roundsBeforeMask, stop: ["eos"] },
-  "chatglm2-6b": { ids: rounds, stop: ["eos"] },
-  "chatglm3-6b": { ids: roles, stop: ["eos", "<|user|>", "<|observation|>"] },
-  "glm-4-9b": { ids: roles, stop: ["eos", "<|user|>", "<|observation|>"] },
+  "chatglm-6b": { ids: rounds6B, stop: ["eos"] },
+  "chatglm2-6b": { ids: rounds2, stop: ["eos"] },
+  "chatglm3-6b": { ids: roles3, stop: rolesStop },
+  "glm-4-9b": { ids: roles4, stop: rolesStop },
 };
 
 /**
@@ -51,43 +53,108 @@ function special(tokenizer: Tokenizer, name: string): number {
   );
 }
 
-function prefix(tokenizer: Tokenizer): number[] {
-  return [special(tokenizer, "[gMASK]"), special(tokenizer, "sop")];
+/** ChatGLM-6B: a first question as it is, later ones after the rounds so far, numbered from zero; then the mask to fill. */
+function rounds6B(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
+  const { asked, question } = roundsOf("chatglm-6b", messages);
+  const text = asked.map((round, i) => `[Round ${i}]\n问：${round.question}\n答：${round.answer}\n`).join("");
+  return [
+    ...tokenizer.encodePlain(text === "" ? question : `${text}[Round ${asked.length}]\n问：${question}\n答：`),
+    special(tokenizer, "[gMASK]"),
+    special(tokenizer, "<sop>"),
+  ];
 }
 
-/** ChatGLM-6B: numbered rounds when there are several, then the mask that the answer fills. */
-function roundsBeforeMask(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
-  return [...tokenizer.encode(messages.map(({ content }) => content).join("\n")), ...prefix(tokenizer)];
+/** ChatGLM2: rounds numbered from one. */
+function rounds2(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
+  const { asked, question } = roundsOf("chatglm2-6b", messages);
+  const text = asked.map((round, i) => `[Round ${i + 1}]\n\n问：${round.question}\n\n答：${round.answer}\n\n`).join("");
+  return [
+    special(tokenizer, "[gMASK]"),
+    special(tokenizer, "sop"),
+    ...tokenizer.encodePlain(`${text}[Round ${asked.length + 1}]\n\n问：${question}\n\n答：`),
+  ];
 }
 
-/** ChatGLM2: numbered rounds of question and answer in one text. */
-function rounds(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
-  let text = "";
-  messages.forEach(({ role, content, metadata, tools }, index) => {
+interface Rounds {
+  readonly asked: readonly { readonly question: string; readonly answer: string }[];
+  readonly question: string;
+}
+
+function roundsOf(family: Family, messages: readonly Message[]): Rounds {
+  messages.forEach(({ role, metadata, tools }, index) => {
     const expected: Role = index % 2 === 0 ? "user" : "assistant";
-    if (role !== expected || metadata || tools) {
-      throw new GlmError(
-        "option-invalid",
-        `Message ${index + 1}: expected a plain ${expected} message, got ${role}${metadata || tools ? " with tools" : ""}. ` +
-          "A chatglm2-6b conversation alternates user and assistant; system messages and tools need chatglm3-6b.",
-      );
-    }
-    text += role === "user" ? `[Round ${index / 2 + 1}]\n\n问：${content}\n\n答：` : `${content}\n\n`;
+    if (role === expected && !metadata && !tools) return;
+    throw new GlmError(
+      "option-invalid",
+      `Message ${index + 1}: expected a plain ${expected} message, got ${role}${metadata || tools ? " with tools" : ""}. ` +
+        `A ${family} conversation alternates user and assistant; system messages and tools need chatglm3-6b or glm-4-9b.`,
+    );
   });
   if (messages.length % 2 === 0) throw endsWrong(messages.at(-1)?.role, ["user"]);
-  return [...prefix(tokenizer), ...tokenizer.encode(text)];
+  const texts = messages.map(({ content }) => content);
+  const asked = Array.from({ length: (texts.length - 1) / 2 }, (_, i) => ({
+    question: texts[2 * i] as string,
+    answer: texts[2 * i + 1] as string,
+  }));
+  return { asked, question: texts.at(-1) as string };
 }
 
-/** ChatGLM3: every message is its role's token, a line of metadata, and the content. */
+/** ChatGLM3: tools are part of the message that offers them. */
+function roles3(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
+  const written = messages.map((message) =>
+    message.tools ? { ...message, content: `${message.content}\n${indented(message.tools)}` } : message,
+  );
+  return [special(tokenizer, "[gMASK]"), special(tokenizer, "sop"), ...roles(tokenizer, written)];
+}
+
+/** GLM-4: tools are a system message of their own, before the message that offers them. */
+function roles4(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
+  const written = messages.flatMap((message): Message[] => {
+    if (!message.tools) return [message];
+    const offer: Message = { role: "system", content: offerOf(message.tools) };
+    return message.content === "" ? [offer] : [offer, message];
+  });
+  return [special(tokenizer, "[gMASK]"), special(tokenizer, "<sop>"), ...roles(tokenizer, written)];
+}
+
+/** Every message is its role's token, a line of metadata, and the content. */
 function roles(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
   const last = messages.at(-1)?.role;
   if (last === undefined || last === "assistant") throw endsWrong(last, ["user", "observation"]);
-  const body = messages.flatMap(({ role, content, metadata = "", tools }) => [
+  const body = messages.flatMap(({ role, content, metadata = "" }) => [
     special(tokenizer, `<|${role}|>`),
-    ...tokenizer.encode(`${metadata}\n`),
-    ...tokenizer.encode(tools ? `${content}\n${JSON.stringify(tools, null, 4)}` : content),
+    ...tokenizer.encodePlain(`${metadata}\n`),
+    ...tokenizer.encodePlain(content),
   ]);
-  return [...prefix(tokenizer), ...body, special(tokenizer, "<|assistant|>")];
+  return [...body, special(tokenizer, "<|assistant|>")];
+}
+
+/** What GLM-4 was trained to read before it calls functions. */
+function offerOf(tools: readonly unknown[]): string {
+  const introduction =
+    "你是一个名为 ChatGLM 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，" +
+    "你的任务是针对用户的问题和要求提供适当的答复和支持。\n\n# 可用工具";
+  return tools.reduce<string>((text, tool, i) => {
+    const { name, definition } = functionOf(tool, i);
+    return `${text}\n\n## ${name}\n\n${indented(definition)}\n在调用上述函数时，请使用 Json 格式表示调用的参数。`;
+  }, introduction);
+}
+
+/** A function as it is, or as `{ type: "function", function: ... }`. */
+function functionOf(tool: unknown, index: number): { name: string; definition: unknown } {
+  const { type = "function", function: definition = tool } = (tool ?? {}) as { type?: unknown; function?: unknown };
+  const name = (definition as { name?: unknown } | null | undefined)?.name;
+  if (type === "function" && typeof name === "string") return { name, definition };
+  throw new GlmError(
+    "option-invalid",
+    `Tool ${index + 1}: expected a function with a name, got ${JSON.stringify(tool)}. ` +
+      'Describe it as { name, description, parameters }; GLM-4\'s own tools ("python", "simple_browser", "cogview") are not supported.',
+  );
+}
+
+/** JSON as Python writes it with an indent of four, which the models were trained on. */
+function indented(value: unknown): string {
+  return JSON.stringify(value, null, 4);
 }
 
 function endsWrong(got: Role | undefined, expected: readonly Role[]): GlmError {

@@ -4,5 +4,6 @@ declare module "@agnai/sentencepiece-js" {
     /** Loads a model file from a path; an unreadable model is not reported. */
     load(path: string): Promise<void>;
     encodeIds(text: string): number[];
+    encodePieces(text: string): string[];
   }
 }

@@ -15,36 +15,48 @@ export interface RowWriter {
   prompt(row: Row): readonly number[];
   /** What the model says: what opens its answer, and the answer without its end mark. */
   response(row: Row): readonly number[];
-  /** How many ids at the prompt's start are always kept: [gMASK] and sop. */
+  /** How many ids at the prompt's start are always kept: [gMASK] and sop, where they stand there. */
   readonly prefix: number;
+  /** How many ids at the prompt's end are always kept: where the answer begins. */
+  readonly suffix: number;
   /** What the model writes before the answer's own text. */
   readonly opening: readonly number[];
   /** The token that ends an answer. */
   readonly end: number;
 }
 
-/** After `<|assistant|>` ChatGLM3 writes a line of metadata, which is empty in an answer. */
-const openings: Readonly<Record<Family, string>> = {
-  "chatglm-6b": "",
-  "chatglm2-6b": "",
-  "chatglm3-6b": "\n",
-  "glm-4-9b": "\n",
+interface RowForm extends Pick<RowWriter, "prefix" | "suffix"> {
+  /** After `<|assistant|>` ChatGLM3 and GLM-4 write a line of metadata, which is empty in an answer. */
+  readonly opening: string;
+  /** The special token that ends an answer in the family's published fine-tuning. */
+  readonly end: string;
+}
+
+const forms: Readonly<Record<Family, RowForm>> = {
+  // The prompt ends with [gMASK] and sop, without which the model does not know where the answer begins.
+  "chatglm-6b": { prefix: 0, suffix: 2, opening: "", end: "eos" },
+  "chatglm2-6b": { prefix: 2, suffix: 1, opening: "", end: "eos" },
+  "chatglm3-6b": { prefix: 2, suffix: 1, opening: "\n", end: "eos" },
+  // GLM-4 hands its turn over.
+  "glm-4-9b": { prefix: 2, suffix: 1, opening: "\n", end: "<|user|>" },
 };
 
 /** Writes rows as the family's chat template and its published fine-tuning scripts do. */
 export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
-  const end = tokenizer.specialIds.eos;
+  const form = forms[family];
+  const end = tokenizer.specialIds[form.end];
   if (end === undefined) {
     throw new GlmError(
       "model-invalid",
-      "Tokenizer: expected the special token eos, which ends an answer, got none. Load the model's own tokenizer.",
+      `Tokenizer: expected the special token ${form.end}, which ends an answer, got none. Load the model's own tokenizer.`,
     );
   }
-  const opening = openings[family] === "" ? [] : tokenizer.encode(openings[family]);
+  const opening = form.opening === "" ? [] : tokenizer.encode(form.opening);
   return {
     prompt: (row) => prompt(family, tokenizer, messagesOf(row)),
-    response: (row) => [...opening, ...tokenizer.encode(row.response)],
-    prefix: 2,
+    response: (row) => [...opening, ...tokenizer.encodePlain(row.response)],
+    prefix: form.prefix,
+    suffix: form.suffix,
     opening,
     end,
   };
@@ -69,8 +81,9 @@ export function messagesOf({ system, history = [], prompt: question }: Row): Mes
  * @throws GlmError "data-invalid" with every row of which no answer would be left
  */
 export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: number): TokenBatch {
-  // One id of the prompt's end always stays: it is where the answer begins. One id of the answer and its end mark, too.
-  const least = writer.prefix + 1 + writer.opening.length + 2;
+  // Both ends of the prompt always stay, and at least one id of the answer and its end mark.
+  const kept = writer.prefix + writer.suffix;
+  const least = kept + writer.opening.length + 2;
   if (!Number.isInteger(maxLength) || maxLength < least) {
     throw new GlmError(
       "option-invalid",
@@ -82,7 +95,7 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
   const labels: number[][] = [];
   rows.forEach((row, i) => {
     try {
-      const response = writer.response(row).slice(0, maxLength - writer.prefix - 2);
+      const response = writer.response(row).slice(0, maxLength - kept - 1);
       if (row.response.trim() === "" || response.length <= writer.opening.length) {
         throw new GlmError("data-invalid", "expected a response, got none that could be learned");
       }

@@ -13,6 +13,7 @@ const writer: RowWriter = {
   prompt: (row) => [1, 3, ...codes(row.prompt)],
   response: (row) => codes(row.response),
   prefix: 2,
+  suffix: 1,
   opening: [],
   end: 2,
 };

@@ -25,6 +25,7 @@ const writer: RowWriter = {
   prompt: (row) => [1, ...codes(row.prompt)],
   response: (row) => codes(row.response),
   prefix: 1,
+  suffix: 1,
   opening: [],
   end: END,
 };

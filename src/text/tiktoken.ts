@@ -1,0 +1,88 @@
+/** @file GLM-4's tokenizer.model: tiktoken's ranks, a line of base64 and a number each, as the tokenizer.json they mean. */
+import { GlmError } from "../errors.ts";
+import { type AddedToken, byteCharacters, type TokenizerJson } from "./byte-level.ts";
+
+/** GLM-4's published way to cut a text into words, none of which a token crosses. */
+const words =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+const line = /^([A-Za-z0-9+/]+=*) (\d+)$/;
+
+/** Whether a file holds tiktoken's ranks, by its first line. */
+export function isTiktoken(bytes: Uint8Array): boolean {
+  return line.test(Buffer.from(bytes.subarray(0, 1024)).toString("latin1").split(/\r?\n/, 1)[0] ?? "");
+}
+
+/**
+ * @param special names of the special tokens, whose ids follow the ranks; or the ids too
+ * @param subject the file, for messages
+ * @throws GlmError `model-invalid` with the first line that cannot be read
+ */
+export function readTiktoken(
+  bytes: Uint8Array,
+  special: readonly (string | AddedToken)[],
+  subject: string,
+): TokenizerJson {
+  const fault = (place: string, expected: string, got: string): GlmError =>
+    new GlmError(
+      "model-invalid",
+      `${subject}${place}: expected ${expected}, got ${got}. Download the file again; it may be cut off.`,
+    );
+  const ranks: Ranks = new Map();
+  const lines = Buffer.from(bytes).toString("latin1").split(/\r?\n/);
+  for (const [i, text] of lines.entries()) {
+    if (text === "") continue;
+    const [, token, rank] = line.exec(text) ?? [];
+    if (token === undefined) {
+      throw fault(`, line ${i + 1}`, "a token in base64 and its rank", JSON.stringify(text.slice(0, 60)));
+    }
+    ranks.set(Buffer.from(token, "base64").toString("latin1"), Number(rank));
+  }
+  const added = special.map((token, i) => (typeof token === "string" ? { id: ranks.size + i, content: token } : token));
+  const first = Math.min(...added.map(({ id }) => id));
+  if (added.length > 0 && first !== ranks.size) {
+    throw fault("", `${first} tokens, which the special tokens follow`, String(ranks.size));
+  }
+  return {
+    version: "1.0",
+    normalizer: null,
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: words }, behavior: "Isolated", invert: false },
+        { type: "ByteLevel", add_prefix_space: false, use_regex: false },
+      ],
+    },
+    post_processor: null,
+    decoder: { type: "ByteLevel" },
+    added_tokens: added,
+    // A word that is a token is that token, even where merging would not lead there.
+    model: { type: "BPE", ignore_merges: true, vocab: vocabulary(ranks), merges: merges(ranks) },
+  };
+}
+
+/** Ranks, which are ids, by the tokens' bytes in Latin-1. */
+type Ranks = Map<string, number>;
+
+function written(bytes: string): string {
+  return Array.from(bytes, (byte) => byteCharacters[byte.charCodeAt(0)] as string).join("");
+}
+
+function vocabulary(ranks: Ranks): Record<string, number> {
+  return Object.fromEntries([...ranks].map(([token, rank]) => [written(token), rank]));
+}
+
+/** tiktoken merges the two neighbours that make the token of lowest rank: every way to part a token is a merge. */
+function merges(ranks: Ranks): [string, string][] {
+  const sorted = [...ranks].sort(([, a], [, b]) => a - b);
+  return sorted.flatMap(([token]) => {
+    const parts: { left: string; right: string; order: readonly [number, number] }[] = [];
+    for (let at = 1; at < token.length; at++) {
+      const [left, right] = [token.slice(0, at), token.slice(at)];
+      const [first, second] = [ranks.get(left), ranks.get(right)];
+      if (first !== undefined && second !== undefined) parts.push({ left, right, order: [first, second] });
+    }
+    parts.sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
+    return parts.map(({ left, right }): [string, string] => [written(left), written(right)]);
+  });
+}
