@@ -1,10 +1,10 @@
 /** @file The lock has one live holder, whoever dies and however many want it. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ensureBuilt } from "../scripts/build.ts";
-import { lockHolder, takeLock } from "../src/lock.ts";
+import { lockHolder, takeLock, takeTurn } from "../src/lock.ts";
 import { killAll, run } from "./engine/process.ts";
 
 let folder: string;
@@ -48,5 +48,26 @@ describe("the lock", { timeout: 120_000 }, () => {
     expect(takeLock(folder)).toBeUndefined();
     expect(readdirSync(folder)).toEqual(["lock.8"]);
     expect(takeLock(folder)?.pid).toBe(process.pid);
+  });
+});
+
+describe("a turn", () => {
+  it("is had by one, in the same process, too, until it is over or its holder has been silent", () => {
+    const first = takeTurn(folder);
+    expect(first).toBeDefined();
+    expect(takeTurn(folder)).toBeUndefined();
+    first?.end();
+    const second = takeTurn(folder);
+    expect(second).toBeDefined();
+    // Ended twice, as by an interrupt and by what it interrupts: somebody else's turn goes on.
+    first?.end();
+    expect(takeTurn(folder)).toBeUndefined();
+    const [held] = readdirSync(folder).filter((name) => name.startsWith("lock."));
+    utimesSync(join(folder, held as string), new Date(), new Date(Date.now() - 60_000));
+    const third = takeTurn(folder);
+    expect(third).toBeDefined();
+    second?.end();
+    expect(takeTurn(folder)).toBeUndefined();
+    third?.end();
   });
 });

@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { GlmError } from "../errors.ts";
 import { freeBytes, onDisk, size } from "../files.ts";
 import { type Turn, takeTurn } from "../lock.ts";
 import type { Client } from "./client.ts";
@@ -62,7 +63,13 @@ export class Download {
     const total = missing.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
     await this.#checkRoom(total - there);
     const tally = new Tally(onProgress, there, total);
-    await this.#inStreams(missing, (file, signal) => this.#fetch(file, tally, signal));
+    try {
+      await this.#inStreams(missing, (file, signal) => this.#fetch(file, tally, signal));
+    } catch (error) {
+      if (!isFullDisk(error)) throw error;
+      // Somebody else has filled it meanwhile.
+      throw await this.#noRoom(total - tally.done, error);
+    }
   }
 
   async #fetch(file: RemoteFile, tally: Tally, signal: AbortSignal): Promise<void> {
@@ -111,11 +118,14 @@ export class Download {
   }
 
   async #checkRoom(needed: number): Promise<void> {
+    const free = await freeBytes(this.#task.client.settings.cache);
+    if (free !== undefined && needed > free) throw await this.#noRoom(needed);
+  }
+
+  async #noRoom(needed: number, cause?: unknown): Promise<GlmError> {
     const { client, hub, model } = this.#task;
     const free = await freeBytes(client.settings.cache);
-    if (free !== undefined && needed > free) {
-      throw noRoom(model, client.settings, hub.cacheVariable, size(needed), size(free));
-    }
+    return noRoom(model, client.settings, hub.cacheVariable, size(needed), size(free ?? 0), cause);
   }
 
   /** Runs a few at a time. The first that fails stops the others; when this settles, none runs any more. */
@@ -139,6 +149,11 @@ export class Download {
     await Promise.allSettled(streams);
     await Promise.all(streams);
   }
+}
+
+function isFullDisk(error: unknown): boolean {
+  const cause = error instanceof GlmError && error.code === "disk" ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause && (cause.code === "ENOSPC" || cause.code === "EDQUOT");
 }
 
 /** Some disks know no hard links, which locks are made of: then two may download the same, which costs time and no more. */

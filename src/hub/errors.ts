@@ -107,9 +107,11 @@ export function noRoom(
   variable: string,
   needed: string,
   free: string,
+  cause?: unknown,
 ): GlmError {
   return new GlmError(
     "disk",
     `${id} needs ${needed} more on the disk of ${cache}, and ${free} are free. Free some space, or set ${variable} to a folder on another disk. What was downloaded before is kept.`,
+    { cause },
   );
 }

@@ -19,6 +19,10 @@ export class Tally {
     this.#tell();
   }
 
+  get done(): number {
+    return this.#done;
+  }
+
   add(bytes: number): void {
     this.#done += bytes;
     if (performance.now() - this.#told >= INTERVAL_MS || this.#done === this.#total) this.#tell();
