@@ -24,6 +24,8 @@ export class ProgressBar {
   readonly #start: number = performance.now();
   #title: string;
   #last: ProgressStep = { done: 0, total: 0 };
+  /** When the work that goes on began, and what of it was done already: a download that is taken up, another stage. */
+  #stage: { readonly at: number; readonly done: number } = { at: performance.now(), done: 0 };
 
   constructor({ title, delay = 0 }: ProgressOptions) {
     this.#title = title;
@@ -32,8 +34,10 @@ export class ProgressBar {
   }
 
   update(step: ProgressStep): void {
+    const title = step.title ?? this.#title;
+    if (title !== this.#title) this.#stage = { at: performance.now(), done: step.done };
     this.#last = step;
-    this.#title = step.title ?? this.#title;
+    this.#title = title;
     this.#display.update(() => renderProgress(this.#state("running")));
   }
 
@@ -44,7 +48,9 @@ export class ProgressBar {
 
   #state(state: Progress["state"]): Progress {
     const { title: _, ...last } = this.#last;
-    const seconds = (performance.now() - this.#start) / 1000;
-    return { ...last, title: this.#title, seconds, state };
+    const now = performance.now();
+    const perSecond = (1000 * (last.done - this.#stage.done)) / (now - this.#stage.at);
+    const left = perSecond > 0 ? { left: (last.total - last.done) / perSecond } : {};
+    return { ...last, ...left, title: this.#title, seconds: (now - this.#start) / 1000, state };
   }
 }

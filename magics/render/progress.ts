@@ -9,6 +9,8 @@ export interface Progress {
   readonly total: number;
   /** Since it began. */
   readonly seconds: number;
+  /** Seconds that it will still take, when that is known better than from what was done since it began. */
+  readonly left?: number;
   /** What else there is to say: "loss 0.012". */
   readonly note?: string;
   /** What is counted, when it is no number of steps. */
@@ -40,13 +42,13 @@ function htmlProgress(progress: Progress): string {
   return `<div style="font-variant-numeric:tabular-nums;white-space:nowrap">${escapeHtml(progress.title)}${bar}${said}</div>`;
 }
 
-function facts({ done, total, seconds, note, state, unit }: Progress): readonly string[] {
+function facts({ done, total, seconds, left, note, state, unit }: Progress): readonly string[] {
   const shown = unit === "bytes" ? bytes : grouped;
   const count = total > 0 ? [`${shown(done)}/${shown(total)}`] : done > 0 ? [shown(done)] : [];
-  const left =
-    done > 0 && total > done && state === "running" ? ` < ${duration((seconds / done) * (total - done))}` : "";
+  const expected = left ?? (seconds / done) * (total - done);
+  const remaining = done > 0 && total > done && state === "running" ? ` < ${duration(expected)}` : "";
   const stopped = state === "stopped" ? ["stopped"] : [];
-  return [...count, ...(note === undefined ? [] : [note]), `${duration(seconds)}${left}`, ...stopped];
+  return [...count, ...(note === undefined ? [] : [note]), `${duration(seconds)}${remaining}`, ...stopped];
 }
 
 function shareOf({ done, total, state }: Progress): number {

@@ -2,7 +2,13 @@
 
 import { readdirSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ID, needed, useBench } from "./fixture.ts";
 
@@ -33,6 +39,25 @@ afterEach(async () => {
   await new Promise((resolve) => proxy.close(resolve));
 });
 
+/** A SOCKS5 server without passwords: RFC 1928's greeting, one CONNECT, then bytes both ways. */
+function createSocks(dial: (host: string, port: number) => Socket): TcpServer {
+  return createTcpServer((client) => {
+    client.on("error", () => client.destroy());
+    client.once("data", () => {
+      client.write(Buffer.from([5, 0]));
+      client.once("data", (request) => {
+        const isName = request[3] === 3;
+        const end = isName ? 5 + (request[4] ?? 0) : 8;
+        const host = isName ? request.toString("latin1", 5, end) : [...request.subarray(4, 8)].join(".");
+        const server = dial(host, request.readUInt16BE(end));
+        server.on("error", () => client.destroy());
+        client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+        server.pipe(client).pipe(server);
+      });
+    });
+  });
+}
+
 describe("a proxy", () => {
   it("that the environment names is used", async () => {
     const b = bench();
@@ -47,6 +72,22 @@ describe("a proxy", () => {
     const b = bench();
     await b.fetch(ID, { env: { HTTP_PROXY: address, NO_PROXY: "127.0.0.1" } });
     expect(asked).toEqual([]);
+  });
+
+  it("can be a SOCKS5 one", async () => {
+    const b = bench();
+    const hosts: string[] = [];
+    const socks = createSocks((host, port) => {
+      hosts.push(host);
+      return connect(port, "127.0.0.1");
+    });
+    await new Promise<void>((resolve) => socks.listen(0, "127.0.0.1", resolve));
+    const ALL_PROXY = `socks5://127.0.0.1:${(socks.address() as AddressInfo).port}`;
+    const far = b.hub.endpoint.replace("127.0.0.1", "hub.invalid");
+    const folder = await b.fetch(ID, { env: { HF_ENDPOINT: far, ALL_PROXY } });
+    expect(readdirSync(folder).sort()).toEqual([...needed].sort());
+    expect(new Set(hosts)).toEqual(new Set(["hub.invalid", "127.0.0.1"]));
+    socks.close();
   });
 
   it("that is not there is named", async () => {

@@ -28,6 +28,10 @@ describe("line magics", () => {
   it.each([
     ["%model tiny", 'const glm = await __glmlab.model("tiny");'],
     ["%model tiny --as small --device cpu", 'const small = await __glmlab.model("tiny", { device: "cpu" });'],
+    [
+      "%model ZhipuAI/chatglm3-6b --hub modelscope --revision v1.0",
+      'const glm = await __glmlab.model("ZhipuAI/chatglm3-6b", { hub: "modelscope", revision: "v1.0" });',
+    ],
     ["const small = %model tiny", 'const small = await __glmlab.model("tiny");'],
     ["%model", "void await __glmlab.currentModel();"],
     ["%model --use mine", "void await __glmlab.useModel(mine);"],

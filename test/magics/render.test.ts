@@ -102,6 +102,12 @@ describe("progress bar", () => {
     expect(bundle["text/html"]).toContain("width:25.0%");
   });
 
+  it("counts bytes as people do, and may know better how long it takes", () => {
+    const half = { done: 3 * 2 ** 30, total: 6 * 2 ** 30, seconds: 20, unit: "bytes", state: "running" } as const;
+    expect(renderProgress({ title: "T", ...half })["text/plain"]).toMatch(/3\.00 GiB\/6\.00 GiB {2}20 s < 20 s$/);
+    expect(renderProgress({ title: "T", ...half, left: 90 })["text/plain"]).toMatch(/20 s < 1:30$/);
+  });
+
   it("says when it was stopped, and promises nothing then", () => {
     const bundle = renderProgress({ title: "T", done: 25, total: 100, seconds: 20, state: "stopped" });
     expect(bundle["text/plain"]).toMatch(/25\/100 {2}20 s {2}stopped$/);
