@@ -1,15 +1,33 @@
 /** @file The reference numbers that tests compare with: small models of each family, run by the published code. */
-import { readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import { readConfig } from "../src/models/config.ts";
 import type { FloatTensor, Tensor } from "../src/tensor.ts";
+import { packageFolder } from "../src/version.ts";
 import { readSafetensors } from "../src/weights/safetensors.ts";
 
 const root = fileURLToPath(new URL("fixtures/oracle/", import.meta.url));
 
 export const oracleFolder = (family: string, ...path: string[]): string => join(root, family, ...path);
+
+/** Tokenizer files that a model of each folder loads with; the reference's models have none, and no test reads their text. */
+const tokenizers: Readonly<Record<string, string>> = {
+  "chatglm-6b": "test/fixtures/text/chatglm-6b",
+  "glm-4-9b": "test/fixtures/text/glm-4-9b",
+  "glm-4-9b-hf": "test/fixtures/text/glm-4-9b-hf",
+};
+
+/** Copies a model of the reference into a folder, with a tokenizer so that it loads. */
+export function copyOracleModel(family: string, to: string): string {
+  cpSync(oracleFolder(family), to, { recursive: true });
+  const from = join(packageFolder, tokenizers[family.replace(/-(int[48]|fp16-bin)$/, "")] ?? "models/tiny");
+  for (const name of ["ice_text.model", "tokenizer.model", "tokenizer.json", "tokenizer_config.json"]) {
+    if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name));
+  }
+  return to;
+}
 
 export async function oracleTensors(family: string, file: string): Promise<Record<string, Tensor>> {
   return (await readSafetensors(oracleFolder(family, `${file}.safetensors`))).values;

@@ -1,13 +1,12 @@
 /** @file LocalEngine against the published code: greedy tokens, cache = no cache, LoRA training, saving, merging. */
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterRef, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
-import { packageFolder } from "../../src/version.ts";
-import { deviation, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
+import { copyOracleModel, deviation, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
 
 interface Expected {
   readonly greedy: readonly { readonly prompt: number[]; readonly tokens: number[] }[];
@@ -31,13 +30,7 @@ process.env.GLMLAB_DATA = join(scratch, "data");
 process.env.GLMLAB_CACHE = join(scratch, "cache");
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** The oracle's models have no tokenizer of their own; nothing here reads text. */
-function modelWithTokenizer(family: string): string {
-  const folder = join(scratch, family);
-  cpSync(oracleFolder(family), folder, { recursive: true });
-  cpSync(join(packageFolder, "models/tiny/tokenizer.model"), join(folder, "tokenizer.model"));
-  return folder;
-}
+const modelWithTokenizer = (family: string): string => copyOracleModel(family, join(scratch, family));
 
 async function loadModel(engine: LocalEngine, name: string): Promise<ModelInfo> {
   for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
