@@ -1,5 +1,5 @@
 /** @file One loaded model and all that is asked of it: logits, answers, training, saving. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { FileToWrite } from "../files.ts";
@@ -27,8 +27,9 @@ import { Workbench } from "./workbench.ts";
 /** Longest answer of the base that is rehearsed, in tokens. */
 const REHEARSED_ANSWER = 128;
 
-/** Files of a checkpoint's folder that belong to a saved model as they are. */
-const COMPANIONS = ["tokenizer.model", "tokenizer_config.json", "generation_config.json"];
+/** Files of a checkpoint's folder that belong to a saved model as they are: its text, and the code that Python runs it with. */
+const COMPANION =
+  /^(ice_text\.model|(tokenizer|vocab|merges|special_tokens_map|tokenizer_config|generation_config)\.(model|json|txt)|.*\.py)$/;
 
 export class ModelHost {
   readonly info: ModelInfo;
@@ -196,10 +197,11 @@ export class ModelHost {
   }
 
   async #companions(): Promise<FileToWrite[]> {
-    const read = async (name: string): Promise<FileToWrite[]> => {
-      const content = await readFile(join(this.#model.folder, name)).catch(() => undefined);
-      return content ? [{ name, bytes: content.length, content: [content] }] : [];
+    const names = (await readdir(this.#model.folder)).filter((name) => COMPANION.test(name));
+    const read = async (name: string): Promise<FileToWrite> => {
+      const content = await readFile(join(this.#model.folder, name));
+      return { name, bytes: content.length, content: [content] };
     };
-    return (await Promise.all(COMPANIONS.map(read))).flat();
+    return Promise.all(names.map(read));
   }
 }
