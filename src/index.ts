@@ -29,6 +29,7 @@ export {
   type LogitsOptions,
   type SaveOptions,
 } from "./api/chatglm.ts";
+export type { GenerationDefaults } from "./api/generation.ts";
 export { type GradientStep, Gradients } from "./api/gradients.ts";
 // Loading and asking
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";

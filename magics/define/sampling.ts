@@ -5,9 +5,24 @@ import type { Kebab, OptionSpec } from "../option.ts";
 
 type SamplingOption = Kebab<Exclude<keyof SamplingOptions, "stop"> & string>;
 
+const usual = defaults.published["chatglm2-6b"];
+const rules = defaults.sampling({ ...usual, maxNewTokens: usual.maxLength });
+
+/** What the families' published code has for an option: the usual value, and which family has another. */
+function published(option: keyof typeof usual): string {
+  const others = Object.entries(defaults.published).filter(([, values]) => values[option] !== usual[option]);
+  const exceptions = others.map(([family, values]) => `, ${values[option]} for ${family}`);
+  return `${usual[option]}${exceptions.join("")}`;
+}
+
 /** Every sampling option of the library, and no other: a missing one does not compile. */
 export const SAMPLING_OPTIONS: Readonly<Record<SamplingOption, OptionSpec>> = {
-  "max-new-tokens": { kind: "number", rule: defaults.sampling.maxNewTokens, help: "The longest answer, in tokens." },
+  "max-new-tokens": {
+    kind: "number",
+    rule: rules.maxNewTokens,
+    default: `the model's own, else what a prompt leaves of ${published("maxLength")}`,
+    help: "The longest answer, in tokens.",
+  },
   greedy: {
     kind: "flag",
     help: "Always take the likeliest token.",
@@ -15,22 +30,26 @@ export const SAMPLING_OPTIONS: Readonly<Record<SamplingOption, OptionSpec>> = {
   },
   temperature: {
     kind: "number",
-    rule: defaults.sampling.temperature,
+    rule: rules.temperature,
+    default: `the model's own, else ${published("temperature")}`,
     help: "Above 1 more surprising, below 1 more predictable.",
   },
   "top-p": {
     kind: "number",
-    rule: defaults.sampling.topP,
+    rule: rules.topP,
+    default: `the model's own, else ${published("topP")}`,
     help: "Sample from the likeliest tokens that have this probability together.",
   },
   "top-k": {
     kind: "number",
-    rule: defaults.sampling.topK,
+    rule: rules.topK,
+    default: `the model's own, else ${published("topK")}`,
     help: "Sample from this many of the likeliest tokens; 0 is all of them.",
   },
   "repetition-penalty": {
     kind: "number",
-    rule: defaults.sampling.repetitionPenalty,
+    rule: rules.repetitionPenalty,
+    default: `the model's own, else ${published("repetitionPenalty")}`,
     help: "Above 1, tokens that have been used become less likely.",
   },
   seed: {

@@ -6,12 +6,13 @@ import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, 
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { FloatTensor } from "../tensor.ts";
-import { type Message, prompt, stopIds } from "../text/prompt.ts";
+import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { messagesOf } from "../train/encode.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import * as defaults from "./defaults.ts";
+import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -21,7 +22,7 @@ import { bytesOf } from "./size.ts";
 export type AdapterChoice = string | AdapterHandle | null;
 
 export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, Abortable {
-  /** Token ids that end the answer; those of the model's family by default. */
+  /** Token ids that end the answer; those of `ChatGLM.generation` by default. */
   readonly stop?: readonly number[] | undefined;
   readonly adapter?: AdapterChoice | undefined;
 }
@@ -76,6 +77,8 @@ export class ChatGLM {
   readonly config: ChatGLMConfig;
   readonly family: Family;
   readonly tokenizer: Tokenizer;
+  /** How it answers unless a call says otherwise: by its generation_config.json, else as published. */
+  readonly generation: GenerationDefaults;
   readonly #home: Home;
   readonly #release: () => Promise<void>;
 
@@ -85,6 +88,7 @@ export class ChatGLM {
     this.config = home.info.config;
     this.family = home.info.family;
     this.tokenizer = home.tokenizer;
+    this.generation = home.generation;
     this.#home = home;
     this.#release = release;
   }
@@ -114,7 +118,7 @@ export class ChatGLM {
 
   /** Generates after a prompt of token ids; gives the new ids as they come. */
   generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
-    const settings = this.#sampling("generate", options, OWN);
+    const settings = this.#sampling("generate", options, OWN, ids.length);
     const { adapter, signal } = options;
     const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
     return (async function* tokens() {
@@ -124,8 +128,8 @@ export class ChatGLM {
 
   /** Asks, and gives the answer's text as it comes. Nothing is remembered: earlier rounds are the option `history`. */
   chat(question: string, options: ChatOptions = {}): AsyncGenerator<string, void, void> {
-    const settings = this.#sampling("chat", options, [...OWN_CHAT, "adapter"]);
     const ids = this.#question("chat", question, options);
+    const settings = this.#sampling("chat", options, [...OWN_CHAT, "adapter"], ids.length);
     const { adapter, signal } = options;
     const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
     const answer = new AnswerText(this.tokenizer);
@@ -147,11 +151,11 @@ export class ChatGLM {
   /** Asks several adapters the same question in one batched pass. */
   async askAll(question: string, options: AskAllOptions): Promise<readonly AdapterAnswer[]> {
     const { adapters, ...asked } = options;
-    const settings = this.#sampling("askAll", asked, [...OWN_CHAT, "adapters"]);
     if (!Array.isArray(adapters) || adapters.length === 0) {
       throw invalid("askAll", [`adapters: expected a list such as [null, "dream"], got ${JSON.stringify(adapters)}.`]);
     }
     const ids = this.#question("askAll", question, asked);
+    const settings = this.#sampling("askAll", asked, [...OWN_CHAT, "adapters"], ids.length);
     const rows = adapters.map(() => ids);
     const texts = adapters.map(() => new AnswerText(this.tokenizer));
     const answers = adapters.map(() => "");
@@ -234,16 +238,30 @@ export class ChatGLM {
     return typeof choice === "string" ? { owner: this.#home.owner, name: choice } : refOf(choice);
   }
 
-  #sampling(subject: string, options: GenerateOptions, others: readonly string[]): SamplingOptions {
-    const settings = complete(subject, defaults.sampling, options, others);
+  #sampling(
+    subject: string,
+    options: GenerateOptions,
+    others: readonly string[],
+    promptTokens: number,
+  ): SamplingOptions {
+    const settings = complete(subject, samplingRules(this.generation, options, promptTokens), options, others);
+    const { maxLength, stop } = this.generation;
+    if (promptTokens >= maxLength && settings.maxNewTokens === 0 && options.maxNewTokens === undefined) {
+      throw invalid(subject, [
+        `expected a prompt of fewer than ${maxLength} tokens, which leaves room for an answer, got ${promptTokens}. ` +
+          "Shorten it, start a new conversation, or set maxNewTokens.",
+      ]);
+    }
     const { seed } = complete(subject, defaults.seed, { seed: options.seed ?? randomInt(2 ** 31) });
-    return { ...settings, seed, stop: options.stop ?? stopIds(this.family, this.tokenizer) };
+    return { ...settings, seed, stop: options.stop ?? stop };
   }
 
-  #question(subject: string, question: string, { history, system }: ChatOptions): number[] {
+  #question(subject: string, question: string, options: ChatOptions): number[] {
     if (typeof question !== "string") {
       throw invalid(subject, [`expected the question as a string, got ${typeof question}.`]);
     }
+    // What is not an object is refused with the other options.
+    const { history, system } = options ?? {};
     const row = {
       prompt: question,
       response: "",

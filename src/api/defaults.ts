@@ -2,18 +2,35 @@
 import type { LoraConfig } from "../adapters/adapter.ts";
 import type { LoadParams } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
+import type { Family } from "../models/family.ts";
 import type { FitOptions } from "../train/trainer.ts";
 import { choice, number, type OptionRules, whole } from "./options.ts";
 
-/** Temperature and top-p are the published ones of ChatGLM2 and ChatGLM3. A missing seed is drawn at random. */
-export const sampling: OptionRules<Omit<SamplingOptions, "seed" | "stop">> = {
-  maxNewTokens: whole(1024, { min: 0 }),
-  greedy: choice(false, [true, false]),
-  temperature: number(0.8, { above: 0 }),
-  topP: number(0.8, { above: 0, max: 1 }),
-  topK: whole(0, { min: 0 }),
-  repetitionPenalty: number(1, { above: 0 }),
+type Sampling = Omit<SamplingOptions, "seed" | "stop">;
+
+/** How a family's published code samples. `maxLength` is in tokens, of prompt and answer together. */
+export type PublishedSampling = Omit<Sampling, "maxNewTokens"> & { readonly maxLength: number };
+
+const plain = { greedy: false, topK: 0, repetitionPenalty: 1 };
+
+export const published: Readonly<Record<Family, PublishedSampling>> = {
+  "chatglm-6b": { ...plain, temperature: 0.95, topP: 0.7, maxLength: 2048 },
+  "chatglm2-6b": { ...plain, temperature: 0.8, topP: 0.8, maxLength: 8192 },
+  "chatglm3-6b": { ...plain, temperature: 0.8, topP: 0.8, maxLength: 8192 },
+  "glm-4-9b": { ...plain, temperature: 0.8, topP: 0.8, maxLength: 8192 },
 };
+
+/** The rules of sampling options, whose defaults are a model's own. A missing seed is drawn at random. */
+export function sampling(model: Sampling): OptionRules<Sampling> {
+  return {
+    maxNewTokens: whole(model.maxNewTokens, { min: 0 }),
+    greedy: choice(model.greedy, [true, false]),
+    temperature: number(model.temperature, { above: 0 }),
+    topP: number(model.topP, { above: 0, max: 1 }),
+    topK: whole(model.topK, { min: 0 }),
+    repetitionPenalty: number(model.repetitionPenalty, { above: 0 }),
+  };
+}
 
 /** `maxLength` is also bounded by what the model can read. */
 export const fit: OptionRules<Omit<FitOptions, "rehearse">> = {

@@ -1,11 +1,13 @@
 /** @file Where a model lives and for whom: what everything that belongs to one loaded model shares. */
 import type { AdapterRef, Engine, ModelInfo } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import type { GenerationDefaults } from "./generation.ts";
 
 export interface Home {
   readonly engine: Engine;
   readonly info: ModelInfo;
   readonly tokenizer: Tokenizer;
+  readonly generation: GenerationDefaults;
   /** Whose adapters are seen, besides the shared ones. */
   readonly owner: string;
   /** The adapter that was merged into what the owner sees when it names none; null when there is none. */

@@ -7,6 +7,7 @@ import { loadTokenizer } from "../text/load.ts";
 import { ChatGLM } from "./chatglm.ts";
 import * as defaults from "./defaults.ts";
 import { type Lease, leaseEngine } from "./engines.ts";
+import { readGeneration } from "./generation.ts";
 import { refOf } from "./home.ts";
 import { complete, type Given, invalid } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -51,10 +52,11 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   try {
     const info = await loaded(lease, params, onProgress, signal);
     const tokenizer = await loadTokenizer(info.folder, info.family);
+    const generation = await readGeneration(info.folder, info.family, tokenizer);
     const owner = notebook ?? resolve(process.argv[1] ?? ".");
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
-    const home = { engine: lease, info, tokenizer, owner, merged: merged ? refOf(merged) : null };
+    const home = { engine: lease, info, tokenizer, generation, owner, merged: merged ? refOf(merged) : null };
     lease.hold(info.key);
     return new ChatGLM(home, () => lease.close());
   } catch (error) {

@@ -23,7 +23,10 @@ function refusal(action: () => unknown): string {
 
 describe("options", () => {
   it("have defaults that their own rules allow", () => {
-    for (const rules of [defaults.fit, defaults.sampling, defaults.lora, defaults.load, defaults.seed]) {
+    const samplings = Object.values(defaults.published).map((model) =>
+      defaults.sampling({ ...model, maxNewTokens: model.maxLength }),
+    );
+    for (const rules of [defaults.fit, ...samplings, defaults.lora, defaults.load, defaults.seed]) {
       for (const [name, rule] of Object.entries(rules)) expect(rule.allows(rule.default), name).toBe(true);
     }
   });
@@ -31,7 +34,8 @@ describe("options", () => {
   it("that are left out or undefined take the default, zero and false stay", () => {
     const options = complete("fit", defaults.fit, { seed: 0, warmup: undefined, clip: 0, lr: 0 });
     expect(options).toMatchObject({ seed: 0, warmup: 0, clip: 0, lr: 0, epochs: 10, scheduler: "constant" });
-    expect(complete("chat", defaults.sampling, { greedy: false, topK: 0 })).toMatchObject({ greedy: false, topK: 0 });
+    const sampling = defaults.sampling({ ...defaults.published["glm-4-9b"], greedy: true, topK: 9, maxNewTokens: 5 });
+    expect(complete("chat", sampling, { greedy: false, topK: 0 })).toMatchObject({ greedy: false, topK: 0 });
   });
 
   it("that do not exist are refused with the nearest one, together with all other faults", () => {
