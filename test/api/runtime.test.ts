@@ -86,7 +86,7 @@ describe("glmlab runtime", { timeout: LONG }, () => {
     const running = command("status");
     expect(running).toMatchObject({ status: 0, stderr: "" });
     expect(running.stdout).toContain(`glmlab ${version} runtime, process`);
-    expect(running.stdout).toMatch(/1 clients[\s\S]*model \(chatglm2-6b, cpu, exact\)/);
+    expect(running.stdout).toMatch(/1 client[\s\S]*model \(chatglm2-6b, cpu, exact\)/);
     expect(command("start").stdout).toMatch(/A runtime runs already/);
     await glm.dispose();
     expect(command("logs").stdout).toContain("client connected");

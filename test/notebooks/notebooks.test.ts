@@ -23,7 +23,9 @@ describe("notebooks", () => {
     process.env.GLMLAB_DATA = join(folder, "data");
     process.env.GLMLAB_CACHE = join(folder, "cache");
     process.env.GLMLAB_RUNTIME_IDLE = "2";
-    cpSync(join(packageFolder, "notebooks"), join(folder, "notebooks"), { recursive: true });
+    for (const name of ["notebooks", "models", "test/fixtures"]) {
+      cpSync(join(packageFolder, name), join(folder, name), { recursive: true });
+    }
     server = await startServer(await ensureJupyter(), join(folder, "notebooks"));
   }, 10 * MINUTES);
   afterAll(async () => {
@@ -77,6 +79,20 @@ describe("notebooks", () => {
       expect(answers[3]).toMatch(/没有.*信息/);
       const charts = cells.flatMap(({ outputs = [] }) => outputs.filter(({ data }) => data?.["image/svg+xml"]));
       expect(charts.length).toBeGreaterThan(0);
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    "03: every family answers as its published code does",
+    async () => {
+      const cells = await run("03-every-chatglm.ipynb");
+      const answers = tagged(cells, "greedy");
+      expect(answers.match(/\btrue\b/g)).toHaveLength(15);
+      expect(answers).not.toMatch(/\bfalse\b/);
+      expect(Number(/logit: ([\d.e-]+)/.exec(tagged(cells, "half"))?.[1])).toBeLessThan(0.05);
+      expect(tagged(cells, "text").match(/你好, ChatGLM! <\|user\|> 1\+1=2/g)).toHaveLength(3);
+      expect(tagged(cells, "prompts").split("\n")).toHaveLength(4);
     },
     10 * MINUTES,
   );
