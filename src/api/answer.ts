@@ -1,25 +1,29 @@
-/** @file Token ids as the text of an answer: decoded as they come, without the white space around it. */
+/** @file Token ids as the text of an answer: decoded and cleaned up as they come, without the white space around it. */
+import type { Family } from "../models/family.ts";
+import { polish, type TextStream } from "../text/polish.ts";
 import type { DecodeStream, Tokenizer } from "../text/tokenizer.ts";
 
 /** One answer on its way. The pieces it gives, joined, are the answer as the published code returns it. */
 export class AnswerText {
   readonly #stream: DecodeStream;
+  readonly #polish: TextStream;
   #begun = false;
   /** White space that is part of the answer only if something follows. */
   #held = "";
 
-  constructor(tokenizer: Tokenizer) {
+  constructor(family: Family, tokenizer: Tokenizer) {
     this.#stream = tokenizer.stream();
+    this.#polish = polish(family);
   }
 
   /** The text that can be shown now; often empty. */
   push(token: number): string {
-    return this.#take(this.#stream.push(token));
+    return this.#take(this.#polish.push(this.#stream.push(token)));
   }
 
   /** What is left when no more tokens come. */
   end(): string {
-    return this.#take(this.#stream.end());
+    return this.#take(this.#polish.push(this.#stream.end()) + this.#polish.end());
   }
 
   #take(text: string): string {

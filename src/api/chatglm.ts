@@ -132,7 +132,7 @@ export class ChatGLM {
     const settings = this.#sampling("chat", options, [...OWN_CHAT, "adapter"], ids.length);
     const { adapter, signal } = options;
     const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
-    const answer = new AnswerText(this.tokenizer);
+    const answer = new AnswerText(this.family, this.tokenizer);
     return (async function* pieces() {
       for await (const event of events()) {
         const piece = event.type === "token" ? answer.push(event.token) : answer.end();
@@ -157,7 +157,7 @@ export class ChatGLM {
     const ids = this.#question("askAll", question, asked);
     const settings = this.#sampling("askAll", asked, [...OWN_CHAT, "adapters"], ids.length);
     const rows = adapters.map(() => ids);
-    const texts = adapters.map(() => new AnswerText(this.tokenizer));
+    const texts = adapters.map(() => new AnswerText(this.family, this.tokenizer));
     const answers = adapters.map(() => "");
     for await (const event of this.#generate(rows, adapters, settings, asked.signal)) {
       const text = texts[event.row] as AnswerText;

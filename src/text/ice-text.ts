@@ -1,5 +1,4 @@
 /** @file The tokenizer of ChatGLM-6B: SentencePiece unigram, white space as tokens of its own, special tokens in the file. */
-import { SentencePieceProcessor } from "@agnai/sentencepiece-js";
 import { GlmError } from "../errors.ts";
 import {
   byteOf,
@@ -12,6 +11,7 @@ import {
   type Surface,
   surfacesOf,
 } from "./pieces.ts";
+import { loadProcessor, type SentencePieceProcessor } from "./processor.ts";
 import { decodeAll, type Tokenizer, wellFormed } from "./tokenizer.ts";
 import { unigram } from "./unigram.ts";
 
@@ -65,8 +65,7 @@ export async function iceTextTokenizer(path: string, model: PieceModel, options:
     );
   }
   const offset = options.imageTokens ?? imagesBefore(pieces.length, complete, options.vocabulary);
-  const processor = new SentencePieceProcessor();
-  await processor.load(path);
+  const processor = await loadProcessor(path);
   const segment = unigram(pieces);
 
   const encodeBare = (text: string): number[] => segment(normalized(processor, withWhitespaceTokens(wellFormed(text))));

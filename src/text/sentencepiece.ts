@@ -1,12 +1,13 @@
 /** @file The tokenizer of ChatGLM2 and ChatGLM3: SentencePiece BPE with byte fallback, special tokens after the pieces. */
-import { SentencePieceProcessor } from "@agnai/sentencepiece-js";
 import { type PieceModel, pieceStream, surfacesOf } from "./pieces.ts";
+import { loadProcessor } from "./processor.ts";
 import { decodeAll, type Tokenizer, wellFormed } from "./tokenizer.ts";
 
 /**
  * @param path of the SentencePiece model file
  * @param model what the file holds
  * @param special special tokens, which take the ids that follow the file's own pieces
+ * @throws GlmError `model-invalid` when SentencePiece does not accept the file
  */
 export async function sentencePieceTokenizer(
   path: string,
@@ -14,8 +15,7 @@ export async function sentencePieceTokenizer(
   special: readonly string[],
 ): Promise<Tokenizer> {
   const surfaces = surfacesOf(model);
-  const processor = new SentencePieceProcessor();
-  await processor.load(path);
+  const processor = await loadProcessor(path);
   const base = surfaces.length;
   const specialIds: Record<string, number> = { unk: 0, pad: 0, bos: 1, eos: 2 };
   special.forEach((name, index) => {
