@@ -28,20 +28,24 @@ export function readTiktoken(
       "model-invalid",
       `${subject}${place}: expected ${expected}, got ${got}. Download the file again; it may be cut off.`,
     );
-  const ranks: Ranks = new Map();
-  const lines = Buffer.from(bytes).toString("latin1").split(/\r?\n/);
-  for (const [i, text] of lines.entries()) {
+  /** The tokens' bytes in Latin-1, by rank. */
+  const tokens: string[] = [];
+  let count = 0;
+  for (const [i, text] of Buffer.from(bytes).toString("latin1").split(/\r?\n/).entries()) {
     if (text === "") continue;
     const [, token, rank] = line.exec(text) ?? [];
-    if (token === undefined) {
-      throw fault(`, line ${i + 1}`, "a token in base64 and its rank", JSON.stringify(text.slice(0, 60)));
+    if (token === undefined || tokens[Number(rank)] !== undefined) {
+      const got = JSON.stringify(text.slice(0, 60));
+      throw fault(`, line ${i + 1}`, "a token in base64 and a rank of its own", got);
     }
-    ranks.set(Buffer.from(token, "base64").toString("latin1"), Number(rank));
+    tokens[Number(rank)] = Buffer.from(token, "base64").toString("latin1");
+    count++;
   }
-  const added = special.map((token, i) => (typeof token === "string" ? { id: ranks.size + i, content: token } : token));
+  if (count !== tokens.length) throw fault("", `${tokens.length} tokens, one of each rank`, String(count));
+  const added = special.map((token, i) => (typeof token === "string" ? { id: count + i, content: token } : token));
   const first = Math.min(...added.map(({ id }) => id));
-  if (added.length > 0 && first !== ranks.size) {
-    throw fault("", `${first} tokens, which the special tokens follow`, String(ranks.size));
+  if (added.length > 0 && first !== count) {
+    throw fault("", `${first} tokens, which the special tokens follow`, String(count));
   }
   return {
     version: "1.0",
@@ -57,25 +61,22 @@ export function readTiktoken(
     decoder: { type: "ByteLevel" },
     added_tokens: added,
     // A word that is a token is that token, even where merging would not lead there.
-    model: { type: "BPE", ignore_merges: true, vocab: vocabulary(ranks), merges: merges(ranks) },
+    model: { type: "BPE", ignore_merges: true, vocab: vocabulary(tokens), merges: merges(tokens) },
   };
 }
-
-/** Ranks, which are ids, by the tokens' bytes in Latin-1. */
-type Ranks = Map<string, number>;
 
 function written(bytes: string): string {
   return Array.from(bytes, (byte) => byteCharacters[byte.charCodeAt(0)] as string).join("");
 }
 
-function vocabulary(ranks: Ranks): Record<string, number> {
-  return Object.fromEntries([...ranks].map(([token, rank]) => [written(token), rank]));
+function vocabulary(tokens: readonly string[]): Record<string, number> {
+  return Object.fromEntries(tokens.map((token, rank) => [written(token), rank]));
 }
 
 /** tiktoken merges the two neighbours that make the token of lowest rank: every way to part a token is a merge. */
-function merges(ranks: Ranks): [string, string][] {
-  const sorted = [...ranks].sort(([, a], [, b]) => a - b);
-  return sorted.flatMap(([token]) => {
+function merges(tokens: readonly string[]): [string, string][] {
+  const ranks = new Map(tokens.map((token, rank) => [token, rank]));
+  return tokens.flatMap((token) => {
     const parts: { left: string; right: string; order: readonly [number, number] }[] = [];
     for (let at = 1; at < token.length; at++) {
       const [left, right] = [token.slice(0, at), token.slice(at)];
