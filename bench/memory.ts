@@ -29,9 +29,39 @@ export function memoryOf(pid: number): ProcessMemory {
   };
 }
 
-/** Files below `folder` that a process has mapped; none where the system does not tell. */
-export function mappedFiles(pid: number, folder: string): string[] {
-  if (process.platform !== "linux") return [];
-  const paths = readFileSync(`/proc/${pid}/maps`, "utf8").matchAll(/ (\/.*)$/gm);
-  return [...new Set([...paths].map((match) => match[1] as string))].filter((path) => path.startsWith(folder));
+export interface Mapped {
+  readonly files: readonly string[];
+  /** Bytes of these files that are mapped, each once. */
+  readonly bytes: number;
+}
+
+/** What a process has mapped of files below `folder`; nothing where the system does not tell. */
+export function mappedFiles(pid: number, folder: string): Mapped {
+  const ranges = process.platform === "linux" ? rangesIn(readFileSync(`/proc/${pid}/maps`, "utf8"), folder) : [];
+  let [bytes, file, end] = [0, "", 0];
+  for (const range of ranges) {
+    if (range.file !== file) [file, end] = [range.file, 0];
+    bytes += Math.max(0, range.end - Math.max(range.start, end));
+    end = Math.max(end, range.end);
+  }
+  return { files: [...new Set(ranges.map((range) => range.file))], bytes };
+}
+
+interface MappedRange {
+  readonly file: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Ranges of files, file by file and in order; a file may have been mapped more than once. */
+function rangesIn(maps: string, folder: string): MappedRange[] {
+  const ranges: MappedRange[] = [];
+  for (const [, from = "", to = "", offset = "", file = ""] of maps.matchAll(
+    /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ \d+ +(\/.*)$/gm,
+  )) {
+    const start = Number.parseInt(offset, 16);
+    const length = Number.parseInt(to, 16) - Number.parseInt(from, 16);
+    if (file.startsWith(folder)) ranges.push({ file, start, end: start + length });
+  }
+  return ranges.sort((a, b) => (a.file === b.file ? a.start - b.start : a.file < b.file ? -1 : 1));
 }

@@ -6,7 +6,7 @@
  * Weights are random, all tensors different, the same for both engines; each engine has a process of its own. For the
  * speed both stay loaded and take turns within each round, and ratios are taken within a round.
  */
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -94,10 +94,11 @@ async function measure(workspace: Workspace, form: Form, rounds: number): Promis
     await Promise.all([ours.dispose(), llama.dispose()]);
   }
   const again = await reloading(start, workspace.folder, LOADS);
-  console.log(loadingTable(first, again, await reloading(() => workspace.llama(form), workspace.folder, LOADS)), "\n");
+  const theirs = await reloading(() => workspace.llama(form), workspace.folder, LOADS);
+  console.log(loadingTable(first, again, theirs), "\n");
   const memory = {
-    files: again.bytes,
-    llamaFiles: (await stat(workspace.llamaFile(form))).size,
+    mapped: again.bytes,
+    llamaMapped: theirs.bytes,
     first: first.peak,
     answering: await answering(start()),
     llama: await answering(workspace.llama(form)),

@@ -1,8 +1,8 @@
 /** @file How long loading takes: the first time, when weights are prepared, and again, beside `cat` of the same files. */
-import { mappedFiles } from "../memory.ts";
+import { type Mapped, mappedFiles } from "../memory.ts";
 import type { Loaded } from "./contender.ts";
 import type { ContenderProcess } from "./contender-process.ts";
-import { bytesOf, catSeconds, evict } from "./page-cache.ts";
+import { catSeconds, evict } from "./page-cache.ts";
 
 /** Seconds. */
 export interface Loading extends Loaded {
@@ -10,8 +10,7 @@ export interface Loading extends Loaded {
 }
 
 export interface Reloading {
-  /** The files that the loaded process has mapped. */
-  readonly files: readonly string[];
+  /** Bytes of files that the loaded process has mapped. */
   readonly bytes: number;
   /** Files in the page cache. */
   readonly warm: readonly Loading[];
@@ -24,7 +23,7 @@ export interface Reloading {
  * @param folder where the files are that count; libraries and the like lie elsewhere
  */
 export async function reloading(start: () => ContenderProcess, folder: string, rounds: number): Promise<Reloading> {
-  const files = await used(start, folder);
+  const { files, bytes } = await used(start, folder);
   const [warm, cold]: [Loading[], Loading[]] = [[], []];
   for (let round = 0; round < rounds; round += 1) {
     // `cat` has just read them, so they are in the cache if they fit.
@@ -35,10 +34,10 @@ export async function reloading(start: () => ContenderProcess, folder: string, r
     evict(files);
     cold.push({ ...loaded, cat: catSeconds(files) });
   }
-  return { files, bytes: await bytesOf(files), warm, cold };
+  return { bytes, warm, cold };
 }
 
-async function used(start: () => ContenderProcess, folder: string): Promise<string[]> {
+async function used(start: () => ContenderProcess, folder: string): Promise<Mapped> {
   const process = start();
   try {
     await process.load();

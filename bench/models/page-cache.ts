@@ -1,6 +1,5 @@
 /** @file Files in and out of the system's page cache, which decides what loading costs. */
 import { execFileSync } from "node:child_process";
-import { stat } from "node:fs/promises";
 
 /** Seconds that `cat` takes to read the files. */
 export function catSeconds(files: readonly string[]): number {
@@ -21,9 +20,4 @@ export function evict(files: readonly string[]): boolean {
     execFileSync("dd", [`if=${file}`, "iflag=nocache", "count=0", "status=none"], { stdio: "ignore" });
   }
   return true;
-}
-
-export async function bytesOf(files: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

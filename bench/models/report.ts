@@ -58,14 +58,14 @@ export function loadingTable(first: Preparing, ours: Reloading, llama: Reloading
     row("load, files on the disk only", "cold", "ready"),
     row("load and a first token, files on the disk only", "cold", "answered"),
     row("cat, files on the disk only", "cold", "cat"),
-    { [label]: "size of the files", glmlab: gigabytes(ours.bytes), "llama.cpp": gigabytes(llama.bytes) },
+    { [label]: "mapped of these files", glmlab: gigabytes(ours.bytes), "llama.cpp": gigabytes(llama.bytes) },
   ]);
 }
 
 export interface Residence {
-  /** Bytes of the files that are mapped. */
-  readonly files: number;
-  readonly llamaFiles: number;
+  /** Bytes of files that are mapped. */
+  readonly mapped: number;
+  readonly llamaMapped: number;
   readonly first: Peak;
   readonly answering: Peak;
   readonly llama: Peak;
@@ -73,27 +73,27 @@ export interface Residence {
   readonly training: Training;
 }
 
-export function memoryTable({ files, llamaFiles, first, answering, llama, together, training }: Residence): string {
-  const peak = (what: string, { anonymous, mapped }: Peak, weights: number) => ({
+export function memoryTable({ mapped, llamaMapped, first, answering, llama, together, training }: Residence): string {
+  const peak = (what: string, { anonymous, mapped: resident }: Peak, weights: number) => ({
     memory: what,
     "in no file": gigabytes(anonymous),
-    "with mapped files": gigabytes(mapped),
-    "/ files": (mapped / weights).toFixed(2),
+    "with mapped files": gigabytes(resident),
+    "/ mapped weights": (resident / weights).toFixed(2),
   });
   return markdownTable([
-    peak("peak of the very first load", first, files),
-    peak(`peak of loading and an answer to ${PROMPT} tokens`, answering, files),
-    peak("the same, llama.cpp", llama, llamaFiles),
+    peak("peak of the very first load", first, mapped),
+    peak(`peak of loading and an answer to ${PROMPT} tokens`, answering, mapped),
+    peak("the same, llama.cpp", llama, llamaMapped),
     {
       memory: "two processes at once, after answers",
       "in no file": together.anonymous.map(gigabytes).join(" and "),
       "with mapped files": gigabytes(together.mapped),
-      "/ files": (together.mapped / files).toFixed(2),
+      "/ mapped weights": (together.mapped / mapped).toFixed(2),
     },
     peak(
       `peak of LoRA steps of ${TRAINED} tokens (${training.first.toFixed(1)} s, then ${training.later.toFixed(1)} s each)`,
       training.peak,
-      files,
+      mapped,
     ),
   ]);
 }
