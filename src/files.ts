@@ -69,6 +69,50 @@ export async function replaceFiles(
   }
 }
 
+/** A file that grows beside its place. What was appended can be read there, by others too, before it is complete. */
+export interface GrowingFile {
+  readonly path: string;
+  /** Where the next piece will lie. */
+  readonly length: number;
+  append(piece: Uint8Array): Promise<void>;
+  /** Writes over what was appended. */
+  overwrite(offset: number, piece: Uint8Array): Promise<void>;
+}
+
+/**
+ * Writes one file whose content depends on what was written before; it takes its place only when `grow` has ended well.
+ * @param bytes about how large it will be, for the message when there is no room
+ * @throws GlmError "disk" when it cannot be written; an old file is then untouched
+ */
+export async function growFile(path: string, bytes: number, grow: (file: GrowingFile) => Promise<void>): Promise<void> {
+  const folder = dirname(resolve(path));
+  const aside = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  await onDisk(folder, bytes, () => makeFolder(folder));
+  const file = await onDisk(path, bytes, () => open(aside, "w"));
+  let length = 0;
+  try {
+    await grow({
+      path: aside,
+      get length() {
+        return length;
+      },
+      async append(piece) {
+        await onDisk(path, bytes, () => writeFully(file, piece));
+        length += piece.length;
+      },
+      overwrite: (offset, piece) => onDisk(path, bytes, () => writeFully(file, piece, offset)),
+    });
+    await onDisk(path, bytes, () => file.sync());
+    await onDisk(path, bytes, () => rename(aside, path));
+    await flushFolder(folder);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
 /** A folder in a file's place is found before anything is written, or some files would be new and others old. */
 async function refuseFolder(path: string, needed: number): Promise<void> {
   await onDisk(path, needed, async () => {
@@ -129,9 +173,10 @@ export async function onDisk<T>(subject: string, needed: number, action: () => P
 }
 
 /** One write call may take less than it was given, and no more than 2 GiB. */
-async function writeFully(file: FileHandle, chunk: Uint8Array): Promise<void> {
+async function writeFully(file: FileHandle, chunk: Uint8Array, offset?: number): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, at, Math.min(chunk.length - at, 2 ** 30));
+    const position = offset === undefined ? null : offset + at;
+    const { bytesWritten } = await file.write(chunk, at, Math.min(chunk.length - at, 2 ** 30), position);
     at += bytesWritten;
   }
 }

@@ -47,6 +47,10 @@ export interface AdapterEffect {
 /** The base as an adapter meets it: which tensors there are, and their values when it must start from them. */
 export interface BaseModel {
   readonly parameters: readonly ParameterSpec[];
+  /** Elements that it counts as, where that is not those of its parameters: packed codes and their scales. */
+  readonly count?: number;
+  /** Parameters that cannot train: their modules are held in fewer bits. */
+  readonly frozen?: ReadonlySet<string>;
   /** Linear modules by name ("transformer.encoder.layers.0.mlp.dense_h_to_4h"), with weights [out, in]. */
   readonly modules: readonly ModuleSpec[];
   read(name: string): Promise<FloatTensor>;

@@ -4,10 +4,18 @@ import { overridden } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { Adapter, BaseModel, FullConfig } from "./adapter.ts";
 
-/** @throws GlmError "adapter-invalid" when `match` fits no parameter */
+/** @throws GlmError "adapter-invalid" when `match` fits no parameter, or only such that cannot train */
 export function full(config: FullConfig, base: BaseModel): Adapter {
   const { match } = config;
-  const parameters = base.parameters.filter(({ name }) => !match || match.some((part) => name.includes(part)));
+  const matching = base.parameters.filter(({ name }) => !match || match.some((part) => name.includes(part)));
+  const parameters = matching.filter(({ name }) => !base.frozen?.has(name));
+  if (parameters.length === 0 && matching.length > 0) {
+    throw new GlmError(
+      "adapter-invalid",
+      `${matching.length} parameters' names contain ${match?.join(" or ")}, but all belong to linear modules that are held in ` +
+        "fewer bits and cannot train. Choose others, train a LoRA, or load the model unquantised.",
+    );
+  }
   if (parameters.length === 0) {
     throw new GlmError(
       "adapter-invalid",

@@ -60,6 +60,7 @@ export const loraTargets: readonly string[] = ["query_key_value"];
 export const load: OptionRules<Omit<LoadParams, "name" | "hub">> = {
   device: choice("auto", ["auto", "cpu", "webgpu", "cuda"]),
   precision: choice("exact", ["exact", "fast"]),
+  quantize: choice("none", ["none", "int8", "int4"]),
 };
 
 /** Starting values of a new adapter, and gradients: the same seed gives the same. */

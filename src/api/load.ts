@@ -28,8 +28,6 @@ export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub">>, So
    * which is started when there is none. "none" (the default in scripts): in this process. Else a runtime's address.
    */
   readonly runtime?: string | undefined;
-  /** Keeping the weights in fewer bits: not supported yet, and refused. */
-  readonly quantize?: "int8" | "int4" | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -41,12 +39,11 @@ export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub">>, So
  * "download-corrupt", "disk"
  */
 export async function load(name: string, options: LoadOptions = {}): Promise<ChatGLM> {
-  const { runtime, onProgress, signal, quantize, hub, revision, ...given } = options;
-  const others = ["runtime", "onProgress", "signal", "quantize", "hub", "revision"];
+  const { runtime, onProgress, signal, hub, revision, ...given } = options;
+  const others = ["runtime", "onProgress", "signal", "hub", "revision"];
   const { notebook } = ambient();
   const place = placeOf(runtime, notebook);
   const settings = complete("load", defaults.load, given, others);
-  refuseUnsupported(name, { quantize });
   const params = { ...(await sourceOf(name, { hub, revision }, place)), ...settings };
   const lease = await leaseEngine(place);
   try {
@@ -77,16 +74,6 @@ async function loaded(
     onProgress?.(progress);
   }
   throw new Error(`${params.name}: loading ended without a model`);
-}
-
-function refuseUnsupported(name: string, options: Readonly<Record<string, string | undefined>>): void {
-  for (const [option, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    throw new GlmError(
-      "unsupported",
-      `load: ${option}: ${JSON.stringify(value)} is not supported yet. Load ${JSON.stringify(name)} without it.`,
-    );
-  }
 }
 
 function placeOf(runtime: string | undefined, notebook: string | undefined): string {

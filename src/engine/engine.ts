@@ -18,6 +18,8 @@ export type { GenerateEvent };
 
 export type Device = "auto" | "cpu" | "webgpu" | "cuda";
 export type Precision = "exact" | "fast";
+/** In how many bits the linear modules' weights are held; "none": as the checkpoint has them. */
+export type Quantize = "none" | "int8" | "int4";
 
 /** An adapter's address. `owner` is the notebook it belongs to; SHARED makes it visible to every notebook. */
 export interface AdapterRef {
@@ -33,6 +35,7 @@ export interface LoadParams {
   readonly hub?: HubRequest;
   readonly device: Device;
   readonly precision: Precision;
+  readonly quantize: Quantize;
 }
 
 export interface ModelInfo {
@@ -44,6 +47,8 @@ export interface ModelInfo {
   readonly config: ChatGLMConfig;
   readonly device: Exclude<Device, "auto">;
   readonly precision: Precision;
+  /** How the weights are held, whether the checkpoint has them so or they were quantised here. */
+  readonly quantize: Quantize;
   /** Every base tensor, in checkpoint names. */
   readonly parameters: readonly ParameterInfo[];
   /** True when the weights were in memory already: nothing was read. */

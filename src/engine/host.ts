@@ -39,24 +39,23 @@ export class ModelHost {
   readonly #forward: ForwardModel;
 
   constructor(model: OpenedModel, params: LoadParams, compile: Compile) {
-    const { folder, identity, config, base } = model;
+    const { folder, config, base, plan } = model;
     const device = "cpu" as const;
+    const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
     this.#forward = new ForwardModel(config, model.weights, compile);
-    this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", identity)));
+    this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
     this.workbench = new Workbench(model, compile);
     this.info = {
-      key: `${identity}-${device}-${params.precision}`,
+      key: `${model.key}-${device}-${params.precision}`,
       name: params.name,
       folder,
       family: config.family,
       config,
       device,
       precision: params.precision,
-      parameters: base.parameters.map(({ name, shape }) => {
-        const dtype = model.checkpoint.tensors.get(name)?.dtype ?? "float32";
-        return { name, shape, dtype, trainable: false, count: sizeOf(shape) };
-      }),
+      quantize,
+      parameters: model.tensors.map((one) => ({ ...one, trainable: false, count: sizeOf(one.shape) })),
       resident: false,
     };
   }

@@ -147,7 +147,7 @@ export class LocalEngine implements Engine {
 }
 
 /** Opens a model, yielding the progress that it reports meanwhile. */
-async function* opened(source: ModelSource, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {
+async function* opened(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {
   const progress: LoadEvent[] = [];
   let wake = (): void => undefined;
   const report = (stage: string, done: number, total: number, unit?: "bytes"): void => {
@@ -156,7 +156,7 @@ async function* opened(source: ModelSource, signal?: AbortSignal): AsyncGenerato
   };
   report("opening the checkpoint", 0, 1);
   let settled = false;
-  const opening = openModel(source, report, signal).finally(() => {
+  const opening = openModel(params, report, signal).finally(() => {
     settled = true;
     wake();
   });
@@ -170,17 +170,11 @@ async function* opened(source: ModelSource, signal?: AbortSignal): AsyncGenerato
 }
 
 /** What this version can run; anything else is refused rather than replaced by something similar. */
-function supported({ device, precision }: LoadParams): void {
+function supported({ device }: LoadParams): void {
   if (device !== "auto" && device !== "cpu") {
     throw new GlmError(
       "unsupported",
       `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,
-    );
-  }
-  if (precision !== "exact") {
-    throw new GlmError(
-      "unsupported",
-      `precision ${precision}: this version computes exactly only. Use precision "exact".`,
     );
   }
 }

@@ -1,25 +1,36 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
-import { modulesOf, parametersOf } from "../models/architectures.ts";
+import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { type BindWeights, floatWeights } from "../models/context.ts";
+import type { BindWeights, ModuleSpec } from "../models/context.ts";
+import { sizeOf } from "../tensor.ts";
 import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
-import { toFloat32 } from "../weights/float32.ts";
-import { fingerprint, mapWeights } from "../weights/mapped.ts";
+import { fingerprint } from "../weights/fingerprint.ts";
+import { fitWeights } from "../weights/fit.ts";
+import { heldWeights } from "../weights/held.ts";
+import { type FiledTensor, filedTensors, type Plan, plannedBytes, planWeights, type Wanted } from "../weights/plan.ts";
+import { readHeld } from "../weights/prepare.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import { readConfigFile } from "./config-file.ts";
 import { cacheFolder } from "./places.ts";
+import { planFolder, preparedWeights, removeUnused } from "./prepared-folder.ts";
 import { type ModelSource, type OnProgress, sourceFolder } from "./source-folder.ts";
 
 export interface OpenedModel {
   readonly folder: string;
-  /** The same content has the same identity, wherever it lies. */
-  readonly identity: string;
+  /** The same content held in the same form has the same key, wherever it lies. */
+  readonly key: string;
   readonly config: ChatGLMConfig;
   readonly tokenizer: Tokenizer;
   readonly checkpoint: Checkpoint;
+  /** The checkpoint's tensors that make up the model: parameters, and scales where it is published quantised. */
+  readonly stored: ReadonlyMap<string, StoredTensor>;
+  /** The forms in which its parameters are held, and how a checkpoint in them has its tensors. */
+  readonly plan: Plan;
+  readonly tensors: readonly FiledTensor[];
   readonly base: BaseModel;
   /** Brings the base weights into a graph, mapped from their files. */
   readonly weights: BindWeights;
@@ -28,36 +39,48 @@ export interface OpenedModel {
 
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault */
 export async function openModel(
-  source: ModelSource,
+  source: ModelSource & Wanted,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
   const folder = await sourceFolder(source, onProgress, signal);
   const { config, text } = await readConfigFile(folder);
   const checkpoint = await openCheckpoint(folder);
-  const parameters = parametersOf(config);
+  const [parameters, modules] = [parametersOf(config), modulesOf(config)];
+  const bits = config.quantization;
+  const stored = await fitWeights(checkpoint, { parameters, modules, bits });
+  const { embedding, head } = architectureOf(config);
+  const given = { parameters, modules, embedding, head, stored, bits };
+  const plan = planWeights(source.name, given, source);
+  const tensors = filedTensors(given, plan.bits);
   const identity = await fingerprint(checkpoint, text);
-  const cache = join(cacheFolder(), "weights", identity);
-  const convert = (done: number, total: number) => onProgress("converting weights to float32", done, total);
-  const { ranges, bytes } = await mapWeights(checkpoint, parameters, cache, convert, signal);
+  const cache = join(cacheFolder(), "weights");
+  const holdings = await preparedWeights(plan, await planFolder(join(cache, identity), plan), onProgress, signal);
+  await removeUnused(cache);
   const tokenizer = await loadTokenizer(folder, config.family);
-  const shapes = new Map(parameters.map((parameter) => [parameter.name, parameter.shape]));
   return {
     folder,
-    identity,
+    key: plan.bits ? `${identity}-${plan.name}` : identity,
     config,
     tokenizer,
     checkpoint,
+    stored,
+    plan,
+    tensors,
     base: {
       parameters,
-      modules: modulesOf(config),
-      read: async (parameter) => toFloat32(await checkpoint.read(parameter)),
+      modules,
+      read: (parameter) => readHeld(holdings, parameter),
+      ...(plan.bits ? { count: elements(tensors), frozen: ofModules(modules) } : {}),
     },
-    weights: floatWeights((graph, parameter) => {
-      const [range, shape] = [ranges.get(parameter), shapes.get(parameter)];
-      if (!range || !shape) throw new Error(`the model has no parameter ${parameter}`);
-      return graph.weight(parameter, "float32", shape, range);
-    }),
-    mappedBytes: bytes,
+    weights: heldWeights(holdings),
+    mappedBytes: plannedBytes(plan),
   };
 }
+
+const elements = (tensors: readonly FiledTensor[]): number =>
+  tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
+/** What belongs to modules whose weights are in fewer bits, where biases do not train either. */
+const ofModules = (modules: readonly ModuleSpec[]): ReadonlySet<string> =>
+  new Set(modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));

@@ -1,11 +1,17 @@
 /** @file The only file that knows onnxruntime: graphs become sessions, our tensors become its tensors. */
-import { parse } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, parse } from "node:path";
 import "./privacy.ts";
 import * as ort from "onnxruntime-node";
-import { encode } from "../graph/encode.ts";
+import { decodePacked, encode } from "../graph/encode.ts";
 import type { Program } from "../graph/program.ts";
 import type { Graph } from "../graph/value.ts";
 import type { DType, Tensor } from "../tensor.ts";
+import { pieces } from "../weights/bytes.ts";
+import type { PackedBytes } from "../weights/prepared-file.ts";
+
+/** onnxruntime's version: what it packs is for itself only. */
+export const version: string = ort.env.versions.node ?? ort.env.versions.common;
 
 export interface OrtOptions {
   /** Threads of one operator; onnxruntime's own choice by default. */
@@ -49,7 +55,39 @@ export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Pro
   };
 }
 
+/**
+ * What the kernels of a graph make of its weights before the first run, by weight: onnxruntime writes a model with it,
+ * of which only that is of interest.
+ * @param folder an empty one for that model, from which the parts are read
+ */
+export async function packForCpu(graph: Graph, folder: string): Promise<ReadonlyMap<string, readonly PackedBytes[]>> {
+  const [model, data] = [join(folder, "model.onnx"), "weights"];
+  const session = await atRoot(graph, (bytes) =>
+    ort.InferenceSession.create(bytes, {
+      executionProviders: ["cpu"],
+      logSeverityLevel: ONLY_ERRORS,
+      optimizedModelFilePath: model,
+      extra: {
+        session: {
+          save_external_prepacked_constant_initializers: "1",
+          optimized_model_external_initializers_file_name: data,
+          optimized_model_external_initializers_min_size_in_bytes: "0",
+        },
+      },
+    }),
+  );
+  await session.release();
+  const read = (offset: number, bytes: number) => () => pieces(join(folder, data), offset, bytes);
+  const packed = [...decodePacked(await readFile(model))].map(([name, forms]): [string, PackedBytes[]] => [
+    name,
+    forms.map(({ key, parts }) => ({ key, parts: parts.map(({ offset, bytes }) => ({ read: read(offset, bytes) })) })),
+  ]);
+  return new Map(packed);
+}
+
+/** Whether kernels may pack weights: those whose packed form is in their file, which is then mapped, too; and few ones. */
 function packs({ options, weights }: Graph): boolean {
+  if ([...weights.values()].some(({ packed }) => packed !== undefined && packed.length > 0)) return true;
   const bytes = [...weights.values()].reduce((sum, range) => sum + range.bytes, 0);
   return options.manyRows === true && bytes <= PACKED_WEIGHTS;
 }

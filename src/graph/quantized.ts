@@ -9,20 +9,19 @@ import { type Dim, type Shape, showShape, type Value } from "./value.ts";
 export const BLOCK = 128;
 
 /** The code that stands for 0. */
-export const zeroCode = (bits: 4 | 8): number => 2 ** (bits - 1);
+export const ZERO = 8;
 
-/** A matrix [out, in] in blocks of columns: element = (code - zeroCode) · scale of its row and block. */
+/** A matrix [out, in] of 4-bit codes in blocks of columns: element = (code - ZERO) · scale of its row and block. */
 export interface BlockMatrix {
-  readonly bits: 4 | 8;
   readonly in: number;
   readonly out: number;
-  /** uint8 [out, blocks, bytes of a block]; of two 4-bit codes in a byte the low one has the even column. */
+  /** uint8 [out, blocks, BLOCK / 2]: of the two codes in a byte the low one has the even column. */
   readonly codes: Value;
   /** float32 [out · blocks]. */
   readonly scales: Value;
 }
 
-/** A matrix [out, in] held transposed: element = code · scale of its row of [out, in]. */
+/** A matrix [out, in] of 8-bit codes, held transposed: element = code · scale of its row of [out, in]. */
 export interface RowMatrix {
   /** int8 [in, out], from -127 to 127. */
   readonly codes: Value;
@@ -37,8 +36,8 @@ export const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
  * @param exact float32 arithmetic; else x is rounded to 8 bits a block, which is faster
  */
 export function blockProduct(x: Value, matrix: BlockMatrix, exact: boolean): Value {
-  const { bits, codes, scales } = matrix;
-  const attributes = { K: matrix.in, N: matrix.out, bits, block_size: BLOCK, accuracy_level: exact ? 0 : 4 };
+  const { codes, scales } = matrix;
+  const attributes = { K: matrix.in, N: matrix.out, bits: 4, block_size: BLOCK, accuracy_level: exact ? 0 : 4 };
   checkWidth("MatMulNBits", x, matrix.in);
   return emitOne("MatMulNBits", [x, codes, scales], x.dtype, [x.shape[0] as Dim, matrix.out], attributes);
 }
@@ -47,10 +46,6 @@ export function blockProduct(x: Value, matrix: BlockMatrix, exact: boolean): Val
 export function dequantizedBlockProduct(x: Value, matrix: BlockMatrix): Value {
   const columns = matrix.in;
   checkWidth("dequantized product", x, columns);
-  if (matrix.bits === 8) {
-    const whole = (near: Value) => cut(dequantized(rowsOfBlocks(matrix, near), matrix, near), matrix.out, columns);
-    return gemm(x, renewable(whole, x), { transB: true });
-  }
   // The two codes of a byte belong to neighbours: even and odd columns are multiplied apart, as they lie.
   const half = (nibble: (bytes: Value) => Value) => (near: Value) =>
     cut(dequantized(nibble(rowsOfBlocks(matrix, near)), matrix, near), matrix.out, columns / 2);
@@ -70,14 +65,14 @@ const highNibble = (bytes: Value): Value => {
 };
 
 /** The codes' bytes as [blocks of all rows, bytes of a block], not before `near` is there. */
-function rowsOfBlocks({ bits, codes, in: columns, out }: BlockMatrix, near: Value): Value {
-  const shape = [out * blocksOf(columns), (BLOCK * bits) / 8];
+function rowsOfBlocks({ codes, in: columns, out }: BlockMatrix, near: Value): Value {
+  const shape = [out * blocksOf(columns), BLOCK / 2];
   return emitOne("Reshape", [codes, shapeNear(near, shape)], "uint8", shape);
 }
 
 /** Codes [blocks of all rows, codes] as float32. */
-function dequantized(codes: Value, { bits, scales }: BlockMatrix, near: Value): Value {
-  const zero = codes.graph.constant("uint8", [1], Uint8Array.of(zeroCode(bits)));
+function dequantized(codes: Value, { scales }: BlockMatrix, near: Value): Value {
+  const zero = codes.graph.constant("uint8", [1], Uint8Array.of(ZERO));
   const rows = [codes.shape[0] as Dim];
   const zeros = emitOne("Expand", [zero, shapeNear(near, rows as number[])], "uint8", rows);
   return emitOne("DequantizeLinear", [codes, scales, zeros], "float32", codes.shape, { axis: 0 });
@@ -93,24 +88,29 @@ function cut(blocks: Value, rows: number, columns: number): Value {
 
 /** Numbers that the integer product takes, at most: 7 bits, since kernels of older processors add two products in 16. */
 const LIMB = 63;
-/** Each limb has what is left of x after those before it: together 28 bits of x, relative to the largest of its row. */
-const LIMBS = 4;
+/**
+ * Each limb has what is left of x after those before it: four are 28 bits of x, relative to the largest of its row, and
+ * as exact as float32; two are 14.
+ */
+const LIMBS = { exact: 4, fast: 2 } as const;
 
 /**
- * x [tokens, in] times the transposed matrix, as exact as float32: x is taken apart into small integers, whose products
- * with the codes are exact, and one pass over the codes serves all parts.
+ * x [tokens, in] times the transposed matrix: x is taken apart into small integers, whose products with the codes are
+ * exact, and one pass over the codes serves all parts.
+ * @param exact as exact as float32; else x is rounded to 14 bits, which is faster
  */
-export function limbProduct(x: Value, { codes, scales }: RowMatrix): Value {
+export function limbProduct(x: Value, { codes, scales }: RowMatrix, exact: boolean): Value {
   const { graph } = x;
   const [width, out] = codes.shape as [number, number];
   checkWidth("MatMulIntegerToFloat", x, width);
+  const count = exact ? LIMBS.exact : LIMBS.fast;
   const scalar = (number: number) => graph.scalar(number);
   const largest = reduceMax(emitOne("Abs", [x], x.dtype, x.shape), [-1]);
   // A row of zeros has no unit: any will do.
   const unit = scale(emitOne("Max", [largest, scalar(1e-30)], x.dtype, largest.shape), 1 / LIMB);
   const limbs: Value[] = [];
   let rest = div(x, unit);
-  for (let i = 0; i < LIMBS; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     if (i > 0) rest = scale(sub(rest, limbs.at(-1) as Value), 2 * LIMB);
     limbs.push(emitOne("Round", [rest], x.dtype, x.shape));
   }
@@ -118,7 +118,7 @@ export function limbProduct(x: Value, { codes, scales }: RowMatrix): Value {
   const bytes = cast(add(concat(limbs, 0), scalar(zero)), "uint8");
   const operands = [bytes, codes, scalar(1), scales, graph.constant("uint8", [], Uint8Array.of(zero))];
   const products = emitOne("MatMulIntegerToFloat", operands, "float32", [bytes.shape[0] as Dim, out]);
-  const parts = equalParts(products, LIMBS, [x.shape[0] as Dim, out]);
+  const parts = equalParts(products, count, [x.shape[0] as Dim, out]);
   return mul(
     parts.reduceRight((sum, part) => add(part, scale(sum, 1 / (2 * LIMB)))),
     unit,

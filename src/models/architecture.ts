@@ -37,6 +37,9 @@ export interface Architecture {
   readonly positions: readonly string[];
   /** Whether a row's context is seen as a whole: it must then be computed in one run. */
   readonly bidirectional: boolean;
+  /** The modules whose tables make tokens vectors and vectors logits; they may be one and the same. */
+  readonly embedding: string;
+  readonly head: string;
   /** Every tensor of the checkpoint that the model uses; one that it uses twice stands here once. */
   parameters(config: ChatGLMConfig): ParameterSpec[];
   /** The linear modules that adapters may target, and that published quantisation packs. */

@@ -33,6 +33,8 @@ const layerName = (index: number): string => `transformer.layers.${index}`;
 export const chatglm6b: Architecture = {
   positions: ["positions", "block positions"],
   bidirectional: true,
+  embedding: EMBEDDING,
+  head: EMBEDDING,
   parameters,
   modules: (config) => layerModules(parameters(config)),
   placement,

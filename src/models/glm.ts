@@ -53,6 +53,8 @@ const transformers: Names = {
 const architecture = (names: Names): Architecture => ({
   positions: ["positions"],
   bidirectional: false,
+  embedding: names.embedding,
+  head: names.head,
   parameters: (config) => parameters(names, config),
   modules: (config) => layerModules(parameters(names, config)),
   placement: (ids) => ({ positions: [[...ids.keys()]], context: 0 }),

@@ -1,31 +1,31 @@
-/** @file Matrices as the block kernels want them: 128 columns to a scale, codes from 0, two 4-bit codes a byte, low half first. */
-import { BLOCK, blocksOf, zeroCode } from "../graph/quantized.ts";
-import type { Bits, QuantizedRows } from "./quantize.ts";
+/** @file 4-bit matrices as the block kernels want them: 128 columns to a scale, two codes a byte, low half first. */
+import { BLOCK, blocksOf, ZERO } from "../graph/quantized.ts";
+import type { QuantizedRows } from "./quantize.ts";
 
-/** Rows of a matrix: element = (code - zeroCode) · scale of its row and block. The last block of a row is padded. */
+/** Rows of a matrix: element = (code - ZERO) · scale of its row and block. The last block of a row is padded. */
 export interface BlockRows {
-  /** uint8 [rows, blocks, BLOCK · bits / 8]. */
+  /** uint8 [rows, blocks, BLOCK / 2]. */
   readonly codes: Uint8Array;
   /** float32 [rows · blocks]. */
   readonly scales: Float32Array;
 }
 
 /** Quantises rows of `columns` elements: the largest of each block is exact, and gets the end of the range. */
-export function quantizeBlocks(values: Float32Array, columns: number, bits: Bits): BlockRows {
-  return inBlocks(values.length / columns, columns, bits, (biased, at, from, to) => {
+export function quantizeBlocks(values: Float32Array, columns: number): BlockRows {
+  return inBlocks(values.length / columns, columns, (biased, at, from, to) => {
     let extreme = 0;
     for (let i = from; i < to; i += 1) {
       const value = values[i] as number;
       if (Math.abs(value) > Math.abs(extreme)) extreme = value;
     }
-    // 4 bits have one more code below zero than above: the extreme's sign is turned that way.
-    const scale = Math.fround(bits === 4 ? extreme / -8 : extreme / 127);
+    // There is one more code below zero than above: the extreme's sign is turned that way.
+    const scale = Math.fround(extreme / -ZERO);
     if (scale === 0) return 0;
-    const [inverse, zero] = [1 / scale, zeroCode(bits)];
-    const largest = 2 * zero - 1;
+    const inverse = 1 / scale;
+    const largest = 2 * ZERO - 1;
     // The half rounds to nearest; codes are positive, so that a byte array's own rounding down does the rest.
     for (let i = from; i < to; i += 1) {
-      const code = (values[i] as number) * inverse + zero + 0.5;
+      const code = (values[i] as number) * inverse + ZERO + 0.5;
       biased[at + i - from] = Math.min(code, largest);
     }
     return scale;
@@ -33,10 +33,9 @@ export function quantizeBlocks(values: Float32Array, columns: number, bits: Bits
 }
 
 /** The same form for rows that have codes and a scale each already. */
-export function blockCodes({ codes, scales }: QuantizedRows, columns: number, bits: Bits): BlockRows {
-  const zero = zeroCode(bits);
-  return inBlocks(scales.length, columns, bits, (biased, at, from, to) => {
-    for (let i = from; i < to; i += 1) biased[at + i - from] = (codes[i] as number) + zero;
+export function blockCodes({ codes, scales }: QuantizedRows, columns: number): BlockRows {
+  return inBlocks(scales.length, columns, (biased, at, from, to) => {
+    for (let i = from; i < to; i += 1) biased[at + i - from] = (codes[i] as number) + ZERO;
     return scales[Math.floor(from / columns)] as number;
   });
 }
@@ -44,10 +43,10 @@ export function blockCodes({ codes, scales }: QuantizedRows, columns: number, bi
 /** Writes the biased codes of elements `from` to `to`, one block, to `at`; returns their scale. */
 type FillBlock = (biased: Uint8Array, at: number, from: number, to: number) => number;
 
-function inBlocks(rows: number, columns: number, bits: Bits, fill: FillBlock): BlockRows {
+function inBlocks(rows: number, columns: number, fill: FillBlock): BlockRows {
   const blocks = blocksOf(columns);
   // Padding and blocks of nothing have the code of zero.
-  const biased = new Uint8Array(rows * blocks * BLOCK).fill(zeroCode(bits));
+  const biased = new Uint8Array(rows * blocks * BLOCK).fill(ZERO);
   const scales = new Float32Array(rows * blocks);
   for (let block = 0; block < scales.length; block += 1) {
     const row = Math.floor(block / blocks);
@@ -55,7 +54,7 @@ function inBlocks(rows: number, columns: number, bits: Bits, fill: FillBlock): B
     const to = Math.min(from + BLOCK, (row + 1) * columns);
     scales[block] = fill(biased, block * BLOCK, from, to);
   }
-  return { codes: bits === 8 ? biased : paired(biased), scales };
+  return { codes: paired(biased), scales };
 }
 
 /** Two 4-bit codes a byte, the first in the low half. */
@@ -68,16 +67,15 @@ function paired(biased: Uint8Array): Uint8Array {
 }
 
 /** The rows as float32. */
-export function dequantizeBlocks({ codes, scales }: BlockRows, columns: number, bits: Bits): Float32Array {
+export function dequantizeBlocks({ codes, scales }: BlockRows, columns: number): Float32Array {
   const blocks = blocksOf(columns);
   const rows = scales.length / blocks;
   const values = new Float32Array(rows * columns);
-  const zero = zeroCode(bits);
   for (let r = 0; r < rows; r += 1) {
     for (let i = 0; i < columns; i += 1) {
       const at = r * blocks * BLOCK + i;
-      const code = bits === 8 ? (codes[at] as number) : ((codes[at >> 1] as number) >> (4 * (at & 1))) & 15;
-      values[r * columns + i] = (code - zero) * (scales[r * blocks + Math.floor(i / BLOCK)] as number);
+      const code = ((codes[at >> 1] as number) >> (4 * (at & 1))) & 15;
+      values[r * columns + i] = (code - ZERO) * (scales[r * blocks + Math.floor(i / BLOCK)] as number);
     }
   }
   return values;

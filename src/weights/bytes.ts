@@ -58,3 +58,11 @@ export async function readBytes(
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** A range of a file, a few megabytes at a time. */
+export async function* pieces(file: string, offset: number, bytes: number): AsyncGenerator<Uint8Array> {
+  const step = 2 ** 24;
+  for (let at = 0; at < bytes; at += step) {
+    yield await withFile(file, "a file", (handle) => readBytes(handle, file, offset + at, Math.min(step, bytes - at)));
+  }
+}

@@ -136,8 +136,13 @@ export interface TensorLayout {
 /**
  * The header for tensors that follow one another in this order. It is padded so that the first tensor starts at a
  * multiple of 64 bytes: mapped files are then aligned for any element type.
+ * @param least pads it to as many bytes, for who writes the tensors first
  */
-export function writeHeader(tensors: readonly TensorLayout[], metadata: Readonly<Record<string, string>>): Uint8Array {
+export function writeHeader(
+  tensors: readonly TensorLayout[],
+  metadata: Readonly<Record<string, string>>,
+  least = 0,
+): Uint8Array {
   const json: Record<string, unknown> = Object.create(null);
   if (Object.keys(metadata).length > 0) json.__metadata__ = metadata;
   let at = 0;
@@ -147,7 +152,7 @@ export function writeHeader(tensors: readonly TensorLayout[], metadata: Readonly
     at = end;
   }
   const text = new TextEncoder().encode(JSON.stringify(json));
-  const length = Math.ceil((8 + text.length) / 64) * 64 - 8;
+  const length = Math.max(least, Math.ceil((8 + text.length) / 64) * 64) - 8;
   const header = new Uint8Array(8 + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(text, 8);

@@ -1,4 +1,5 @@
 /** @file A tensor as it lies in a weights file, whatever the file's format: graphs map it, readers read it. */
+import type { FileRange } from "../graph/value.ts";
 import type { DType } from "../tensor.ts";
 
 /**
@@ -13,3 +14,6 @@ export interface StoredTensor {
   readonly offset: number;
   readonly bytes: number;
 }
+
+/** Where its bytes lie. */
+export const rangeOf = ({ file, offset, bytes }: StoredTensor): FileRange => ({ file, offset, bytes });

@@ -7,7 +7,7 @@ import { engineContract } from "./contract.ts";
 import { type Disk, MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, memoryWorker } from "./ports.ts";
 
-const load: LoadParams = { name: "memory", device: "cpu", precision: "exact" };
+const load: LoadParams = { name: "memory", device: "cpu", precision: "exact", quantize: "none" };
 
 engineContract("memory", async () => subject(new MemoryEngine()));
 engineContract("through a port", async () => subject(await connectThrough(new MemoryEngine())));

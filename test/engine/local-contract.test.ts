@@ -35,6 +35,6 @@ engineContract("in a runtime", async () => subject(await connectRuntime()));
 engineContract("lasting, in a runtime", async () => subject(new LastingEngine(() => connectRuntime())));
 
 function subject(engine: Engine): Subject {
-  const load: LoadParams = { name: join(folder, "model"), device: "cpu", precision: "exact" };
+  const load: LoadParams = { name: join(folder, "model"), device: "cpu", precision: "exact", quantize: "none" };
   return { engine, load, close: () => engine.close() };
 }

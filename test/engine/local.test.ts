@@ -33,7 +33,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 const modelWithTokenizer = (family: string): string => copyOracleModel(family, join(scratch, family));
 
 async function loadModel(engine: LocalEngine, name: string): Promise<ModelInfo> {
-  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
+  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact", quantize: "none" })) {
     if (event.type === "ready") return event.model;
   }
   throw new Error("loading ended without a model");

@@ -311,6 +311,7 @@ function modelInfo(key: string, { name, precision }: LoadParams): ModelInfo {
     config,
     device: "cpu",
     precision,
+    quantize: "none",
     parameters: [table],
     resident: false,
   };

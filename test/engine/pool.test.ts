@@ -6,7 +6,7 @@ import { ModelPool } from "../../src/engine/pool.ts";
 import { type Disk, MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, memoryWorker } from "./ports.ts";
 
-const params: LoadParams = { name: "memory", device: "cpu", precision: "exact" };
+const params: LoadParams = { name: "memory", device: "cpu", precision: "exact", quantize: "none" };
 const model = "memory-exact";
 const adapter = { owner: "o", name: "a" };
 const batch = { inputIds: [[5, 6]], labels: [[5, 6]] };

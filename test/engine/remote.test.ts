@@ -48,7 +48,7 @@ const training = {
 async function loaded(pace = 1): Promise<{ memory: MemoryEngine; remote: RemoteEngine }> {
   const memory = new MemoryEngine(new Map(), pace);
   const remote = await connectThrough(memory);
-  for await (const _ of remote.stream("load", { name: "memory", device: "cpu", precision: "exact" }));
+  for await (const _ of remote.stream("load", { name: "memory", device: "cpu", precision: "exact", quantize: "none" }));
   await remote.call("createAdapter", { model, adapter: training.adapter, config: { method: "full" }, seed: 0 });
   return { memory, remote };
 }
@@ -163,7 +163,9 @@ describe("a server", () => {
     const { client, server } = ports();
     serveEngine(server, new MemoryEngine(new Map(), 1000));
     const remote = await RemoteEngine.connect(client, "it is gone: ask again");
-    const waiting = remote.stream("load", { name: "memory", device: "cpu", precision: "exact" }).next();
+    const waiting = remote
+      .stream("load", { name: "memory", device: "cpu", precision: "exact", quantize: "none" })
+      .next();
     server.close();
     await expect(waiting).rejects.toMatchObject({
       name: "GlmError",

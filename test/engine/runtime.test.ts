@@ -47,7 +47,7 @@ afterAll(() => {
 });
 
 async function load(engine: Engine): Promise<string> {
-  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
+  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact", quantize: "none" })) {
     if (event.type === "ready") return event.model.key;
   }
   throw new Error("not loaded");

@@ -6,7 +6,7 @@ const [name, task] = process.argv.slice(2);
 const say = (event) => console.log(JSON.stringify(event));
 const engine = await connectRuntime();
 let model;
-for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact" })) {
+for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact", quantize: "none" })) {
   if (event.type === "ready") model = event.model;
 }
 say({ ready: model.key, runtime: (await engine.status()).pid });

@@ -11,7 +11,12 @@ const terminator = `
 const worker = new Worker(terminator, { eval: true });
 const engine = await connectRuntime();
 let model;
-for await (const event of engine.stream("load", { name: process.argv[2], device: "cpu", precision: "exact" })) {
+for await (const event of engine.stream("load", {
+  name: process.argv[2],
+  device: "cpu",
+  precision: "exact",
+  quantize: "none",
+})) {
   if (event.type === "ready") model = event.model;
 }
 const options = {

@@ -1,0 +1,70 @@
+/** @file Base weights as a loaded model holds them, each in its form, brought into graphs. */
+
+import { add, cast, gather, gemm } from "../graph/ops.ts";
+import { unpacked } from "../graph/quantized.ts";
+import type { FileRange, Value } from "../graph/value.ts";
+import type { BindWeights } from "../models/context.ts";
+import { type Form, formProduct } from "./forms.ts";
+import { codesRange, type PreparedWeight } from "./prepared-file.ts";
+import { rangeOf } from "./stored.ts";
+
+/** A parameter in floats, somewhere in a file. */
+export interface HeldFloats {
+  readonly dtype: "float32" | "float16" | "bfloat16";
+  readonly shape: readonly number[];
+  readonly range: FileRange;
+}
+
+/** A linear module's weight [out, in] in fewer bits. */
+export interface HeldMatrix {
+  readonly form: Form;
+  readonly in: number;
+  readonly out: number;
+  readonly prepared: PreparedWeight;
+}
+
+/** By parameter name. What is in fewer bits may be in floats, too: a table that is looked up and multiplied by. */
+export interface Holdings {
+  readonly floats: ReadonlyMap<string, HeldFloats>;
+  readonly matrices: ReadonlyMap<string, HeldMatrix>;
+}
+
+/** Brings the weights into graphs. In those that weights meet with many rows, as in training, gradients pass them. */
+export function heldWeights({ floats, matrices }: Holdings): BindWeights {
+  // Where kernels pack weights before the first run, float32 matrices would be packed, too, and thereby copied.
+  const packs = [...matrices.values()].some(({ prepared }) => prepared.packed.length > 0);
+  return (graph) => {
+    const bound = new Map<string, Value>();
+    const floatsOf = (name: string): Value => {
+      const known = bound.get(name);
+      if (known) return known;
+      const held = floats.get(name);
+      if (!held) throw new Error(`the model holds no parameter ${name} as floats`);
+      const value = graph.weight(name, held.dtype, held.shape, held.range);
+      bound.set(name, value);
+      return value;
+    };
+    const parameter = (name: string): Value => cast(floatsOf(name), "float32");
+    const floatProduct = (x: Value, name: string, addend?: Value): Value => {
+      const weight = parameter(name);
+      const late = packs && graph.options.manyRows !== true;
+      return gemm(x, late ? unpacked(weight, x) : weight, { transB: true }, addend);
+    };
+    return {
+      graph,
+      parameter,
+      linear(x, module, { bias = false } = {}) {
+        const [name, addend] = [`${module}.weight`, bias ? parameter(`${module}.bias`) : undefined];
+        const matrix = matrices.get(name);
+        if (!matrix) return floatProduct(x, name, addend);
+        const { prepared, ...size } = matrix;
+        // A tied table's name is taken by its floats.
+        const formed = { ...size, codes: codesRange(prepared), scales: rangeOf(prepared.scales) };
+        const y = formProduct(x, `${name} codes`, formed);
+        return addend ? add(y, addend) : y;
+      },
+      // Rows first: only those are made float32.
+      embed: (ids, module) => cast(gather(floatsOf(`${module}.weight`), ids), "float32"),
+    };
+  };
+}

@@ -1,0 +1,64 @@
+/** @file A weight matrix of a checkpoint, a few rows at a time: large ones are never in memory as a whole. */
+import { elementSize, type FloatTensor, sizeOf, type Tensor } from "../tensor.ts";
+import { toFloat32 } from "./float32.ts";
+import { type Bits, dequantizeRows, type QuantizedRows, quantizeRows, unpackPublished } from "./quantize.ts";
+import { readTensor } from "./safetensors.ts";
+import type { StoredTensor } from "./stored.ts";
+
+/** A matrix [out, in]: floats, or codes as published with a scale for each row. */
+export interface StoredMatrix {
+  readonly in: number;
+  readonly out: number;
+  readonly weight: StoredTensor;
+  readonly published?: { readonly bits: Bits; readonly scales: StoredTensor };
+}
+
+/** Elements that are worked on at a time. */
+const SLAB = 2 ** 22;
+
+/** Its rows as float32, in order. */
+export async function* floatRows(matrix: StoredMatrix): AsyncGenerator<Float32Array> {
+  if (matrix.published) for await (const rows of publishedRows(matrix)) yield dequantizeRows(rows);
+  else for await (const part of slabs(matrix.weight, matrix.in)) yield toFloat32(part).data;
+}
+
+/** Its rows in the published scheme: as they are, or quantised here. */
+export async function* quantizedRows(matrix: StoredMatrix, bits: Bits): AsyncGenerator<QuantizedRows> {
+  if (matrix.published?.bits === bits) yield* publishedRows(matrix);
+  else for await (const values of floatRows(matrix)) yield quantizeRows(values, matrix.in, bits);
+}
+
+async function* publishedRows({ weight, published, in: width }: StoredMatrix): AsyncGenerator<QuantizedRows> {
+  if (!published) throw new Error(`${weight.name} is not quantised`);
+  const scales = toFloat32(await readTensor(published.scales)).data;
+  let row = 0;
+  for await (const { data } of slabs(weight, (width * published.bits) / 8)) {
+    const codes = published.bits === 4 ? unpackPublished(data as Int8Array) : (data as Int8Array);
+    const count = codes.length / width;
+    yield { codes, scales: scales.subarray(row, row + count) };
+    row += count;
+  }
+}
+
+/** The whole matrix as float32. */
+export async function readMatrix(matrix: StoredMatrix): Promise<FloatTensor> {
+  const data = new Float32Array(matrix.out * matrix.in);
+  let at = 0;
+  for await (const rows of floatRows(matrix)) {
+    data.set(rows, at);
+    at += rows.length;
+  }
+  return { dtype: "float32", shape: [matrix.out, matrix.in], data };
+}
+
+/** Whole rows of a stored matrix, each of `width` elements, in its own type. */
+export async function* slabs(stored: StoredTensor, width: number): AsyncGenerator<Tensor> {
+  const rows = sizeOf(stored.shape) / width;
+  const rowBytes = width * elementSize[stored.dtype];
+  const step = Math.max(1, Math.floor(SLAB / width));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    const part = { ...stored, shape: [count, width], offset: stored.offset + row * rowBytes, bytes: count * rowBytes };
+    yield await readTensor(part);
+  }
+}

@@ -1,0 +1,146 @@
+/** @file In which form each parameter of a model is held: decided from what the checkpoint has and what was asked for. */
+import { GlmError } from "../errors.ts";
+import type { ModuleSpec, ParameterSpec } from "../models/context.ts";
+import { type DType, sizeOf } from "../tensor.ts";
+import { type PublishedBits, scaleName } from "./fit.ts";
+import { type Form, isPacked } from "./forms.ts";
+import type { StoredMatrix } from "./matrix.ts";
+import { bytesOf } from "./safetensors.ts";
+import type { StoredTensor } from "./stored.ts";
+
+/** What `load` was asked for. */
+export interface Wanted {
+  readonly quantize: "none" | "int8" | "int4";
+  readonly precision: "exact" | "fast";
+}
+
+/** What there is. */
+export interface Given {
+  readonly parameters: readonly ParameterSpec[];
+  /** The linear modules that quantisation packs. */
+  readonly modules: readonly ModuleSpec[];
+  readonly embedding: string;
+  readonly head: string;
+  /** Parameters and scales as they lie in the checkpoint. */
+  readonly stored: ReadonlyMap<string, StoredTensor>;
+  /** The checkpoint's own quantisation. */
+  readonly bits?: PublishedBits | undefined;
+}
+
+export interface Plan {
+  /** What tells this plan's files from others': "float32", "int8-exact", "int4-fast" and so on. */
+  readonly name: string;
+  /** Whether kernels pack weights: the files are then for one kind of processor and one version of onnxruntime. */
+  readonly packs: boolean;
+  readonly bits?: PublishedBits;
+  /** Used as they lie in the checkpoint. */
+  readonly asStored: readonly StoredTensor[];
+  /** Floats to be made float32. */
+  readonly toFloat32: readonly StoredTensor[];
+  readonly matrices: ReadonlyMap<string, { readonly matrix: StoredMatrix; readonly form: Form }>;
+}
+
+/** @throws GlmError "option-invalid" when what was asked for does not go with the checkpoint */
+export function planWeights(subject: string, given: Given, wanted: Wanted): Plan {
+  const bits = bitsOf(subject, given.bits, wanted);
+  const exact = wanted.precision === "exact";
+  const form: Form | undefined = bits && { kind: bits === 8 ? "rows" : "blocks", exact };
+  const matrices = new Map<string, { matrix: StoredMatrix; form: Form }>();
+  if (form) {
+    for (const module of given.modules) {
+      const name = `${module.name}.weight`;
+      matrices.set(name, { matrix: matrixOf(name, module, given), form });
+    }
+  }
+  const [embedding, head] = [`${given.embedding}.weight`, `${given.head}.weight`];
+  if (form?.kind === "blocks" && !exact) {
+    // Beside 4-bit modules the head's 8 bits cost no precision; beside 8-bit ones they would, and save little.
+    const [out, width] = storedOf(head, given).shape as [number, number];
+    const matrix = matrixOf(head, { name: given.head, in: width, out }, given);
+    matrices.set(head, { matrix, form: { kind: "rows", exact: false } });
+  }
+  const multiplied = (name: string) => name !== embedding || (embedding === head && !matrices.has(head));
+  const asStored: StoredTensor[] = [];
+  const toFloat32: StoredTensor[] = [];
+  for (const { name } of given.parameters) {
+    if (matrices.has(name) && name !== embedding) continue;
+    const tensor = storedOf(name, given);
+    const usable = tensor.dtype === "float32" || !multiplied(name);
+    const aligned = tensor.offset % (tensor.bytes / sizeOf(tensor.shape)) === 0;
+    (usable && aligned ? asStored : toFloat32).push(tensor);
+  }
+  return {
+    name: bits ? `int${bits}-${wanted.precision}` : "float32",
+    packs: form !== undefined && isPacked(form),
+    ...(bits ? { bits } : {}),
+    asStored,
+    toFloat32,
+    matrices,
+  };
+}
+
+function bitsOf(subject: string, published: PublishedBits | undefined, wanted: Wanted): PublishedBits | undefined {
+  const asked = wanted.quantize === "none" ? undefined : wanted.quantize === "int8" ? 8 : 4;
+  if (published && asked && asked !== published) {
+    throw new GlmError(
+      "option-invalid",
+      `${subject}: quantize: the model is published in int${published}, and cannot be made int${asked}: ` +
+        `its float weights are gone. Leave quantize out, or load the unquantised model.`,
+    );
+  }
+  const bits = published ?? asked;
+  if (!bits && wanted.precision === "fast") {
+    throw new GlmError(
+      "option-invalid",
+      `${subject}: precision "fast": it is a matter of quantised weights, and these are floats. ` +
+        `Add quantize: "int8" or "int4", or leave precision out.`,
+    );
+  }
+  return bits;
+}
+
+function storedOf(name: string, { stored }: Given): StoredTensor {
+  const tensor = stored.get(name);
+  if (!tensor) throw new Error(`the checkpoint was checked, but has no ${name}`);
+  return tensor;
+}
+
+function matrixOf(name: string, { in: width, out }: ModuleSpec, given: Given): StoredMatrix {
+  const weight = storedOf(name, given);
+  const scales = given.stored.get(scaleName(name));
+  const published = given.bits && scales ? { published: { bits: given.bits, scales } } : {};
+  return { in: width, out, weight, ...published };
+}
+
+/** A tensor as files have it. */
+export interface FiledTensor extends ParameterSpec {
+  readonly dtype: DType;
+}
+
+/**
+ * The model's tensors as a published checkpoint of so many bits has them: codes of the linear modules (two 4-bit ones to
+ * an element) and their scales, all else as it is.
+ */
+export function filedTensors({ parameters, modules, stored }: Given, bits: PublishedBits | undefined): FiledTensor[] {
+  const packed = new Set(bits ? modules.map(({ name }) => `${name}.weight`) : []);
+  return parameters.flatMap(({ name, shape }): FiledTensor[] => {
+    const dtype = stored.get(name)?.dtype ?? "float32";
+    if (!bits || !packed.has(name)) return [{ name, shape, dtype }];
+    const [out, width] = shape as [number, number];
+    return [
+      { name, shape: [out, (width * bits) / 8], dtype: "int8" },
+      { name: scaleName(name), shape: [out], dtype: "float16" },
+    ];
+  });
+}
+
+/** Bytes of weights that are mapped while the model runs, about. */
+export function plannedBytes({ asStored, toFloat32, matrices }: Plan): number {
+  const floats = toFloat32.reduce((sum, { shape }) => sum + bytesOf({ dtype: "float32", shape }), 0);
+  const codes = [...matrices.values()].reduce((sum, { matrix, form }) => {
+    const elements = matrix.in * matrix.out;
+    // Each block of 128 has a scale of 4 bytes, beside which kernels keep a sum.
+    return sum + (form.kind === "rows" ? elements : elements / 2 + (elements / 128) * 8);
+  }, 0);
+  return asStored.reduce((sum, { bytes }) => sum + bytes, floats + codes);
+}

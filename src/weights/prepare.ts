@@ -1,0 +1,139 @@
+/** @file The files that hold planned weights in their forms: which are there, and how those that are missing are made. */
+import { realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { GlmError } from "../errors.ts";
+import { growFile } from "../files.ts";
+import type { FloatTensor } from "../tensor.ts";
+import { toFloat32 } from "./float32.ts";
+import { type Pack, preparation, readForm } from "./forms.ts";
+import { readHeader, type TensorLayout, writeHeader } from "./header.ts";
+import type { HeldFloats, HeldMatrix, Holdings } from "./held.ts";
+import { slabs } from "./matrix.ts";
+import type { Plan } from "./plan.ts";
+import { readPrepared, writePrepared } from "./prepared-file.ts";
+import { bytesOf, readTensor } from "./safetensors.ts";
+import { rangeOf, type StoredTensor } from "./stored.ts";
+
+/** Counts work in bytes of the checkpoint. */
+export type OnBytes = (done: number, total: number) => void;
+
+/** One file that is not there yet, or not whole. */
+export interface MissingFile {
+  /** Bytes of the checkpoint that go into it, and that it will have, about. */
+  readonly source: number;
+  readonly bytes: number;
+  make(pack: Pack, onBytes: (bytes: number) => void): Promise<void>;
+}
+
+export interface Found {
+  readonly missing: readonly MissingFile[];
+  /** Absent while anything is missing. */
+  readonly holdings?: Holdings;
+}
+
+const FLOATS = "floats.safetensors";
+
+/** Looks for the plan's files in a folder. Only headers are read: a file of another length or layout counts as missing. */
+export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
+  const missing: MissingFile[] = [];
+  const floats = new Map<string, HeldFloats>();
+  for (const tensor of plan.asStored) floats.set(tensor.name, await heldFloats(tensor));
+  if (plan.toFloat32.length > 0) {
+    const file = join(folder, FLOATS);
+    const ready = await readFloats(file, plan.toFloat32);
+    if (!ready) missing.push(missingFloats(file, plan.toFloat32));
+    for (const tensor of ready ?? []) floats.set(tensor.name, await heldFloats(tensor));
+  }
+  const matrices = new Map<string, HeldMatrix>();
+  for (const [name, { matrix, form }] of plan.matrices) {
+    const file = join(folder, `${name}.safetensors`);
+    const announced = preparation(matrix, form, noPack, () => undefined);
+    const prepared = await readPrepared(file);
+    if (prepared && String(prepared.codes.shape) === String(announced.codes.shape)) {
+      matrices.set(name, { form, in: matrix.in, out: matrix.out, prepared });
+    } else {
+      missing.push({
+        source: matrix.weight.bytes,
+        bytes: announced.bytes,
+        make: (pack, onBytes) => writePrepared(file, preparation(matrix, form, pack, onBytes)),
+      });
+    }
+  }
+  return missing.length > 0 ? { missing } : { missing, holdings: { floats, matrices } };
+}
+
+const noPack: Pack = () => Promise.reject(new Error("nothing is packed while looking for files"));
+
+/** Makes what is missing, one file after the other; each that is complete stays when a later one fails. */
+export async function makePrepared(
+  missing: readonly MissingFile[],
+  pack: Pack,
+  onBytes: OnBytes,
+  signal?: AbortSignal,
+): Promise<void> {
+  const total = missing.reduce((sum, { source }) => sum + source, 0);
+  let done = 0;
+  const worked = (bytes: number): void => {
+    signal?.throwIfAborted();
+    done += bytes;
+    onBytes(Math.round(done), total);
+  };
+  for (const file of missing) {
+    signal?.throwIfAborted();
+    await file.make(pack, worked);
+  }
+}
+
+/** A parameter's values as the held weights have them, for those who train or merge: float32. */
+export async function readHeld({ floats, matrices }: Holdings, name: string): Promise<FloatTensor> {
+  const matrix = matrices.get(name);
+  if (matrix) {
+    const { in: width, out, form, prepared } = matrix;
+    return { dtype: "float32", shape: [out, width], data: await readForm(form, width, prepared) };
+  }
+  const held = floats.get(name);
+  if (!held) throw new GlmError("model-invalid", `the model holds no parameter ${name}.`);
+  return toFloat32(await readTensor({ name, dtype: held.dtype, shape: held.shape, ...held.range }));
+}
+
+async function heldFloats(tensor: StoredTensor): Promise<HeldFloats> {
+  const { dtype, shape } = tensor;
+  if (dtype !== "float32" && dtype !== "float16" && dtype !== "bfloat16") {
+    throw new Error(`${tensor.name}: expected floats, got ${dtype}`);
+  }
+  return { dtype, shape, range: { ...rangeOf(tensor), file: await realpath(tensor.file) } };
+}
+
+async function readFloats(file: string, wanted: readonly StoredTensor[]): Promise<StoredTensor[] | undefined> {
+  const header = await readHeader(file).catch((error: unknown) => {
+    if (error instanceof GlmError) return undefined;
+    throw error;
+  });
+  const found = new Map(header?.tensors.map((tensor) => [tensor.name, tensor]));
+  const fitting = wanted.flatMap(({ name, shape }) => {
+    const tensor = found.get(name);
+    return tensor?.dtype === "float32" && String(tensor.shape) === String(shape) ? [tensor] : [];
+  });
+  return fitting.length === wanted.length ? fitting : undefined;
+}
+
+function missingFloats(file: string, tensors: readonly StoredTensor[]): MissingFile {
+  const layouts = tensors.map(({ name, shape }): TensorLayout => ({ name, dtype: "float32", shape }));
+  const header = writeHeader(layouts, {});
+  const bytes = layouts.reduce((sum, layout) => sum + bytesOf(layout), header.length);
+  return {
+    source: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    bytes,
+    make: (_pack, onBytes) =>
+      growFile(file, bytes, async (growing) => {
+        await growing.append(header);
+        for (const tensor of tensors) {
+          for await (const part of slabs(tensor, tensor.shape.at(-1) as number)) {
+            const { data } = toFloat32(part);
+            await growing.append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+            onBytes(part.data.byteLength);
+          }
+        }
+      }),
+  };
+}

@@ -1,0 +1,44 @@
+/** @file A small checkpoint with its weights in any form, prepared in a folder of the test's own. */
+import type { BaseModel } from "../src/adapters/adapter.ts";
+import { planFolder, preparedWeights } from "../src/engine/prepared-folder.ts";
+import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
+import type { ChatGLMConfig } from "../src/models/config.ts";
+import type { BindWeights } from "../src/models/context.ts";
+import { openCheckpoint } from "../src/weights/checkpoint.ts";
+import { fitWeights } from "../src/weights/fit.ts";
+import { type Holdings, heldWeights } from "../src/weights/held.ts";
+import { type Given, type Plan, planWeights, type Wanted } from "../src/weights/plan.ts";
+import { readHeld } from "../src/weights/prepare.ts";
+
+export interface HeldModel {
+  readonly given: Given;
+  readonly plan: Plan;
+  readonly folder: string;
+  readonly holdings: Holdings;
+  readonly weights: BindWeights;
+  readonly base: BaseModel;
+}
+
+export async function givenBy(folder: string, config: ChatGLMConfig): Promise<Given> {
+  const [parameters, modules, bits] = [parametersOf(config), modulesOf(config), config.quantization];
+  const stored = await fitWeights(await openCheckpoint(folder), { parameters, modules, bits });
+  const { embedding, head } = architectureOf(config);
+  return { parameters, modules, embedding, head, stored, bits };
+}
+
+/** @param cache where prepared files go */
+export async function heldModel(
+  checkpoint: string,
+  config: ChatGLMConfig,
+  wanted: Wanted,
+  cache: string,
+  onProgress: (stage: string, done: number, total: number) => void = () => undefined,
+): Promise<HeldModel> {
+  const given = await givenBy(checkpoint, config);
+  const plan = planWeights("the model", given, wanted);
+  const folder = await planFolder(cache, plan);
+  const holdings = await preparedWeights(plan, folder, onProgress);
+  const { parameters, modules } = given;
+  const base: BaseModel = { parameters, modules, read: (name) => readHeld(holdings, name) };
+  return { given, plan, folder, holdings, weights: heldWeights(holdings), base };
+}

@@ -1,0 +1,81 @@
+/** @file Quantised models against the published code's numbers: answers, and adapters' gradients through packed weights. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { readAdapter } from "../../src/adapters/files.ts";
+import { createAdapter } from "../../src/adapters/methods.ts";
+import { compileForCpu } from "../../src/engine/ort.ts";
+import { ForwardModel } from "../../src/generate/model.ts";
+import { trainingProgram } from "../../src/train/program.ts";
+import { heldModel } from "../held-model.ts";
+import { deviation, floats, oracleConfig, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
+
+const cache = mkdtempSync(join(tmpdir(), "glmlab-held-"));
+afterAll(() => rmSync(cache, { recursive: true }));
+
+/** How far "fast" may be off here, relative to the largest logit. What is more would be news for the documentation. */
+const FAST = { 8: 2e-3, 4: 0.12 } as const;
+
+describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
+  describe.each([8, 4] as const)("published in int%i", (bits) => {
+    const folder = `${family}-int${bits}`;
+    const config = oracleConfig(folder);
+    const batch = async () => {
+      const forward = await oracleTensors(family, "forward");
+      return { inputIds: rowsOf(forward.input_ids!), labels: rowsOf(forward.labels!) };
+    };
+    const held = (precision: "exact" | "fast") =>
+      heldModel(oracleFolder(folder), config, { quantize: "none", precision }, join(cache, folder));
+    const logits = async (precision: "exact" | "fast") => {
+      const model = await held(precision);
+      const forward = new ForwardModel(config, model.weights, compileForCpu);
+      const { inputIds } = await batch();
+      const rows = inputIds.map((ids) => ({ ids, from: 0 }));
+      const seq = Math.max(...inputIds.map(({ length }) => length));
+      const positions = [...Array(seq).keys()];
+      const found = await forward.run({
+        rows,
+        positions,
+        effects: rows.map(() => undefined),
+        cache: forward.newCache(rows.length, seq),
+      });
+      await forward.dispose();
+      return floats(found);
+    };
+
+    it("answers exactly as the published code with dequantised weights", async () => {
+      const expected = await oracleTensors(folder, "expected");
+      expect(deviation(await logits("exact"), floats(expected.logits))).toBeLessThan(1e-4);
+    });
+
+    it("states how far off the fast kernels are", async () => {
+      const expected = await oracleTensors(folder, "expected");
+      const off = deviation(await logits("fast"), floats(expected.logits));
+      expect(off).toBeLessThan(FAST[bits]);
+      // They do round: the numbers of the exact ones would mean that they do not run.
+      expect(off).toBeGreaterThan(1e-4);
+    });
+
+    it.each(["exact", "fast"] as const)(
+      "passes an adapter's gradients as the published code does (%s)",
+      async (precision) => {
+        const { weights, base } = await held(precision);
+        const stored = await readAdapter(oracleFolder(family, "lora-all"), base);
+        const adapter = createAdapter(stored.config, base);
+        const program = await trainingProgram(config, adapter, weights, compileForCpu);
+        const { loss, gradients } = await program.gradients(await batch(), stored.tensors, 0);
+        await program.dispose();
+        const expected = await oracleTensors(folder, "expected");
+        const { lora_all_loss } = oracleJson(folder, "expected.json") as { lora_all_loss: number };
+        // Training goes through float32 either way; but for a head in 8 bits the numbers are the same.
+        const tolerance = precision === "fast" && bits === 4 ? 2e-2 : 1e-4;
+        expect(Math.abs(loss - lora_all_loss) / lora_all_loss).toBeLessThan(tolerance);
+        expect(Object.keys(gradients)).toHaveLength(Object.keys(expected).length - 2);
+        for (const [name, gradient] of Object.entries(gradients)) {
+          expect(deviation(gradient.data, floats(expected[`grad.${name}`])), name).toBeLessThan(tolerance);
+        }
+      },
+    );
+  });
+});
