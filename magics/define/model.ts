@@ -21,7 +21,12 @@ const OPTIONS = {
     default: defaults.load.precision.default,
     help: "exact meets the reference to 1e-4; fast is quicker and states its deviation.",
   },
-  quantize: { kind: "choice", choices: ["int8", "int4"], help: "Keep the weights in fewer bits." },
+  quantize: {
+    kind: "choice",
+    choices: ["none", "int8", "int4"],
+    default: defaults.load.quantize.default,
+    help: "Hold the weights in fewer bits: less memory, faster, less precise.",
+  },
   hub: {
     kind: "choice",
     choices: ["huggingface", "modelscope"],

@@ -2,7 +2,6 @@
 import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
 import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
-import { GlmError } from "../errors.ts";
 import { loadTokenizer } from "../text/load.ts";
 import { ChatGLM } from "./chatglm.ts";
 import * as defaults from "./defaults.ts";

@@ -10,7 +10,6 @@ import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, Str
 import { ModelHost } from "./host.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
-import type { ModelSource } from "./source-folder.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
 type StreamTable = {

@@ -51,7 +51,11 @@ describe("load", { timeout: LONG }, () => {
     const option = { devise: "cpu" } as object;
     await expect(load(join(home, "model"), option)).rejects.toThrow("Did you mean device?");
     await expect(load(join(home, "model"), { runtime: "sometimes" })).rejects.toMatchObject({ code: "option-invalid" });
-    await expect(load(join(home, "model"), { quantize: "int8" })).rejects.toMatchObject({ code: "unsupported" });
+    await expect(load(join(home, "model"), { quantize: "int2" as "int4" })).rejects.toThrow(
+      '"int8" or "int4", got "int2"',
+    );
+    // Floats are computed with exactly, or not at all.
+    await expect(load(join(home, "model"), { precision: "fast" })).rejects.toThrow('Add quantize: "int8" or "int4"');
   });
 });
 
