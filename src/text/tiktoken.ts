@@ -28,7 +28,7 @@ export function readTiktoken(
       "model-invalid",
       `${subject}${place}: expected ${expected}, got ${got}. Download the file again; it may be cut off.`,
     );
-  /** The tokens' bytes in Latin-1, by rank. */
+  /** The tokens by rank, their bytes written as in tokenizer.json. */
   const tokens: string[] = [];
   let count = 0;
   for (const [i, text] of Buffer.from(bytes).toString("latin1").split(/\r?\n/).entries()) {
@@ -38,7 +38,7 @@ export function readTiktoken(
       const got = JSON.stringify(text.slice(0, 60));
       throw fault(`, line ${i + 1}`, "a token in base64 and a rank of its own", got);
     }
-    tokens[Number(rank)] = Buffer.from(token, "base64").toString("latin1");
+    tokens[Number(rank)] = Array.from(Buffer.from(token, "base64"), (byte) => byteCharacters[byte]).join("");
     count++;
   }
   if (count !== tokens.length) throw fault("", `${tokens.length} tokens, one of each rank`, String(count));
@@ -61,16 +61,13 @@ export function readTiktoken(
     decoder: { type: "ByteLevel" },
     added_tokens: added,
     // A word that is a token is that token, even where merging would not lead there.
-    model: { type: "BPE", ignore_merges: true, vocab: vocabulary(tokens), merges: merges(tokens) },
+    model: {
+      type: "BPE",
+      ignore_merges: true,
+      vocab: Object.fromEntries(tokens.map((token, rank) => [token, rank])),
+      merges: merges(tokens),
+    },
   };
-}
-
-function written(bytes: string): string {
-  return Array.from(bytes, (byte) => byteCharacters[byte.charCodeAt(0)] as string).join("");
-}
-
-function vocabulary(tokens: readonly string[]): Record<string, number> {
-  return Object.fromEntries(tokens.map((token, rank) => [written(token), rank]));
 }
 
 /** tiktoken merges the two neighbours that make the token of lowest rank: every way to part a token is a merge. */
@@ -84,6 +81,6 @@ function merges(tokens: readonly string[]): [string, string][] {
       if (first !== undefined && second !== undefined) parts.push({ left, right, order: [first, second] });
     }
     parts.sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
-    return parts.map(({ left, right }): [string, string] => [written(left), written(right)]);
+    return parts.map(({ left, right }): [string, string] => [left, right]);
   });
 }

@@ -4,6 +4,7 @@ import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
 import type { Row } from "../../src/train/dataset.ts";
 import { encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
+import { textFixture } from "../text/fixtures.ts";
 
 const ignored = -100;
 
@@ -93,5 +94,56 @@ describe("families", () => {
     expect(later[ids.length - 1]).toBe(words.specialIds["<|user|>"]);
     expect(ids.at(-1)).toBe(words.specialIds.eos);
     expect(learned(labels)).toEqual([...words.encode("\n"), ...words.encode(row.response), words.specialIds.eos]);
+  });
+
+  test("ChatGLM-6B: the prompt ends where the answer begins, however much of it is cut away", async () => {
+    const words = await loadTokenizer(textFixture("chatglm-6b"), "chatglm-6b");
+    const { "[gMASK]": mask = -1, "<sop>": start = -1, "<eop>": end = -1 } = words.specialIds;
+    const writer = rowWriter("chatglm-6b", words);
+    const asked = prompt("chatglm-6b", words, messagesOf(row));
+    const answer = [...words.encode("我很好。"), end];
+    expect(encodeRows([row], writer, 999)).toEqual({
+      inputIds: [[...asked, ...answer]],
+      labels: [[...asked.map(() => ignored), ...answer]],
+    });
+    expect(asked.slice(-2)).toEqual([mask, start]);
+    expect(asked.filter((id) => id === mask || id === start)).toHaveLength(2);
+    for (let maxLength = 4; maxLength < asked.length + answer.length; maxLength++) {
+      const { inputIds, labels } = encodeRows([row], writer, maxLength);
+      const [ids = [], [...learnable] = []] = [inputIds[0], labels[0]];
+      const begins = ids.indexOf(start);
+      expect([ids.length, ids[begins - 1], ids.at(-1)]).toEqual([maxLength, mask, end]);
+      expect(learnable).toEqual(ids.map((id, i) => (i > begins ? id : ignored)));
+      expect(learned(learnable).length).toBeGreaterThan(1);
+    }
+    expect(() => encodeRows([row], writer, 3)).toThrow(/from 4, got 3/);
+  });
+
+  test("GLM-4: an answer ends by handing the turn to the user, as in its published fine-tuning", async () => {
+    const words = await loadTokenizer(textFixture("glm-4-9b"), "glm-4-9b");
+    const {
+      inputIds: [ids = []],
+      labels: [labels],
+    } = encodeRows([{ ...row, system: "s" }], rowWriter("glm-4-9b", words), 999);
+    const later = prompt("glm-4-9b", words, [
+      ...messagesOf({ ...row, system: "s" }),
+      { role: "assistant", content: row.response },
+      { role: "user", content: "" },
+    ]);
+    // What the model reads in training is what stands in a conversation that goes on.
+    expect(ids).toEqual(later.slice(0, ids.length));
+    const end = words.specialIds["<|user|>"];
+    expect(learned(labels)).toEqual([...words.encode("\n"), ...words.encode("我很好。"), end]);
+  });
+
+  test("special tokens in rows are text", async () => {
+    const words = await loadTokenizer(textFixture("chatglm-6b"), "chatglm-6b");
+    const { inputIds } = encodeRows(
+      [{ prompt: "<sop>", response: "<eop>[gMASK]" }],
+      rowWriter("chatglm-6b", words),
+      99,
+    );
+    const { "<sop>": start, "<eop>": end, "[gMASK]": mask } = words.specialIds;
+    expect(inputIds[0]?.filter((id) => [start, end, mask].includes(id))).toEqual([mask, start, end]);
   });
 });
