@@ -1,4 +1,4 @@
-/** @file The tokenizer of ChatGLM-6B: SentencePiece unigram, white space as tokens of its own, special tokens in the file. */
+/** @file The tokenizer of ChatGLM-6B: SentencePiece, white space as tokens of its own, special tokens in the file. */
 import { GlmError } from "../errors.ts";
 import {
   byteOf,
@@ -44,7 +44,7 @@ export interface IceTextOptions {
 
 /** Whether a SentencePiece model is one of ChatGLM-6B's: it is the only one that writes newlines as a piece. */
 export function isIceText({ pieces }: PieceModel): boolean {
-  return pieces.some(({ piece, type }) => piece === newline && type === pieceTypes.userDefined);
+  return pieces.some(({ piece }) => piece === newline);
 }
 
 /**
@@ -57,23 +57,23 @@ export async function iceTextTokenizer(path: string, model: PieceModel, options:
   const pieces = complete ? model.pieces : [...model.pieces, ...addedAtLoad()];
   const idOf = new Map(pieces.map(({ piece }, id) => [piece, id]));
   const missing = ["[gMASK]", "<sop>", "<eop>", newline].filter((name) => !idOf.has(name));
-  if (missing.length > 0 || model.modelType !== modelTypes.unigram) {
+  if (missing.length > 0) {
     throw new GlmError(
       "model-invalid",
-      `Tokenizer ${path}: expected ChatGLM-6B's SentencePiece unigram model, got ` +
-        `${missing.length > 0 ? `one without ${missing.join(", ")}` : "one of another type"}. Download the file again.`,
+      `Tokenizer ${path}: expected ChatGLM-6B's SentencePiece model, got one without ${missing.join(", ")}. Download the file again.`,
     );
   }
   const offset = options.imageTokens ?? imagesBefore(pieces.length, complete, options.vocabulary);
-  const processor = await loadProcessor(path);
-  const segment = unigram(pieces);
-
-  const encodeBare = (text: string): number[] => segment(normalized(processor, withWhitespaceTokens(wellFormed(text))));
+  const segment = segmenter(await loadProcessor(path), model.modelType, pieces);
+  const encodeBare = (text: string): number[] => segment(withWhitespaceTokens(wellFormed(text)));
+  // What comes before a text's own ids: the space that is put there, and this newline.
+  const before = segment(newline).length;
   const controls = new Map(
     specialNames.flatMap((name): [number, number[]][] => {
       const id = idOf.get(name);
       // In two parts, neither of which names a token.
-      return id === undefined ? [] : [[id, [...segment(name.slice(0, 1)), ...segment(name.slice(1))]]];
+      const parts = [name.slice(0, 1), name.slice(1)];
+      return id === undefined ? [] : [[id, parts.flatMap((part) => segment(newline + part).slice(before))]];
     }),
   );
   const shifted = (ids: readonly number[]): number[] => ids.map((id) => id + offset);
@@ -129,6 +129,17 @@ function restored(surface: Surface): Surface {
   if (surface === tab) return "\t";
   const length = typeof surface === "string" ? /^<\|blank_(\d+)\|>$/.exec(surface)?.[1] : undefined;
   return length === undefined ? surface : " ".repeat(Number(length));
+}
+
+/** Text to pieces, by SentencePiece, or by its normalizer and our own search where that is what the model needs. */
+function segmenter(
+  processor: SentencePieceProcessor,
+  modelType: number,
+  pieces: readonly Piece[],
+): (text: string) => number[] {
+  if (modelType !== modelTypes.unigram) return (text) => processor.encodeIds(text);
+  const search = unigram(pieces);
+  return (text) => search(normalized(processor, text));
 }
 
 /** The text as SentencePiece's compiled normalizer leaves it: all pieces that it finds there, joined. */

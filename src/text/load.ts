@@ -27,7 +27,10 @@ const specialTokens = {
 } as const satisfies Partial<Record<Family, readonly string[]>>;
 
 /** The files that may hold a tokenizer, in the order in which they are looked for. */
-const fileNames = ["ice_text.model", "tokenizer.model", "tokenizer.json"] as const;
+const fileNames = (family: Family | undefined): readonly string[] =>
+  family === "chatglm-6b"
+    ? ["ice_text.model", "tokenizer.model"]
+    : ["tokenizer.model", "tokenizer.json", "ice_text.model"];
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or
@@ -38,7 +41,7 @@ const fileNames = ["ice_text.model", "tokenizer.model", "tokenizer.json"] as con
  * @throws GlmError `model-not-found` or `model-invalid`, naming the file
  */
 export async function loadTokenizer(folder: string, family?: Family): Promise<Tokenizer> {
-  const { path, bytes } = await tokenizerFile(folder);
+  const { path, bytes } = await tokenizerFile(folder, fileNames(family));
   const config = (await readJson(join(folder, "tokenizer_config.json"))) ?? {};
   const subject = `Tokenizer ${path}`;
   if (path.endsWith(".json")) {
@@ -69,9 +72,9 @@ export async function loadTokenizer(folder: string, family?: Family): Promise<To
   return sentencePieceTokenizer(path, model, special);
 }
 
-async function tokenizerFile(folder: string): Promise<{ path: string; bytes: Buffer }> {
+async function tokenizerFile(folder: string, names: readonly string[]): Promise<{ path: string; bytes: Buffer }> {
   const faults: string[] = [];
-  for (const name of fileNames) {
+  for (const name of names) {
     const path = join(folder, name);
     try {
       return { path, bytes: await readFile(path) };
@@ -81,7 +84,7 @@ async function tokenizerFile(folder: string): Promise<{ path: string; bytes: Buf
   }
   throw new GlmError(
     "model-not-found",
-    `Tokenizer in ${folder}: expected ${fileNames.join(" or ")}, got:\n- ${faults.join("\n- ")}\n` +
+    `Tokenizer in ${folder}: expected ${names.join(" or ")}, got:\n- ${faults.join("\n- ")}\n` +
       "Copy the tokenizer's files of the checkpoint into the folder.",
   );
 }

@@ -87,6 +87,26 @@ describe("the first release", () => {
   });
 });
 
+test("a BPE model has the same white space and special tokens", async () => {
+  // tiny's BPE model with ChatGLM-6B's own pieces after its own.
+  const place = await mkdtemp(join(folder, "bpe-"));
+  const added = ["<n>", "<|tab|>", ...Array.from({ length: 79 }, (_, i) => `<|blank_${i + 2}|>`), ...names];
+  const piece = (name: string): Uint8Array => {
+    const fields = protobuf.Writer.create().uint32(10).string(name).uint32(24).int32(4).finish();
+    return protobuf.Writer.create().uint32(10).bytes(fields).finish();
+  };
+  const base = await readFile(join(import.meta.dirname, "../../models/tiny/tokenizer.model"));
+  await writeFile(join(place, "ice_text.model"), Buffer.concat([base, ...added.map(piece)]));
+  const bpe = await loadTokenizer(place, "chatglm-6b");
+  const start = bpe.specialIds["<sop>"] as number;
+  const text = "你好\n\tworld     <sop> ［sop］";
+  expect(bpe.decode(bpe.encode(text))).toBe(text);
+  expect(bpe.encode(text).filter((id) => id === start)).toHaveLength(1);
+  expect(bpe.encodePlain(text)).not.toContain(start);
+  expect(bpe.decode(bpe.encodePlain(text))).toBe(text);
+  expect(bpe.encode("\n     ").slice(-2)).toEqual([start - 4 - 81, start - 4 - 79 + 3]);
+});
+
 test("a file that SentencePiece does not accept is refused", async () => {
   const place = await mkdtemp(join(folder, "refused-"));
   const whole = await readFile(textFixture("chatglm-6b", "ice_text.model"));
