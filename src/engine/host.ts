@@ -8,19 +8,19 @@ import { generate } from "../generate/generate.ts";
 import { ForwardModel } from "../generate/model.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Compile } from "../graph/program.ts";
-import { type FloatTensor, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import { stopIds } from "../text/prompt.ts";
 import { checkIds } from "../train/batch.ts";
 import type { Row } from "../train/dataset.ts";
 import { encodeRows, rowWriter } from "../train/encode.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
-import type { TensorSource } from "../weights/safetensors.ts";
 import { AdapterStore } from "./adapter-store.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { dataFolder } from "./places.ts";
+import { savedModel } from "./saved-tensors.ts";
 import { AdapterShelf } from "./shelf.ts";
 import { Workbench } from "./workbench.ts";
 
@@ -146,22 +146,14 @@ export class ModelHost {
 
   /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
   async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
-    const { checkpoint, base, config } = this.#model;
     const adapter = ref ? await this.shelf.find(ref) : undefined;
     // A copy: steps that are taken while it is written must not mix with it.
-    const tensors = adapter?.copy();
-    const sources = base.parameters.map(({ name, shape }): TensorSource => {
-      const dtype = checkpoint.tensors.get(name)?.dtype ?? "float32";
-      if (!adapter?.adapter.mergeTargets.has(name) || !tensors) {
-        return { name, dtype, shape, read: () => checkpoint.read(name) };
-      }
-      const read = async (): Promise<Tensor> => adapter.adapter.merge(tensors, name, await base.read(name));
-      return { name, dtype: "float32", shape, read };
-    });
+    const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
+    const saved = savedModel(this.#model, merged);
     const settings: unknown = JSON.parse(await readFile(join(this.#model.folder, "config.json"), "utf8"));
-    const text = JSON.stringify({ ...(settings as object), glmlab_family: config.family }, null, 2);
+    const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
-    await writeCheckpoint(folder, sources, { maxShardBytes, files });
+    await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
   }
 
   async dispose(): Promise<void> {

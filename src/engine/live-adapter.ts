@@ -52,12 +52,16 @@ export class LiveAdapter {
     return this.#merged;
   }
 
-  /** From now on the adapter acts through merged base weights, as a saved and reloaded model would. */
+  /**
+   * From now on the adapter acts as a saved and reloaded model would: through merged base weights. Where those are packed
+   * there is nothing to merge into before it is saved: the adapter acts beside them, as before, to the same effect.
+   */
   async merge(base: BaseModel): Promise<void> {
     this.#mustBeIdle();
     // From before the first await: what is read meanwhile must not be trained meanwhile.
     const before = this.#merged;
     this.#merged = true;
+    if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;
     try {
       const overrides = new Map<string, FloatTensor>();
       for (const name of this.adapter.mergeTargets) {

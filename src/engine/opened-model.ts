@@ -10,7 +10,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { fitWeights } from "../weights/fit.ts";
-import { heldWeights } from "../weights/held.ts";
+import { type Holdings, heldWeights } from "../weights/held.ts";
 import { type FiledTensor, filedTensors, type Plan, plannedBytes, planWeights, type Wanted } from "../weights/plan.ts";
 import { readHeld } from "../weights/prepare.ts";
 import type { StoredTensor } from "../weights/stored.ts";
@@ -30,6 +30,7 @@ export interface OpenedModel {
   readonly stored: ReadonlyMap<string, StoredTensor>;
   /** The forms in which its parameters are held, and how a checkpoint in them has its tensors. */
   readonly plan: Plan;
+  readonly holdings: Holdings;
   readonly tensors: readonly FiledTensor[];
   readonly base: BaseModel;
   /** Brings the base weights into a graph, mapped from their files. */
@@ -66,6 +67,7 @@ export async function openModel(
     checkpoint,
     stored,
     plan,
+    holdings,
     tensors,
     base: {
       parameters,

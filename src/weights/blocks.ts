@@ -66,17 +66,32 @@ function paired(biased: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** The codes of rows of `columns` elements, from -8 to 7, without the padding. */
+export function blockCodesOf(bytes: Uint8Array, columns: number): Int8Array {
+  const padded = blocksOf(columns) * BLOCK;
+  const rows = (2 * bytes.length) / padded;
+  const codes = new Int8Array(rows * columns);
+  for (let r = 0; r < rows; r += 1) {
+    for (let i = 0; i < columns; i += 1) {
+      const at = r * padded + i;
+      codes[r * columns + i] = (((bytes[at >> 1] as number) >> (4 * (at & 1))) & 15) - ZERO;
+    }
+  }
+  return codes;
+}
+
 /** The rows as float32. */
 export function dequantizeBlocks({ codes, scales }: BlockRows, columns: number): Float32Array {
   const blocks = blocksOf(columns);
   const rows = scales.length / blocks;
   const values = new Float32Array(rows * columns);
-  for (let r = 0; r < rows; r += 1) {
-    for (let i = 0; i < columns; i += 1) {
-      const at = r * blocks * BLOCK + i;
-      const code = ((codes[at >> 1] as number) >> (4 * (at & 1))) & 15;
-      values[r * columns + i] = (code - ZERO) * (scales[r * blocks + Math.floor(i / BLOCK)] as number);
-    }
+  const unpacked = blockCodesOf(codes, columns);
+  for (let block = 0; block < scales.length; block += 1) {
+    const row = Math.floor(block / blocks);
+    const from = row * columns + (block % blocks) * BLOCK;
+    const scale = scales[block] as number;
+    const to = Math.min(from + BLOCK, (row + 1) * columns);
+    for (let i = from; i < to; i += 1) values[i] = (unpacked[i] as number) * scale;
   }
   return values;
 }

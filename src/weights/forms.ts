@@ -9,10 +9,10 @@ import {
 } from "../graph/quantized.ts";
 import { type FileRange, Graph, type Value } from "../graph/value.ts";
 import type { DType } from "../tensor.ts";
-import { type BlockRows, blockCodes, dequantizeBlocks, quantizeBlocks } from "./blocks.ts";
+import { type BlockRows, blockCodes, blockCodesOf, dequantizeBlocks, quantizeBlocks } from "./blocks.ts";
 import { floatRows, quantizedRows, type StoredMatrix } from "./matrix.ts";
 import type { PackedBytes, Preparation, PreparedWeight } from "./prepared-file.ts";
-import { dequantizeRows } from "./quantize.ts";
+import { dequantizeRows, packPublished } from "./quantize.ts";
 import { readTensor } from "./safetensors.ts";
 
 /**
@@ -154,14 +154,34 @@ export function formProduct(x: Value, name: string, { form, in: width, out, code
 }
 
 /** What a prepared weight stands for: float32 [out, in]. */
-export async function readForm(form: Form, width: number, { codes, scales }: PreparedWeight): Promise<Float32Array> {
-  const scaleValues = (await readTensor(scales)).data as Float32Array;
-  const codeValues = (await readTensor(codes)).data;
-  if (form.kind === "blocks") {
-    return dequantizeBlocks({ codes: codeValues as Uint8Array, scales: scaleValues }, width);
-  }
-  const out = scaleValues.length;
-  const rows = new Int8Array(codeValues.length);
-  transposeInto(rows, codeValues as Int8Array, 0, out, width);
-  return dequantizeRows({ codes: rows, scales: scaleValues });
+export async function readForm({ kind }: Form, width: number, prepared: PreparedWeight): Promise<Float32Array> {
+  const scales = await readScales(prepared);
+  if (kind === "blocks") return dequantizeBlocks({ codes: await readBytes(prepared), scales }, width);
+  return dequantizeRows({ codes: await readRows(width, prepared), scales });
+}
+
+/** Its codes as published: int8 [out, in], or [out, in / 2] with two 4-bit ones a byte. */
+export async function publishedCodes({ kind }: Form, width: number, prepared: PreparedWeight): Promise<Int8Array> {
+  return kind === "rows" ? readRows(width, prepared) : packPublished(blockCodesOf(await readBytes(prepared), width));
+}
+
+/** Its scales as published: float32 [out]. Only of forms that have one for each row. */
+export async function publishedScales({ kind }: Form, width: number, prepared: PreparedWeight): Promise<Float32Array> {
+  const scales = await readScales(prepared);
+  const blocks = kind === "rows" ? 1 : blocksOf(width);
+  return Float32Array.from({ length: scales.length / blocks }, (_, row) => scales[row * blocks] as number);
+}
+
+const readScales = async ({ scales }: PreparedWeight): Promise<Float32Array> =>
+  (await readTensor(scales)).data as Float32Array;
+
+const readBytes = async ({ codes }: PreparedWeight): Promise<Uint8Array> =>
+  (await readTensor(codes)).data as Uint8Array;
+
+/** int8 [out, in], from the transposed codes. */
+async function readRows(width: number, { codes }: PreparedWeight): Promise<Int8Array> {
+  const transposed = (await readTensor(codes)).data as Int8Array;
+  const rows = new Int8Array(transposed.length);
+  transposeInto(rows, transposed, 0, transposed.length / width, width);
+  return rows;
 }
