@@ -1,6 +1,6 @@
 /**
- * @file Runs `npm run demo`, `npm test`, `npm run lab` and `npm run bench` from a fresh clone: installs packages and
- * compiles when that has not been done, then hands over. Plain JavaScript, since it runs before anything is compiled.
+ * @file Runs `npm run demo`, `npm test` and their like from a fresh clone: installs packages and compiles when that has
+ * not been done, then hands over. Plain JavaScript, since it runs before anything is compiled.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -14,6 +14,7 @@ const commands = {
   test: "scripts/test.js",
   lab: "scripts/lab.js",
   bench: "bench/main.js",
+  fuzz: "scripts/fuzz.js",
 };
 
 const [command, ...args] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-/** @file Writes zip archives of stored entries, honest ones and others: for tests of the reader. */
+/** @file Zip archives of stored entries, written honestly or otherwise, and taken apart where they are honest. */
 import { crc32 } from "node:zlib";
 
 export interface EntryToZip {
@@ -112,4 +112,40 @@ function endRecords(count: number, bytes: number, offset: number, zip64: boolean
   const text = Buffer.from(comment);
   const end = record([4, 0x06054b50], [2, 0], [2, 0], [2, n], [2, n], [4, size], [4, place], [2, text.length]);
   return Buffer.concat([...(zip64 ? [wide, locator] : []), end, text]);
+}
+
+/** Where the records of an archive begin. */
+export interface ZipRecords {
+  readonly end: number;
+  /** The 64-bit record and its locator, when there are any. */
+  readonly wideEnd?: number;
+  readonly locator?: number;
+  readonly central: readonly number[];
+  readonly local: readonly number[];
+}
+
+/** Takes an honest archive without a comment apart. */
+export function recordsOf(bytes: Buffer): ZipRecords {
+  const end = bytes.length - 22;
+  const locator = bytes.readUInt32LE(end - 20) === 0x07064b50 ? end - 20 : undefined;
+  const wideEnd = locator === undefined ? undefined : Number(bytes.readBigUInt64LE(locator + 8));
+  const count = bytes.readUInt16LE(end + 10);
+  const central: number[] = [];
+  for (let i = 0, at = bytes.readUInt32LE(end + 16); i < count; i += 1) {
+    central.push(at);
+    at += 46 + bytes.readUInt16LE(at + 28) + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
+  }
+  const local = central.map((at) => bytes.readUInt32LE(at + 42));
+  return { end, central, local, ...(locator === undefined || wideEnd === undefined ? {} : { locator, wideEnd }) };
+}
+
+/** The entries of an honest archive without a comment. */
+export function unzipped(bytes: Buffer): EntryToZip[] {
+  const { central, local } = recordsOf(bytes);
+  return central.map((at, i) => {
+    const header = local[i] as number;
+    const begin = header + 30 + bytes.readUInt16LE(header + 26) + bytes.readUInt16LE(header + 28);
+    const name = bytes.toString("utf8", at + 46, at + 46 + bytes.readUInt16LE(at + 28));
+    return { name, content: bytes.subarray(begin, begin + bytes.readUInt32LE(at + 24)) };
+  });
 }

@@ -55,8 +55,8 @@ export function readPickle<T>(bytes: Uint8Array, reader: PickleReader<T>): Pickl
 /** Marks where the items of a tuple, or of a batch of entries, begin on the stack. */
 const mark = Symbol("mark");
 
-/** A file with a thousand tensors has some 25,000 values; each takes memory. */
-const maxValues = 2 ** 20;
+/** A thousand tensors are described by some 25,000 values, and each may take hundreds of bytes of memory. */
+const maxValues = 2 ** 18;
 
 /** Longest integer in bytes: sizes and counts need eight. */
 const maxIntegerBytes = 16;
