@@ -6,7 +6,17 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
-import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, StreamName, Streams } from "./engine.ts";
+import type {
+  CallName,
+  Calls,
+  Device,
+  Engine,
+  EngineOptions,
+  LoadEvent,
+  LoadParams,
+  StreamName,
+  Streams,
+} from "./engine.ts";
 import { ModelHost } from "./host.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
@@ -168,9 +178,12 @@ async function* opened(params: LoadParams, signal?: AbortSignal): AsyncGenerator
   return opening;
 }
 
+/** Where this version can run a model. */
+export const devices: readonly Exclude<Device, "auto">[] = ["cpu"];
+
 /** What this version can run; anything else is refused rather than replaced by something similar. */
 function supported({ device }: LoadParams): void {
-  if (device !== "auto" && device !== "cpu") {
+  if (device !== "auto" && !devices.includes(device)) {
     throw new GlmError(
       "unsupported",
       `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,

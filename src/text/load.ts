@@ -26,11 +26,17 @@ const specialTokens = {
   ],
 } as const satisfies Partial<Record<Family, readonly string[]>>;
 
-/** The files that may hold a tokenizer, in the order in which they are looked for. */
+/** The files in which each family's tokenizer is published, the one that is preferred first. */
+export const tokenizerFiles: Readonly<Record<Family, readonly string[]>> = {
+  "chatglm-6b": ["ice_text.model", "tokenizer.model"],
+  "chatglm2-6b": ["tokenizer.model"],
+  "chatglm3-6b": ["tokenizer.model"],
+  "glm-4-9b": ["tokenizer.model", "tokenizer.json"],
+};
+
+/** Where a tokenizer is looked for; files of other families are refused by what they are. */
 const fileNames = (family: Family | undefined): readonly string[] =>
-  family === "chatglm-6b"
-    ? ["ice_text.model", "tokenizer.model"]
-    : ["tokenizer.model", "tokenizer.json", "ice_text.model"];
+  family === "chatglm-6b" ? tokenizerFiles[family] : ["tokenizer.model", "tokenizer.json", "ice_text.model"];
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or

@@ -22,6 +22,9 @@ const layouts: readonly { readonly name: string; readonly read: (file: string) =
     { name: "pytorch_model.bin.index.json", read: (index) => readShards(index, ".bin", readTorch) },
   ];
 
+/** The files of which a model's folder must have one. */
+export const weightFiles: readonly string[] = layouts.map(({ name }) => name);
+
 /** The weights of a model folder. Nothing but headers is held in memory. */
 export interface Checkpoint {
   readonly folder: string;

@@ -34,7 +34,8 @@ interface Expected extends ParameterSpec {
   readonly dtypes: readonly string[];
 }
 
-const floats = ["float32", "float16", "bfloat16"];
+/** Types in which a checkpoint may have its numbers. */
+export const floatTypes: readonly string[] = ["float32", "float16", "bfloat16"];
 
 /** Other names for parameters: ChatGLM-6B's head is its embedding, and files have either or both. */
 const aliases: ReadonlyMap<string, string> = new Map([["transformer.word_embeddings.weight", "lm_head.weight"]]);
@@ -100,14 +101,14 @@ export async function fitWeights(
   );
 }
 
-const plainForm = ({ name, shape }: ParameterSpec): Expected[] => [{ name, shape, dtypes: floats }];
+const plainForm = ({ name, shape }: ParameterSpec): Expected[] => [{ name, shape, dtypes: floatTypes }];
 
 function packedForm({ name, shape }: ParameterSpec, bits: PublishedBits | undefined): Expected[] {
   if (!bits) return plainForm({ name, shape });
   const [out, width] = shape as [number, number];
   return [
     { name, shape: [out, (width * bits) / 8], dtypes: ["int8"] },
-    { name: scaleName(name), shape: [out], dtypes: floats },
+    { name: scaleName(name), shape: [out], dtypes: floatTypes },
   ];
 }
 
