@@ -1,8 +1,6 @@
 /**
  * @file Runs `npm run demo`, `npm test` and their like from a fresh clone: installs packages and compiles when that has
  * not been done, then hands over. Plain JavaScript, since it runs before anything is compiled.
- * @file Runs `npm run demo`, `npm test`, `npm run lab`, `npm run bench` and so on from a fresh clone: installs packages and
- * compiles when that has not been done, then hands over. Plain JavaScript, since it runs before anything is compiled.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
