@@ -47,10 +47,13 @@ export class LocalEngine implements Engine {
     { signal }: EngineOptions = {},
   ): AsyncGenerator<Streams[M]["event"], void, void> {
     signal?.throwIfAborted();
+    const host = "model" in params ? this.#host(params.model) : undefined;
     for await (const event of this.#streams[method](params, signal)) {
       yield event;
       await turn();
       signal?.throwIfAborted();
+      // Somebody else may have unloaded it meanwhile: its sessions are gone.
+      if ("model" in params && this.#host(params.model) !== host) throw notLoaded(params.model);
     }
   }
 
@@ -151,9 +154,12 @@ export class LocalEngine implements Engine {
   #host(key: string): ModelHost {
     const host = this.#hosts.get(key);
     if (host) return host;
-    throw new GlmError("model-not-loaded", `no model of key ${key} is loaded here. Load it again.`);
+    throw notLoaded(key);
   }
 }
+
+const notLoaded = (key: string): GlmError =>
+  new GlmError("model-not-loaded", `no model of key ${key} is loaded here. Load it again.`);
 
 /** Opens a model, yielding the progress that it reports meanwhile. */
 async function* opened(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {

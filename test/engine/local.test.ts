@@ -309,6 +309,18 @@ describe("adapters under concurrency", () => {
     await engine.close();
   });
 
+  it("ends what it streams when its model is unloaded meanwhile", async () => {
+    const engine = new LocalEngine();
+    const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
+    const sampling = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+    const rows = [{ ids: [5, 6, 7], adapter: null }];
+    const answer = engine.stream("generate", { model, rows, options: { ...sampling, maxNewTokens: 50 } });
+    await answer.next();
+    await engine.call("unload", { model });
+    await expect(answer.next()).rejects.toMatchObject({ code: "model-not-loaded" });
+    await engine.close();
+  });
+
   it("refuses a second training and a merge while one is under way", async () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
