@@ -67,7 +67,7 @@ function change(json: Container, random: RandomStream): void {
   const fields = container as Record<string, unknown>;
   switch (random.integer(6)) {
     case 0:
-      define(container, key, pick(random, oddValues));
+      define(container, key, oddValue(random));
       break;
     case 1:
       define(container, key, shifted(fields[key], random));
@@ -95,12 +95,16 @@ function change(json: Container, random: RandomStream): void {
       define(container, pick(random, [...oddKeys, ...keys]), structuredClone(fields[key]));
       break;
     default:
-      define(container, pick(random, oddKeys), pick(random, oddValues));
+      define(container, pick(random, oddKeys), oddValue(random));
   }
 }
 
-/** An own property, also when the key is __proto__. */
+/** A copy: later changes may reach into it. */
+const oddValue = (random: RandomStream): unknown => structuredClone(pick(random, oddValues));
+
+/** An own property, also when the key is __proto__. Lists take no names: JSON has none for them. */
 function define(container: Container, key: string, value: unknown): void {
+  if (Array.isArray(container) && !/^\d+$/.test(key)) return;
   Object.defineProperty(container, key, { value, configurable: true, enumerable: true, writable: true });
 }
 
