@@ -1,31 +1,29 @@
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ParameterSpec } from "../../src/models/context.ts";
+import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type Checkpoint, openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { fitWeights, type PublishedBits } from "../../src/weights/fit.ts";
 import { readTensor } from "../../src/weights/safetensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
-import { oracleFolder } from "../oracle.ts";
+import { oracleConfig, oracleFolder } from "../oracle.ts";
 
-/** What a family's model expects, from its float32 checkpoint: all but what the code computes or ties. */
-async function expectationOf(family: string): Promise<{ parameters: ParameterSpec[]; modules: { name: string }[] }> {
-  const { tensors } = await openCheckpoint(oracleFolder(family));
-  const parameters = [...tensors.values()]
-    .filter(({ name }) => !name.endsWith("inv_freq") && name !== "lm_head.weight")
-    .map(({ name, shape }) => ({ name, shape }));
-  const modules = parameters
-    .filter(({ name, shape }) => name.includes(".layers.") && shape.length === 2)
-    .map(({ name }) => ({ name: name.slice(0, -".weight".length) }));
-  expect(modules).toHaveLength(8);
-  return { parameters, modules };
-}
-
-const expectations = {
-  "chatglm-6b": await expectationOf("chatglm-6b"),
-  "chatglm2-6b": await expectationOf("chatglm2-6b"),
+const expectationOf = (family: string) => {
+  const config = oracleConfig(family);
+  return { parameters: parametersOf(config), modules: modulesOf(config), bits: config.quantization };
 };
+
+const expectations = { "chatglm-6b": expectationOf("chatglm-6b"), "chatglm2-6b": expectationOf("chatglm2-6b") };
+
+test.each(
+  readdirSync(oracleFolder(""), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])),
+)("%s: weights and config.json are of one model", async (family) => {
+  const expected = expectationOf(family);
+  const fitted = await fitWeights(await openCheckpoint(oracleFolder(family)), expected);
+  expect(fitted.size).toBe(expected.parameters.length + (expected.bits ? expected.modules.length : 0));
+});
 
 describe.each(["chatglm-6b", "chatglm2-6b"] as const)("%s", (family) => {
   const { parameters, modules } = expectations[family];
@@ -112,8 +110,8 @@ describe("faults", () => {
       [`${layer}.post_self_attn_layernorm.weight`]: {},
     });
     expect(await faultsOf(checkpoint, expected)).toEqual([
-      "transformer.encoder.final_layernorm.weight: missing, expected [128]",
       `${layer}.mlp.dense_4h_to_h.weight: expected float32 or float16 or bfloat16, got int64`,
+      "transformer.encoder.final_layernorm.weight: missing, expected [128]",
       "transformer.output_layer.weight: expected [160,128], got [160,64]",
       `"${layer}.post_self_attn_layernorm.weight": the model of config.json has no such tensor`,
     ]);
