@@ -47,13 +47,15 @@ async function greet(loaded: ChatGLM, seconds?: number): Promise<void> {
   const took =
     seconds === undefined ? "" : loaded.info.resident ? ", in memory already" : `, loaded in ${duration(seconds)}`;
   const adapters = names.length === 0 ? "" : ` Adapters: ${names.join(", ")}.`;
-  write(`${describe(loaded)}${took}.${adapters}\n`);
+  const note = loaded.info.note === undefined ? "" : `\n${loaded.info.note}`;
+  write(`${describe(loaded)}${took}.${adapters}${note}\n`);
 }
 
 function describe(loaded: ChatGLM): string {
-  const { name, family, device, precision, parameters } = loaded.info;
+  const { name, family, device, precision, quantize, parameters } = loaded.info;
+  const form = quantize === "none" ? precision : `${quantize}, ${precision}`;
   const count = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
   const { adapter } = sessionOf(loaded);
   const inUse = adapter === null ? "" : `, answering with ${adapter}`;
-  return `${name}: ${family}, ${short(count)} parameters, ${device}, ${precision}${inUse}`;
+  return `${name}: ${family}, ${short(count)} parameters, ${device}, ${form}${inUse}`;
 }

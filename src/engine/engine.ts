@@ -53,6 +53,8 @@ export interface ModelInfo {
   readonly parameters: readonly ParameterInfo[];
   /** True when the weights were in memory already: nothing was read. */
   readonly resident: boolean;
+  /** What its user should know, for example that memory is tight. */
+  readonly note?: string;
 }
 
 export interface ParameterInfo {

@@ -16,6 +16,7 @@ import { encodeRows, rowWriter } from "../train/encode.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import { AdapterStore } from "./adapter-store.ts";
+import { alternating } from "./alternating.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
 import type { OpenedModel } from "./opened-model.ts";
@@ -26,6 +27,9 @@ import { Workbench } from "./workbench.ts";
 
 /** Longest answer of the base that is rehearsed, in tokens. */
 const REHEARSED_ANSWER = 128;
+
+/** Packed weights of so many bytes are not mapped in both their forms: to map them again takes a second or two. */
+const LARGE = 2 ** 30;
 
 /** Files of a checkpoint's folder that belong to a saved model as they are: its text, and the code that Python runs it with. */
 const COMPANION =
@@ -43,9 +47,10 @@ export class ModelHost {
     const device = "cpu" as const;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
-    this.#forward = new ForwardModel(config, model.weights, compile);
+    const compileFor = plan.packs && model.mappedBytes >= LARGE ? alternating(compile) : () => compile;
+    this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
-    this.workbench = new Workbench(model, compile);
+    this.workbench = new Workbench(model, compileFor("training"));
     this.info = {
       key: `${model.key}-${device}-${params.precision}`,
       name: params.name,
@@ -57,6 +62,7 @@ export class ModelHost {
       quantize,
       parameters: model.tensors.map((one) => ({ ...one, trainable: false, count: sizeOf(one.shape) })),
       resident: false,
+      ...(model.note ? { note: model.note } : {}),
     };
   }
 

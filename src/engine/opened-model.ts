@@ -15,6 +15,7 @@ import { type FiledTensor, filedTensors, type Plan, plannedBytes, planWeights, t
 import { readHeld } from "../weights/prepare.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readConfigFile } from "./config-file.ts";
+import { memoryThere, mustFitMemory } from "./memory-fit.ts";
 import { cacheFolder } from "./places.ts";
 import { planFolder, preparedWeights, removeUnused } from "./prepared-folder.ts";
 import { type ModelSource, type OnProgress, sourceFolder } from "./source-folder.ts";
@@ -36,9 +37,11 @@ export interface OpenedModel {
   /** Brings the base weights into a graph, mapped from their files. */
   readonly weights: BindWeights;
   readonly mappedBytes: number;
+  /** What its user should know: that memory is tight. */
+  readonly note?: string;
 }
 
-/** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault */
+/** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
   source: ModelSource & Wanted,
   onProgress: OnProgress,
@@ -53,6 +56,8 @@ export async function openModel(
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
   const plan = planWeights(source.name, given, source);
+  const note = mustFitMemory(source.name, given, plan, config, memoryThere());
+  if (note) onProgress(note, 0, 1);
   const tensors = filedTensors(given, plan.bits);
   const identity = await fingerprint(checkpoint, text);
   const cache = join(cacheFolder(), "weights");
@@ -77,6 +82,7 @@ export async function openModel(
     },
     weights: heldWeights(holdings),
     mappedBytes: plannedBytes(plan),
+    ...(note ? { note } : {}),
   };
 }
 

@@ -1,0 +1,105 @@
+/** @file Whether a model fits into memory: what it needs in a form, what there is, and which form would fit. */
+import { totalmem } from "node:os";
+import { GlmError } from "../errors.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
+import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../weights/plan.ts";
+
+/** In bytes. */
+export interface MemoryNeed {
+  /** Mapped, and shared by all who use the same weights. */
+  readonly weights: number;
+  /** Keys and values of a conversation of `tokens`. */
+  readonly cache: number;
+  /** What one run over the first of them holds at its largest moment, about. */
+  readonly activations: number;
+  readonly tokens: number;
+}
+
+/** In bytes. */
+export interface MemoryThere {
+  /** The machine's, or as much of it as this process may use. */
+  readonly total: number;
+  /** Of that, what nobody uses, or could do without. */
+  readonly available: number;
+}
+
+/** A conversation that every model should have room for. */
+const TOKENS = 2048;
+/** Longest prompt that is thought of as one run. */
+const PROMPT = 512;
+const FLOAT = 4;
+
+/** What chatting takes. */
+export function memoryNeed(plan: Plan, config: ChatGLMConfig): MemoryNeed {
+  const { layers, hidden, ffn, heads, groups, headSize, vocabulary, contextLength } = config;
+  const tokens = Math.min(TOKENS, contextLength);
+  const prompt = Math.min(PROMPT, tokens);
+  // Exact 8-bit products are computed in four parts.
+  const parts = [...plan.matrices.values()].some(({ form }) => form.kind === "rows") ? 4 : 1;
+  const widest = 2 * ffn * (parts + 1) + 8 * hidden;
+  const activations = FLOAT * (prompt * widest + heads * prompt ** 2 + 2 * vocabulary);
+  return {
+    weights: plannedBytes(plan),
+    cache: FLOAT * 2 * layers * groups * headSize * tokens,
+    activations,
+    tokens,
+  };
+}
+
+export const neededBytes = ({ weights, cache, activations }: MemoryNeed): number => weights + cache + activations;
+
+export function memoryThere(): MemoryThere {
+  const total = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return { total, available: Math.min(total, process.availableMemory()) };
+}
+
+/**
+ * @returns a warning when the model fits, but not beside what runs now; undefined when it simply fits
+ * @throws GlmError "out-of-memory" when it never would: its weights would be read from the disk for every token
+ */
+export function mustFitMemory(
+  subject: string,
+  given: Given,
+  plan: Plan,
+  config: ChatGLMConfig,
+  there: MemoryThere,
+): string | undefined {
+  const need = memoryNeed(plan, config);
+  const needed = neededBytes(need);
+  if (needed <= there.available) return undefined;
+  const parts = `${size(need.weights)} for ${plan.bits ? `int${plan.bits}` : "float32"} weights, ${size(need.cache)} for a conversation of ${need.tokens} tokens, ${size(need.activations)} to compute`;
+  const facts = `it needs about ${size(needed)} of memory (${parts})`;
+  const remedy = smallerForm(subject, given, plan, config, there);
+  if (needed > there.total) {
+    throw new GlmError(
+      "out-of-memory",
+      `${subject} does not fit here: ${facts}, and there are ${size(there.total)}. ${remedy}`,
+    );
+  }
+  return `${subject} may be slow: ${facts}, and ${size(there.available)} of ${size(there.total)} are free. ${remedy}`;
+}
+
+/** Which of the smaller forms would fit, the most precise first. */
+function smallerForm(subject: string, given: Given, plan: Plan, config: ChatGLMConfig, there: MemoryThere): string {
+  const room = (wanted: Wanted, limit: number): boolean =>
+    neededBytes(memoryNeed(planWeights(subject, given, wanted), config)) <= limit;
+  const smaller = (["int8", "int4"] as const).filter((quantize) => Number(quantize.slice(3)) < (plan.bits ?? 32));
+  const forms = given.bits ? [] : smaller.map((quantize): Wanted => ({ quantize, precision: "exact" }));
+  const fast: Wanted = { quantize: "int4", precision: "fast" };
+  if (!given.bits || given.bits === 4) forms.push(given.bits ? { ...fast, quantize: "none" } : fast);
+  for (const limit of [there.available, there.total]) {
+    const fitting = forms.find((form) => room(form, limit));
+    if (!fitting) continue;
+    const options = [
+      ...(fitting.quantize === "none" ? [] : [`quantize: "${fitting.quantize}"`]),
+      ...(fitting.precision === "exact" ? [] : [`precision: "fast"`]),
+    ].join(", ");
+    return limit === there.available
+      ? `With ${options} it would fit.`
+      : `With ${options} it would fit into a machine that runs nothing else.`;
+  }
+  return "Close other programs, or use a machine with more memory.";
+}
+
+const size = (bytes: number): string =>
+  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`;

@@ -1,0 +1,105 @@
+/** @file The estimate of memory at the published models' sizes, and what is said when it does not fit. */
+import { describe, expect, it } from "vitest";
+import { memoryNeed, memoryThere, mustFitMemory, neededBytes } from "../../src/engine/memory-fit.ts";
+import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
+import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
+import { sizeOf } from "../../src/tensor.ts";
+import { scaleName } from "../../src/weights/fit.ts";
+import { type Given, planWeights, type Wanted } from "../../src/weights/plan.ts";
+import type { StoredTensor } from "../../src/weights/stored.ts";
+
+const GB = 1e9;
+const shape = {
+  model_type: "chatglm",
+  num_layers: 28,
+  hidden_size: 4096,
+  ffn_hidden_size: 13696,
+  kv_channels: 128,
+  num_attention_heads: 32,
+  multi_query_group_num: 2,
+  padded_vocab_size: 65024,
+  seq_length: 8192,
+};
+const config = readConfig(shape, "ChatGLM2-6B");
+
+/** A checkpoint in float16, or published quantised, without its files. */
+function published(of: ChatGLMConfig, bits?: 4 | 8): Given {
+  const [parameters, modules] = [parametersOf(of), modulesOf(of)];
+  const packed = new Set(bits ? modules.map(({ name }) => `${name}.weight`) : []);
+  const tensor = (name: string, dims: readonly number[], size: number): StoredTensor => ({
+    name,
+    dtype: size === 1 ? "int8" : "float16",
+    shape: dims,
+    file: "/model",
+    offset: 0,
+    bytes: sizeOf(dims) * size,
+  });
+  const stored = parameters.flatMap(({ name, shape: dims }) =>
+    bits && packed.has(name)
+      ? [
+          tensor(name, [dims[0] as number, ((dims[1] as number) * bits) / 8], 1),
+          tensor(scaleName(name), [dims[0] as number], 2),
+        ]
+      : [tensor(name, dims, 2)],
+  );
+  const { embedding, head } = architectureOf(of);
+  return { parameters, modules, embedding, head, stored: new Map(stored.map((one) => [one.name, one])), bits };
+}
+
+const given = published(config);
+const plan = (wanted: Wanted) => planWeights("the model", given, wanted);
+const floats: Wanted = { quantize: "none", precision: "exact" };
+
+describe("a 6B model", () => {
+  it.each([
+    [floats, 24.4],
+    [{ quantize: "int8", precision: "exact" }, 7.3],
+    [{ quantize: "int4", precision: "exact" }, 4.8],
+    [{ quantize: "int4", precision: "fast" }, 4.0],
+  ] as const)("needs with %j about %f GB for its weights", (wanted, weights) => {
+    expect(memoryNeed(plan(wanted), config).weights / GB).toBeCloseTo(weights, 1);
+  });
+
+  it("needs what its cache holds: keys and values of two groups in 28 layers", () => {
+    expect(memoryNeed(plan(floats), config)).toMatchObject({ tokens: 2048, cache: 2048 * 28 * 2 * 2 * 128 * 4 });
+  });
+
+  it("is loaded without a word where it fits", () => {
+    expect(mustFitMemory("m", given, plan(floats), config, { total: 64 * GB, available: 40 * GB })).toBeUndefined();
+  });
+
+  it("is loaded with a warning where it fits, but other programs use the memory", () => {
+    const warning = mustFitMemory("m", given, plan(floats), config, { total: 32 * GB, available: 9 * GB });
+    expect(warning).toMatch(
+      /^m may be slow: it needs about 24\.\d GB of memory \(24\.4 GB for float32 weights, 117 MB/,
+    );
+    expect(warning).toMatch(/9\.0 GB of 32\.0 GB are free\. With quantize: "int8" it would fit\.$/);
+  });
+
+  it("is refused where it never fits, with the most precise form that would", () => {
+    const refusal =
+      (total: number, wanted: Wanted = floats) =>
+      () =>
+        mustFitMemory("m", given, plan(wanted), config, { total: total * GB, available: total * GB });
+    expect(refusal(16)).toThrow(/m does not fit here: .* there are 16\.0 GB\. With quantize: "int8" it would fit\.$/);
+    expect(refusal(6.5)).toThrow('With quantize: "int4" it would fit.');
+    expect(refusal(5)).toThrow('With quantize: "int4", precision: "fast" it would fit.');
+    expect(refusal(3)).toThrow("a machine with more memory");
+    expect(refusal(6.5, { quantize: "int8", precision: "exact" })).toThrow('With quantize: "int4" it would fit.');
+  });
+
+  it("published in int4 can only be computed with faster", () => {
+    const small = published(config, 4);
+    const exact = planWeights("m", small, floats);
+    const fitting = () => mustFitMemory("m", small, exact, config, { total: 5 * GB, available: 5 * GB });
+    expect(fitting).toThrow('With precision: "fast" it would fit.');
+  });
+});
+
+it("knows this machine", () => {
+  const { total, available } = memoryThere();
+  expect(available).toBeGreaterThan(50e6);
+  expect(total).toBeGreaterThanOrEqual(available);
+  expect(total).toBeLessThan(1e14);
+  expect(neededBytes({ weights: 1, cache: 2, activations: 3, tokens: 1 })).toBe(6);
+});
