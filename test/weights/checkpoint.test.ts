@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { textFile } from "../../src/files.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
 import { openCheckpoint, writeCheckpoint } from "../../src/weights/checkpoint.ts";
 import { sourcesOf } from "../../src/weights/safetensors.ts";
+import { oracleFolder } from "../oracle.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -45,6 +46,33 @@ test("one file, and shards by size with an index, read alike", async () => {
   await writeCheckpoint(folder, sourcesOf(weights));
   expect((await readdir(folder)).sort()).toEqual(["config.json", "model.safetensors"]);
   await expectWeights();
+});
+
+test("safetensors are preferred to PyTorch's files, one file to shards", async () => {
+  const of = async (): Promise<string[]> =>
+    [...(await openCheckpoint(folder)).tensors.values()].map(({ file }) => file);
+  const shards = oracleFolder("chatglm2-6b-fp16-bin");
+  for (const name of await readdir(shards)) await copyFile(join(shards, name), join(folder, name));
+  expect((await of()).every((file) => /pytorch_model-0000[12]-of-00002\.bin$/.test(file))).toBe(true);
+  await copyFile(oracleFolder("chatglm2-6b-int4", "pytorch_model.bin"), join(folder, "pytorch_model.bin"));
+  expect((await of()).every((file) => file === join(folder, "pytorch_model.bin"))).toBe(true);
+  await writeCheckpoint(folder, sourcesOf(weights), { maxShardBytes: 100 });
+  expect((await of()).every((file) => /model-0000[123]-of-00003\.safetensors$/.test(file))).toBe(true);
+  await writeCheckpoint(folder, sourcesOf(weights));
+  expect(await of()).toEqual(Array(4).fill(join(folder, "model.safetensors")));
+});
+
+test("faults of PyTorch's shards are in one report, too", async () => {
+  const shards = oracleFolder("chatglm2-6b-fp16-bin");
+  for (const name of await readdir(shards)) await copyFile(join(shards, name), join(folder, name));
+  const [first, second] = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+  // A download that put the same file in both places.
+  await copyFile(join(folder, first), join(folder, second));
+  const error = await openCheckpoint(folder).catch((e: unknown) => e as Error);
+  const { message } = error as Error;
+  expect(error).toMatchObject({ code: "model-invalid" });
+  expect(message).toContain(`${second}: has "transformer.embedding.word_embeddings.weight", as has ${first}`);
+  expect(message).toContain(`${second}: expected a tensor "transformer.output_layer.weight", as the index says`);
 });
 
 test("a model that cannot be finished leaves the old one", async () => {

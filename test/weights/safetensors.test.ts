@@ -117,6 +117,35 @@ describe("bad files", () => {
     for (const part of [file, "again", ...said]) expect((error as Error).message).toContain(part);
   });
 
+  test("values that are deep or long are not repeated", async () => {
+    const levels = 100_000;
+    const file = await made(`{"a": ${"[".repeat(levels)}${"]".repeat(levels)}, "${"b".repeat(levels)}": 1}`, 0);
+    const error = await readHeader(file).catch((e: unknown) => e as GlmError);
+    expect(error).toMatchObject({ code: "model-invalid" });
+    expect((error as GlmError).message).toContain('tensor "a": expected an object, got a list of 1');
+    expect((error as GlmError).message.length).toBeLessThan(1000);
+  });
+
+  test("a tensor may be called __proto__", async () => {
+    const file = await made('{"__proto__": {"dtype": "I8", "shape": [2], "data_offsets": [0, 2]}}', 2);
+    const { values } = await readSafetensors(file);
+    expect(Object.entries(values)).toEqual([["__proto__", tensor("int8", [2], Int8Array.of(0, 0))]]);
+    expect(Object.getPrototypeOf(values)).toBe(Object.prototype);
+  });
+
+  test.each([
+    ["a Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", /run git lfs pull/],
+    ["a web page", "\n<html><body>404</body></html>", /a web page/],
+    ["PyTorch's format", "PK\x03\x04".padEnd(100), /a zip archive, as PyTorch writes: name it .bin/],
+  ])("%s", async (_, text, message) => {
+    const file = join(folder, "other.safetensors");
+    await writeFile(file, text);
+    await expect(readHeader(file)).rejects.toMatchObject({
+      code: "model-invalid",
+      message: expect.stringMatching(message),
+    });
+  });
+
   test("no file, an empty one, an absurd header length", async () => {
     await expect(readHeader(join(folder, "none"))).rejects.toMatchObject({
       code: "model-not-found",
