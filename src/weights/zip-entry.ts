@@ -68,12 +68,11 @@ async function isDescriptor(
   bytes: number,
 ): Promise<boolean> {
   if ((entry.flags & flag.descriptor) === 0) return bytes === 0;
-  // A signature that may be missing, the CRC-32, and two sizes of 32 or 64 bits.
-  if (![12, 16, 20, 24].includes(bytes)) return false;
+  // A signature, the CRC-32, and two sizes of 32 or 64 bits. The format lets programs leave out the signature, but none
+  // is known to, and without it the content could begin four bytes later as well.
+  if (bytes !== 16 && bytes !== 24) return false;
   const view = viewOf(await readBytes(handle, file, offset, bytes));
-  const crcAt = bytes % 8 === 0 ? 4 : 0;
-  const signed = crcAt === 0 || view.getUint32(0, true) === signatures.descriptor;
-  return signed && view.getUint32(crcAt, true) === entry.crc;
+  return view.getUint32(0, true) === signatures.descriptor && view.getUint32(4, true) === entry.crc;
 }
 
 /**

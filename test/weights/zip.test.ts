@@ -1,9 +1,9 @@
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { op, pickledDict, rebuiltTensor, type TensorToPickle } from "../../scripts/fuzz/pickle-writer.ts";
-import { type EntryToZip, type ZipOptions, zipped } from "../../scripts/fuzz/zip-file.ts";
+import { type EntryToZip, recordsOf, type ZipOptions, zipped } from "../../scripts/fuzz/zip-file.ts";
 import { readTensor } from "../../src/weights/safetensors.ts";
 import { readTorch } from "../../src/weights/torch.ts";
 
@@ -128,6 +128,20 @@ describe("records that lie are refused", () => {
       await refused(message);
     }
   });
+});
+
+test("no single bit of a header's own lengths can be wrong unseen", async () => {
+  const original = await readFile(join(import.meta.dirname, "../fixtures/torch/old/1.6.bin"));
+  const used = recordsOf(original).local.slice(1, -1);
+  for (const header of used) {
+    for (let bit = 0; bit < 32; bit += 1) {
+      const bytes = Buffer.from(original);
+      bytes.writeUInt32LE((bytes.readUInt32LE(header + 26) ^ (1 << bit)) >>> 0, header + 26);
+      await writeFile(file, bytes);
+      await refused(/is damaged or not a zip file/);
+    }
+  }
+  expect(used).toHaveLength(12);
 });
 
 describe("archives that hold something else are refused", () => {
