@@ -14,17 +14,24 @@ export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
   const forward = [...graph.nodes];
   const active = reachable(forward, wanted);
   const gradient = new Map<Value, Value>([[loss, scalarOne(loss)]]);
+  const pass = (input: Value, contribution: Value): void => {
+    const before = gradient.get(input);
+    gradient.set(input, before ? sum(before, contribution) : contribution);
+  };
 
   for (const node of forward.reverse()) {
     const incoming = node.outputs.map((output) => gradient.get(output));
     if (!node.outputs.some((output) => active.has(output)) || incoming.every((dy) => dy === undefined)) continue;
+    const [adjoint] = node.outputs.flatMap((output) => graph.adjoints.get(output) ?? []);
+    if (adjoint) {
+      if (active.has(adjoint.operand)) pass(adjoint.operand, adjoint.gradient(incoming[0] as Value));
+      continue;
+    }
     const needed = node.inputs.map((input) => input !== undefined && active.has(input));
     const contributions = ruleOf(node)(node, incoming, needed);
     node.inputs.forEach((input, i) => {
       const contribution = contributions[i];
-      if (!input || !needed[i] || !contribution) return;
-      const before = gradient.get(input);
-      gradient.set(input, before ? sum(before, contribution) : contribution);
+      if (input && needed[i] && contribution) pass(input, contribution);
     });
   }
   return wanted.map((value) => {

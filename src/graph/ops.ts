@@ -38,6 +38,7 @@ export const OPS = [
   "ScatterND",
   "Shape",
   "Sigmoid",
+  "Slice",
   "Softmax",
   "Split",
   "Sqrt",

@@ -42,48 +42,57 @@ export function blockProduct(x: Value, matrix: BlockMatrix, exact: boolean): Val
   return emitOne("MatMulNBits", [x, codes, scales], x.dtype, [x.shape[0] as Dim, matrix.out], attributes);
 }
 
-/** The same in float32, with a gradient to x. */
+/** The same by way of float32, with a gradient to x. */
 export function dequantizedBlockProduct(x: Value, matrix: BlockMatrix): Value {
-  const columns = matrix.in;
+  const { in: columns, out } = matrix;
   checkWidth("dequantized product", x, columns);
+  const pieces = piecesOf(out, columns);
   // The two codes of a byte belong to neighbours: even and odd columns are multiplied apart, as they lie.
-  const half = (nibble: (bytes: Value) => Value) => (near: Value) =>
-    cut(dequantized(nibble(rowsOfBlocks(matrix, near)), matrix, near), matrix.out, columns / 2);
   const [tokens] = x.shape as [Dim];
+  const half = [tokens, columns / 2];
   const pairs = transpose(reshape(x, [tokens, columns / 2, 2]), [2, 0, 1]);
-  const [even, odd] = split(pairs, [1, 1], 0).map((part) => reshape(part, [tokens, columns / 2])) as [Value, Value];
-  const product = gemm(odd, renewable(half(highNibble), odd), { transB: true });
-  return gemm(even, renewable(half(lowNibble), even), { transB: true }, product);
+  const [even, odd] = split(pairs, [1, 1], 0).map((part) => reshape(part, half)) as [Value, Value];
+  const products: Value[] = [];
+  for (const piece of pieces) {
+    const partial = gemm(odd, nibbles(matrix, piece, "odd", products.at(-1) ?? odd), { transB: true });
+    products.push(gemm(even, nibbles(matrix, piece, "even", partial), { transB: true }, partial));
+  }
+  return withGradient(joined(products, 1), x, (dy) => {
+    let sums: { readonly even: Value; readonly odd: Value } | undefined;
+    for (const [i, part] of parts(dy, pieces, 1).entries()) {
+      const piece = pieces[i] as Piece;
+      const odds = gemm(part, nibbles(matrix, piece, "odd", sums?.even ?? part), {}, sums?.odd);
+      sums = { even: gemm(part, nibbles(matrix, piece, "even", odds), {}, sums?.even), odd: odds };
+    }
+    const { even, odd } = sums as { readonly even: Value; readonly odd: Value };
+    const stacked = concat([reshape(even, [1, ...half]), reshape(odd, [1, ...half])], 0);
+    return reshape(transpose(stacked, [1, 2, 0]), x.shape);
+  });
 }
 
-const lowNibble = (bytes: Value): Value =>
-  emitOne("BitwiseAnd", [bytes, bytes.graph.constant("uint8", [], Uint8Array.of(15))], "uint8", bytes.shape);
-
-const highNibble = (bytes: Value): Value => {
-  const four = bytes.graph.constant("uint8", [], Uint8Array.of(4));
-  return emitOne("BitShift", [bytes, four], "uint8", bytes.shape, { direction: "RIGHT" });
-};
-
-/** The codes' bytes as [blocks of all rows, bytes of a block], not before `near` is there. */
-function rowsOfBlocks({ codes, in: columns, out }: BlockMatrix, near: Value): Value {
-  const shape = [out * blocksOf(columns), BLOCK / 2];
-  return emitOne("Reshape", [codes, shapeNear(near, shape)], "uint8", shape);
-}
-
-/** Codes [blocks of all rows, codes] as float32. */
-function dequantized(codes: Value, { scales }: BlockMatrix, near: Value): Value {
-  const zero = codes.graph.constant("uint8", [1], Uint8Array.of(ZERO));
-  const rows = [codes.shape[0] as Dim];
-  const zeros = emitOne("Expand", [zero, shapeNear(near, rows as number[])], "uint8", rows);
-  return emitOne("DequantizeLinear", [codes, scales, zeros], "float32", codes.shape, { axis: 0 });
-}
-
-/** The first columns of a matrix whose last block is padded. */
-function cut(blocks: Value, rows: number, columns: number): Value {
-  const [count, width] = blocks.shape as [number, number];
-  const padded = (count / rows) * width;
-  const matrix = reshape(blocks, [rows, padded]);
-  return padded === columns ? matrix : (split(matrix, [columns, padded - columns], 1)[0] as Value);
+/** Even or odd columns of some rows in float32 [rows, columns / 2], not before `near` is there. */
+function nibbles(
+  { codes, scales, in: columns, out }: BlockMatrix,
+  piece: Piece,
+  which: "even" | "odd",
+  near: Value,
+): Value {
+  const blocks = blocksOf(columns);
+  const [from, to] = [piece.from * blocks, piece.to * blocks];
+  const bytes = rowsNear(codes, [out * blocks, BLOCK / 2], from, to, near);
+  const { graph } = codes;
+  const operand = (number: number) => graph.constant("uint8", [], Uint8Array.of(number));
+  const nibble =
+    which === "even"
+      ? emitOne("BitwiseAnd", [bytes, operand(15)], "uint8", bytes.shape)
+      : emitOne("BitShift", [bytes, operand(4)], "uint8", bytes.shape, { direction: "RIGHT" });
+  const zero = graph.constant("uint8", [1], Uint8Array.of(ZERO));
+  const zeros = emitOne("Expand", [zero, shapeNear(near, [to - from])], "uint8", [to - from]);
+  const scale = rowsNear(scales, [out * blocks], from, to, near);
+  const values = emitOne("DequantizeLinear", [nibble, scale, zeros], "float32", bytes.shape, { axis: 0 });
+  const padded = (blocks * BLOCK) / 2;
+  const rows = reshape(values, [piece.to - piece.from, padded]);
+  return padded === columns / 2 ? rows : (split(rows, [columns / 2, padded - columns / 2], 1)[0] as Value);
 }
 
 /** Numbers that the integer product takes, at most: 7 bits, since kernels of older processors add two products in 16. */
@@ -132,20 +141,70 @@ function equalParts(x: Value, count: number, shape: Shape): readonly Value[] {
 
 /** The same by way of float32, with a gradient to x. */
 export function dequantizedRowProduct(x: Value, { codes, scales }: RowMatrix): Value {
-  checkWidth("dequantized product", x, codes.shape[0] as number);
-  const whole = (near: Value): Value => {
-    const late = emitOne("Reshape", [codes, shapeNear(near, codes.shape as number[])], "int8", codes.shape);
-    return emitOne("DequantizeLinear", [late, x.graph.scalar(1)], "float32", codes.shape);
+  const [width, out] = codes.shape as [number, number];
+  checkWidth("dequantized product", x, width);
+  const pieces = piecesOf(width, out);
+  const values = ({ from, to }: Piece, near: Value): Value => {
+    const some = rowsNear(codes, [width, out], from, to, near);
+    return emitOne("DequantizeLinear", [some, x.graph.scalar(1)], "float32", some.shape);
   };
+  let sum: Value | undefined;
+  for (const [i, part] of parts(x, pieces, 1).entries()) {
+    sum = gemm(part, values(pieces[i] as Piece, sum ?? part), {}, sum);
+  }
   // The scales are left for the product, which has fewer elements.
-  return mul(gemm(x, renewable(whole, x)), scales);
+  return withGradient(mul(sum as Value, scales), x, (dy) => {
+    const scaled = mul(dy, scales);
+    const made: Value[] = [];
+    for (const piece of pieces) made.push(gemm(scaled, values(piece, made.at(-1) ?? scaled), { transB: true }));
+    return joined(made, 1);
+  });
 }
 
-/** A value that its users' gradients make again. */
-function renewable(make: (near: Value) => Value, near: Value): Value {
-  const value = make(near);
-  value.graph.renewals.set(value, make);
-  return value;
+/** Consecutive rows of a matrix. */
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Elements that are float32 at a time: 64 MB. */
+const PIECE = 2 ** 24;
+
+function piecesOf(rows: number, columns: number): Piece[] {
+  const count = Math.ceil((rows * columns) / PIECE);
+  const step = Math.ceil(rows / count);
+  return Array.from({ length: Math.ceil(rows / step) }, (_, i) => ({
+    from: i * step,
+    to: Math.min((i + 1) * step, rows),
+  }));
+}
+
+/** A value cut along an axis as the pieces are. */
+const parts = (x: Value, pieces: readonly Piece[], axis: number): readonly Value[] =>
+  pieces.length === 1
+    ? [x]
+    : split(
+        x,
+        pieces.map(({ from, to }) => to - from),
+        axis,
+      );
+
+const joined = (made: readonly Value[], axis: number): Value =>
+  made.length === 1 ? (made[0] as Value) : concat(made, axis);
+
+/** Some rows of a weight that is seen as a matrix (or list) of another shape, not before `near` is there. */
+function rowsNear(weight: Value, shape: readonly number[], from: number, to: number, near: Value): Value {
+  const seen = emitOne("Reshape", [weight, shapeNear(near, shape)], weight.dtype, shape);
+  if (from === 0 && to === shape[0]) return seen;
+  const { graph } = weight;
+  const [start, end, axis] = [from, to, 0].map((number) => graph.indices([number])) as [Value, Value, Value];
+  return emitOne("Slice", [seen, start, end, axis], weight.dtype, [to - from, ...shape.slice(1)]);
+}
+
+/** Replaces what gradients would find between `y` and `x`: float32 matrices that are cheaper made again than kept. */
+function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value {
+  y.graph.adjoints.set(y, { operand: x, gradient });
+  return y;
 }
 
 /**
@@ -155,7 +214,6 @@ function renewable(make: (near: Value) => Value, near: Value): Value {
 function shapeNear(near: Value, shape: readonly number[]): Value {
   const { graph } = near;
   const size = emitOne("Shape", [near], "int64", [1], { start: 0, end: 1 });
-  graph.detached.add(size);
   return add(graph.indices(shape), mul(size, graph.indices([0])));
 }
 

@@ -117,12 +117,8 @@ const gemmRule: Rule = formula((dy, [a, b, addend], _, needed, node) => {
   const transB = numberAttribute(node, "transB") === 1;
   const alpha = numberAttribute(node, "alpha");
   const [left, right] = [a as Value, b as Value];
-  const da = () => {
-    const again = left.graph.renewals.get(right)?.(dy) ?? right;
-    return transA
-      ? gemm(again, dy, { transA: transB, transB: true, alpha })
-      : gemm(dy, again, { transB: !transB, alpha });
-  };
+  const da = () =>
+    transA ? gemm(right, dy, { transA: transB, transB: true, alpha }) : gemm(dy, right, { transB: !transB, alpha });
   const db = () =>
     transB ? gemm(dy, left, { transA: true, transB: transA, alpha }) : gemm(left, dy, { transA: !transA, alpha });
   return [
@@ -223,7 +219,8 @@ type ForwardOnly =
   | "Pad"
   | "ReduceMax"
   | "Round"
-  | "ScatterND";
+  | "ScatterND"
+  | "Slice";
 
 /** Operators that a gradient can pass through. */
 export type Differentiable = Exclude<Op, ForwardOnly>;

@@ -49,6 +49,12 @@ export interface Packed {
   readonly parts: readonly { readonly offset: number; readonly bytes: number }[];
 }
 
+/** The gradient of a value to the one operand of it that has any, given that of the value. */
+export interface Adjoint {
+  readonly operand: Value;
+  gradient(dy: Value): Value;
+}
+
 export interface GraphOptions {
   /** Uses onnxruntime's own matrix product with transposing and scaling built in (CPU and CUDA, float32 only). */
   readonly fusedMatMul?: boolean;
@@ -66,8 +72,8 @@ export class Graph {
   readonly weights: Map<Value, FileRange> = new Map();
   /** Values that gradients do not pass. */
   readonly detached: Set<Value> = new Set();
-  /** Large values that are cheaper made again, once another value is there, than kept until the gradient needs them. */
-  readonly renewals: Map<Value, (near: Value) => Value> = new Map();
+  /** Values whose gradient goes another way than through the nodes that made them. */
+  readonly adjoints: Map<Value, Adjoint> = new Map();
   readonly #interned = new Map<string, Value>();
   readonly #sizes = new Map<string, Value>();
   readonly #names = new Set<string>();
