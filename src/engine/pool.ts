@@ -39,8 +39,8 @@ interface Slot {
   readonly worker: WorkerHandle;
   readonly engine: Promise<RemoteEngine>;
   loading?: Broadcast<LoadEvent>;
-  /** The model, once it is loaded. */
-  resident?: ResidentModel;
+  /** By key: the model, once it is loaded, and those that its folder held before, which others may still use. */
+  readonly residents: Map<string, ResidentModel>;
   /** Questions being answered or waiting. */
   requests: number;
 }
@@ -72,7 +72,7 @@ export class ModelPool implements Engine {
     options?.signal?.throwIfAborted();
     if (!("model" in params)) return (await this.models()) as Calls[M]["result"];
     const slot = this.#slotOf(params.model);
-    if (method === "unload") return (await this.#remove(slot)) as Calls[M]["result"];
+    if (method === "unload") return (await this.#unload(slot, params.model)) as Calls[M]["result"];
     return this.#counted(slot, async () => (await slot.engine).call(method, params, options));
   }
 
@@ -93,7 +93,9 @@ export class ModelPool implements Engine {
   async models(): Promise<readonly PoolModel[]> {
     const slots = [...new Set(this.#slots.values())];
     await Promise.all(slots.map((slot) => this.#refresh(slot)));
-    return slots.flatMap((slot) => (slot.resident ? [{ ...slot.resident, requests: slot.requests }] : []));
+    return slots.flatMap(({ residents, requests }) =>
+      [...residents.values()].map((resident) => ({ ...resident, requests })),
+    );
   }
 
   async *#stream<M extends StreamName>(
@@ -122,11 +124,10 @@ export class ModelPool implements Engine {
 
   /** All who load the same model meanwhile read the progress of one load. */
   async *#load(params: LoadParams, signal: AbortSignal | undefined): AsyncGenerator<LoadEvent, void, void> {
-    const { name, device, precision, hub } = params;
-    const wanted = JSON.stringify([name, device, precision, hub ? requestKey(hub) : null]);
+    const wanted = wantedBy(params);
     let slot = this.#slots.get(wanted);
     // A slot without a model whose loading was given up is on its way out.
-    if (!slot || (!slot.resident && !slot.loading?.running)) {
+    if (!slot || (slot.residents.size === 0 && !slot.loading?.running)) {
       slot = this.#start(params.name);
       this.#slots.set(wanted, slot);
     }
@@ -138,21 +139,28 @@ export class ModelPool implements Engine {
     try {
       const engine = await slot.engine;
       for await (const event of engine.stream("load", params, { signal })) {
-        yield event.type === "ready" ? this.#settle(slot, event.model) : event;
+        yield event.type === "ready" ? await this.#settle(slot, params, event.model) : event;
       }
     } finally {
-      if (!slot.resident) await this.#remove(slot);
+      if (slot.residents.size === 0) await this.#remove(slot);
     }
   }
 
   /** The same weights can be asked for in several ways: the first worker that has them serves all. */
-  #settle(slot: Slot, model: ModelInfo): LoadEvent {
-    const first = [...this.#slots.values()].find((other) => other !== slot && other.resident?.model.key === model.key);
+  async #settle(slot: Slot, params: LoadParams, model: ModelInfo): Promise<LoadEvent> {
+    const { key } = model;
+    const first = [...this.#slots.values()].find((other) => other !== slot && other.residents.has(key));
     if (!first) {
-      slot.resident ??= { model, adapters: [], mappedBytes: 0 };
+      if (!slot.residents.has(key)) slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
       return { type: "ready", model };
     }
-    for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, first);
+    if (slot.residents.size === 0) {
+      for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, first);
+    } else {
+      // The folder's content has become that of another; what it was stays here.
+      this.#slots.set(wantedBy(params), first);
+      await (await slot.engine).call("unload", { model: key });
+    }
     return { type: "ready", model: { ...model, resident: true } };
   }
 
@@ -162,27 +170,35 @@ export class ModelPool implements Engine {
       `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as they ` +
       "were seconds ago. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
     const engine = RemoteEngine.connect(worker.channel, lost);
-    const slot: Slot = { name, worker, engine, requests: 0 };
+    const slot: Slot = { name, worker, engine, residents: new Map(), requests: 0 };
     engine.catch(() => undefined);
     void worker.exited.then(() => this.#remove(slot));
     return slot;
   }
 
   #slotOf(model: string): Slot {
-    for (const slot of this.#slots.values()) if (slot.resident?.model.key === model) return slot;
+    for (const slot of this.#slots.values()) if (slot.residents.has(model)) return slot;
     throw new GlmError(
       "model-not-loaded",
       `No model of key ${model} is loaded here: it was unloaded, or its worker ended. Load it again.`,
     );
   }
 
+  /** A worker goes with its last model. */
+  async #unload(slot: Slot, model: string): Promise<void> {
+    if (slot.residents.size === 1) return this.#remove(slot);
+    slot.residents.delete(model);
+    await (await slot.engine).call("unload", { model });
+  }
+
   /** Lets a worker put its adapters on disk, if it can within a short time, and ends it. */
   async #remove(slot: Slot): Promise<void> {
     for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.delete(wanted);
     const engine = await slot.engine.catch(() => undefined);
-    if (engine && slot.resident) {
+    if (engine && slot.residents.size > 0) {
       const soon = { signal: AbortSignal.timeout(FAREWELL_MS) };
-      await engine.call("unload", { model: slot.resident.model.key }, soon).catch(() => undefined);
+      const unloaded = [...slot.residents.keys()].map((model) => engine.call("unload", { model }, soon));
+      await Promise.allSettled(unloaded);
     } else if (engine) {
       // Loading that was given up has heard of it when the next question is answered, and has let go of its locks.
       await engine.call("models", {}, { signal: AbortSignal.timeout(FRESH_MS) }).catch(() => undefined);
@@ -192,10 +208,15 @@ export class ModelPool implements Engine {
   }
 
   async #refresh(slot: Slot): Promise<void> {
-    if (!slot.resident) return;
+    if (slot.residents.size === 0) return;
     const fresh = (await slot.engine).call("models", {}, { signal: AbortSignal.timeout(FRESH_MS) });
     const found = await fresh.catch(() => undefined);
-    const resident = found?.find(({ model }) => model.key === slot.resident?.model.key);
-    if (resident) slot.resident = resident;
+    for (const resident of found ?? []) {
+      if (slot.residents.has(resident.model.key)) slot.residents.set(resident.model.key, resident);
+    }
   }
 }
+
+/** What tells one way of asking for a model from another. */
+const wantedBy = ({ hub, ...params }: LoadParams): string =>
+  JSON.stringify([Object.entries(params).sort(), hub ? requestKey(hub) : null]);

@@ -52,6 +52,8 @@ export class MemoryEngine implements Engine {
   readonly done = { tokens: 0, steps: 0, loads: 0 };
   /** Gradients that were computed and neither used nor released. */
   readonly gradients = new Map<number, Gradients>();
+  /** Part of the key of what is loaded, as if the model's files had other content. */
+  content = "";
   readonly #disk: Disk;
   readonly #pace: number;
   readonly #models = new Map<string, ModelInfo>();
@@ -178,7 +180,8 @@ export class MemoryEngine implements Engine {
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
     if (params.name !== "memory") throw new GlmError("model-not-found", `No model ${params.name}. Known: memory.`);
-    const key = `memory-${params.precision}`;
+    const form = params.quantize === "none" ? "" : `-${params.quantize}`;
+    const key = `memory-${params.precision}${form}${this.content}`;
     const known = this.#models.get(key);
     if (known) return yield { type: "ready", model: { ...known, resident: true } };
     this.done.loads++;
@@ -286,7 +289,7 @@ export class MemoryEngine implements Engine {
   }
 }
 
-function modelInfo(key: string, { name, precision }: LoadParams): ModelInfo {
+function modelInfo(key: string, { name, precision, quantize }: LoadParams): ModelInfo {
   const sizes = { layers: 0, hidden: 4, ffn: 4, heads: 1, groups: 1, headSize: 4, vocabulary: VOCABULARY };
   const config = {
     family: "chatglm2-6b",
@@ -311,7 +314,7 @@ function modelInfo(key: string, { name, precision }: LoadParams): ModelInfo {
     config,
     device: "cpu",
     precision,
-    quantize: "none",
+    quantize,
     parameters: [table],
     resident: false,
   };

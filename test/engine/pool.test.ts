@@ -53,6 +53,30 @@ describe("loading", () => {
     expect(await models.models()).toHaveLength(2);
   });
 
+  it("of one model in two forms gives two models, also at once", async () => {
+    const { pool: models } = pool();
+    const forms = [params, { ...params, quantize: "int8" as const }];
+    await Promise.all(forms.map((form) => read(models.stream("load", form))));
+    for (const key of [model, `${model}-int8`]) {
+      expect(await models.call("adapters", { model: key, owner: "o" })).toEqual([]);
+    }
+  });
+
+  it("again, when the folder's content has changed, gives the new model and leaves the old one to its users", async () => {
+    const { pool: models, engines } = pool();
+    await read(models.stream("load", params));
+    (engines[0] as MemoryEngine).content = "-new";
+    const events = await read(models.stream("load", params));
+    expect(events.at(-1)).toMatchObject({ type: "ready", model: { key: `${model}-new` } });
+    for (const key of [model, `${model}-new`]) {
+      expect(await models.call("adapters", { model: key, owner: "o" })).toEqual([]);
+    }
+    await models.call("unload", { model });
+    expect((await models.models()).map((one) => one.model.key)).toEqual([`${model}-new`]);
+    await models.call("unload", { model: `${model}-new` });
+    expect(await models.models()).toEqual([]);
+  });
+
   it("goes on when one of two leaves, and stops when both have", async () => {
     const { pool: models, engines } = pool(20);
     const [first, second] = [models.stream("load", params), models.stream("load", params)];
