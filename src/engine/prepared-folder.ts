@@ -3,7 +3,7 @@
  * and removed when nobody has used it for long.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, realpath, rm, stat, statfs, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rm, rmdir, stat, statfs, utimes, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -146,6 +146,8 @@ export async function removeUnused(root: string, now: number = Date.now()): Prom
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
       removed.push(folder);
     }
+    // Fails as long as there is anything in it.
+    await rmdir(join(root, checkpoint)).catch(() => undefined);
   }
   return removed;
 }

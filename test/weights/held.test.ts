@@ -7,8 +7,10 @@ import { readAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { compileForCpu } from "../../src/engine/ort.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
+import type { ChatGLMConfig } from "../../src/models/config.ts";
 import { trainingProgram } from "../../src/train/program.ts";
-import { heldModel } from "../held-model.ts";
+import type { Wanted } from "../../src/weights/plan.ts";
+import { type HeldModel, heldModel } from "../held-model.ts";
 import { deviation, floats, oracleConfig, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "glmlab-held-"));
@@ -16,6 +18,34 @@ afterAll(() => rmSync(cache, { recursive: true }));
 
 /** How far "fast" may be off here, relative to the largest logit. What is more would be news for the documentation. */
 const FAST = { 8: 2e-3, 4: 0.12 } as const;
+
+/** float32 [rows · longest, vocabulary]. */
+async function logitsOf(model: HeldModel, config: ChatGLMConfig, inputIds: readonly (readonly number[])[]) {
+  const forward = new ForwardModel(config, model.weights, compileForCpu);
+  const seq = Math.max(...inputIds.map(({ length }) => length));
+  const found = await forward.run({
+    rows: inputIds.map((ids) => ({ ids, from: 0 })),
+    positions: [...Array(seq).keys()],
+    effects: inputIds.map(() => undefined),
+    cache: forward.newCache(inputIds.length, seq),
+  });
+  await forward.dispose();
+  return floats(found);
+}
+
+it("quantises either layout of GLM-4 to the same model, though one keeps queries, keys and values apart", async () => {
+  const inputIds = rowsOf((await oracleTensors("glm-4-9b", "forward")).input_ids!);
+  for (const quantize of ["int8", "int4"] as const) {
+    const [published, transformers] = await Promise.all(
+      ["glm-4-9b", "glm-4-9b-hf"].map(async (folder) => {
+        const wanted = { quantize, precision: "exact" } as const;
+        const config = oracleConfig(folder);
+        return logitsOf(await heldModel(oracleFolder(folder), config, wanted, join(cache, folder)), config, inputIds);
+      }),
+    );
+    expect(deviation(transformers!, published!)).toBeLessThan(1e-5);
+  }
+});
 
 describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
   describe.each([8, 4] as const)("published in int%i", (bits) => {
@@ -25,28 +55,26 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
       const forward = await oracleTensors(family, "forward");
       return { inputIds: rowsOf(forward.input_ids!), labels: rowsOf(forward.labels!) };
     };
-    const held = (precision: "exact" | "fast") =>
+    const held = (precision: Wanted["precision"]) =>
       heldModel(oracleFolder(folder), config, { quantize: "none", precision }, join(cache, folder));
-    const logits = async (precision: "exact" | "fast") => {
-      const model = await held(precision);
-      const forward = new ForwardModel(config, model.weights, compileForCpu);
-      const { inputIds } = await batch();
-      const rows = inputIds.map((ids) => ({ ids, from: 0 }));
-      const seq = Math.max(...inputIds.map(({ length }) => length));
-      const positions = [...Array(seq).keys()];
-      const found = await forward.run({
-        rows,
-        positions,
-        effects: rows.map(() => undefined),
-        cache: forward.newCache(rows.length, seq),
-      });
-      await forward.dispose();
-      return floats(found);
-    };
+    const logits = async (precision: Wanted["precision"]) =>
+      logitsOf(await held(precision), config, (await batch()).inputIds);
 
     it("answers exactly as the published code with dequantised weights", async () => {
       const expected = await oracleTensors(folder, "expected");
       expect(deviation(await logits("exact"), floats(expected.logits))).toBeLessThan(1e-4);
+    });
+
+    it("is what float16 weights are quantised to here", async () => {
+      const floatFolder = `${family}-fp16-bin`;
+      const wanted = { quantize: `int${bits}`, precision: "exact" } as const;
+      const model = await heldModel(
+        oracleFolder(floatFolder),
+        oracleConfig(floatFolder),
+        wanted,
+        join(cache, floatFolder),
+      );
+      expect(await logitsOf(model, config, (await batch()).inputIds)).toEqual(await logits("exact"));
     });
 
     it("states how far off the fast kernels are", async () => {
