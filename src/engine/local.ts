@@ -20,6 +20,7 @@ import type {
 import { ModelHost } from "./host.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
+import { mustBeElsewhere } from "./save-place.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
 type StreamTable = {
@@ -102,6 +103,10 @@ export class LocalEngine implements Engine {
       return found.info(host.base);
     },
     saveModel: async ({ model, adapter, folder, maxShardBytes }) => {
+      await mustBeElsewhere(
+        folder,
+        [...this.#hosts.values()].map(({ info }) => info),
+      );
       await this.#host(model).save(adapter, folder, maxShardBytes);
     },
     gradients: async ({ model, adapter, batch, seed }) => {

@@ -23,6 +23,7 @@ import type {
 } from "./engine.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
 import { RemoteEngine } from "./remote.ts";
+import { mustBeElsewhere } from "./save-place.ts";
 
 /** A place where an engine runs. */
 export interface WorkerHandle {
@@ -73,6 +74,7 @@ export class ModelPool implements Engine {
     if (!("model" in params)) return (await this.models()) as Calls[M]["result"];
     const slot = this.#slotOf(params.model);
     if (method === "unload") return (await this.#unload(slot, params.model)) as Calls[M]["result"];
+    if (method === "saveModel") await mustBeElsewhere((params as Calls["saveModel"]["params"]).folder, this.#loaded());
     return this.#counted(slot, async () => (await slot.engine).call(method, params, options));
   }
 
@@ -96,6 +98,10 @@ export class ModelPool implements Engine {
     return slots.flatMap(({ residents, requests }) =>
       [...residents.values()].map((resident) => ({ ...resident, requests })),
     );
+  }
+
+  #loaded(): ModelInfo[] {
+    return [...this.#slots.values()].flatMap(({ residents }) => [...residents.values()].map(({ model }) => model));
   }
 
   async *#stream<M extends StreamName>(

@@ -309,6 +309,18 @@ describe("adapters under concurrency", () => {
     await engine.close();
   });
 
+  it("is not saved over the files that it is mapped from, nor over another model's", async () => {
+    const engine = new LocalEngine();
+    const [own, other] = ["chatglm2-6b", "chatglm3-6b"].map(modelWithTokenizer) as [string, string];
+    const model = (await loadModel(engine, own)).key;
+    await loadModel(engine, other);
+    for (const folder of [own, `${own}/`, other]) {
+      const saving = engine.call("saveModel", { model, adapter: null, folder, maxShardBytes: 1e9 });
+      await expect(saving).rejects.toMatchObject({ code: "option-invalid" });
+    }
+    await engine.close();
+  });
+
   it("ends what it streams when its model is unloaded meanwhile", async () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
