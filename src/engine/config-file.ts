@@ -1,4 +1,5 @@
 /** @file A model folder's config.json. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type ChatGLMConfig, readConfig } from "../models/config.ts";
@@ -20,7 +21,8 @@ export async function readConfigFile(
     if (fileBytes > maxBytes) throw invalid(file, `${fileBytes} bytes`);
     return new TextDecoder().decode(await readBytes(handle, file, 0, fileBytes));
   });
-  return { config: readConfig(parsed(text, file), file), text };
+  const tokenizer = await readFile(join(folder, "tokenizer_config.json"), "utf8").catch(() => "");
+  return { config: readConfig(parsed(text, file), file, { roles: tokenizer.includes("<|user|>") }), text };
 }
 
 function parsed(text: string, file: string): Record<string, unknown> {

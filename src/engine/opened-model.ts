@@ -53,6 +53,8 @@ export async function openModel(
   const [parameters, modules] = [parametersOf(config), modulesOf(config)];
   const bits = config.quantization;
   const stored = await fitWeights(checkpoint, { parameters, modules, bits });
+  // Before the weights are prepared, which may take minutes.
+  const tokenizer = await loadTokenizer(folder, config.family);
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
   const plan = planWeights(source.name, given, source);
@@ -63,7 +65,6 @@ export async function openModel(
   const cache = join(cacheFolder(), "weights");
   const holdings = await preparedWeights(plan, await planFolder(join(cache, identity), plan), onProgress, signal);
   await removeUnused(cache);
-  const tokenizer = await loadTokenizer(folder, config.family);
   return {
     folder,
     key: plan.bits ? `${identity}-${plan.name}` : identity,

@@ -43,14 +43,20 @@ export interface ChatGLMConfig {
 /** Every layer's parameters are listed before weights are looked at: a damaged number must not fill the memory. */
 const maxLayers = 1000;
 
+/** What other files of the folder say. */
+export interface ConfigHints {
+  /** Whether the tokenizer has tokens for roles: what ChatGLM3 has and ChatGLM2 has not. */
+  readonly roles?: boolean;
+}
+
 /**
  * Reads a published config.json. Collects every fault before it throws.
  * @param subject what to call the file in messages
  * @throws GlmError "unsupported" for another architecture, "model-invalid" with every field that cannot be used
  */
-export function readConfig(json: Json, subject: string): ChatGLMConfig {
+export function readConfig(json: Json, subject: string, hints: ConfigHints = {}): ChatGLMConfig {
   const fields = new Fields(json);
-  const config = readerOf(json, subject)(fields, json);
+  const config = readerOf(json, subject)(fields, json, hints);
   const { layers, heads, groups, headSize } = config;
   fields.check(layers <= maxLayers, `layers: expected at most ${maxLayers}, got ${layers}`);
   fields.check(heads % groups === 0, `${heads} attention heads are not a multiple of ${groups} key/value heads`);
@@ -65,7 +71,7 @@ export function readConfig(json: Json, subject: string): ChatGLMConfig {
   return config;
 }
 
-type Reader = (fields: Fields, json: Json) => ChatGLMConfig;
+type Reader = (fields: Fields, json: Json, hints: ConfigHints) => ChatGLMConfig;
 
 function readerOf(json: Json, subject: string): Reader {
   if (json.model_type === "chatglm" && json.vision_config === undefined) {
@@ -120,7 +126,7 @@ function readChatGLM6B(fields: Fields): ChatGLMConfig {
   };
 }
 
-function readGlm(fields: Fields, json: Json): ChatGLMConfig {
+function readGlm(fields: Fields, json: Json, hints: ConfigHints): ChatGLMConfig {
   fields.only("rmsnorm", true);
   fields.only("multi_query_attention", true);
   fields.only("add_qkv_bias", true);
@@ -130,8 +136,15 @@ function readGlm(fields: Fields, json: Json): ChatGLMConfig {
   fields.only("tie_word_embeddings", false);
   fields.only("original_rope", true);
   const quantization = fields.quantization();
+  const family = familyOf(json, hints);
+  const ropeRatio = fields.positive("rope_ratio", 1);
+  // ChatGLM2's long version divides positions by the ratio, where its successors multiply theta.
+  fields.check(
+    family !== "chatglm2-6b" || ropeRatio === 1,
+    `rope_ratio: only 1 is supported for chatglm2-6b, got ${ropeRatio} (a ChatGLM3 is known by "chatglm3" in _name_or_path)`,
+  );
   return {
-    family: familyOf(json),
+    family,
     layout: "glm",
     layers: fields.size("num_layers"),
     hidden: fields.size("hidden_size"),
@@ -141,7 +154,7 @@ function readGlm(fields: Fields, json: Json): ChatGLMConfig {
     headSize: fields.size("kv_channels"),
     vocabulary: fields.size("padded_vocab_size"),
     epsilon: fields.positive("layernorm_epsilon", 1e-5),
-    ropeBase: 10000 * fields.positive("rope_ratio", 1),
+    ropeBase: 10000 * ropeRatio,
     contextLength: fields.size("seq_length", 2048),
     ...(quantization ? { quantization } : {}),
   };
@@ -151,10 +164,11 @@ function readGlm(fields: Fields, json: Json): ChatGLMConfig {
  * ChatGLM2, ChatGLM3 and GLM-4 share an architecture; prompts and tokens differ. Only GLM-4 ends answers with one of
  * several tokens; ChatGLM3 calls itself that.
  */
-function familyOf(json: Json): Family {
+function familyOf(json: Json, { roles }: ConfigHints): Family {
   if (Array.isArray(json.eos_token_id)) return "glm-4-9b";
   const name = [json.glmlab_family, json._name_or_path].find((value) => typeof value === "string");
-  return String(name).toLowerCase().includes("chatglm3") ? "chatglm3-6b" : "chatglm2-6b";
+  if (/chatglm[23]/i.test(String(name))) return /chatglm3/i.test(String(name)) ? "chatglm3-6b" : "chatglm2-6b";
+  return roles ? "chatglm3-6b" : "chatglm2-6b";
 }
 
 function readTransformers(fields: Fields, json: Json): ChatGLMConfig {
