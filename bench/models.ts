@@ -6,7 +6,7 @@
  * Weights are random, all tensors different, the same for both engines; each engine has a process of its own. For the
  * speed both stay loaded and take turns within each round, and ratios are taken within a round.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -98,7 +98,7 @@ async function measure(workspace: Workspace, form: Form, rounds: number): Promis
   console.log(loadingTable(first, again, theirs), "\n");
   const memory = {
     mapped: again.bytes,
-    llamaMapped: theirs.bytes,
+    llamaFile: (await stat(workspace.llamaFile(form))).size,
     first: first.peak,
     answering: await answering(start()),
     llama: await answering(workspace.llama(form)),

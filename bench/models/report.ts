@@ -63,9 +63,9 @@ export function loadingTable(first: Preparing, ours: Reloading, llama: Reloading
 }
 
 export interface Residence {
-  /** Bytes of files that are mapped. */
+  /** Bytes of the weights: what this library maps; llama.cpp repacks what it maps into memory of its own. */
   readonly mapped: number;
-  readonly llamaMapped: number;
+  readonly llamaFile: number;
   readonly first: Peak;
   readonly answering: Peak;
   readonly llama: Peak;
@@ -73,22 +73,22 @@ export interface Residence {
   readonly training: Training;
 }
 
-export function memoryTable({ mapped, llamaMapped, first, answering, llama, together, training }: Residence): string {
+export function memoryTable({ mapped, llamaFile, first, answering, llama, together, training }: Residence): string {
   const peak = (what: string, { anonymous, mapped: resident }: Peak, weights: number) => ({
     memory: what,
     "in no file": gigabytes(anonymous),
     "with mapped files": gigabytes(resident),
-    "/ mapped weights": (resident / weights).toFixed(2),
+    "/ weights": (resident / weights).toFixed(2),
   });
   return markdownTable([
     peak("peak of the very first load", first, mapped),
     peak(`peak of loading and an answer to ${PROMPT} tokens`, answering, mapped),
-    peak("the same, llama.cpp", llama, llamaMapped),
+    peak("the same, llama.cpp", llama, llamaFile),
     {
       memory: "two processes at once, after answers",
       "in no file": together.anonymous.map(gigabytes).join(" and "),
       "with mapped files": gigabytes(together.mapped),
-      "/ mapped weights": (together.mapped / mapped).toFixed(2),
+      "/ weights": (together.mapped / mapped).toFixed(2),
     },
     peak(
       `peak of LoRA steps of ${TRAINED} tokens (${training.first.toFixed(1)} s, then ${training.later.toFixed(1)} s each)`,
