@@ -22,9 +22,13 @@ const POLL = 250;
 /** Its time is when the folder was used last. */
 const MARK = "used";
 
+/** To be counted up whenever the same plan is prepared to other bytes: older files are then no longer found. */
+const LAYOUT = 1;
+
 /** The folder of a plan's files below that of the checkpoint. */
 export async function planFolder(checkpoint: string, plan: Plan): Promise<string> {
-  return join(checkpoint, plan.packs ? `${plan.name}-${await hostKey()}` : plan.name);
+  const name = `${plan.name}-v${LAYOUT}`;
+  return join(checkpoint, plan.packs ? `${name}-${await hostKey()}` : name);
 }
 
 /**
