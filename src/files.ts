@@ -44,8 +44,8 @@ export async function replaceFiles(
 ): Promise<void> {
   const target = resolve(folder);
   const needed = files.reduce((sum, file) => sum + file.bytes, 0);
-  const suffix = `.${randomBytes(6).toString("hex")}.part`;
-  const aside = (file: FileToWrite): string => join(target, `.${file.name}${suffix}`);
+  const paths = new Map(files.map((file) => [file, join(target, asideName(file.name))]));
+  const aside = (file: FileToWrite): string => paths.get(file) as string;
   const made = await onDisk(target, needed, () => makeFolder(target));
   try {
     for (const file of files) await refuseFolder(join(target, file.name), needed);
@@ -56,10 +56,9 @@ export async function replaceFiles(
     }
     const written = new Set(files.map((file) => file.name));
     for (const name of await readdir(target)) {
-      const path = join(target, name);
-      if (written.has(name)) continue;
-      if (obsolete(name) || (await isAbandoned(path))) await rm(path, { force: true });
+      if (!written.has(name) && obsolete(name)) await rm(join(target, name), { force: true });
     }
+    await removeAbandoned(target);
     await flushFolder(target);
   } catch (error) {
     for (const file of files) await rm(aside(file), { force: true });
@@ -86,8 +85,9 @@ export interface GrowingFile {
  */
 export async function growFile(path: string, bytes: number, grow: (file: GrowingFile) => Promise<void>): Promise<void> {
   const folder = dirname(resolve(path));
-  const aside = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  const aside = join(folder, asideName(basename(path)));
   await onDisk(folder, bytes, () => makeFolder(folder));
+  await removeAbandoned(folder);
   const file = await onDisk(path, bytes, () => open(aside, "w"));
   let length = 0;
   try {
@@ -121,18 +121,30 @@ async function refuseFolder(path: string, needed: number): Promise<void> {
   });
 }
 
-/** Left aside by a process that was killed while it wrote: nobody writes at one file for a day. */
-async function isAbandoned(path: string): Promise<boolean> {
-  if (!/^\..+\.[0-9a-f]{12}\.part$/.test(basename(path))) return false;
-  const found = await stat(path).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs > 24 * 3600 * 1000;
+/** A name for what grows into a file of the folder, or is of use only meanwhile; never the same twice. */
+export const asideName = (name: string): string => `.${name}.${randomBytes(6).toString("hex")}.part`;
+
+const ASIDE = /^\..+\.[0-9a-f]{12}\.part$/;
+
+/**
+ * Removes what processes left aside in a folder that were killed while they wrote.
+ * @param age milliseconds for which it was not written to; by default a day, which nobody writes at one file
+ */
+export async function removeAbandoned(folder: string, age: number = 24 * 3600 * 1000): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!ASIDE.test(name)) continue;
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    // What cannot be removed is in nobody's way.
+    if (found && Date.now() - found.mtimeMs >= age) await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
 }
 
 /**
  * Makes a folder and those above it; returns the ones that were missing, deepest first. Level by level: in places like
  * /proc Node's own recursive mkdir never ends.
  */
-async function makeFolder(folder: string): Promise<string[]> {
+export async function makeFolder(folder: string): Promise<string[]> {
   const missing: string[] = [];
   for (let at = folder; !(await isFolder(at)) && at !== dirname(at); at = dirname(at)) missing.push(at);
   for (const path of [...missing].reverse()) {
@@ -217,6 +229,7 @@ const reasons: Readonly<Record<string, (needed: string) => string>> = {
   EISDIR: () => "expected a file there, got a folder of that name. Choose another name, or move the folder.",
   ENOENT: () => "that place takes no new folders or files. Choose another folder.",
   ENAMETOOLONG: () => "its name is too long. Choose a shorter one.",
+  EXDEV: () => "its folder lies on several disks. Choose another folder.",
   EIO: () => "the disk reports a hardware error. Save to another disk.",
 };
 

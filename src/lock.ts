@@ -5,9 +5,28 @@
  * Whoever finds the highest number's process dead claims the next number, which only one can (a hard link to a file
  * that is complete fails when the name is taken). Numbers never come back, so a latecomer's view of a dead holder
  * cannot make it remove or retake a living one's file: it sees a higher number, and steps back.
+ *
+ * Machines and containers may share a folder. A process can be looked for only where it runs: elsewhere, its turn is known
+ * to go on by its heartbeat, which is measured by the clock of the disk, as clocks of machines differ.
  */
 import { execFileSync } from "node:child_process";
-import { linkSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { threadId } from "node:worker_threads";
 
@@ -15,10 +34,14 @@ export interface Holder {
   readonly pid: number;
   /** When the process started, in the system's own words: a process number may be given again. */
   readonly started: string;
+  /** The machine, since it was started, and the container: process numbers mean something only there. */
+  readonly host: string;
 }
 
 /** A lock that was taken for a piece of work. */
 export interface Turn {
+  /** Whether the holder before is known to have died in the midst of it: what it left aside is nobody's. */
+  readonly afterDeath: boolean;
   /** Gives the lock back. */
   end(): void;
 }
@@ -27,15 +50,26 @@ const PATTERN = /^lock\.(\d+)$/;
 
 /** Who works says so every `BEAT_MS`, and is taken for gone after `SILENCE_MS`: a thread can end while its process lives. */
 const BEAT_MS = 3000;
-const SILENCE_MS = 20_000;
+export const SILENCE_MS = 20_000;
+
+/** What is known of the work under the highest lock: its holder died, or it is over, or was silent for too long. */
+type State = "held" | "dead" | "over";
+
+interface Attempt {
+  /** Of the lock that was taken; undefined when it is held. */
+  readonly number?: number;
+  /** Who holds it, or held it before. */
+  readonly other?: Holder | undefined;
+  readonly state: State;
+}
 
 /**
  * Takes the lock in a folder for this process, for as long as it lives.
  * @returns undefined when taken, otherwise who holds it
  */
 export function takeLock(folder: string): Holder | undefined {
-  const taken = take(folder, isAlive);
-  return typeof taken === "number" ? undefined : taken;
+  const { number, other } = take(folder, (holder) => (holder && isAlive(holder) ? "held" : "dead"), claim);
+  return number === undefined ? other : undefined;
 }
 
 /**
@@ -43,17 +77,26 @@ export function takeLock(folder: string): Holder | undefined {
  * @returns undefined when somebody else works there
  */
 export function takeTurn(folder: string): Turn | undefined {
-  const number = take(folder, (holder, path) => isAlive(holder) && !isSilent(path));
-  if (typeof number !== "number") return undefined;
+  const { number, state } = take(folder, stateOfTurn, claimAnywhere);
+  if (number === undefined) return undefined;
   const path = join(folder, `lock.${number}`);
-  const beat = setInterval(() => touch(path, new Date()), BEAT_MS).unref();
+  const beat = setInterval(() => touch(path), BEAT_MS).unref();
   return {
+    afterDeath: state === "dead",
     end() {
       clearInterval(beat);
       // The file stays, for its number; its holder has been silent for decades.
       touch(path, new Date(0));
     },
   };
+}
+
+/** @param now a file that was written just now, on the same disk */
+function stateOfTurn(holder: Holder | undefined, path: string, now: string): State {
+  const [beaten, present] = [path, now].map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs);
+  if (beaten === undefined || present === undefined || present - beaten > SILENCE_MS) return "over";
+  // One that cannot be read is being written.
+  return holder?.host === host && !isAlive(holder) ? "dead" : "held";
 }
 
 /** Who holds the lock of a folder now, if anybody does. */
@@ -74,19 +117,24 @@ export function isAlive({ pid, started }: Holder): boolean {
   return startOf(pid) === started;
 }
 
-/** @returns the number of the lock that was taken, or who holds it */
-function take(folder: string, isHeld: (holder: Holder, path: string) => boolean): number | Holder {
-  const own = join(folder, `claim.${process.pid}.${threadId}`);
-  writeFileSync(own, JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder));
+function take(
+  folder: string,
+  stateOf: (holder: Holder | undefined, path: string, now: string) => State,
+  claimLock: (own: string, lock: string) => boolean,
+): Attempt {
+  const own = join(folder, `claim.${hostKey}.${process.pid}.${threadId}`);
+  const self: Holder = { pid: process.pid, started: startOf(process.pid), host };
+  writeFileSync(own, JSON.stringify(self));
   try {
     for (;;) {
       const highest = highestLock(folder);
-      const holder = highest === 0 ? undefined : readLock(folder, highest);
-      if (holder && isHeld(holder, join(folder, `lock.${highest}`))) return holder;
-      if (!claim(own, join(folder, `lock.${highest + 1}`))) continue;
+      const other = highest === 0 ? undefined : readLock(folder, highest);
+      const state = highest === 0 ? "over" : stateOf(other, join(folder, `lock.${highest}`), own);
+      if (state === "held") return { other, state };
+      if (!claimLock(own, join(folder, `lock.${highest + 1}`))) continue;
       if (highestLock(folder) === highest + 1) {
         removeBelow(folder, highest + 1);
-        return highest + 1;
+        return { number: highest + 1, other, state };
       }
       rmSync(join(folder, `lock.${highest + 1}`), { force: true });
     }
@@ -95,15 +143,20 @@ function take(folder: string, isHeld: (holder: Holder, path: string) => boolean)
   }
 }
 
-function isSilent(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found !== undefined && Date.now() - found.mtimeMs > SILENCE_MS;
-}
-
-/** A lock that was taken over, or whose folder was removed, is nobody's to touch. */
-function touch(path: string, time: Date): void {
+/** A lock that was taken over, or whose folder was removed, is nobody's to touch. Without a time, the disk gives its own. */
+function touch(path: string, time?: Date): void {
   try {
-    utimesSync(path, time, time);
+    if (time) {
+      utimesSync(path, time, time);
+      return;
+    }
+    const file = openSync(path, "r+");
+    try {
+      // The character that is there.
+      writeSync(file, "{", 0);
+    } finally {
+      closeSync(file);
+    }
   } catch {
     return;
   }
@@ -119,7 +172,8 @@ function readLock(folder: string, number: number): Holder | undefined {
     const content: unknown = JSON.parse(readFileSync(join(folder, `lock.${number}`), "utf8"));
     if (typeof content !== "object" || content === null || !("pid" in content) || !("started" in content))
       return undefined;
-    return { pid: Number(content.pid), started: String(content.started) };
+    const host = "host" in content ? String(content.host) : "";
+    return { pid: Number(content.pid), started: String(content.started), host };
   } catch {
     return undefined;
   }
@@ -135,6 +189,21 @@ function claim(own: string, lock: string): boolean {
   }
 }
 
+/** Some disks know no hard links. A copy has its name before its content: until it can be read, it counts as held. */
+function claimAnywhere(own: string, lock: string): boolean {
+  try {
+    return claim(own, lock);
+  } catch {
+    try {
+      copyFileSync(own, lock, constants.COPYFILE_EXCL);
+      return true;
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+      throw error;
+    }
+  }
+}
+
 /** The highest file stays for good, also after its holder: numbers must never come back. */
 function removeBelow(folder: string, number: number): void {
   for (const name of readdirSync(folder)) {
@@ -142,6 +211,23 @@ function removeBelow(folder: string, number: number): void {
     if (other < number) rmSync(join(folder, name), { force: true });
   }
 }
+
+/** What a file of the system says, where there is one. */
+function told(read: () => string): string {
+  try {
+    return read().trim();
+  } catch {
+    return "";
+  }
+}
+
+const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+
+/** Where this process runs. Containers have names and process numbers of their own, on one machine. */
+const host: string = [hostname(), told(bootId), told(() => readlinkSync("/proc/self/ns/pid"))].join(" ");
+
+/** The same, as a part of a file's name. */
+const hostKey: string = createHash("sha256").update(host).digest("hex").slice(0, 12);
 
 /** When a process started; empty when there is none. */
 function startOf(pid: number): string {
@@ -151,7 +237,7 @@ function startOf(pid: number): string {
       // The command's name, in parentheses, may hold anything; the start time is the 20th field after it.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       // A zombie has ended; only its parent does not know yet.
-      return fields[0] === "Z" ? "" : `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}:${fields[19]}`;
+      return fields[0] === "Z" ? "" : `${bootId().trim()}:${fields[19]}`;
     }
     if (process.platform === "win32") return "running";
     return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { replaceFile, replaceFiles, textFile } from "../src/files.ts";
+import { growFile, replaceFile, replaceFiles, textFile } from "../src/files.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -59,6 +59,13 @@ test("what a killed process left aside is cleared away, what is being written is
   const lastWeek = new Date(Date.now() - 7 * 24 * 3600 * 1000);
   for (const name of [old, "mine.part"]) await utimes(join(folder, name), lastWeek, lastWeek);
   await replaceFile(join(folder, "x"), [bytes("x")], 1);
+  expect((await readdir(folder)).sort()).toEqual([fresh, "mine.part", "x"]);
+  await writeFile(join(folder, old), "half");
+  await utimes(join(folder, old), lastWeek, lastWeek);
+  await growFile(join(folder, "x"), 3, async (file) => {
+    expect(await readdir(folder)).not.toContain(old);
+    await file.append(bytes("new"));
+  });
   expect((await readdir(folder)).sort()).toEqual([fresh, "mine.part", "x"]);
 });
 

@@ -1,8 +1,11 @@
 /** @file The lock has one live holder, whoever dies and however many want it. */
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../scripts/build.ts";
 import { lockHolder, takeLock, takeTurn } from "../src/lock.ts";
 import { killAll, run } from "./engine/process.ts";
@@ -69,5 +72,64 @@ describe("a turn", () => {
     second?.end();
     expect(takeTurn(folder)).toBeUndefined();
     third?.end();
+  });
+
+  it("of a dead process is over, and of one on another machine only when it has been silent", () => {
+    takeTurn(folder)?.end();
+    const self = JSON.parse(readFileSync(join(folder, "lock.1"), "utf8")) as object;
+    const dead = { ...self, pid: 2 ** 22 + 1 };
+    writeFileSync(join(folder, "lock.2"), JSON.stringify(dead));
+    const here = takeTurn(folder);
+    expect(here?.afterDeath).toBe(true);
+    here?.end();
+    const elsewhere = join(folder, "lock.4");
+    writeFileSync(elsewhere, JSON.stringify({ ...dead, host: "another" }));
+    expect(takeTurn(folder)).toBeUndefined();
+    utimesSync(elsewhere, new Date(), new Date(Date.now() - 60_000));
+    const there = takeTurn(folder);
+    // It may still live, and what it has left aside may be in use.
+    expect(there?.afterDeath).toBe(false);
+    there?.end();
+  });
+
+  it("goes on while it is heard of, whatever this machine's clock says", () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
+    try {
+      const turn = takeTurn(folder);
+      const [held] = readdirSync(folder) as [string];
+      const ago = new Date(statSync(join(folder, held)).mtimeMs - 60_000);
+      utimesSync(join(folder, held), ago, ago);
+      vi.advanceTimersByTime(3000);
+      vi.setSystemTime(Date.now() + 3600_000);
+      expect(takeTurn(folder)).toBeUndefined();
+      vi.setSystemTime(Date.now() - 7200_000);
+      vi.advanceTimersByTime(3000);
+      expect(takeTurn(folder)).toBeUndefined();
+      expect((JSON.parse(readFileSync(join(folder, held), "utf8")) as { pid: number }).pid).toBe(process.pid);
+      turn?.end();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is kept by a process in another container, whose number says nothing here", async ({ skip }) => {
+    const container = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+    skip(spawnSync("unshare", [...container, "true"]).status !== 0, "needs the right to make a namespace of processes");
+    const script = fileURLToPath(new URL("./engine/processes/turn.mjs", import.meta.url));
+    const other = spawn("unshare", [...container, process.execPath, script, folder], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    try {
+      const [line] = (await once(other.stdout, "data")) as [Buffer];
+      expect(JSON.parse(line.toString())).toEqual({ taken: true });
+      expect(takeTurn(folder)).toBeUndefined();
+      other.stdin.end();
+      await once(other, "close");
+      const turn = takeTurn(folder);
+      expect(turn).toBeDefined();
+      turn?.end();
+    } finally {
+      other.kill("SIGKILL");
+    }
   });
 });

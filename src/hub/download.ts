@@ -1,10 +1,10 @@
 /** @file Several files of a model at the same time: one process fetches, the others wait for it; what is there stays. */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
 import { freeBytes, onDisk, size } from "../files.ts";
-import { type Turn, takeTurn } from "../lock.ts";
+import type { Turn } from "../lock.ts";
+import { nextTurn } from "../turns.ts";
 import type { Client } from "./client.ts";
 import { noRoom } from "./errors.ts";
 import type { Hub, ModelRef, RemoteFile, Shelf } from "./hub.ts";
@@ -23,7 +23,6 @@ export interface DownloadTask {
 
 /** Files that are fetched at the same time: one connection is often slower than the line. */
 const STREAMS = 4;
-const POLL_MS = 500;
 
 export class Download {
   readonly #task: DownloadTask;
@@ -104,17 +103,17 @@ export class Download {
   async #takeTurn(files: readonly RemoteFile[]): Promise<void> {
     const { shelf, signal, onProgress } = this.#task;
     if (this.#turn) return;
-    await onDisk(shelf.turns, 0, () => mkdir(shelf.turns, { recursive: true }));
     const total = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
-    for (;;) {
-      signal?.throwIfAborted();
-      this.#turn = attempt(shelf.turns);
-      if (this.#turn) return;
+    const waiting = async (): Promise<void> => {
       const sizes = files.map(async (file) => (await sizeOf(shelf.path(file))) || sizeOf(shelf.partial(file)));
       const there = (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
       onProgress("waiting for another download of it", there, total);
-      await sleep(POLL_MS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
-    }
+    };
+    this.#turn = await nextTurn(shelf.turns, waiting, signal).catch((error: unknown) => {
+      // A cache that cannot be written to may have everything; if not, writing says so.
+      if (error instanceof GlmError && error.code === "disk") return undefined;
+      throw error;
+    });
   }
 
   async #checkRoom(needed: number): Promise<void> {
@@ -154,13 +153,4 @@ export class Download {
 function isFullDisk(error: unknown): boolean {
   const cause = error instanceof GlmError && error.code === "disk" ? error.cause : undefined;
   return cause instanceof Error && "code" in cause && (cause.code === "ENOSPC" || cause.code === "EDQUOT");
-}
-
-/** Some disks know no hard links, which locks are made of: then two may download the same, which costs time and no more. */
-function attempt(folder: string): Turn | undefined {
-  try {
-    return takeTurn(folder);
-  } catch {
-    return { end: () => undefined };
-  }
 }
