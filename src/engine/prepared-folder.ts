@@ -3,23 +3,24 @@
  * and removed when nobody has used it for long.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, realpath, rm, rmdir, stat, statfs, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { dirname, join } from "node:path";
 import { GlmError } from "../errors.ts";
-import { type Turn, takeTurn } from "../lock.ts";
+import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from "../files.ts";
+import { SILENCE_MS, type Turn, takeTurn } from "../lock.ts";
+import { nextTurn } from "../turns.ts";
 import type { Pack } from "../weights/forms.ts";
 import type { Holdings } from "../weights/held.ts";
 import type { Plan } from "../weights/plan.ts";
-import { type Found, findPrepared, makePrepared } from "../weights/prepare.ts";
+import { findPrepared, type MissingFile, makePrepared } from "../weights/prepare.ts";
 import { packForCpu, version } from "./ort.ts";
 import type { OnProgress } from "./source-folder.ts";
 
+const DAY = 24 * 3600 * 1000;
 /** Prepared weights that were not used for so long, in milliseconds, are removed. */
-const KEPT = 30 * 24 * 3600 * 1000;
-const POLL = 250;
-/** Its time is when the folder was used last. */
+const KEPT = 30 * DAY;
+/** Its time is when the folder was used last: at load, and every day while a model is loaded. */
 const MARK = "used";
 
 /** To be counted up whenever the same plan is prepared to other bytes: older files are then no longer found. */
@@ -42,55 +43,72 @@ export async function preparedWeights(
   signal?: AbortSignal,
 ): Promise<Holdings> {
   const needsFiles = plan.toFloat32.length > 0 || plan.matrices.size > 0;
-  const place = needsFiles ? await makeFolder(folder) : folder;
+  if (!needsFiles) return found(plan, folder);
+  const place = await inCache(folder, async () => {
+    await makeFolder(folder);
+    // onnxruntime does not follow symbolic links.
+    return realpath(folder);
+  });
+  // Before they are looked for: nobody then finds them unused meanwhile.
+  await markUsed(place);
   const { holdings } = await findPrepared(plan, place);
-  const ready = holdings ?? (await inTurn(place, onProgress, signal, () => made(plan, place, onProgress, signal)));
-  if (needsFiles) await markUsed(place);
+  const ready = holdings ?? (await madeInTurn(plan, place, onProgress, signal));
+  keepMarked(place, ready);
   return ready;
 }
 
-/** @returns its path without symbolic links, which onnxruntime does not follow */
-async function makeFolder(folder: string): Promise<string> {
-  try {
-    await mkdir(folder, { recursive: true });
-    return await realpath(folder);
-  } catch (cause) {
-    throw new GlmError(
-      "disk",
-      `${folder}: expected a folder for prepared weights, but it cannot be made (${cause instanceof Error ? cause.message : cause}). ` +
-        "Name another folder for caches in $GLMLAB_CACHE.",
-      { cause },
-    );
-  }
-}
-
-async function made(plan: Plan, folder: string, onProgress: OnProgress, signal?: AbortSignal): Promise<Holdings> {
-  // Whoever held the lock before may have made them.
-  const { missing, holdings } = await findPrepared(plan, folder);
+async function found(plan: Plan, folder: string): Promise<Holdings> {
+  const { holdings } = await findPrepared(plan, folder);
   if (holdings) return holdings;
-  // Left by a process that was killed; nobody else writes here now.
-  for (const name of await readdir(folder)) {
-    if (/^\.(packing-|.*\.part$)/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
-  }
-  await mustFit(folder, missing);
-  const stage = plan.bits ? `preparing int${plan.bits} weights (once)` : "converting weights to float32 (once)";
-  await makePrepared(missing, packInto(folder), (done, total) => onProgress(stage, done, total, "bytes"), signal);
-  const after = await findPrepared(plan, folder);
-  if (after.holdings) return after.holdings;
   throw new GlmError(
     "disk",
     `${folder}: prepared weights were written, but are not there. Is the folder being cleaned? Load again.`,
   );
 }
 
+async function madeInTurn(
+  plan: Plan,
+  folder: string,
+  onProgress: OnProgress,
+  signal: AbortSignal | undefined,
+): Promise<Holdings> {
+  const waiting = (): void => onProgress("waiting for another process that prepares these weights", 0, 1);
+  const turn = await inCache(folder, () => nextTurn(folder, waiting, signal));
+  try {
+    await make(plan, folder, turn, onProgress, signal);
+    return await found(plan, folder);
+  } finally {
+    turn.end();
+  }
+}
+
+async function make(
+  plan: Plan,
+  folder: string,
+  turn: Turn,
+  onProgress: OnProgress,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // Whoever had the turn before may have made them.
+  const { missing, holdings } = await findPrepared(plan, folder);
+  if (holdings) return;
+  // Who has been silent for long may live on another machine, and write here still.
+  await removeAbandoned(folder, turn.afterDeath ? 0 : SILENCE_MS);
+  await mustFit(folder, roomFor(missing));
+  const stage = plan.bits ? `preparing int${plan.bits} weights (once)` : "converting weights to float32 (once)";
+  await makePrepared(missing, packInto(folder), (done, total) => onProgress(stage, done, total, "bytes"), signal);
+}
+
+/** Bytes of disk that files need while they are made: what kernels pack is there twice, one file after the other. */
+export function roomFor(missing: readonly Pick<MissingFile, "bytes" | "packs">[]): number {
+  const packed = missing.map(({ bytes, packs }) => (packs ? bytes : 0));
+  return missing.reduce((sum, { bytes }) => sum + bytes, Math.max(0, ...packed));
+}
+
 /** Said before hours of work rather than after. */
-async function mustFit(folder: string, missing: Found["missing"]): Promise<void> {
-  const largest = Math.max(...missing.map(({ bytes }) => bytes));
-  const needed = missing.reduce((sum, { bytes }) => sum + bytes, largest);
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  if (free >= needed) return;
-  const size = (bytes: number): string => `${(bytes / 1e9).toPrecision(3)} GB`;
+async function mustFit(folder: string, needed: number): Promise<void> {
+  const free = await freeBytes(folder);
+  if (free === undefined || free >= needed) return;
   throw new GlmError(
     "disk",
     `${folder}: preparing the weights needs ${size(needed)} of disk, but ${size(free)} are free. ` +
@@ -98,12 +116,23 @@ async function mustFit(folder: string, missing: Found["missing"]): Promise<void>
   );
 }
 
+/** What goes wrong on the disk, said with the name of what sets the cache's folder. */
+async function inCache<T>(folder: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await onDisk(folder, 0, action);
+  } catch (error) {
+    if (!(error instanceof GlmError && error.code === "disk")) throw error;
+    const message = `${error.message} $GLMLAB_CACHE names the folder for prepared weights.`;
+    throw new GlmError("disk", message, { cause: error.cause });
+  }
+}
+
 /** Packs by way of a file beside the weights. */
 const packInto =
   (folder: string): Pack =>
   async (graph, use) => {
-    const scratch = join(folder, `.packing-${process.pid}-${Date.now().toString(36)}`);
-    await mkdir(scratch);
+    const scratch = join(folder, asideName("packing"));
+    await inCache(scratch, () => mkdir(scratch));
     try {
       await use(await packForCpu(graph, scratch));
     } finally {
@@ -111,22 +140,13 @@ const packInto =
     }
   };
 
-async function inTurn<T>(
-  folder: string,
-  onProgress: OnProgress,
-  signal: AbortSignal | undefined,
-  action: () => Promise<T>,
-): Promise<T> {
-  let turn: Turn | undefined;
-  for (turn = takeTurn(folder); !turn; turn = takeTurn(folder)) {
-    onProgress("waiting for another process that prepares these weights", 0, 1);
-    await sleep(POLL, undefined, signal ? { signal } : {});
-  }
-  try {
-    return await action();
-  } finally {
-    turn.end();
-  }
+/** As long as anybody has the weights: a timer keeps no process from ending, and no weights from being given up. */
+function keepMarked(folder: string, holdings: Holdings): void {
+  const held = new WeakRef(holdings);
+  const timer = setInterval(() => {
+    if (held.deref()) void markUsed(folder);
+    else clearInterval(timer);
+  }, DAY).unref();
 }
 
 async function markUsed(folder: string): Promise<void> {
@@ -145,15 +165,35 @@ export async function removeUnused(root: string, now: number = Date.now()): Prom
   for (const checkpoint of await readdir(root).catch(() => [])) {
     for (const form of await readdir(join(root, checkpoint)).catch(() => [])) {
       const folder = join(root, checkpoint, form);
-      const used = await stat(join(folder, MARK)).catch(() => stat(folder).catch(() => undefined));
-      if (!used || now - used.mtimeMs < KEPT) continue;
-      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
-      removed.push(folder);
+      if ((await isUnused(folder, now)) && (await removeInTurn(folder, now))) removed.push(folder);
     }
     // Fails as long as there is anything in it.
     await rmdir(join(root, checkpoint)).catch(() => undefined);
   }
   return removed;
+}
+
+async function isUnused(folder: string, now: number): Promise<boolean> {
+  const used = await stat(join(folder, MARK)).catch(() => stat(folder).catch(() => undefined));
+  return used !== undefined && now - used.mtimeMs >= KEPT;
+}
+
+/** @returns whether it was removed: not while somebody works there, and not where nothing can be removed */
+async function removeInTurn(folder: string, now: number): Promise<boolean> {
+  let turn: Turn | undefined;
+  try {
+    turn = takeTurn(folder);
+    if (!turn || !(await isUnused(folder, now))) return false;
+    // At once for all who look: they find either everything or nothing.
+    const aside = join(dirname(folder), asideName("unused"));
+    await rename(folder, aside);
+    await rm(aside, { recursive: true, force: true });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    turn?.end();
+  }
 }
 
 /** Names what packed weights depend on: onnxruntime's version, and the processor with all that it can do. */

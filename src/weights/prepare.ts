@@ -22,6 +22,8 @@ export interface MissingFile {
   /** Bytes of the checkpoint that go into it, and that it will have, about. */
   readonly source: number;
   readonly bytes: number;
+  /** Whether kernels pack it, by way of another file of that size. */
+  readonly packs: boolean;
   make(pack: Pack, onBytes: (bytes: number) => void): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
       missing.push({
         source: matrix.weight.bytes,
         bytes: announced.bytes,
+        packs: announced.pack !== undefined,
         make: (pack, onBytes) => writePrepared(file, preparation(matrix, form, pack, onBytes)),
       });
     }
@@ -124,6 +127,7 @@ function missingFloats(file: string, tensors: readonly StoredTensor[]): MissingF
   return {
     source: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     bytes,
+    packs: false,
     make: (_pack, onBytes) =>
       growFile(file, bytes, async (growing) => {
         await growing.append(header);

@@ -1,23 +1,25 @@
 /** @file Prepared weights on disk: made once, found again, made again when damaged, shared by processes, removed at last. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { compileForCpu } from "../../src/engine/ort.ts";
-import { preparedWeights, removeUnused } from "../../src/engine/prepared-folder.ts";
+import { preparedWeights, removeUnused, roomFor } from "../../src/engine/prepared-folder.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
+import { takeTurn } from "../../src/lock.ts";
 import { filled, type Tensor, tensor } from "../../src/tensor.ts";
 import { readHeader } from "../../src/weights/header.ts";
 import { heldWeights } from "../../src/weights/held.ts";
 import { planWeights, type Wanted } from "../../src/weights/plan.ts";
+import { findPrepared } from "../../src/weights/prepare.ts";
 import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { givenBy, heldModel } from "../held-model.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
-import { killAll, run } from "./process.ts";
+import { killAll, type Running, run } from "./process.ts";
 
 let home: string;
 beforeEach(async () => {
@@ -103,7 +105,9 @@ describe("prepared weights", () => {
     expect(made.size).toBeGreaterThan(0);
     expect(made.size).toBeLessThan(plan.matrices.size);
     expect(await hidden(folder)).toEqual([]);
-    await mkdir(join(folder, ".packing-0-killed"));
+    const leftOver = join(folder, ".packing.0123456789ab.part");
+    await mkdir(leftOver);
+    await utimes(leftOver, 0, 0);
     await preparedWeights(plan, folder, () => undefined);
     const after = await times(folder);
     expect(after.size).toBe(plan.matrices.size);
@@ -172,6 +176,97 @@ it("two processes prepare a model once, and answer alike", { timeout: 120_000 },
   expect(preparing).toHaveLength(1);
 });
 
+it("go on after a process that was killed while it wrote", { timeout: 120_000 }, async () => {
+  const model = await writeSmallModel(join(home, "model"));
+  const env = { GLMLAB_DATA: join(home, "data"), GLMLAB_CACHE: join(home, "cache") };
+  const stage = "preparing int4 weights (once)";
+  const killed = run("prepare", [model, "int4", "fast", stage], env);
+  await until(killed, (line) => line.stage === stage);
+  const [folder = ""] = await planFolders();
+  expect((await hidden(folder)).some((name) => name.endsWith(".part"))).toBe(true);
+  const second = run("prepare", [model, "int4", "fast"], env);
+  await until(second, (line) => String(line.stage).startsWith("waiting"));
+  killed.child.kill("SIGKILL");
+  await until(second, (line) => line.stage === stage);
+  const { logits } = await until(second, (line) => "logits" in line);
+  expect(logits).toHaveLength(20);
+  expect(await hidden(folder)).toEqual([]);
+});
+
+/** Reads what a process prints up to a line. */
+async function until(process: Running, isIt: (line: Record<string, unknown>) => boolean) {
+  for (;;) {
+    const line = await process.next();
+    if (isIt(line)) return line;
+  }
+}
+
+/** Those of all checkpoints. */
+async function planFolders(): Promise<string[]> {
+  const root = join(home, "cache", "weights");
+  const forms = await Promise.all(
+    (await readdir(root)).map(async (checkpoint) =>
+      (await readdir(join(root, checkpoint))).map((form) => join(root, checkpoint, form)),
+    ),
+  );
+  return forms.flat();
+}
+
+describe("left-over parts", () => {
+  const part = ".floats.safetensors.0123456789ab.part";
+
+  it.each([
+    ["another machine, which may go on", "elsewhere", [part]],
+    ["a process that died here", undefined, []],
+  ])("of %s", async (_, host, left) => {
+    const { folder } = await prepare();
+    await rm(join(folder, weightFile));
+    const [held = ""] = (await readdir(folder)).filter((name) => name.startsWith("lock."));
+    const holder = JSON.parse(readFileSync(join(folder, held), "utf8")) as object;
+    await writeFile(join(folder, held), JSON.stringify({ ...holder, pid: 2 ** 22 + 1, ...(host ? { host } : {}) }));
+    // Silent for long enough, but what it wrote last is younger.
+    if (host) await utimes(join(folder, held), 0, 0);
+    await writeFile(join(folder, part), "");
+    await writeFile(join(folder, ".old.0123456789ab.part"), "");
+    await utimes(join(folder, ".old.0123456789ab.part"), 0, 0);
+    await prepare();
+    expect(await hidden(folder)).toEqual(left);
+  });
+});
+
+describe("room on the disk", () => {
+  const roomOf = async (name: string, wanted: Wanted) => {
+    const plan = planWeights("the model", await givenBy(oracleFolder(name), oracleConfig(name)), wanted);
+    const { missing } = await findPrepared(plan, home);
+    const bytes = missing.map((file) => file.bytes);
+    return { room: roomFor(missing), sum: bytes.reduce((sum, each) => sum + each, 0), largest: Math.max(...bytes) };
+  };
+
+  it("is needed once for floats, and for the largest weight twice where kernels pack", async () => {
+    const floats = await roomOf("chatglm2-6b-fp16-bin", { quantize: "none", precision: "exact" });
+    expect(floats.sum).toBeGreaterThan(0);
+    expect(floats.room).toBe(floats.sum);
+    const packed = await roomOf(FAMILY, fast4);
+    expect(packed.room).toBe(packed.sum + packed.largest);
+  });
+});
+
+it("says which folder takes no files, and what to set", async ({ skip }) => {
+  const wrong = expect.stringMatching(/was not written:.*\$GLMLAB_CACHE/);
+  await writeFile(join(home, "file"), "");
+  const below = heldModel(oracleFolder(FAMILY), config, fast4, join(home, "file", "cache"));
+  await expect(below).rejects.toMatchObject({ code: "disk", message: wrong });
+  const cache = join(home, "read-only");
+  await mkdir(cache);
+  const plan = planWeights("the model", await givenBy(oracleFolder(FAMILY), config), fast4);
+  skip(!works("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", cache), "needs the right to mount a disk that is read-only");
+  try {
+    await expect(preparedWeights(plan, cache, () => undefined)).rejects.toMatchObject({ code: "disk", message: wrong });
+  } finally {
+    works("umount", cache);
+  }
+});
+
 /** Runs a command; false when this machine has none or does not allow it. */
 function works(command: string, ...parameters: string[]): boolean {
   try {
@@ -190,7 +285,7 @@ it("says how much room it needs before it begins", async ({ skip }) => {
     const preparing = heldModel(oracleFolder(FAMILY), config, fast4, small);
     await expect(preparing).rejects.toMatchObject({
       code: "disk",
-      message: expect.stringMatching(/needs .* GB of disk, but .* are free.*GLMLAB_CACHE/),
+      message: expect.stringMatching(/needs .*B of disk, but .* are free.*GLMLAB_CACHE/),
     });
   } finally {
     works("umount", small);
@@ -212,6 +307,36 @@ it("removes what nobody used for a month", async () => {
   expect((await removeUnused(home)).sort()).toEqual([join(home, "a/int4-fast"), join(home, "b/float32")]);
   expect(await readdir(join(home, "a"))).toEqual(["int8-exact"]);
   expect(await removeUnused(join(home, "nowhere"))).toEqual([]);
+});
+
+it("does not remove what is being worked on, or was used meanwhile", async () => {
+  const { folder } = await prepare();
+  const root = join(home, "root");
+  await mkdir(join(root, "checkpoint"), { recursive: true });
+  const place = join(root, "checkpoint", "int4-fast");
+  await rename(folder, place);
+  const later = Date.now() + 40 * 24 * 3600 * 1000;
+  const turn = takeTurn(place);
+  expect(await removeUnused(root, later)).toEqual([]);
+  turn?.end();
+  expect(await removeUnused(root, later)).toEqual([place]);
+  expect(await readdir(root)).toEqual([]);
+});
+
+it("marks weights as used, every day while somebody has them", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const { folder, holdings } = await prepare();
+    const mark = join(folder, "used");
+    for (const _ of [1, 2]) {
+      await utimes(mark, 0, 0);
+      await vi.advanceTimersByTimeAsync(24 * 3600 * 1000);
+      await vi.waitFor(async () => expect((await stat(mark)).mtimeMs).toBeGreaterThan(Date.now() - 60_000));
+    }
+    expect(holdings.matrices.size).toBeGreaterThan(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe.skipIf(process.platform !== "linux")("memory", () => {
