@@ -6,6 +6,7 @@ import { markdownTable } from "../bench/table.ts";
 import type { Precision, Quantize } from "../src/engine/engine.ts";
 import { devices } from "../src/engine/local.ts";
 import { GlmError } from "../src/errors.ts";
+import { type Given, planWeights } from "../src/held/plan.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import { readConfig } from "../src/models/config.ts";
 import { checkpoints, families } from "../src/models/family.ts";
@@ -13,7 +14,6 @@ import { tokenizerFiles } from "../src/text/load.ts";
 import { packageFolder } from "../src/version.ts";
 import { weightFiles } from "../src/weights/checkpoint.ts";
 import { floatTypes, type PublishedBits, scaleName } from "../src/weights/fit.ts";
-import { type Given, planWeights } from "../src/weights/plan.ts";
 import { bytesOf } from "../src/weights/safetensors.ts";
 import type { StoredTensor } from "../src/weights/stored.ts";
 

@@ -12,6 +12,8 @@ const LAYERS = [
   ["src/engine"],
   ["src/train", "src/generate"],
   ["src/adapters"],
+  ["src/held"],
+  ["src/weights"],
   ["src/models"],
   ["src/graph", "src/hub"],
 ] as const;

@@ -1,14 +1,14 @@
 /** @file A small checkpoint with its weights in any form, prepared in a folder of the test's own. */
 import type { BaseModel } from "../src/adapters/adapter.ts";
 import { planFolder, preparedWeights } from "../src/engine/prepared-folder.ts";
+import { type Holdings, heldWeights } from "../src/held/bind.ts";
+import { type Given, type Plan, planWeights, type Wanted } from "../src/held/plan.ts";
+import { readHeld } from "../src/held/prepare.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import type { BindWeights } from "../src/models/context.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import { fitWeights } from "../src/weights/fit.ts";
-import { type Holdings, heldWeights } from "../src/weights/held.ts";
-import { type Given, type Plan, planWeights, type Wanted } from "../src/weights/plan.ts";
-import { readHeld } from "../src/weights/prepare.ts";
 
 export interface HeldModel {
   readonly given: Given;

@@ -1,6 +1,7 @@
 /** @file Numbers in llama.cpp's blocks of 32 with a float16 scale: 4 bits (Q4_0) or 8 bits (Q8_0) an element. */
+
+import { toFloat16 } from "../../src/float16.ts";
 import { tensor } from "../../src/tensor.ts";
-import { toFloat16 } from "../../src/weights/float16.ts";
 import { type GgufType, ggufTypes } from "./gguf.ts";
 
 /** @param values whole rows, or whole blocks of them */

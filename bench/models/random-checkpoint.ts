@@ -6,11 +6,11 @@
 import { copyFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFiles, textFile } from "../../src/files.ts";
+import { toFloat16 } from "../../src/float16.ts";
+import { packPublished, type QuantizedRows, quantizeRows } from "../../src/held/quantize.ts";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor.ts";
 import { packageFolder } from "../../src/version.ts";
-import { toFloat16 } from "../../src/weights/float16.ts";
 import { readHeader } from "../../src/weights/header.ts";
-import { packPublished, type QuantizedRows, quantizeRows } from "../../src/weights/quantize.ts";
 import { safetensorsFile, type TensorSource } from "../../src/weights/safetensors.ts";
 import { configJson, isQuantized, type ModelShape, type PublishedBits, randomTensors } from "./random-model.ts";
 import { type RandomTensor, RandomWeights } from "./random-weights.ts";

@@ -4,10 +4,11 @@
  *
  * Values are drawn from a table of normal numbers, rounded to float16: what a float16 checkpoint holds is exact.
  */
+
+import { toFloat16 } from "../../src/float16.ts";
+import { toFloat32 } from "../../src/float32.ts";
 import { normals, randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";
-import { toFloat16 } from "../../src/weights/float16.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
 
 /** What a tensor's elements are drawn from. */
 export interface Distribution {

@@ -5,11 +5,11 @@
  */
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { toFloat16 } from "../../src/float16.ts";
 import { parametersOf } from "../../src/models/architectures.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import { loadTrainingState } from "../../src/train/training-state.ts";
 import { writeCheckpoint } from "../../src/weights/checkpoint.ts";
-import { toFloat16 } from "../../src/weights/float16.ts";
 import { checkpointFile, tinyConfig, tinyFolder } from "./train.ts";
 
 const [checkpoint = checkpointFile, folder = tinyFolder] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
-import { toFloat32 } from "../weights/float32.ts";
+import { toFloat32 } from "../float32.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
 import { createAdapter } from "./methods.ts";

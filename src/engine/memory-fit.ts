@@ -1,8 +1,8 @@
 /** @file Whether a model fits into memory: what it needs in a form, what there is, and which form would fit. */
 import { totalmem } from "node:os";
 import { GlmError } from "../errors.ts";
+import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../weights/plan.ts";
 
 /** In bytes. */
 export interface MemoryNeed {

@@ -1,6 +1,9 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
+import { type Holdings, heldWeights } from "../held/bind.ts";
+import { type FiledTensor, filedTensors, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
+import { readHeld } from "../held/prepare.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
@@ -10,9 +13,6 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { fitWeights } from "../weights/fit.ts";
-import { type Holdings, heldWeights } from "../weights/held.ts";
-import { type FiledTensor, filedTensors, type Plan, plannedBytes, planWeights, type Wanted } from "../weights/plan.ts";
-import { readHeld } from "../weights/prepare.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readConfigFile } from "./config-file.ts";
 import { memoryThere, mustFitMemory } from "./memory-fit.ts";

@@ -6,9 +6,9 @@ import * as ort from "onnxruntime-node";
 import { decodePacked, encode } from "../graph/encode.ts";
 import type { Program } from "../graph/program.ts";
 import type { Graph } from "../graph/value.ts";
+import type { PackedBytes } from "../held/prepared-file.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import { pieces } from "../weights/bytes.ts";
-import type { PackedBytes } from "../weights/prepared-file.ts";
 
 /** onnxruntime's version: what it packs is for itself only. */
 export const version: string = ort.env.versions.node ?? ort.env.versions.common;

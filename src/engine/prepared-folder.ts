@@ -8,12 +8,12 @@ import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from "../files.ts";
+import type { Holdings } from "../held/bind.ts";
+import type { Pack } from "../held/forms.ts";
+import type { Plan } from "../held/plan.ts";
+import { findPrepared, type MissingFile, makePrepared } from "../held/prepare.ts";
 import { SILENCE_MS, type Turn, takeTurn } from "../lock.ts";
 import { nextTurn } from "../turns.ts";
-import type { Pack } from "../weights/forms.ts";
-import type { Holdings } from "../weights/held.ts";
-import type { Plan } from "../weights/plan.ts";
-import { findPrepared, type MissingFile, makePrepared } from "../weights/prepare.ts";
 import { packForCpu, version } from "./ort.ts";
 import type { OnProgress } from "./source-folder.ts";
 

@@ -1,10 +1,10 @@
 /** @file What a loaded model is as a checkpoint: its tensors, and what its config.json must say of them. */
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
+import { toFloat16 } from "../float16.ts";
+import { publishedCodes, publishedScales } from "../held/forms.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import { scaleName } from "../weights/fit.ts";
-import { toFloat16 } from "../weights/float16.ts";
-import { publishedCodes, publishedScales } from "../weights/forms.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { OpenedModel } from "./opened-model.ts";

@@ -1,7 +1,8 @@
 /** @file Tables of angles for rotary position embedding. */
+
+import { toFloat16 } from "../float16.ts";
+import { toFloat32 } from "../float32.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
-import { toFloat16 } from "../weights/float16.ts";
-import { toFloat32 } from "../weights/float32.ts";
 import type { ChatGLMConfig } from "./config.ts";
 
 /**

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeRandomCheckpoint } from "../../bench/models/random-checkpoint.ts";
 import { chatglm3, type ModelShape, randomTensors } from "../../bench/models/random-model.ts";
 import { RandomWeights } from "../../bench/models/random-weights.ts";
+import { toFloat32 } from "../../src/float32.ts";
 import { load } from "../../src/index.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
 
 const shape: ModelShape = { layers: 2, hidden: 128, ffn: 192, heads: 4, groups: 2, vocabulary: 4224 };
 

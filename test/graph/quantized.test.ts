@@ -16,10 +16,10 @@ import {
   limbProduct,
 } from "../../src/graph/quantized.ts";
 import { Graph, type Value } from "../../src/graph/value.ts";
+import { blockCodes } from "../../src/held/blocks.ts";
+import { dequantizeRows, quantizeRows } from "../../src/held/quantize.ts";
 import { randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";
-import { blockCodes } from "../../src/weights/blocks.ts";
-import { dequantizeRows, quantizeRows } from "../../src/weights/quantize.ts";
 import { evaluate, relativeError, uniforms } from "./run.ts";
 
 const OUT = 24;

@@ -1,9 +1,9 @@
 /** @file The published kinds of files, in PyTorch's format, against the float32 weights that they were made of. */
 import { describe, expect, test } from "vitest";
+import { toFloat16 } from "../../src/float16.ts";
+import { toFloat32 } from "../../src/float32.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { type Checkpoint, openCheckpoint } from "../../src/weights/checkpoint.ts";
-import { toFloat16 } from "../../src/weights/float16.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
 import { oracleFolder } from "../oracle.ts";
 
 const halves = (source: Tensor): Tensor<"float16"> => toFloat16(toFloat32(source));

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GlmError } from "../../src/errors.ts";
+import { toFloat32 } from "../../src/float32.ts";
 import { randomStream } from "../../src/random.ts";
 import { type DType, type Tensor, tensor } from "../../src/tensor.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
 import { readHeader } from "../../src/weights/header.ts";
 import { readSafetensors, readTensor, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 

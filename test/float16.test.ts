@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { tensor } from "../../src/tensor.ts";
-import { toFloat16 } from "../../src/weights/float16.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
+import { toFloat16 } from "../src/float16.ts";
+import { toFloat32 } from "../src/float32.ts";
+import { tensor } from "../src/tensor.ts";
 
 const bits = (...numbers: number[]): number[] => [
   ...toFloat16(tensor("float32", [numbers.length], Float32Array.from(numbers))).data,

@@ -9,11 +9,11 @@ import {
 } from "../graph/quantized.ts";
 import { type FileRange, Graph, type Value } from "../graph/value.ts";
 import type { DType } from "../tensor.ts";
+import { readTensor } from "../weights/safetensors.ts";
 import { type BlockRows, blockCodes, blockCodesOf, dequantizeBlocks, quantizeBlocks } from "./blocks.ts";
 import { floatRows, quantizedRows, type StoredMatrix } from "./matrix.ts";
 import type { PackedBytes, Preparation, PreparedWeight } from "./prepared-file.ts";
 import { dequantizeRows, packPublished } from "./quantize.ts";
-import { readTensor } from "./safetensors.ts";
 
 /**
  * rows: 8-bit codes, transposed, with the published scale for each row.

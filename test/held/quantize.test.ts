@@ -1,19 +1,13 @@
 /** @file Quantisation against the packed tensors of the published code, bit for bit, and the forms that kernels read. */
 import { describe, expect, it } from "vitest";
+import { roundToFloat16, toFloat16 } from "../../src/float16.ts";
+import { toFloat32 } from "../../src/float32.ts";
 import { BLOCK, blocksOf } from "../../src/graph/quantized.ts";
+import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/held/blocks.ts";
+import { dequantizeRows, largestCode, packPublished, quantizeRows, unpackPublished } from "../../src/held/quantize.ts";
 import { randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";
-import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/weights/blocks.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
-import { roundToFloat16, toFloat16 } from "../../src/weights/float16.ts";
-import { toFloat32 } from "../../src/weights/float32.ts";
-import {
-  dequantizeRows,
-  largestCode,
-  packPublished,
-  quantizeRows,
-  unpackPublished,
-} from "../../src/weights/quantize.ts";
 import { oracleFolder } from "../oracle.ts";
 
 const random = (length: number, seed = 0): Float32Array => {

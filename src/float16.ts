@@ -1,5 +1,5 @@
 /** @file float32 numbers as float16, rounded to nearest, ties to even. */
-import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
+import { type FloatTensor, type Tensor, tensor } from "./tensor.ts";
 
 export function toFloat16({ shape, data }: FloatTensor): Tensor<"float16"> {
   const words = new Uint32Array(data.buffer, data.byteOffset, data.length);

@@ -1,5 +1,5 @@
 /** @file Numbers of every stored type as float32. */
-import { type DType, type FloatTensor, type Tensor, tensor } from "../tensor.ts";
+import { type DType, type FloatTensor, type Tensor, tensor } from "./tensor.ts";
 
 /** The tensor's values as float32: exact for float16, bfloat16 and small integers, rounded for float64 and int64. */
 export function toFloat32(source: Tensor): FloatTensor {

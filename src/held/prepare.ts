@@ -3,16 +3,16 @@ import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { growFile } from "../files.ts";
+import { toFloat32 } from "../float32.ts";
 import type { FloatTensor } from "../tensor.ts";
-import { toFloat32 } from "./float32.ts";
+import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
+import { bytesOf, readTensor } from "../weights/safetensors.ts";
+import { rangeOf, type StoredTensor } from "../weights/stored.ts";
+import type { HeldFloats, HeldMatrix, Holdings } from "./bind.ts";
 import { type Pack, preparation, readForm } from "./forms.ts";
-import { readHeader, type TensorLayout, writeHeader } from "./header.ts";
-import type { HeldFloats, HeldMatrix, Holdings } from "./held.ts";
 import { slabs } from "./matrix.ts";
 import type { Plan } from "./plan.ts";
 import { readPrepared, writePrepared } from "./prepared-file.ts";
-import { bytesOf, readTensor } from "./safetensors.ts";
-import { rangeOf, type StoredTensor } from "./stored.ts";
 
 /** Counts work in bytes of the checkpoint. */
 export type OnBytes = (done: number, total: number) => void;

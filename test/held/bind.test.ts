@@ -7,9 +7,9 @@ import { readAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { compileForCpu } from "../../src/engine/ort.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
+import type { Wanted } from "../../src/held/plan.ts";
 import type { ChatGLMConfig } from "../../src/models/config.ts";
 import { trainingProgram } from "../../src/train/program.ts";
-import type { Wanted } from "../../src/weights/plan.ts";
 import { type HeldModel, heldModel } from "../held-model.ts";
 import { deviation, floats, oracleConfig, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
 

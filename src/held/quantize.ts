@@ -4,7 +4,7 @@
  * Source: the quantisation of THUDM/chatglm-6b and chatglm2-6b. It runs on a model that was cast to float16, so every
  * intermediate result is rounded to float16 here, too: codes and scales come out bit for bit.
  */
-import { roundToFloat16 } from "./float16.ts";
+import { roundToFloat16 } from "../float16.ts";
 
 export type Bits = 4 | 8;
 

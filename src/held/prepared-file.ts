@@ -5,9 +5,9 @@
 import { GlmError } from "../errors.ts";
 import { type GrowingFile, growFile } from "../files.ts";
 import type { FileRange, Packed } from "../graph/value.ts";
-import { readHeader, type TensorLayout, writeHeader } from "./header.ts";
-import { bytesOf } from "./safetensors.ts";
-import { rangeOf, type StoredTensor } from "./stored.ts";
+import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
+import { bytesOf } from "../weights/safetensors.ts";
+import { rangeOf, type StoredTensor } from "../weights/stored.ts";
 
 /** Data starts here, and packed parts at a multiple of it: as in onnxruntime's own files, at the start of a page. */
 const PAGE = 4096;

@@ -1,10 +1,10 @@
 /** @file Which form each parameter gets, and what the published counts say of it, at the published models' sizes. */
 import { describe, expect, it } from "vitest";
 import { full } from "../../src/adapters/full.ts";
+import { filedTensors, type Given, planWeights } from "../../src/held/plan.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { filled, sizeOf } from "../../src/tensor.ts";
-import { filedTensors, type Given, planWeights } from "../../src/weights/plan.ts";
 
 const chatglm6b = readConfig(
   {

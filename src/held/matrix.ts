@@ -1,9 +1,10 @@
 /** @file A weight matrix of a checkpoint, a few rows at a time: large ones are never in memory as a whole. */
+
+import { toFloat32 } from "../float32.ts";
 import { elementSize, type FloatTensor, sizeOf, type Tensor } from "../tensor.ts";
-import { toFloat32 } from "./float32.ts";
+import { readTensor } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import { type Bits, dequantizeRows, type QuantizedRows, quantizeRows, unpackPublished } from "./quantize.ts";
-import { readTensor } from "./safetensors.ts";
-import type { StoredTensor } from "./stored.ts";
 
 /** A matrix [out, in]: floats, or codes as published with a scale for each row. */
 export interface StoredMatrix {

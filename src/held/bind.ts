@@ -4,9 +4,9 @@ import { add, cast, gather, gemm } from "../graph/ops.ts";
 import { unpacked } from "../graph/quantized.ts";
 import type { FileRange, Value } from "../graph/value.ts";
 import type { BindWeights } from "../models/context.ts";
+import { rangeOf } from "../weights/stored.ts";
 import { type Form, formProduct } from "./forms.ts";
 import { codesRange, type PreparedWeight } from "./prepared-file.ts";
-import { rangeOf } from "./stored.ts";
 
 /** A parameter in floats, somewhere in a file. */
 export interface HeldFloats {

@@ -2,11 +2,11 @@
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec, ParameterSpec } from "../models/context.ts";
 import { type DType, sizeOf } from "../tensor.ts";
-import { type PublishedBits, scaleName } from "./fit.ts";
+import { type PublishedBits, scaleName } from "../weights/fit.ts";
+import { bytesOf } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import { type Form, isPacked } from "./forms.ts";
 import type { StoredMatrix } from "./matrix.ts";
-import { bytesOf } from "./safetensors.ts";
-import type { StoredTensor } from "./stored.ts";
 
 /** What `load` was asked for. */
 export interface Wanted {
