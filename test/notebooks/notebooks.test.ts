@@ -92,7 +92,16 @@ describe("notebooks", () => {
       expect(answers).not.toMatch(/\bfalse\b/);
       expect(Number(/logit: ([\d.e-]+)/.exec(tagged(cells, "half"))?.[1])).toBeLessThan(0.05);
       expect(tagged(cells, "text").match(/你好, ChatGLM! <\|user\|> 1\+1=2/g)).toHaveLength(3);
-      expect(tagged(cells, "prompts").split("\n")).toHaveLength(4);
+      const forms =
+        tagged(cells, "forms")
+          .match(/[\d.]+(?=%)/g)
+          ?.map(Number) ?? [];
+      expect(forms).toHaveLength(4);
+      expect(Math.max(...forms.slice(0, 2))).toBeLessThan(2);
+      expect(Math.max(...forms)).toBeLessThan(25);
+      const prompts = tagged(cells, "prompts").split("\n");
+      const conversations = [/"hi⟨\[gMASK\]⟩⟨<sop>⟩"/, /\[Round 1\]/, /⟨<\|user\|>⟩/, /⟨<\|user\|>⟩/];
+      for (const [i, conversation] of conversations.entries()) expect(prompts[i]).toMatch(conversation);
     },
     10 * MINUTES,
   );
