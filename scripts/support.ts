@@ -10,9 +10,9 @@ import { type Given, planWeights } from "../src/held/plan.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import { readConfig } from "../src/models/config.ts";
 import { checkpoints, families } from "../src/models/family.ts";
+import { weightFileNames } from "../src/published.ts";
 import { tokenizerFiles } from "../src/text/load.ts";
 import { packageFolder } from "../src/version.ts";
-import { weightFiles } from "../src/weights/checkpoint.ts";
 import { floatTypes, type PublishedBits, scaleName } from "../src/weights/fit.ts";
 import { bytesOf } from "../src/weights/safetensors.ts";
 import type { StoredTensor } from "../src/weights/stored.ts";
@@ -92,7 +92,7 @@ function givenIn(floats: StoredTensor["dtype"], bits: PublishedBits | undefined)
 export function withSupport(text: string): string {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`${readme}: expected "${BEGIN}" and after it "${END}"`);
-  const where = `Weights in ${names(weightFiles, ", ")}, the first that is there. Devices: ${devices.join(", ")}.`;
+  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${devices.join(", ")}.`;
   const tables = [familyTable(), where, weightTable()].join("\n\n");
   return `${text.slice(0, from + BEGIN.length)}\n\n${tables}\n\n${text.slice(to)}`;
 }

@@ -1,4 +1,5 @@
 /** @file What a model on a hub is called, which hubs there are, and the ids of the family for hints. */
+import { checkpointNames } from "../published.ts";
 
 /** The hubs that models are fetched from. */
 export type HubName = "huggingface" | "modelscope";
@@ -21,19 +22,11 @@ export function isRevision(value: unknown): value is string {
   return typeof value === "string" && /^[\w][^\s\\~^:?*[\]]*$/.test(value) && !/\.\.|\/\/|\/$/.test(value);
 }
 
-const family = [
-  "chatglm-6b",
-  "chatglm2-6b",
-  "chatglm3-6b",
-  "chatglm3-6b-base",
-  "chatglm3-6b-32k",
-  "glm-4-9b",
-  "glm-4-9b-chat",
-];
-const quantized = ["chatglm-6b-int4", "chatglm-6b-int8", "chatglm2-6b-int4"];
+const names: readonly string[] = Object.values(checkpointNames).flat();
 
 /** Where each hub has the published models of the family: for "did you mean", never for anything else. */
 export const publishedIds: Readonly<Record<HubName, readonly string[]>> = {
-  huggingface: [...family, ...quantized, "glm-4-9b-hf", "glm-4-9b-chat-hf"].map((name) => `THUDM/${name}`),
-  modelscope: [...family, ...quantized].map((name) => `ZhipuAI/${name}`),
+  huggingface: names.map((name) => `THUDM/${name}`),
+  // Those that were converted for transformers lie on the other hub only.
+  modelscope: names.filter((name) => !name.endsWith("-hf")).map((name) => `ZhipuAI/${name}`),
 };

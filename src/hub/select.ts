@@ -1,33 +1,26 @@
 /** @file Which of a model's files are needed: its configuration, its tokenizer, and its weights in one form. Never code. */
 import { GlmError } from "../errors.ts";
+import { tokenizerFileNames, type WeightFile, weightFileNames } from "../published.ts";
 import type { RemoteFile } from "./hub.ts";
 
 /** What a model is described by; not every model has all of them. */
 const DESCRIPTIONS: ReadonlySet<string> = new Set([
   "config.json",
   "generation_config.json",
-  "tokenizer.model",
-  "ice_text.model",
-  "tokenizer.json",
+  ...tokenizerFileNames,
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
 ]);
 
-/** The forms of weights in the order in which they are looked for: one file, or an index that names several. */
-const FORMS = [
-  "model.safetensors",
-  "model.safetensors.index.json",
-  "pytorch_model.bin",
-  "pytorch_model.bin.index.json",
-] as const;
-
-export type Form = (typeof FORMS)[number];
+/** A form of weights: one file, or an index that names several. */
+export type Form = WeightFile;
 
 const isIndex = (form: Form): boolean => form.endsWith(".index.json");
 
 /** The forms that a model's weights have among its files, likeliest first. */
-export const formsOf = (names: ReadonlySet<string>): readonly Form[] => FORMS.filter((form) => names.has(form));
+export const formsOf = (names: ReadonlySet<string>): readonly Form[] =>
+  weightFileNames.filter((form) => names.has(form));
 
 /** The small files that are fetched first: the index of the weights tells the rest. */
 export function descriptionsOf<F extends Pick<RemoteFile, "path">>(files: readonly F[], form: Form): readonly F[] {

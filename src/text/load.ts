@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
+import { type TokenizerFile, tokenizerFileNames } from "../published.ts";
 import { type AddedToken, byteLevelTokenizer, isByteLevel } from "./byte-level.ts";
 import { iceTextTokenizer, isIceText } from "./ice-text.ts";
 import { type Json, parseJson, readJson } from "./json.ts";
@@ -27,7 +28,7 @@ const specialTokens = {
 } as const satisfies Partial<Record<Family, readonly string[]>>;
 
 /** The files in which each family's tokenizer is published, the one that is preferred first. */
-export const tokenizerFiles: Readonly<Record<Family, readonly string[]>> = {
+export const tokenizerFiles: Readonly<Record<Family, readonly TokenizerFile[]>> = {
   "chatglm-6b": ["ice_text.model", "tokenizer.model"],
   "chatglm2-6b": ["tokenizer.model"],
   "chatglm3-6b": ["tokenizer.model"],
@@ -36,7 +37,7 @@ export const tokenizerFiles: Readonly<Record<Family, readonly string[]>> = {
 
 /** Where a tokenizer is looked for; files of other families are refused by what they are. */
 const fileNames = (family: Family | undefined): readonly string[] =>
-  family === "chatglm-6b" ? tokenizerFiles[family] : ["tokenizer.model", "tokenizer.json", "ice_text.model"];
+  family === "chatglm-6b" ? tokenizerFiles[family] : tokenizerFileNames;
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or

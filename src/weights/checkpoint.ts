@@ -3,6 +3,7 @@ import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
+import { type WeightFile, weightFileNames } from "../published.ts";
 import type { Tensor } from "../tensor.ts";
 import { readHeader } from "./header.ts";
 import { bytesOf, readTensor, safetensorsFile, type TensorSource } from "./safetensors.ts";
@@ -13,17 +14,13 @@ import { readTorch } from "./torch.ts";
 const singleName = "model.safetensors";
 const indexName = "model.safetensors.index.json";
 
-/** How weights may lie in a folder, the one that is preferred first: the order of transformers. */
-const layouts: readonly { readonly name: string; readonly read: (file: string) => Promise<readonly StoredTensor[]> }[] =
-  [
-    { name: singleName, read: readSingle },
-    { name: indexName, read: (index) => readShards(index, ".safetensors", readSingle) },
-    { name: "pytorch_model.bin", read: readTorch },
-    { name: "pytorch_model.bin.index.json", read: (index) => readShards(index, ".bin", readTorch) },
-  ];
-
-/** The files of which a model's folder must have one. */
-export const weightFiles: readonly string[] = layouts.map(({ name }) => name);
+/** How weights are read that lie in a folder in one of these ways. */
+const readers: Readonly<Record<WeightFile, (file: string) => Promise<readonly StoredTensor[]>>> = {
+  [singleName]: readSingle,
+  [indexName]: (index) => readShards(index, ".safetensors", readSingle),
+  "pytorch_model.bin": readTorch,
+  "pytorch_model.bin.index.json": (index) => readShards(index, ".bin", readTorch),
+};
 
 /** The weights of a model folder. Nothing but headers is held in memory. */
 export interface Checkpoint {
@@ -57,9 +54,9 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 async function readFolder(folder: string): Promise<readonly StoredTensor[]> {
-  for (const { name, read } of layouts) {
+  for (const name of weightFileNames) {
     const path = join(folder, name);
-    if (await exists(path)) return read(path);
+    if (await exists(path)) return readers[name](path);
   }
   const names = await readdir(folder).catch(() => undefined);
   if (!names)
@@ -69,7 +66,7 @@ async function readFolder(folder: string): Promise<readonly StoredTensor[]> {
     );
   throw new GlmError(
     "model-not-found",
-    `${folder}: expected ${layouts.map(({ name }) => name).join(" or ")}, ` +
+    `${folder}: expected ${weightFileNames.join(" or ")}, ` +
       `got ${names.length === 0 ? "an empty folder" : names.slice(0, 10).join(", ")}. ` +
       "Check the path, or fetch the model's weights.",
   );
