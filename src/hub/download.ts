@@ -7,7 +7,7 @@ import type { Turn } from "../lock.ts";
 import { nextTurn } from "../turns.ts";
 import type { Client } from "./client.ts";
 import { noRoom } from "./errors.ts";
-import type { Hub, ModelRef, RemoteFile, Shelf } from "./hub.ts";
+import type { Hub, ModelRef, RemoteFile, Shelf, Unchecked } from "./hub.ts";
 import { type OnProgress, Tally } from "./progress.ts";
 import { fetchFile, sizeOf } from "./transfer.ts";
 
@@ -41,16 +41,23 @@ export class Download {
     this.#stop();
   }
 
-  has(file: RemoteFile): Promise<boolean> {
-    return this.#task.shelf.has(file, this.#task.signal);
+  /** Those of the files that are not on the shelf as the hub has them. What nobody has compared is read through, once. */
+  async missing(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
+    let states = await this.#states(files);
+    if (states.some((state) => typeof state === "object")) {
+      await this.#takeTurn(files);
+      // Whoever had the turn before may have compared them.
+      states = await this.#check(await this.#states(files));
+    }
+    return files.filter((_, at) => states[at] !== true);
   }
 
   /** Puts files on the shelf that are not there. */
   async get(files: readonly RemoteFile[]): Promise<void> {
-    if ((await this.#missing(files)).length === 0) return;
+    if ((await this.missing(files)).length === 0) return;
     await this.#takeTurn(files);
     // Whoever had the turn before may have fetched them.
-    const missing = await this.#described(await this.#missing(files));
+    const missing = await this.#described(await this.missing(files));
     if (missing.length === 0) return;
     const { shelf, onProgress } = this.#task;
     for (const file of missing) {
@@ -84,20 +91,32 @@ export class Download {
     await shelf.put(file);
   }
 
-  async #missing(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
-    const missing: RemoteFile[] = [];
+  async #states(files: readonly RemoteFile[]): Promise<readonly (boolean | Unchecked)[]> {
+    const states: (boolean | Unchecked)[] = [];
     for (const file of files) {
       this.#task.signal?.throwIfAborted();
-      if (!(await this.has(file))) missing.push(file);
+      states.push(await this.#task.shelf.state(file));
     }
-    return missing;
+    return states;
+  }
+
+  async #check(states: readonly (boolean | Unchecked)[]): Promise<readonly boolean[]> {
+    const { onProgress, signal } = this.#task;
+    const total = states.reduce((sum, state) => sum + (typeof state === "object" ? state.bytes : 0), 0);
+    const tally = new Tally(onProgress, 0, total, "checking files");
+    const checked: boolean[] = [];
+    for (const state of states) {
+      const reading = { onBytes: (count: number) => tally.add(count), signal };
+      checked.push(typeof state === "object" ? await state.check(reading) : state);
+    }
+    return checked;
   }
 
   /** With what the listing left out; some of them are then found to be there. */
   async #described(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
     const { hub, client, model, commit, signal } = this.#task;
     const described = await Promise.all(files.map((file) => hub.describe(client, model, commit, file, signal)));
-    return described.every((file, at) => file === files[at]) ? files : this.#missing(described);
+    return described.every((file, at) => file === files[at]) ? files : this.missing(described);
   }
 
   async #takeTurn(files: readonly RemoteFile[]): Promise<void> {

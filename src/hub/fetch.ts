@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
+import { tokenizerFileNames } from "../published.ts";
 import { Client } from "./client.ts";
 import { Download } from "./download.ts";
 import { notDownloaded, unreachable, unusable } from "./errors.ts";
@@ -105,6 +106,8 @@ async function fill(
   if (!files.has("config.json")) throw refuse("a config.json");
   const form = (await readyForm(forms, files, download, shelf)) ?? forms[0];
   if (form === undefined) throw refuse("weights as safetensors or PyTorch .bin files");
+  if (!tokenizerFileNames.some((name) => files.has(name)))
+    throw refuse(`a tokenizer (${tokenizerFileNames.join(" or ")})`);
   await download.get(descriptionsOf([...files.values()], form));
   const weights = (await weightNames(form, (name) => readFile(join(shelf.folder, name), "utf8"))).map((name) => {
     const file = files.get(name);
@@ -123,17 +126,16 @@ async function readyForm(
   download: Download,
   shelf: Shelf,
 ): Promise<Form | undefined> {
-  const has = async (name: string): Promise<boolean> => {
-    const file = files.get(name);
-    return file !== undefined && (await download.has(file));
+  const have = async (...names: readonly string[]): Promise<boolean> => {
+    const listed = names.flatMap((name) => files.get(name) ?? []);
+    return listed.length === names.length && (await download.missing(listed)).length === 0;
   };
   for (const form of forms) {
     // Whoever opens the folder takes the first form that it finds there.
-    if (!(await has(form))) continue;
+    if (!(await have(form))) continue;
     if (form === forms[0]) return form;
     const names = await weightNames(form, (name) => readFile(join(shelf.folder, name), "utf8"));
-    const there = await Promise.all(names.map(has));
-    if (there.every(Boolean)) return form;
+    if (await have(...names)) return form;
   }
   return undefined;
 }

@@ -32,13 +32,29 @@ export interface Listing {
   readonly files: readonly RemoteFile[];
 }
 
+/** A file that is there, and whose content nobody has compared with the hub's. */
+export interface Unchecked {
+  readonly bytes: number;
+  /**
+   * Reads it through; whether it is as the hub has it is known from then on.
+   * @throws GlmError "disk" when it cannot be read
+   */
+  check(reading: Reading): Promise<boolean>;
+}
+
+/** While a file is read through. */
+export interface Reading {
+  readonly onBytes?: (count: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The folder that a model's files go to, with what is needed to fill it. */
 export interface Shelf {
   readonly folder: string;
   /** A folder where those who fill it at the same time wait for one another. */
   readonly turns: string;
-  /** Whether the file is there as the hub has it. What lies elsewhere in the cache is put in its place. */
-  has(file: RemoteFile, signal?: AbortSignal): Promise<boolean>;
+  /** Whether the file is there as the hub has it, where that is known. What lies elsewhere in the cache is put in its place. */
+  state(file: RemoteFile): Promise<boolean | Unchecked>;
   /** Where the file is found when it is there. */
   path(file: RemoteFile): string;
   /** Where the file grows until it is whole. */

@@ -124,7 +124,7 @@ class Blobs implements Shelf {
     this.turns = join(cache, ".locks", `models--${model.id.replaceAll("/", "--")}`, "glmlab");
   }
 
-  async has(file: RemoteFile): Promise<boolean> {
+  async state(file: RemoteFile): Promise<boolean> {
     if (await isWhole(this.path(file), file)) return true;
     // Another version may have had the same file.
     if (!file.hash || !(await isWhole(this.#blob(file), file))) return false;
@@ -142,7 +142,8 @@ class Blobs implements Shelf {
   }
 
   async put(file: RemoteFile): Promise<void> {
-    await rename(this.partial(file), this.#blob(file));
+    const blob = this.#blob(file);
+    await onDisk(blob, file.bytes ?? 0, () => rename(this.partial(file), blob));
     await this.#link(file);
   }
 

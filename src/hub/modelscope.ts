@@ -10,7 +10,7 @@ import { GlmError } from "../errors.ts";
 import { onDisk, replaceFile } from "../files.ts";
 import type { Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
-import type { Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
+import type { Hub, Listing, ModelRef, RemoteFile, Shelf, Unchecked } from "./hub.ts";
 import { fieldOf, listOf, sizeOf, textOf } from "./json.ts";
 import type { HubSettings } from "./settings.ts";
 import { faultOf } from "./verify.ts";
@@ -102,8 +102,8 @@ const CHECKED = ".glmlab-checked.json";
 class PlainFolder implements Shelf {
   readonly folder: string;
   readonly turns: string;
-  /** By file: the checksum that it had, and when it was last written to. */
-  #known: Promise<Map<string, string>> | undefined;
+  /** Here, by file: the checksum that it had, and when it was last written to. */
+  readonly #checked = new Map<string, string>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(folder: string) {
@@ -111,16 +111,21 @@ class PlainFolder implements Shelf {
     this.turns = join(folder, ".glmlab-locks");
   }
 
-  async has(file: RemoteFile, signal?: AbortSignal): Promise<boolean> {
+  async state(file: RemoteFile): Promise<boolean | Unchecked> {
     const path = this.path(file);
     const found = await stat(path).catch(() => undefined);
     if (!found?.isFile() || (file.bytes !== undefined && found.size !== file.bytes)) return false;
     if (!file.hash) return true;
     const mark = `${file.hash.hex} ${found.mtimeMs}`;
-    if ((await this.#marks()).get(file.path) === mark) return true;
-    if ((await faultOf(path, file, signal)) !== undefined) return false;
-    await this.#remember(file.path, mark);
-    return true;
+    if (this.#checked.get(file.path) === mark || (await this.#marks())[file.path] === mark) return true;
+    return {
+      bytes: found.size,
+      check: async (reading) => {
+        if ((await faultOf(path, file, reading)) !== undefined) return false;
+        await this.#remember(file.path, mark);
+        return true;
+      },
+    };
   }
 
   path(file: RemoteFile): string {
@@ -144,21 +149,18 @@ class PlainFolder implements Shelf {
 
   /** Files of a folder that cannot be written to are checked every time. */
   async #remember(path: string, mark: string): Promise<void> {
-    const marks = await this.#marks();
-    marks.set(path, mark);
+    this.#checked.set(path, mark);
     this.#writing = this.#writing.then(async () => {
-      const text = new TextEncoder().encode(`${JSON.stringify(Object.fromEntries(marks), null, 2)}\n`);
+      const marks = { ...(await this.#marks()), ...Object.fromEntries(this.#checked) };
+      const text = new TextEncoder().encode(`${JSON.stringify(marks, null, 2)}\n`);
       await replaceFile(join(this.folder, CHECKED), [text], text.length).catch(() => undefined);
     });
     await this.#writing;
   }
 
-  async #marks(): Promise<Map<string, string>> {
-    this.#known ??= readFile(join(this.folder, CHECKED), "utf8").then(
-      (text) => new Map(Object.entries(parsed(text))),
-      () => new Map<string, string>(),
-    );
-    return this.#known;
+  /** Read again each time: others check files, too. */
+  async #marks(): Promise<Record<string, string>> {
+    return parsed(await readFile(join(this.folder, CHECKED), "utf8").catch(() => "{}"));
   }
 }
 

@@ -7,13 +7,20 @@ const INTERVAL_MS = 100;
 
 export class Tally {
   readonly #onProgress: OnProgress;
+  readonly #stage: "downloading" | "checking files";
   readonly #total: number;
   #done: number;
   #told = Number.NEGATIVE_INFINITY;
 
   /** @param done bytes that are there already */
-  constructor(onProgress: OnProgress, done: number, total: number) {
+  constructor(
+    onProgress: OnProgress,
+    done: number,
+    total: number,
+    stage: "downloading" | "checking files" = "downloading",
+  ) {
     this.#onProgress = onProgress;
+    this.#stage = stage;
     this.#done = done;
     this.#total = total;
     this.#tell();
@@ -31,7 +38,7 @@ export class Tally {
   #tell(): void {
     this.#told = performance.now();
     // Everything has come, and its checksums take a while.
-    const stage = this.#done >= this.#total && this.#total > 0 ? "checking the download" : "downloading";
-    this.#onProgress(stage, this.#done, Math.max(this.#total, this.#done));
+    const hasCome = this.#stage === "downloading" && this.#done >= this.#total && this.#total > 0;
+    this.#onProgress(hasCome ? "checking the download" : this.#stage, this.#done, Math.max(this.#total, this.#done));
   }
 }

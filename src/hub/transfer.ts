@@ -30,7 +30,7 @@ export async function fetchFile(client: Client, transfer: Transfer, signal?: Abo
   let wrong: string | undefined;
   for (let tries = 0; tries < TRIES; tries++) {
     await fill(client, transfer, signal);
-    wrong = await faultOf(partial, file, signal);
+    wrong = await faultOf(partial, file, { signal });
     if (wrong === undefined) return;
     onBytes(-(await sizeOf(partial)));
     await rm(partial, { force: true });

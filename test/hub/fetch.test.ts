@@ -107,6 +107,12 @@ describe("a model that is not there", () => {
       code: "unsupported",
       message: expect.stringMatching(/expected weights as safetensors.*model-q4.gguf.*GGUF/),
     });
+    const { "tokenizer.model": __, ...mute } = published.files;
+    b.hub.repos.set("someone/mute", { commit: COMMIT, files: mute });
+    await expect(b.fetch("someone/mute")).rejects.toThrow(
+      /expected a tokenizer \(tokenizer.model or .*got config.json/,
+    );
+    expect(b.hub.fetched).toEqual([]);
     await expect(b.fetch("someone/data")).rejects.toThrow(/expected a config.json, got train.csv/);
     await expect(b.fetch("someone/half")).rejects.toThrow(
       /model-00002-of-00002.safetensors, which model.safetensors.index.json names/,
@@ -170,6 +176,14 @@ describe("a model that is there", () => {
     b.hub.forget();
     expectWhole(await b.fetch());
     expect(b.hub.fetched).toEqual([FIRST]);
+  });
+
+  it("without a tokenizer is not taken for a model offline, and is completed online", async () => {
+    const b = bench();
+    const folder = await b.fetch();
+    rmSync(join(folder, "tokenizer.model"));
+    await expect(b.fetch(ID, { env: { HF_HUB_OFFLINE: "1" } })).rejects.toThrow("its tokenizer is missing");
+    expectWhole(await b.fetch(ID, { revision: COMMIT }));
   });
 
   it("as .bin files is used as it is, when nothing of the other form is there", async () => {
@@ -317,12 +331,14 @@ describe("wrong content", () => {
 describe("the token", () => {
   it("is sent to the hub and to nobody it leads to", async () => {
     const b = bench();
+    // One of their own: what was given up of a refused download may still be on its way when it has failed.
+    b.hub.repos.set("someone/refusing", { ...published, gated: true });
     b.hub.repos.set(ID, { ...published, gated: true });
-    await expect(b.fetch()).rejects.toMatchObject({
+    await expect(b.fetch("someone/refusing")).rejects.toMatchObject({
       code: "hub-denied",
       message: expect.stringMatching(/Accept its conditions.*set HF_TOKEN/),
     });
-    await expect(b.fetch(ID, { env: { HF_TOKEN: "wrong" } })).rejects.toMatchObject({
+    await expect(b.fetch("someone/refusing", { env: { HF_TOKEN: "wrong" } })).rejects.toMatchObject({
       code: "hub-denied",
       message: expect.stringContaining("Your HF_TOKEN is not accepted"),
     });
@@ -330,7 +346,9 @@ describe("the token", () => {
     mkdirSync(join(b.home, "hf"), { recursive: true });
     writeFileSync(join(b.home, "hf", "token"), "secret\n");
     expectWhole(await b.fetch());
-    const [own, others] = ["hub", "files"].map((host) => b.hub.seen.filter((seen) => seen.host === host));
+    const [own, others] = ["hub", "files"].map((host) =>
+      b.hub.seen.filter((seen) => seen.host === host && !seen.url.includes("refusing")),
+    );
     expect(others?.length).toBeGreaterThan(0);
     for (const { headers } of own ?? []) expect(headers.authorization).toBe("Bearer secret");
     for (const { headers } of others ?? []) expect(headers.authorization).toBeUndefined();

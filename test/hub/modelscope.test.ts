@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { takeTurn } from "../../src/lock.ts";
 import { type Bench, bytes, ID, needed, published, useBench } from "./fixture.ts";
 
 const bench = useBench();
@@ -93,6 +94,31 @@ describe("ModelScope", () => {
     utimesSync(second, 1e9 + 1, 1e9 + 1);
     await b.fetch(ID, from);
     expect(b.hub.fetched).toEqual(["model-00002-of-00002.safetensors"]);
+  });
+
+  it("tells how far it has read large files through, one process at a time", async () => {
+    const b = bench();
+    const folder = join(b.home, "ms", "models", "someone--some-model.v2", "snapshots", "master");
+    lay(folder, needed);
+    const told: [string, number, number][] = [];
+    const turns = join(folder, ".glmlab-locks");
+    mkdirSync(turns);
+    const other = takeTurn(turns);
+    const fetching = b.fetch(ID, {
+      ...from,
+      onProgress: (...progress) => {
+        told.push(progress);
+        if (progress[0].startsWith("waiting")) other?.end();
+      },
+    });
+    expect(await fetching).toBe(folder);
+    const stages = told.map(([stage]) => stage);
+    expect(stages.filter((stage, at) => stage !== stages[at - 1])).toEqual([
+      ...["asking the hub", "waiting for another download of it", "checking files"],
+    ]);
+    const weights = 300_000 + 200_001;
+    expect(told.at(-1)).toEqual(["checking files", weights, weights]);
+    expect(b.hub.fetched).toEqual([]);
   });
 
   it("goes on where a download broke off, and refuses wrong content", async () => {
