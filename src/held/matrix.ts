@@ -1,7 +1,7 @@
 /** @file A weight matrix of a checkpoint, a few rows at a time: large ones are never in memory as a whole. */
 
 import { toFloat32 } from "../float32.ts";
-import { elementSize, type FloatTensor, sizeOf, type Tensor } from "../tensor.ts";
+import { elementSize, sizeOf, type Tensor } from "../tensor.ts";
 import { readTensor } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { type Bits, dequantizeRows, type QuantizedRows, quantizeRows, unpackPublished } from "./quantize.ts";
@@ -39,17 +39,6 @@ async function* publishedRows({ weight, published, in: width }: StoredMatrix): A
     yield { codes, scales: scales.subarray(row, row + count) };
     row += count;
   }
-}
-
-/** The whole matrix as float32. */
-export async function readMatrix(matrix: StoredMatrix): Promise<FloatTensor> {
-  const data = new Float32Array(matrix.out * matrix.in);
-  let at = 0;
-  for await (const rows of floatRows(matrix)) {
-    data.set(rows, at);
-    at += rows.length;
-  }
-  return { dtype: "float32", shape: [matrix.out, matrix.in], data };
 }
 
 /** Whole rows of a stored matrix, each of `width` elements, in its own type. */
