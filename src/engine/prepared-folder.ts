@@ -173,9 +173,15 @@ export async function removeUnused(root: string, now: number = Date.now()): Prom
   return removed;
 }
 
+/** Without a mark, by the folder's own time, which taking the turn changes. */
 async function isUnused(folder: string, now: number): Promise<boolean> {
-  const used = await stat(join(folder, MARK)).catch(() => stat(folder).catch(() => undefined));
+  const used = (await stat(join(folder, MARK)).catch(() => undefined)) ?? (await stat(folder).catch(() => undefined));
   return used !== undefined && now - used.mtimeMs >= KEPT;
+}
+
+async function isMarked(folder: string, now: number): Promise<boolean> {
+  const mark = await stat(join(folder, MARK)).catch(() => undefined);
+  return mark !== undefined && now - mark.mtimeMs < KEPT;
 }
 
 /** @returns whether it was removed: not while somebody works there, and not where nothing can be removed */
@@ -183,7 +189,7 @@ async function removeInTurn(folder: string, now: number): Promise<boolean> {
   let turn: Turn | undefined;
   try {
     turn = takeTurn(folder);
-    if (!turn || !(await isUnused(folder, now))) return false;
+    if (!turn || (await isMarked(folder, now))) return false;
     // At once for all who look: they find either everything or nothing.
     const aside = join(dirname(folder), asideName("unused"));
     await rename(folder, aside);
