@@ -46,6 +46,11 @@ export function propertyOf(option: string): string {
   return option.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** The option that sets a property: maxNewTokens -> "max-new-tokens". */
+export function optionOf(property: string): string {
+  return property.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 /** What stands for the option's value in the help and in errors. */
 export function placeholder(spec: OptionSpec): string {
   switch (spec.kind) {

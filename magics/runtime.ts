@@ -7,6 +7,7 @@ export type { EpochPoint, LossPoint } from "./render/chart.ts";
 export * from "./run/adapter.ts";
 export * from "./run/chat.ts";
 export * from "./run/chatglm.ts";
+export type { MethodChoice } from "./run/method.ts";
 export * from "./run/model.ts";
 export * from "./run/params.ts";
 export * from "./run/runtime.ts";

@@ -54,11 +54,21 @@ export const METHOD_OPTIONS: OptionTable = {
 
 /** The library's call that configures the method: `lora({ r: 8 })`. */
 export function methodCall(call: Call, prefix: string): Code {
+  const { method, properties } = chosen(call);
+  return [`${prefix}${method}(`, ...(properties.length > 0 ? objectLiteral(properties) : []), ")"];
+}
+
+/** The method with what is given of its options, and nothing else: `{ method: "lora", r: 8 }`. */
+export function methodChoice(call: Call): Code {
+  const { method, properties } = chosen(call);
+  return objectLiteral([["method", [JSON.stringify(method)]], ...properties]);
+}
+
+function chosen(call: Call): { readonly method: Method; readonly properties: readonly (readonly [string, Code])[] } {
   const method = methodOf(call);
   const stray = Object.entries(METHODS).find(([name, options]) => name !== method && givenAmong(call, options));
   if (stray) throw strayOption(call, stray[0], method, givenAmong(call, stray[1]) ?? "");
-  const properties = propertiesOf(call, Object.keys(METHODS[method]));
-  return [`${prefix}${method}(`, ...(properties.length > 0 ? objectLiteral(properties) : []), ")"];
+  return { method, properties: propertiesOf(call, Object.keys(METHODS[method])) };
 }
 
 /** True when the magic says anything about the method. */

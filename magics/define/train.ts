@@ -20,7 +20,7 @@ import {
   shownWithImports,
   TO_OPTION,
 } from "./common.ts";
-import { choosesMethod, METHOD_OPTIONS, methodCall, methodOf } from "./method.ts";
+import { choosesMethod, METHOD_OPTIONS, methodCall, methodChoice, methodOf } from "./method.ts";
 
 type FitOption = Kebab<keyof FitOptions & string>;
 
@@ -76,7 +76,7 @@ const FIT_NAMES = Object.keys(FIT_OPTIONS);
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
-  const method = choosesMethod(call) ? [["method", methodCall(call, `${RUNTIME}.`)] as const] : [];
+  const method = choosesMethod(call) ? [["method", methodChoice(call)] as const] : [];
   const properties = [...method, ...settingsOf(call), ...propertiesOf(call, ["new", "share", "model"])];
   return { expression: runtimeCall("train", [textValue(name), rowsOf(call)], properties), ...declared(call) };
 }

@@ -2,17 +2,17 @@
 
 import { ambient } from "../../src/ambient.ts";
 import { counted } from "../../src/counted.ts";
-import type { AdapterConfig, AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
-import { lora } from "../../src/index.ts";
+import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
-import { refreshAdapters } from "./adapter.ts";
+import { adapterNew, refreshAdapters } from "./adapter.ts";
+import { completed, type MethodChoice, mustMatch } from "./method.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
-  /** How it is fine-tuned, where the adapter does not exist yet: LoRA by default. */
-  readonly method?: AdapterConfig;
+  /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
+  readonly method?: MethodChoice;
   /** Starts again with a new adapter where one of this name exists. */
   readonly new?: boolean;
   /** Makes a new adapter visible to every notebook. */
@@ -64,19 +64,17 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
 async function adapterFor(
   model: ChatGLM,
   name: string,
-  wanted: { readonly method: AdapterConfig | undefined; readonly anew: boolean; readonly share: boolean },
+  wanted: { readonly method: MethodChoice | undefined; readonly anew: boolean; readonly share: boolean },
 ): Promise<AdapterHandle> {
   const { method, anew, share } = wanted;
   const exists = (await refreshAdapters(model)).includes(name);
   if (exists && !anew) {
     const adapter = await model.adapter(name);
+    if (method) mustMatch(name, method, adapter.config);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
-  const adapter = await model.createAdapter(name, method ?? lora(), { share, replace: anew });
-  await refreshAdapters(model);
-  write(`${adapter.summary()}\n`);
-  return adapter;
+  return adapterNew(name, completed(method ?? { method: "lora" }), { model, share, replace: anew });
 }
 
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {

@@ -144,7 +144,7 @@ describe("cell magics", () => {
     const rows = '{"prompt": "${x}", "response": "`y` \\\\n"}';
     expect(expanded(`%%train dream --epochs 100 --lr 5e-3 --r 8\n${rows}\n`)).toBe(
       `void await __glmlab.train("dream", __glmlab.parseRows(${JSON.stringify(`\n${rows}\n`)}, { subject: "The cell's data" }), ` +
-        "{ method: __glmlab.lora({ r: 8 }), epochs: 100, lr: 5e-3 });",
+        '{ method: { method: "lora", r: 8 }, epochs: 100, lr: 5e-3 });',
     );
   });
 

@@ -151,6 +151,30 @@ describe("with a model", () => {
       expect(anew.adapter.config).toMatchObject({ method: "lora", r: 2 });
     });
 
+    it("trains on only as the adapter was made", async () => {
+      const adapter = await glm.createAdapter("fixed", magics.lora({ r: 2, dropout: 0.1 }));
+      await expect(
+        cell(() =>
+          magics.train("fixed", rows, { method: { method: "lora", r: 3000, targets: ["dense"], bias: "none" } }),
+        ),
+      ).rejects.toMatchObject({
+        code: "option-invalid",
+        message:
+          "%%train fixed: the adapter exists and would train on, but it is made otherwise:\n" +
+          "- --r: fixed has 2, given is 3000\n" +
+          "- --targets: fixed has query_key_value, given is dense\n" +
+          "Leave these options out to train it on, or add --new to start again with them.",
+      });
+      await expect(
+        cell(() => magics.train("fixed", rows, { method: { method: "full", match: ["norm"] } })),
+      ).rejects.toThrow(/otherwise:\n- --method: fixed has lora, given is full\nLeave/);
+      const same = { method: "lora", r: 2, targets: ["query_key_value"], rankStabilized: false } as const;
+      await cell(() => magics.train("fixed", rows, { epochs: 1, method: same }));
+      await cell(() => magics.train("fixed", rows, { epochs: 1, method: adapter.config }));
+      expect(await adapter.info()).toMatchObject({ steps: 2, config: adapter.config });
+      await adapter.dispose();
+    });
+
     it("answers with the adapter that is named, or in use", async () => {
       const base = await glm.ask("一", short);
       const taught = await glm.ask("一", { ...short, adapter: "dream" });
