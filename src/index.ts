@@ -42,14 +42,14 @@ export type { RehearsalRows, Rows } from "./api/rows.ts";
 export type { Abortable } from "./api/signal.ts";
 export type { SourceOptions } from "./api/source.ts";
 export { TrainableSummary } from "./api/summary.ts";
+// Text
+export { loadTokenizer } from "./api/tokenizer.ts";
 export type { AdapterInfo, AdapterRef, Batch, Device, ModelInfo, ParameterInfo, Precision } from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export type { HubName } from "./hub/names.ts";
 export type { ChatGLMConfig, Family } from "./models/config.ts";
 export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
-// Text
-export { loadTokenizer } from "./text/load.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
 // Data

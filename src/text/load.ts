@@ -81,17 +81,19 @@ export async function loadTokenizer(folder: string, family?: Family): Promise<To
 
 async function tokenizerFile(folder: string, names: readonly string[]): Promise<{ path: string; bytes: Buffer }> {
   const faults: string[] = [];
+  let isThere = false;
   for (const name of names) {
     const path = join(folder, name);
     try {
       return { path, bytes: await readFile(path) };
     } catch (cause) {
       faults.push(cause instanceof Error ? cause.message : String(cause));
+      isThere ||= (cause as NodeJS.ErrnoException).code !== "ENOENT";
     }
   }
   throw new GlmError(
     "model-not-found",
-    `Tokenizer in ${folder}: expected ${names.join(" or ")}, got:\n- ${faults.join("\n- ")}\n` +
+    `Tokenizer in ${folder}: expected ${names.join(" or ")}, got${isThere ? `:\n- ${faults.join("\n- ")}\n` : " none of them. "}` +
       "Copy the tokenizer's files of the checkpoint into the folder.",
   );
 }
