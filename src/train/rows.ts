@@ -72,10 +72,10 @@ export function parseRows(text: string, rules: RowRules = {}): Row[] {
 export async function readRows(path: string, rules: Omit<RowRules, "subject"> = {}): Promise<Row[]> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
+    // Without the cause: it says no more than this, and its trace leads into this library.
     throw new GlmError(
       "data-invalid",
       `${path}: expected a file of training rows, but it cannot be read (${why}). Check the path.`,
-      { cause },
     );
   });
   return parseRows(text, { ...rules, subject: path });
