@@ -42,7 +42,7 @@ export class ProgressBar {
   }
 
   /** The last state; a bar that never appeared stays away. */
-  finish(state: "done" | "stopped" = "done"): void {
+  finish(state: Exclude<Progress["state"], "running"> = "done"): void {
     this.#display.finish(this.#display.shown ? renderProgress(this.#state(state)) : undefined);
   }
 

@@ -18,6 +18,11 @@ export function setCurrentModel(model: ChatGLM): void {
   current = model;
 }
 
+/** The model that magics use when none is named, if any was loaded. */
+export function loadedModel(): ChatGLM | undefined {
+  return current;
+}
+
 /** @throws GlmError "model-not-loaded" when no model is given and none was loaded */
 export function currentModel(given?: ChatGLM): ChatGLM {
   const model = given ?? current;

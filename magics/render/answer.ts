@@ -6,6 +6,11 @@ export function renderMarkdown(text: string): MimeBundle {
   return { "text/plain": text, "text/markdown": text };
 }
 
+/** What is shown of an answer, which may be nothing at all. */
+export function visible(answer: string): string {
+  return answer === "" ? "(empty answer)" : answer;
+}
+
 export interface NamedAnswer {
   /** The adapter's name; null is the base model. */
   readonly adapter: string | null;
@@ -16,10 +21,10 @@ export interface NamedAnswer {
 export function renderComparison(question: string, answers: readonly NamedAnswer[]): MimeBundle {
   const cell = "text-align:left;vertical-align:top;white-space:pre-wrap;padding:4px 12px";
   const heads = answers.map(({ adapter }) => `<th style="${cell}">${escapeHtml(labelOf(adapter))}</th>`).join("");
-  const bodies = answers.map(({ answer }) => `<td style="${cell}">${escapeHtml(answer)}</td>`).join("");
+  const bodies = answers.map(({ answer }) => `<td style="${cell}">${escapeHtml(visible(answer))}</td>`).join("");
   const caption = `<caption style="${cell}">${escapeHtml(question)}</caption>`;
   const html = `<table>${caption}<thead><tr>${heads}</tr></thead><tbody><tr>${bodies}</tr></tbody></table>`;
-  const plain = answers.map(({ adapter, answer }) => `${labelOf(adapter)}:\n${indented(answer)}`).join("\n");
+  const plain = answers.map(({ adapter, answer }) => `${labelOf(adapter)}:\n${indented(visible(answer))}`).join("\n");
   return { "text/plain": `${question}\n${plain}`, "text/html": html };
 }
 

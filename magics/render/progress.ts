@@ -15,11 +15,11 @@ export interface Progress {
   readonly note?: string;
   /** What is counted, when it is no number of steps. */
   readonly unit?: "bytes";
-  readonly state: "running" | "done" | "stopped";
+  readonly state: "running" | "done" | "stopped" | "failed";
 }
 
 const BLOCKS = 24;
-const COLORS = { running: "#1976d2", done: "#388e3c", stopped: "#f57c00" } as const;
+const COLORS = { running: "#1976d2", done: "#388e3c", stopped: "#f57c00", failed: "#d32f2f" } as const;
 
 export function renderProgress(progress: Progress): MimeBundle {
   return { "text/plain": plainProgress(progress), "text/html": htmlProgress(progress) };
@@ -47,8 +47,8 @@ function facts({ done, total, seconds, left, note, state, unit }: Progress): rea
   const count = total > 0 ? [`${shown(done)}/${shown(total)}`] : done > 0 ? [shown(done)] : [];
   const expected = left ?? (seconds / done) * (total - done);
   const remaining = done > 0 && total > done && state === "running" ? ` < ${duration(expected)}` : "";
-  const stopped = state === "stopped" ? ["stopped"] : [];
-  return [...count, ...(note === undefined ? [] : [note]), `${duration(seconds)}${remaining}`, ...stopped];
+  const ended = state === "stopped" || state === "failed" ? [state] : [];
+  return [...count, ...(note === undefined ? [] : [note]), `${duration(seconds)}${remaining}`, ...ended];
 }
 
 function shareOf({ done, total, state }: Progress): number {

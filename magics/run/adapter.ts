@@ -7,6 +7,7 @@ import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";
 import { currentModel, sessionOf } from "../session.ts";
 import type { OfModel } from "./chat.ts";
+import { trainingNote } from "./weights.ts";
 
 /** Shows and returns the adapters of this notebook and the shared ones. */
 export async function adapterList({ model: given }: OfModel = {}): Promise<readonly AdapterInfo[]> {
@@ -60,7 +61,7 @@ export async function adapterNew(
   const model = currentModel(given);
   const adapter = await model.createAdapter(name, config, { share, replace });
   await refreshAdapters(model);
-  write(`${adapter.summary()}\n`);
+  write(`${adapter.summary()}\n${trainingNote(model, adapter)}`);
   return adapter;
 }
 

@@ -1,5 +1,8 @@
 /** @file What %chat does. */
+import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
+import { counted } from "../../src/counted.ts";
+import { GlmError } from "../../src/errors.ts";
 import { replaceFiles, textFile } from "../../src/files.ts";
 import type { ChatGLM } from "../../src/index.ts";
 import type { Round } from "../conversation.ts";
@@ -22,7 +25,10 @@ export async function chatHistory({ model }: OfModel = {}): Promise<readonly Rou
     answer,
   ]);
   const columns = [{ title: "round", align: "right" as const }, { title: "question" }, { title: "answer" }];
-  const about = [`remembers ${remembered} rounds`, ...(system === undefined ? [] : [`system: ${system}`])].join("; ");
+  const about = [
+    `remembers ${counted(remembered, "round")}`,
+    ...(system === undefined ? [] : [`system: ${system}`]),
+  ].join("; ");
   show(renderTable({ columns, rows, caption: `The conversation (${about})`, empty: "No rounds yet." }));
   return rounds;
 }
@@ -33,20 +39,30 @@ export async function chatReset({ model }: OfModel = {}): Promise<void> {
   write("A new conversation begins.\n");
 }
 
-/** Writes the conversation to a file: Markdown for a name that ends in .md, else JSON that can be trained on. */
+/**
+ * Writes the conversation to a file: Markdown for a name that ends in .md, else JSON that can be trained on.
+ * @throws GlmError "disk" when there is no folder to write it into, or when it cannot be written
+ */
 export async function chatSave(file: string, { model }: OfModel = {}): Promise<void> {
   const { conversation } = sessionOf(currentModel(model));
   const isMarkdown = /\.(md|markdown)$/i.test(file);
   const json = `${JSON.stringify([{ messages: conversation.toMessages() }], undefined, 2)}\n`;
   const path = resolve(file);
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (!folder?.isDirectory()) {
+    throw new GlmError(
+      "disk",
+      `%chat save ${file}: expected a file in a folder that exists, got one in ${dirname(path)}. Make the folder, or correct the path.`,
+    );
+  }
   await replaceFiles(dirname(path), [textFile(basename(path), isMarkdown ? conversation.toMarkdown() : json)]);
-  write(`${conversation.rounds.length} rounds written to ${path}\n`);
+  write(`${counted(conversation.rounds.length, "round")} written to ${path}\n`);
 }
 
 /** Sets how many rounds are remembered, or says how many; returns the number. */
 export async function chatRounds(rounds?: number, { model }: OfModel = {}): Promise<number> {
   const { conversation } = sessionOf(currentModel(model));
   if (rounds !== undefined) conversation.remembered = rounds;
-  write(`The conversation remembers ${conversation.remembered} rounds.\n`);
+  write(`The conversation remembers ${counted(conversation.remembered, "round")}.\n`);
   return conversation.remembered;
 }

@@ -5,7 +5,7 @@ import type { ChatGLM, ChatOptions } from "../../src/index.ts";
 import { messagesOf } from "../../src/train/encode.ts";
 import type { Conversation, Round } from "../conversation.ts";
 import { LiveDisplay, show, write } from "../live.ts";
-import { renderComparison, renderMarkdown } from "../render/answer.ts";
+import { renderComparison, renderMarkdown, visible } from "../render/answer.ts";
 import { currentModel, sessionOf } from "../session.ts";
 
 /** What may stand in `${}` of a question: an object would only be "[object Object]" to the model. */
@@ -100,6 +100,7 @@ async function stream(pieces: AsyncIterable<string>, format: "text" | "markdown"
       answer += piece;
       display.update(() => (format === "markdown" ? renderMarkdown(answer) : { "text/plain": answer }));
     }
+    if (answer === "") display.update(() => ({ "text/plain": visible(answer) }));
   } finally {
     display.finish();
   }
@@ -113,6 +114,7 @@ async function streamToTerminal(pieces: AsyncIterable<string>): Promise<string> 
       answer += piece;
       write(piece);
     }
+    if (answer === "") write(visible(answer));
   } finally {
     write("\n");
   }

@@ -1,10 +1,13 @@
 /** @file What %model does. */
+import { modelForm } from "../../src/engine/model-form.ts";
 import { type ChatGLM, type LoadOptions, load } from "../../src/index.ts";
+import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { ProgressBar } from "../progress.ts";
 import { duration, short } from "../render/text.ts";
-import { currentModel as current, sessionOf, setCurrentModel } from "../session.ts";
+import { currentModel as current, loadedModel, sessionOf, setCurrentModel } from "../session.ts";
 import { refreshAdapters } from "./adapter.ts";
+import { parameterCount } from "./weights.ts";
 
 /** Loading that takes longer than this shows a progress bar, in milliseconds. */
 const PATIENCE = 700;
@@ -23,7 +26,10 @@ export async function model(name: string, options: Omit<LoadOptions, "onProgress
     await greet(loaded, (performance.now() - start) / 1000);
     return loaded;
   } catch (error) {
-    bar.finish("stopped");
+    bar.finish(isInterrupt(error) ? "stopped" : "failed");
+    const still = loadedModel();
+    // Its variable still holds it, too: who goes on without looking should know with what.
+    if (still) write(`${name} is not loaded. The model in use is still ${describe(still)}.\n`, "stderr");
     throw error;
   }
 }
@@ -52,10 +58,8 @@ async function greet(loaded: ChatGLM, seconds?: number): Promise<void> {
 }
 
 function describe(loaded: ChatGLM): string {
-  const { name, family, device, precision, quantize, parameters } = loaded.info;
-  const form = quantize === "none" ? precision : `${quantize}, ${precision}`;
-  const count = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
+  const { name, family, device } = loaded.info;
   const { adapter } = sessionOf(loaded);
   const inUse = adapter === null ? "" : `, answering with ${adapter}`;
-  return `${name}: ${family}, ${short(count)} parameters, ${device}, ${form}${inUse}`;
+  return `${name}: ${family}, ${short(parameterCount(loaded))} parameters, ${device}, ${modelForm(loaded.info)}${inUse}`;
 }

@@ -5,6 +5,7 @@ import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";
 import { currentModel, sessionOf } from "../session.ts";
 import type { OfModel } from "./chat.ts";
+import { countingNote } from "./weights.ts";
 
 export interface ParamsOptions extends OfModel {
   /** Lists every parameter. */
@@ -23,7 +24,7 @@ export async function params(name?: string | null, options: ParamsOptions = {}):
   const all = parameters.reduce((sum, { count }) => sum + count, 0);
   const caption =
     adapter?.summary().toString() ?? `trainable params: 0 || all params: ${grouped(all)} || trainable%: 0`;
-  if (options.all) show(parameterTable(parameters, caption));
+  if (options.all) show(parameterTable(parameters, caption + countingNote(model)));
   else write(`${caption}\n`);
   return parameters;
 }

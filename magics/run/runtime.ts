@@ -1,5 +1,6 @@
 /** @file What %runtime does. */
 import { counted } from "../../src/counted.ts";
+import { modelForm } from "../../src/engine/model-form.ts";
 import type { RuntimeStatus } from "../../src/engine/server.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
@@ -22,7 +23,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
     { title: "model" },
     { title: "family" },
     { title: "device" },
-    { title: "precision" },
+    { title: "form" },
     { title: "weights", align: "right" as const },
     { title: "adapters" },
     { title: "requests", align: "right" as const },
@@ -31,7 +32,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
     model.name,
     model.family,
     model.device,
-    model.precision,
+    modelForm(model),
     bytes(mappedBytes),
     adapters.map(({ name }) => name).join(", "),
     String(requests),

@@ -1,8 +1,7 @@
 /** @file What %%train does. */
-
-import { ambient } from "../../src/ambient.ts";
 import { counted } from "../../src/counted.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
+import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
@@ -46,8 +45,9 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   try {
     for await (const event of adapter.fit(rows, settings)) view.take(event);
   } catch (error) {
-    view.stop();
-    if (isInterrupt(error)) {
+    const interrupted = isInterrupt(error);
+    view.stop(interrupted ? "stopped" : "failed");
+    if (interrupted) {
       write(`Interrupted: ${name} keeps the values of step ${view.step} of ${view.steps}.\n`, "stderr");
     }
     await view.picture();
@@ -81,8 +81,4 @@ function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, vie
   const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
   const kept = view.validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
   return `${counted(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
-}
-
-function isInterrupt(error: unknown): boolean {
-  return ambient().signal?.aborted === true || (error instanceof Error && error.name === "AbortError");
 }

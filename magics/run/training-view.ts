@@ -84,8 +84,8 @@ export class TrainingView {
   }
 
   /** The run was interrupted, or failed. */
-  stop(): void {
-    this.#finish("stopped");
+  stop(state: "stopped" | "failed"): void {
+    this.#finish(state);
   }
 
   /** The chart's last state, with its static picture. */
@@ -114,7 +114,7 @@ export class TrainingView {
     this.#chart?.push({ step: event.step, loss: event.loss });
   }
 
-  #finish(state: "done" | "stopped"): void {
+  #finish(state: "done" | "stopped" | "failed"): void {
     this.#rehearsal?.finish(this.#bar ? "done" : state);
     this.#bar?.finish(state);
   }

@@ -8,6 +8,7 @@ import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { suggestion } from "../suggestion.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { fileLog, type Log, lastLines, rotateLog } from "./log.ts";
+import { modelForm } from "./model-form.ts";
 
 const HELP = `glmlab runtime [start|status|stop|logs]
 
@@ -91,8 +92,8 @@ async function status(folder: RuntimeFolder): Promise<number> {
   say(`${found.address}, log ${found.log}`);
   for (const { model, adapters, mappedBytes, requests } of found.models) {
     say(
-      `  ${model.name} (${model.family}, ${model.device}, ${model.precision}): ${megabytes(mappedBytes)} of weights, ` +
-        `${adapters.length} adapters, ${requests} requests`,
+      `  ${model.name} (${model.family}, ${model.device}, ${modelForm(model)}): ${megabytes(mappedBytes)} of weights, ` +
+        `${counted(adapters.length, "adapter")}, ${counted(requests, "request")}`,
     );
   }
   return found.models.length === 0 ? say("  no model is loaded") : 0;

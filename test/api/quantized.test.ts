@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { modelForm } from "../../src/engine/model-form.ts";
 import { adamW, type ChatGLM, full, type LoadOptions, load, lora } from "../../src/index.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { deviation } from "../oracle.ts";
@@ -116,6 +117,10 @@ describe.each([8, 4] as const)("int%i", { timeout: LONG }, (bits) => {
     expect(config(saved)).toMatchObject({ quantization_bit: bits });
     const again = await open(saved);
     expect(again.info.quantize).toBe(quantize);
+    expect([modelForm(glm.info), modelForm(again.info)]).toEqual([
+      `${quantize}, exact`,
+      `${quantize} as published, exact`,
+    ]);
     expect(await logits(again)).toEqual(await logits(glm));
     // What is published is saved as it is.
     const twice = join(home, `twice-${bits}`);

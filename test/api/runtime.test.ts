@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { runtimeStatus as showRuntime } from "../../magics/run/runtime.ts";
 import { ensureBuilt } from "../../scripts/build.ts";
 import { runtimeStatus } from "../../src/engine/connect.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { adamW, type ChatGLM, load, lora, withAmbient } from "../../src/index.ts";
 import { packageFolder, version } from "../../src/version.ts";
+import { Notebook } from "../magics/notebook.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 240_000;
@@ -83,12 +85,20 @@ describe("glmlab runtime", { timeout: LONG }, () => {
 
   it("says what runs, shows the log, stops it, and knows when nothing runs", async () => {
     const glm = await open("third.ipynb");
+    const packed = await withAmbient({ notebook: "third.ipynb" }, () =>
+      load(name, { quantize: "int4", precision: "fast" }),
+    );
     const running = command("status");
     expect(running).toMatchObject({ status: 0, stderr: "" });
     expect(running.stdout).toContain(`glmlab ${version} runtime, process`);
     expect(running.stdout).toMatch(/1 client[\s\S]*model \(chatglm2-6b, cpu, exact\)/);
+    expect(running.stdout).toMatch(/model \(chatglm2-6b, cpu, int4, fast\): .* of weights, 0 adapters, 0 requests/);
+    const notebook = new Notebook();
+    await withAmbient({ frontend: notebook }, () => showRuntime());
+    expect(notebook.plain.at(-1)).toMatch(/cpu +exact [\s\S]*cpu +int4, fast /);
     expect(command("start").stdout).toMatch(/A runtime runs already/);
     await glm.dispose();
+    await packed.dispose();
     expect(command("logs").stdout).toContain("client connected");
     expect(command("stop")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Stopped the runtime/) });
     expect(command("status")).toMatchObject({ status: 3, stdout: expect.stringContaining("No runtime runs") });

@@ -113,6 +113,12 @@ describe("progress bar", () => {
     expect(bundle["text/plain"]).toMatch(/25\/100 {2}20 s {2}stopped$/);
   });
 
+  it("says when it failed, also where nothing of it was done", () => {
+    const bundle = renderProgress({ title: "T", done: 0, total: 1, seconds: 20, state: "failed" });
+    expect(bundle["text/plain"]).toMatch(/0\/1 {2}20 s {2}failed$/);
+    expect(bundle["text/html"]).toContain("failed");
+  });
+
   it("shows an unknown total as such", () => {
     expect(renderProgress({ title: "T", done: 0, total: 0, seconds: 1, state: "running" })["text/plain"]).toBe(
       `T  ${"░".repeat(24)}  1.0 s`,

@@ -1,11 +1,12 @@
 /** @file What the magics do, with a real model: small, of random weights, in this process. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import type { ChatGLM } from "../../src/index.ts";
+import { parametersOf } from "../../src/models/architectures.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { Notebook } from "./notebook.ts";
 
@@ -120,6 +121,26 @@ describe("with a model", () => {
       expect(readFileSync(join(scratch, "talk.md"), "utf8")).toBe(`**你好**\n\n${answer}\n`);
       const [row] = await magics.readRows(join(scratch, "talk.json"));
       expect(row).toEqual({ prompt: "你好", response: answer });
+      expect(notebook.text()).toContain(`1 round written to ${join(scratch, "talk.json")}\n`);
+    });
+
+    it("is saved only where there is a folder", async () => {
+      const file = join(scratch, "no", "talk.md");
+      await expect(cell(() => magics.chatSave(file))).rejects.toMatchObject({
+        code: "disk",
+        message: `%chat save ${file}: expected a file in a folder that exists, got one in ${join(scratch, "no")}. Make the folder, or correct the path.`,
+      });
+      expect(existsSync(join(scratch, "no"))).toBe(false);
+    });
+
+    it("shows that an answer is empty, and returns it as it is", async () => {
+      const first = (await glm.generate(glm.prompt([{ role: "user", content: "你好" }]), short).next()).value;
+      const stop = [first as number];
+      expect(await cell(() => magics.chatglm("你好", { ...short, stop }))).toBe("");
+      expect(notebook.seen).toEqual([{ "text/plain": "(empty answer)" }]);
+      expect(await cell(() => magics.chatHistory())).toEqual([["你好", ""]]);
+      expect(await cell(() => magics.compare("你好", [null], { ...short, stop }))).toEqual({ none: "" });
+      expect(notebook.plain.at(-1)).toBe("你好\nnone (base model):\n  (empty answer)");
     });
   });
 
@@ -233,8 +254,66 @@ describe("with a model", () => {
       await expect(cell(() => magics.train("broken", rows, { epochs: 50, lr: 1e30, clip: 0 }))).rejects.toMatchObject({
         code: "loss-not-finite",
       });
-      expect(notebook.seen[0]?.["text/plain"]).toMatch(/stopped$/);
+      expect(notebook.seen[0]?.["text/plain"]).toMatch(/failed$/);
     });
+  });
+
+  describe("%model, when it fails", () => {
+    it("ends its bar as failed, and says which model is still in use", async () => {
+      const empty = join(scratch, "empty");
+      mkdirSync(empty, { recursive: true });
+      // Every look at the clock finds that a second has passed: the bar is shown at once.
+      let now = performance.now();
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => (now += 1000));
+      try {
+        await expect(cell(() => magics.model(empty, { runtime: "none" }))).rejects.toMatchObject({
+          code: "model-not-found",
+        });
+      } finally {
+        clock.mockRestore();
+      }
+      expect(notebook.seen).toHaveLength(1);
+      expect(notebook.plain.at(-1)).toMatch(/^Loading .*empty: opening the checkpoint .* failed$/);
+      expect(notebook.text("stderr")).toMatch(
+        /^\S+empty is not loaded\. The model in use is still \S+small: chatglm2-6b, .*, exact.*\.\n$/,
+      );
+      expect(await cell(() => magics.currentModel())).toBe(glm);
+    });
+  });
+});
+
+describe("with a model in int4", () => {
+  let packed: ChatGLM;
+
+  beforeAll(async () => {
+    packed = await cell(() => magics.model(folder, { runtime: "none", quantize: "int4", precision: "fast" }));
+  });
+  afterAll(() => packed.dispose());
+
+  it("%model says the form, and counts the model's numbers rather than bytes", async () => {
+    await cell(() => magics.currentModel());
+    const count = parametersOf(packed.config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    expect(notebook.text()).toContain(`chatglm2-6b, ${(count / 1000).toPrecision(3)} K parameters, cpu, int4, fast`);
+    expect(packed.info.parameters.reduce((sum, parameter) => sum + parameter.count, 0)).toBeLessThan(count);
+  });
+
+  it("%params --all says how it counts", async () => {
+    await cell(() => magics.params(null, { all: true }));
+    expect(notebook.plain.at(-1)).toContain("(int4 weights are counted as they are stored: packed bytes, and scales)");
+  });
+
+  it("says how much of it trains with --method full, and nothing of it with LoRA", async () => {
+    const adapter = await cell(() => magics.adapterNew("floats", magics.full()));
+    const { trainable } = adapter.summary();
+    expect(notebook.text()).toMatch(
+      new RegExp(
+        `\\nOf a model in int4 only floats train \\(norms, embeddings\\): here ${trainable.toLocaleString("en-US")} of its [\\d,]+ parameters\\.\\n$`,
+      ),
+    );
+    await adapter.dispose();
+    const before = notebook.text();
+    await (await cell(() => magics.adapterNew("low", magics.lora()))).dispose();
+    expect(notebook.text().slice(before.length)).not.toContain("only floats train");
   });
 });
 
