@@ -4,7 +4,8 @@
  *   npm run bench -- models [--form int4|int8|both] [--layers 28] [--rounds 5] [--folder F] [--keep] [--install]
  *
  * Weights are random, all tensors different, the same for both engines; each engine has a process of its own. For the
- * speed both stay loaded and take turns within each round, and ratios are taken within a round.
+ * speed both stay loaded and take turns within each round, and ratios are taken within a round. All 28 layers take some
+ * 30 GB of disk, which are freed at the end unless --keep, and half an hour; --layers 2 takes a few minutes.
  */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
@@ -19,6 +20,7 @@ import { accuracyTable, gigabytes, loadingTable, memoryTable, speedTable } from 
 import { answering, preparing, together, training } from "./models/residence.ts";
 import { race } from "./models/speed.ts";
 import { Workspace } from "./models/workspace.ts";
+import { wholeNumber } from "./whole.ts";
 
 /** Layers of the model whose logits are compared with float32's, which would not fit the memory with 28. */
 const COMPARED_LAYERS = 4;
@@ -37,12 +39,13 @@ export async function models(args: readonly string[]): Promise<void> {
     },
   });
   const chosen = formsOf(values.form);
+  const rounds = wholeNumber("rounds", values.rounds);
+  const shape = { ...chatglm3, layers: wholeNumber("layers", values.layers) };
   if (values.install) installLlama();
   if (!hasLlama()) throw new Error("node-llama-cpp is not there yet: --install gets it (90 MB from the npm registry)");
   const threads = availableParallelism();
   console.log(`${cpus()[0]?.model}, ${threads} cores, ${gigabytes(totalmem())}, Node ${process.version}`);
   const folder = values.folder ? resolve(values.folder) : await mkdtemp(join(tmpdir(), "glmlab-models-"));
-  const shape = { ...chatglm3, layers: Number(values.layers) };
   const few = { ...shape, layers: Math.min(shape.layers, COMPARED_LAYERS) };
   await within(new Workspace(join(folder, `${few.layers}-layers`), few, threads), values.keep, async (workspace) => {
     console.log(`\n## Accuracy, ${few.layers} layers\n`);
@@ -54,12 +57,13 @@ export async function models(args: readonly string[]): Promise<void> {
     async (workspace) => {
       for (const form of chosen) {
         console.log(`\n## ${form}, ${shape.layers} layers\n`);
-        await measure(workspace, form, Number(values.rounds));
+        await measure(workspace, form, rounds);
         if (!values.keep) await workspace.drop(form);
       }
     },
   );
-  if (!values.keep) await rm(folder, { recursive: true, force: true });
+  // A folder that was given may hold other things.
+  if (!values.keep && !values.folder) await rm(folder, { recursive: true, force: true });
 }
 
 async function within(

@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { writeRandomCheckpoint } from "../bench/models/random-checkpoint.ts";
 import { chatglm3, type ModelShape, type PublishedBits } from "../bench/models/random-model.ts";
+import { wholeNumber } from "../bench/whole.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,7 +27,7 @@ if (folder === undefined || positionals.length > 1 || ![undefined, "4", "8"].inc
 }
 const started = performance.now();
 const bytes = await writeRandomCheckpoint(resolve(folder), shapeOf(values), {
-  seed: Number(values.seed),
+  seed: wholeNumber("seed", values.seed, 0),
   bits: values.bits === undefined ? undefined : (Number(values.bits) as PublishedBits),
   tokenizer: values.tokenizer,
   onProgress: (done, total) => process.stdout.write(`\rfile ${done} of ${total}`),
@@ -48,7 +49,7 @@ function sizeOptions(): Record<keyof ModelShape, { type: "string"; default: stri
 }
 
 function shapeOf(given: Readonly<Record<keyof ModelShape, string>>): ModelShape {
-  const size = (name: keyof ModelShape): number => Number(given[name]);
+  const size = (name: keyof ModelShape): number => wholeNumber(name, given[name]);
   return {
     layers: size("layers"),
     hidden: size("hidden"),

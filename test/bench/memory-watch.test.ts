@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
+import { mappedFiles } from "../../bench/memory.ts";
 import { peakDuring } from "../../bench/models/memory-watch.ts";
 
 const MB = 2 ** 20;
@@ -34,5 +37,14 @@ describe.skipIf(process.platform !== "linux")("the watch on memory", () => {
     } finally {
       process.kill();
     }
+  });
+
+  it("tells which files of a folder are mapped, and how much of them", () => {
+    const { files, bytes } = mappedFiles(process.pid, dirname(process.execPath));
+    expect(files).toContain(process.execPath);
+    expect(bytes).toBeGreaterThan(10 * MB);
+    const sizes = files.reduce((sum, file) => sum + statSync(file).size + 4096, 0);
+    expect(bytes).toBeLessThanOrEqual(sizes);
+    expect(mappedFiles(process.pid, "/nowhere/")).toEqual({ files: [], bytes: 0 });
   });
 });
