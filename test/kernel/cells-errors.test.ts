@@ -37,6 +37,15 @@ describe("errors at run time", () => {
     );
   });
 
+  test("of the library tell nothing of where in the library they were made", async () => {
+    const { name, plain } = await cells.failure("%%train t @nosuch.jsonl");
+    expect(name).toBe("GlmError");
+    expect(numberless(plain)).toMatch(
+      /^GlmError: nosuch\.jsonl: expected a file of training rows, .*\nCell \[n\]:1:\d+\n/,
+    );
+    expect(plain).not.toMatch(/file:|dist|node:|Caused by/);
+  });
+
   test.each([
     ["let shifted = 1, other = null as any;\nlet third = other.x", "2:19"],
     ["await null;\nconst later = 1;\n  (null as any).x", "3:17"],
