@@ -1,5 +1,7 @@
 /** @file What %%train does. */
 import { counted } from "../../src/counted.ts";
+import { SHARED } from "../../src/engine/engine.ts";
+import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
@@ -71,10 +73,19 @@ async function adapterFor(
   if (exists && !anew) {
     const adapter = await model.adapter(name);
     if (method) mustMatch(name, method, adapter.config);
+    if (share && adapter.owner !== SHARED) throw notShared(name);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
   return adapterNew(name, completed(method ?? { method: "lora" }), { model, share, replace: anew });
+}
+
+function notShared(name: string): GlmError {
+  return new GlmError(
+    "option-invalid",
+    `%%train ${name}: the adapter exists, belongs to this notebook, and cannot be shared any more. ` +
+      `Leave --share out to train it on, or give it up first: %adapter delete ${name}.`,
+  );
 }
 
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {

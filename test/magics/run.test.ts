@@ -192,6 +192,7 @@ describe("with a model", () => {
       const same = { method: "lora", r: 2, targets: ["query_key_value"], rankStabilized: false } as const;
       await cell(() => magics.train("fixed", rows, { epochs: 1, method: same }));
       await cell(() => magics.train("fixed", rows, { epochs: 1, method: adapter.config }));
+      await expect(cell(() => magics.train("fixed", rows, { share: true }))).rejects.toThrow("Leave --share out");
       expect(await adapter.info()).toMatchObject({ steps: 2, config: adapter.config });
       await adapter.dispose();
     });
