@@ -68,8 +68,17 @@ export function failureOf(error: unknown): Failure {
   return { status: "error", name: error.name, message: error.message, traceback: tracebackOf(error) };
 }
 
-function tracebackOf(error: Error, seen: ReadonlySet<unknown> = new Set()): string[] {
-  const { place, frames } = traceOf(error);
+/**
+ * The library's errors say what to do; where inside the library they were made is of no use to a user, nor is where what
+ * caused them was.
+ */
+function tracebackOf(
+  error: Error,
+  seen: ReadonlySet<unknown> = new Set(),
+  isExplained: boolean = error.name === "GlmError",
+): string[] {
+  const { place, frames: all } = traceOf(error);
+  const frames = isExplained ? all.filter((frame) => !frame.includes("file://")) : all;
   const lines = [
     `${red(error.name)}: ${error.message}`,
     ...(place ? excerpt(place) : []),
@@ -79,7 +88,11 @@ function tracebackOf(error: Error, seen: ReadonlySet<unknown> = new Set()): stri
   const known = new Set([...seen, error]);
   for (const cause of inner) {
     if (known.has(cause)) continue;
-    lines.push("", "Caused by:", ...(cause instanceof Error ? tracebackOf(cause, known) : [inspect(cause)]));
+    lines.push(
+      "",
+      "Caused by:",
+      ...(cause instanceof Error ? tracebackOf(cause, known, isExplained || undefined) : [inspect(cause)]),
+    );
   }
   return lines;
 }
@@ -134,10 +147,7 @@ function traceOf(error: Error): Trace {
         .map((line) => line.trim())
         .slice(0, MAX_FRAMES),
     };
-  // The library's errors say what to do; where inside the library they were made is of no use to a user.
-  return error.name === "GlmError"
-    ? { ...trace, frames: trace.frames.filter((frame) => !frame.includes("file://")) }
-    : trace;
+  return trace;
 }
 
 /** Lines of code around a place with a caret under it; `length` units are underlined. */

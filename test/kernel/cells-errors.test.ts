@@ -44,6 +44,10 @@ describe("errors at run time", () => {
       /^GlmError: nosuch\.jsonl: expected a file of training rows, .*\nCell \[n\]:1:\d+\n/,
     );
     expect(plain).not.toMatch(/file:|dist|node:|Caused by/);
+    writeFileSync(join(cells.folder, "tokenizer.model"), "no tokenizer at all");
+    const caused = await cells.failure('import { loadTokenizer } from "glmlab"; await loadTokenizer(".");');
+    expect(caused.plain).toMatch(/^GlmError: [\s\S]*Caused by:/);
+    expect(caused.plain).not.toMatch(/file:|dist/);
   });
 
   test.each([
