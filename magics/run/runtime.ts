@@ -1,4 +1,5 @@
 /** @file What %runtime does. */
+import { ambient } from "../../src/ambient.ts";
 import { counted } from "../../src/counted.ts";
 import { modelForm } from "../../src/engine/model-form.ts";
 import type { RuntimeStatus } from "../../src/engine/server.ts";
@@ -11,7 +12,8 @@ const LOG_LINES = 50;
 /** Shows and returns what the runtime holds, and for whom; undefined when none runs. */
 export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
   const { runtimeStatus: ask } = await import("../../src/engine/connect.ts");
-  const status = await ask();
+  const { signal } = ambient();
+  const status = await ask({ signal });
   if (!status) {
     write("No runtime runs. %model starts one when it loads a model.\n");
     return undefined;
@@ -44,7 +46,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
 /** Ends the runtime. Adapters are on disk and stay. */
 export async function runtimeStop(): Promise<void> {
   const { stopRuntime } = await import("../../src/engine/runtime-cli.ts");
-  const stopped = await stopRuntime();
+  const stopped = await stopRuntime(undefined, ambient().signal);
   write(
     stopped ? `Stopped the runtime (process ${stopped.pid}). Adapters stay; run %model again.\n` : "No runtime runs.\n",
   );

@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { GlmError } from "../errors.ts";
-import { lockHolder } from "../lock.ts";
+import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { entryPoint } from "./entry.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { openLink } from "./link.ts";
@@ -25,6 +25,8 @@ const GREETING_MS = 5000;
 /** A process that was started and holds no lock after this time has failed, or met another; start one again. */
 const START_MS = 5000;
 const POLL_MS = 25;
+/** How often it is seen, while a process is greeted, whether it is still there. */
+const WATCH_MS = 200;
 const LOG_LINES = 12;
 
 const LOST =
@@ -43,8 +45,9 @@ export async function connectRuntime({ signal, patience = PATIENCE_MS }: Connect
   let failed: string | undefined;
   while (performance.now() < deadline) {
     signal?.throwIfAborted();
-    if (lockHolder(folder.path)) {
-      const engine = await greet(folder.address, GREETING_MS, signal);
+    const holder = lockHolder(folder.path);
+    if (holder) {
+      const engine = await greetHolder(folder, holder, signal);
       if (engine) return engine;
     } else if (performance.now() - lastStart > START_MS) {
       lastStart = performance.now();
@@ -72,7 +75,7 @@ export async function connectTo(
       `runtime: expected "auto", "none", or an address like ipc:///path or tcp://host:port, got "${address}".`,
     );
   }
-  const engine = await greet(address, patience, signal);
+  const engine = await greet(address, AbortSignal.timeout(patience), signal);
   if (engine) return engine;
   throw new GlmError(
     "runtime-unreachable",
@@ -83,8 +86,9 @@ export async function connectTo(
 /** What this user's runtime says about itself; undefined when none runs. None is started. */
 export async function runtimeStatus({ signal }: ConnectOptions = {}): Promise<RuntimeStatus | undefined> {
   const folder = runtimeFolder();
-  if (!lockHolder(folder.path)) return undefined;
-  const engine = await greet(folder.address, GREETING_MS, signal);
+  const holder = lockHolder(folder.path);
+  if (!holder) return undefined;
+  const engine = await greetHolder(folder, holder, signal);
   if (!engine) return undefined;
   try {
     const status = (await engine.status(signal)) as RuntimeStatus;
@@ -95,13 +99,30 @@ export async function runtimeStatus({ signal }: ConnectOptions = {}): Promise<Ru
   }
 }
 
+/** Greets the process that holds the lock, for no longer than it lives: it may be about to end. */
+async function greetHolder(
+  folder: RuntimeFolder,
+  holder: Holder,
+  signal: AbortSignal | undefined,
+): Promise<RemoteEngine | undefined> {
+  const late = new AbortController();
+  const deadline = performance.now() + GREETING_MS;
+  const watch = setInterval(() => {
+    if (performance.now() > deadline || !isAlive(holder)) late.abort();
+  }, WATCH_MS);
+  try {
+    return await greet(folder.address, late.signal, signal);
+  } finally {
+    clearInterval(watch);
+  }
+}
+
 /** Undefined when nobody answers in time, or the other side goes while it is greeted. */
 async function greet(
   address: string,
-  patience: number,
+  late: AbortSignal,
   signal: AbortSignal | undefined,
 ): Promise<RemoteEngine | undefined> {
-  const late = AbortSignal.timeout(patience);
   try {
     return await RemoteEngine.connect(openLink(address), LOST, signal ? AbortSignal.any([signal, late]) : late);
   } catch (error) {

@@ -16,6 +16,13 @@ interface Connection {
   readonly models: Map<string, Promise<void>>;
 }
 
+/** A stream's events, of which the first has come. */
+interface Begun<M extends StreamName> {
+  readonly connection: Connection;
+  readonly events: AsyncGenerator<Streams[M]["event"], void, void>;
+  readonly first: IteratorResult<Streams[M]["event"], void>;
+}
+
 export class LastingEngine implements Engine {
   readonly #connect: () => Promise<RemoteEngine>;
   /** How each model was loaded, by key. */
@@ -50,9 +57,14 @@ export class LastingEngine implements Engine {
   ): AsyncGenerator<Streams[M]["event"], void, void> {
     const model = "model" in params ? params.model : undefined;
     // The first event tells whether the engine has the model; from then on nothing is repeated.
-    const { connection, events, first } = await this.#with(model, options.signal, async (connection) => {
+    const begin = async (connection: Connection): Promise<Begun<M>> => {
       const events = connection.engine.stream(method, params, options);
       return { connection, events, first: await events.next() };
+    };
+    const { connection, events, first } = await this.#with(model, options.signal, begin).catch((error: unknown) => {
+      // Loading that nobody has heard of yet was asked of a runtime about to end: it leaves nothing half done.
+      if (method !== "load" || !isLoss(error) || !this.#current?.engine.lost) throw error;
+      return this.#with(model, options.signal, begin);
     });
     try {
       for (let next = first; !next.done; next = await events.next()) {
@@ -140,6 +152,8 @@ export class LastingEngine implements Engine {
     }
   }
 }
+
+const isLoss = (error: unknown): boolean => error instanceof GlmError && error.code === "runtime-lost";
 
 function closed(): GlmError {
   return new GlmError("runtime-lost", "This connection to the model was closed (dispose). Load the model again.");

@@ -1,7 +1,7 @@
 /** @file The thread that holds a client's socket to a runtime; link.ts starts it. */
 import { parentPort, workerData } from "node:worker_threads";
 import { PortChannel } from "./channel.ts";
-import { CLOSE, type LinkData } from "./link.ts";
+import { CLOSE, GONE, type LinkData } from "./link.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
 import { SocketClient } from "./socket-client.ts";
 
@@ -13,7 +13,10 @@ const client = new PortChannel<ServerMessage, ClientMessage>(port, end);
 
 socket.open({
   message: (message) => client.send(message),
-  closed: end,
+  closed: () => {
+    port.postMessage(GONE);
+    end();
+  },
 });
 client.open({
   message: (message) => {

@@ -18,6 +18,9 @@ export interface LinkData {
 /** Told to the link's thread: close the socket now. */
 export const CLOSE = "close";
 
+/** Told by the link's thread as soon as the other side is gone: closing the socket takes its time. */
+export const GONE = "gone";
+
 /** How long a process that ends waits for the thread's socket, in milliseconds. */
 const CLOSING_MS = 1000;
 
@@ -34,6 +37,9 @@ export function openLink(address: string): Channel<ClientMessage, ServerMessage>
   };
   process.once("exit", closeAtExit);
   const channel = new PortChannel<ClientMessage, ServerMessage>(worker, () => worker.postMessage(CLOSE));
+  worker.on("message", (message) => {
+    if (message === GONE) channel.fail();
+  });
   worker.on("error", (error) => channel.fail(error));
   worker.on("exit", () => {
     process.off("exit", closeAtExit);

@@ -27,6 +27,9 @@ const commands: Record<string, (folder: RuntimeFolder) => Promise<number>> = { s
 const LOG_LINES = 50;
 /** How long a runtime may take to end before it is killed, in milliseconds. */
 const STOP_MS = 8000;
+/** How long the system may take to end a process that was killed. */
+const KILL_MS = 5000;
+const POLL_MS = 50;
 
 /**
  * Runs the command and returns its exit status.
@@ -109,20 +112,38 @@ async function logs(folder: RuntimeFolder): Promise<number> {
   return say(lines.length === 0 ? `${folder.log} is empty.` : lines.join("\n"));
 }
 
-/** Ends the runtime of a folder, of whatever version it is; returns the process that was ended. */
-export async function stopRuntime(folder: RuntimeFolder = runtimeFolder()): Promise<Holder | undefined> {
+/**
+ * Ends the runtime of a folder, of whatever version it is; returns the process that was ended, and no longer is.
+ * @param signal stops waiting for that; the runtime ends all the same
+ * @throws GlmError "runtime-unreachable" when the process does not even end when it is killed
+ */
+export async function stopRuntime(
+  folder: RuntimeFolder = runtimeFolder(),
+  signal?: AbortSignal,
+): Promise<Holder | undefined> {
   const holder = lockHolder(folder.path);
   if (!holder) return undefined;
-  signal(holder, "SIGTERM");
-  for (let waited = 0; isAlive(holder); waited += 50) {
-    if (waited > STOP_MS) signal(holder, "SIGKILL");
-    await sleep(50);
+  send(holder, "SIGTERM");
+  if (await hasEnded(holder, STOP_MS, signal)) return holder;
+  send(holder, "SIGKILL");
+  if (await hasEnded(holder, KILL_MS, signal)) return holder;
+  throw new GlmError(
+    "runtime-unreachable",
+    `The runtime (process ${holder.pid}) was killed and is still there after ${KILL_MS / 1000} s: the system keeps it, ` +
+      "perhaps for a disk or a device that does not answer. Wait for it, or set GLMLAB_RUNTIME_DIR to another folder.",
+  );
+}
+
+async function hasEnded(holder: Holder, patience: number, signal: AbortSignal | undefined): Promise<boolean> {
+  for (const deadline = performance.now() + patience; isAlive(holder); ) {
+    if (performance.now() > deadline) return false;
+    await sleep(POLL_MS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
   }
-  return holder;
+  return true;
 }
 
 /** Between looking and signalling the process may have ended by itself, which is what was wanted. */
-function signal({ pid }: Holder, name: NodeJS.Signals): void {
+function send({ pid }: Holder, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {

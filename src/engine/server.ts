@@ -147,9 +147,11 @@ function startThread(name: string, log: Log): WorkerHandle {
     log(`[${name}] worker failed: ${error instanceof Error ? error.stack : error}`);
     channel.fail(error instanceof Error ? error : new Error(String(error)));
   });
+  let told = false;
   const exited = new Promise<void>((resolve) => {
     worker.on("exit", (code) => {
-      log(`[${name}] worker ended (${code})`);
+      // A thread that is told to end has a code, too, which says nothing.
+      log(told || code === 0 ? `[${name}] worker ended` : `[${name}] worker ended unexpectedly (code ${code})`);
       channel.fail(new Error(`its thread ended with code ${code}`));
       resolve();
     });
@@ -159,6 +161,7 @@ function startThread(name: string, log: Log): WorkerHandle {
     channel,
     exited,
     stop: async () => {
+      told = true;
       await worker.terminate();
     },
   };

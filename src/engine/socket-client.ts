@@ -17,6 +17,8 @@ export const MISSED_BEATS = 10;
 
 /** How long a closed socket may take to send its last words, in milliseconds. */
 const LINGER_MS = 200;
+/** How long ZeroMQ may take after that until the socket is gone, in milliseconds. */
+const CLOSING_MS = 700;
 /** Turns of the event loop until the native parts of a closed socket are gone. */
 const CLOSING_TURNS = 3;
 
@@ -64,12 +66,12 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   async #close(): Promise<void> {
     this.#stop();
     // ZeroMQ can leave a send waiting until something else happens on the socket; that must not keep us.
-    await Promise.race([this.#outbox, sleep(LINGER_MS)]);
-    // On its own it would end some time later, when ZeroMQ gets round to it.
-    this.#socket.events.close();
+    await atMost(LINGER_MS, this.#outbox);
     this.#socket.close();
     await this.#inbox;
-    await this.#watching;
+    // Its events are read to the last one, which says that the socket is gone. They must not be closed before: ZeroMQ
+    // waits for a reader of each, for ever, in threads that serve all sockets of the process.
+    await atMost(CLOSING_MS, this.#watching);
     for (let turns = 0; turns < CLOSING_TURNS; turns++) await turn();
   }
 
@@ -121,6 +123,14 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
     this.#closed = true;
     clearInterval(this.#beat);
   }
+}
+
+/** Waits for something, but no longer than so many milliseconds; no timer is left. */
+async function atMost(patience: number, work: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(patience, undefined, over).catch(() => undefined);
+  await Promise.race([work, late]);
+  over.abort();
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

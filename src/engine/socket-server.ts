@@ -10,6 +10,7 @@ import { Router } from "./sockets.ts";
 /** How long the last messages may take to leave, in milliseconds. */
 const FAREWELL_MS = 1000;
 const HEARTBEAT = new Uint8Array(0);
+const ENDS = "this runtime is about to end";
 /** ZeroMQ says that somebody left, not who. A beat to everybody finds out, but not always at once. */
 const PROBES_MS = [0, 50, 500];
 
@@ -19,6 +20,7 @@ export class SocketServer {
   readonly #clients = new Map<string, ClientChannel>();
   readonly #beat: NodeJS.Timeout;
   #outbox: Promise<void> = Promise.resolve();
+  #closing = false;
 
   /**
    * Binds a ZeroMQ address. Whoever calls this holds the lock of the address: ZeroMQ takes a live one over silently.
@@ -44,10 +46,14 @@ export class SocketServer {
     void this.#receive();
   }
 
-  /** Ends all channels and the socket; what was sent still leaves. */
+  /** Ends all channels and the socket; what was sent still leaves, and last of all that nothing more is answered. */
   async close(): Promise<void> {
+    this.#closing = true;
     clearInterval(this.#beat);
-    for (const client of [...this.#clients.values()]) client.close();
+    for (const [key, client] of [...this.#clients]) {
+      client.close();
+      this.#refuse(Buffer.from(key, "hex"), ENDS);
+    }
     // ZeroMQ can leave a send waiting until something else happens on the socket; that must not keep us.
     await Promise.race([this.#outbox, sleep(FAREWELL_MS)]);
     this.#socket.close();
@@ -56,6 +62,10 @@ export class SocketServer {
   async #receive(): Promise<void> {
     for await (const [identity, ...frames] of this.#socket) {
       if (identity === undefined) continue;
+      if (this.#closing) {
+        this.#refuse(identity, ENDS);
+        continue;
+      }
       const key = identity.toString("hex");
       const client = this.#clients.get(key);
       if (client) client.missed = 0;

@@ -1,5 +1,5 @@
 /** @file The runtime as a process: shared, locked, ended when idle, missed when killed, and what its clients are told. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -205,6 +205,63 @@ describe("a runtime", { timeout: LONG }, () => {
     setTimeout(() => abort.abort(reason), 100);
     await expect(connectRuntime({ signal: abort.signal })).rejects.toBe(reason);
     vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "elsewhere"));
+  });
+
+  it("that is stopped has ended when that returns; who asks next has another at once", async () => {
+    const engine = new LastingEngine(() => connectRuntime());
+    const pids = new Set<number>();
+    for (let round = 0; round < 4; round++) {
+      await load(engine);
+      const stopped = await stopRuntime();
+      pids.add(stopped?.pid ?? 0);
+      expect(lockHolder(runtimeFolder().path)).toBeUndefined();
+      expect(() => statSync(runtimeFolder().socket)).toThrow(/ENOENT/);
+    }
+    await load(engine);
+    expect(pids.size).toBe(4);
+    await engine.close();
+  });
+
+  it("that is about to end is waited for, and followed by another, by who loads from it or comes to it", async () => {
+    for (const delay of [0, 5, 20]) {
+      const engine = new LastingEngine(() => connectRuntime());
+      await load(engine);
+      const before = (await runtimeStatus())?.pid ?? 0;
+      process.kill(before, "SIGTERM");
+      await sleep(delay);
+      const [, newcomer] = await Promise.all([load(engine), connectRuntime()]);
+      expect((await runtimeStatus())?.pid).not.toBe(before);
+      await newcomer.close();
+      await engine.close();
+    }
+  });
+
+  it("that is stopped is waited for no longer than the cell that asked", async () => {
+    const engine = await connectRuntime();
+    const { pid = 0 } = (await runtimeStatus()) ?? {};
+    process.kill(pid, "SIGSTOP");
+    const reason = new Error("interrupted");
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(reason), 100);
+    await expect(stopRuntime(runtimeFolder(), abort.signal)).rejects.toBe(reason);
+    process.kill(pid, "SIGCONT");
+    await engine.close();
+  });
+
+  it("that is killed leaves its clients' other connections working", async () => {
+    const client = run("left", [home, "10"]);
+    for (let round = 0; round < 10; round++) expect(await client.next()).toEqual({ round });
+    expect(await client.ended).toEqual({ status: 0, errors: "" });
+  });
+
+  it("tells in its log the end of a model's thread that nobody wanted from an ordinary one", async () => {
+    const engine = await connectRuntime();
+    const model = await load(engine);
+    await engine.call("unload", { model });
+    const log = (): string => readFileSync(runtimeFolder().log, "utf8");
+    await vi.waitFor(() => expect(log()).toMatch(/\] worker ended$/m), SOON);
+    expect(log()).not.toContain("unexpectedly");
+    await engine.close();
   });
 
   it("survives, with its client, that the client's thread is terminated in the midst of an answer", async () => {
