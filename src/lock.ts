@@ -15,6 +15,7 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  existsSync,
   linkSync,
   openSync,
   readdirSync,
@@ -36,6 +37,8 @@ export interface Holder {
   readonly started: string;
   /** The machine, since it was started, and the container: process numbers mean something only there. */
   readonly host: string;
+  /** The thread as Linux counts them: one can end while its process lives. Absent where that is not known. */
+  readonly thread?: number;
 }
 
 /** A lock that was taken for a piece of work. */
@@ -96,7 +99,7 @@ function stateOfTurn(holder: Holder | undefined, path: string, now: string): Sta
   const [beaten, present] = [path, now].map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs);
   if (beaten === undefined || present === undefined || present - beaten > SILENCE_MS) return "over";
   // One that cannot be read is being written.
-  return holder?.host === host && !isAlive(holder) ? "dead" : "held";
+  return holder?.host === host && !(isAlive(holder) && hasThread(holder)) ? "dead" : "held";
 }
 
 /** Who holds the lock of a folder now, if anybody does. */
@@ -117,13 +120,18 @@ export function isAlive({ pid, started }: Holder): boolean {
   return startOf(pid) === started;
 }
 
+/** Whether the thread is still there, as far as the system tells. */
+function hasThread({ pid, thread }: Holder): boolean {
+  return thread === undefined || existsSync(`/proc/${pid}/task/${thread}`);
+}
+
 function take(
   folder: string,
   stateOf: (holder: Holder | undefined, path: string, now: string) => State,
   claimLock: (own: string, lock: string) => boolean,
 ): Attempt {
   const own = join(folder, `claim.${hostKey}.${process.pid}.${threadId}`);
-  const self: Holder = { pid: process.pid, started: startOf(process.pid), host };
+  const self: Holder = { pid: process.pid, started: startOf(process.pid), host, ...ownThread() };
   writeFileSync(own, JSON.stringify(self));
   try {
     for (;;) {
@@ -173,7 +181,8 @@ function readLock(folder: string, number: number): Holder | undefined {
     if (typeof content !== "object" || content === null || !("pid" in content) || !("started" in content))
       return undefined;
     const host = "host" in content ? String(content.host) : "";
-    return { pid: Number(content.pid), started: String(content.started), host };
+    const thread = "thread" in content ? { thread: Number(content.thread) } : {};
+    return { pid: Number(content.pid), started: String(content.started), host, ...thread };
   } catch {
     return undefined;
   }
@@ -222,6 +231,16 @@ function told(read: () => string): string {
 }
 
 const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+
+/** Linux answers with the thread that asks. */
+function ownThread(): Pick<Holder, "thread"> {
+  const thread = Number(
+    told(() => readlinkSync("/proc/thread-self"))
+      .split("/")
+      .at(-1),
+  );
+  return thread > 0 ? { thread } : {};
+}
 
 /** Where this process runs. Containers have names and process numbers of their own, on one machine. */
 const host: string = [hostname(), told(bootId), told(() => readlinkSync("/proc/self/ns/pid"))].join(" ");

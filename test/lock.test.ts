@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../scripts/build.ts";
 import { lockHolder, takeLock, takeTurn } from "../src/lock.ts";
@@ -110,6 +111,21 @@ describe("a turn", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it("of a thread that was ended is taken over at once, though its process lives", async ({ skip }) => {
+    skip(process.platform !== "linux", "only Linux tells which threads there are");
+    const code =
+      "import(workerData.lock).then(({ takeTurn }) => parentPort.postMessage(takeTurn(workerData.folder) !== undefined))";
+    const lock = new URL("../dist/src/lock.js", import.meta.url).href;
+    const start = `const { workerData, parentPort } = require("node:worker_threads"); parentPort.ref(); ${code}`;
+    const worker = new Worker(start, { eval: true, workerData: { lock, folder }, execArgv: [] });
+    expect(await once(worker, "message")).toEqual([true]);
+    expect(takeTurn(folder)).toBeUndefined();
+    await worker.terminate();
+    const turn = takeTurn(folder);
+    expect(turn?.afterDeath).toBe(true);
+    turn?.end();
   });
 
   it("is kept by a process in another container, whose number says nothing here", async ({ skip }) => {

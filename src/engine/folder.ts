@@ -1,7 +1,7 @@
 /** @file The runtime's folder: where it lies, that nobody else can look into it, and what is in it. */
-import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { GlmError } from "../errors.ts";
 
 /** The files of a runtime. */
@@ -48,7 +48,7 @@ function ownsFolder(path: string): boolean {
 /** The folder must be ours alone: whoever can write to it could answer in the runtime's place. */
 function makePrivate(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeLevels(path);
   } catch (cause) {
     throw unusable(`its folder ${path} cannot be made (${cause instanceof Error ? cause.message : cause})`, cause);
   }
@@ -58,6 +58,18 @@ function makePrivate(path: string): void {
   if (!stat.isDirectory()) throw unusable(`${path} is not a folder`);
   if (stat.uid !== uid) throw unusable(`its folder ${path} belongs to user ${stat.uid}, expected you (${uid})`);
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** Node's own recursive mkdir never ends in places like /proc. */
+function makeLevels(path: string): void {
+  if (existsSync(path)) return;
+  makeLevels(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster; what is there is looked at next.
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
 }
 
 function unusable(why: string, cause?: unknown): GlmError {

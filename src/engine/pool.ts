@@ -55,6 +55,8 @@ export interface PoolModel extends ResidentModel {
 const FRESH_MS = 300;
 /** How long a worker may take to put things away, in milliseconds. */
 const FAREWELL_MS = 3000;
+/** How long a worker may take to give up loading: a kernel that packs a matrix cannot be stopped. */
+const GIVING_UP_MS = 10_000;
 
 export class ModelPool implements Engine {
   readonly #startWorker: (name: string) => WorkerHandle;
@@ -205,11 +207,10 @@ export class ModelPool implements Engine {
       const soon = { signal: AbortSignal.timeout(FAREWELL_MS) };
       const unloaded = [...slot.residents.keys()].map((model) => engine.call("unload", { model }, soon));
       await Promise.allSettled(unloaded);
-    } else if (engine) {
-      // Loading that was given up has heard of it when the next question is answered, and has let go of its locks.
-      await engine.call("models", {}, { signal: AbortSignal.timeout(FRESH_MS) }).catch(() => undefined);
     }
     await engine?.close();
+    // Loading that was given up lets go of its locks and of what it has half written; then its thread ends on its own.
+    if (engine && slot.residents.size === 0) await within(GIVING_UP_MS, slot.worker.exited);
     await slot.worker.stop();
   }
 
@@ -221,6 +222,16 @@ export class ModelPool implements Engine {
       if (slot.residents.has(resident.model.key)) slot.residents.set(resident.model.key, resident);
     }
   }
+}
+
+/** Waits for something, but no longer than so many milliseconds. */
+async function within(patience: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 /** What tells one way of asking for a model from another. */

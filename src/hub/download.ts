@@ -1,8 +1,7 @@
 /** @file Several files of a model at the same time: one process fetches, the others wait for it; what is there stays. */
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GlmError } from "../errors.ts";
-import { freeBytes, onDisk, size } from "../files.ts";
+import { freeBytes, makeFolder, onDisk, size } from "../files.ts";
 import type { Turn } from "../lock.ts";
 import { nextTurn } from "../turns.ts";
 import type { Client } from "./client.ts";
@@ -62,7 +61,7 @@ export class Download {
     const { shelf, onProgress } = this.#task;
     for (const file of missing) {
       const folder = dirname(shelf.partial(file));
-      await onDisk(folder, 0, () => mkdir(folder, { recursive: true }));
+      await onDisk(folder, 0, () => makeFolder(folder));
     }
     const sizes = await Promise.all(missing.map((file) => sizeOf(shelf.partial(file))));
     const there = sizes.reduce((sum, bytes) => sum + bytes, 0);

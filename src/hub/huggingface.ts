@@ -3,10 +3,10 @@
  *
  * models--OWNER--NAME/refs/REVISION names a commit, snapshots/COMMIT/FILE links to ../../blobs/HASH.
  */
-import { copyFile, link, mkdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { copyFile, link, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { GlmError } from "../errors.ts";
-import { onDisk, replaceFile } from "../files.ts";
+import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import { fault, type Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
 import type { FileHash, Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
@@ -163,7 +163,7 @@ class Blobs implements Shelf {
   async #link(file: RemoteFile): Promise<void> {
     const [blob, path] = [this.#blob(file), this.path(file)];
     await onDisk(path, 0, async () => {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await rm(path, { force: true });
       await symlink(relative(dirname(path), blob), path).catch(async (error: unknown) => {
         if (await isWhole(path, file)) return;

@@ -4,10 +4,10 @@
  * Since version 1.38 of that library: models/OWNER--NAME/snapshots/REVISION. Before: a folder OWNER/NAME with dots in the name
  * written as ___, in one of several places, for one version at a time; where there is one, it goes on being used, as there.
  */
-import { mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
+import { readdir, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { GlmError } from "../errors.ts";
-import { onDisk, replaceFile } from "../files.ts";
+import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import type { Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
 import type { Hub, Listing, ModelRef, RemoteFile, Shelf, Unchecked } from "./hub.ts";
@@ -139,7 +139,7 @@ class PlainFolder implements Shelf {
   async put(file: RemoteFile): Promise<void> {
     const path = this.path(file);
     await onDisk(path, 0, async () => {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await rename(this.partial(file), path);
     });
     if (file.hash) await this.#remember(file.path, `${file.hash.hex} ${(await stat(path)).mtimeMs}`);

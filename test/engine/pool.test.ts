@@ -1,8 +1,9 @@
 /** @file Models share what can be shared, and what one worker's death does to the others and to the next question. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import type { LoadEvent, LoadParams } from "../../src/engine/engine.ts";
 import { LastingEngine } from "../../src/engine/lasting.ts";
-import { ModelPool } from "../../src/engine/pool.ts";
+import { ModelPool, type WorkerHandle } from "../../src/engine/pool.ts";
 import { type Disk, MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, memoryWorker } from "./ports.ts";
 
@@ -90,6 +91,21 @@ describe("loading", () => {
     const fresh = await read(models.stream("load", { ...params, precision: "fast" }));
     expect(fresh.at(-1)).toMatchObject({ type: "ready" });
     expect(engines).toHaveLength(3);
+  });
+
+  it("that is given up is let put things away before its worker is stopped", async () => {
+    const seen: string[] = [];
+    const start = (): WorkerHandle => {
+      const worker = memoryWorker(new MemoryEngine(new Map(), 20));
+      // Longer than a worker that is only asked for an answer would need.
+      const exited = worker.exited.then(() => sleep(600)).then(() => void seen.push("exited"));
+      return { channel: worker.channel, exited, stop: async () => void seen.push("stopped") };
+    };
+    const loading = new ModelPool(start).stream("load", params);
+    await loading.next();
+    await loading.return();
+    await vi.waitFor(() => expect(seen).toContain("stopped"), { timeout: 5000 });
+    expect(seen[0]).toBe("exited");
   });
 
   it("that fails is told to all, and leaves nothing behind", async () => {

@@ -30,7 +30,7 @@ export async function connectThrough(engine: Engine): Promise<RemoteEngine> {
 /** A worker that can be made to die: `kill` ends it without a word. */
 export function memoryWorker(engine: Engine): WorkerHandle & { kill(): void } {
   const { client, server } = ports();
-  serveEngine(server, engine);
+  serveEngine(server, engine, { onGone: () => exit() });
   let exit = (): void => undefined;
   const exited = new Promise<void>((resolve) => {
     exit = resolve;

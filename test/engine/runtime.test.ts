@@ -295,6 +295,7 @@ describe("the folder", () => {
     chmodSync(path, 0o777);
     expect(runtimeFolder({ GLMLAB_RUNTIME_DIR: path }).path).toBe(path);
     expect(statSync(path).mode & 0o777).toBe(0o700);
+    expect(() => runtimeFolder({ GLMLAB_RUNTIME_DIR: "/proc/none/below" })).toThrow(/cannot be made/);
     expect(() => runtimeFolder({ GLMLAB_RUNTIME_DIR: "/dev/null" })).toThrow(/cannot be (made|used)/);
     const isRoot = process.getuid?.() === 0;
     if (isRoot) chownSync(path, 12_345, 12_345);

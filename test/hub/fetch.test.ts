@@ -119,6 +119,12 @@ describe("a model that is not there", () => {
     );
   });
 
+  it("for which there can be no folder is refused, and not waited for", async ({ skip }) => {
+    skip(!existsSync("/proc/self"), "needs a place that takes no folders");
+    const refused = bench().fetch(ID, { env: { HF_HOME: "/proc/none" } });
+    await expect(refused).rejects.toMatchObject({ name: "GlmError", code: "disk", message: /\/proc\/none/ });
+  });
+
   it("whose index leads out of its folder is refused", async () => {
     const b = bench();
     const evil = Buffer.from(JSON.stringify({ weight_map: { a: "../../../../evil.safetensors" } }));
