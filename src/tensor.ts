@@ -54,3 +54,11 @@ export function tensor<D extends DType>(dtype: D, shape: readonly number[], data
 export function filled(shape: readonly number[], value = 0): FloatTensor {
   return tensor("float32", shape, new Float32Array(sizeOf(shape)).fill(value));
 }
+
+/** The same values in memory of their own. */
+export const copied = (value: FloatTensor): FloatTensor => ({ ...value, data: Float32Array.from(value.data) });
+
+/** Named tensors, each in memory of its own. */
+export function copiedAll(tensors: Readonly<Record<string, FloatTensor>>): Record<string, FloatTensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, copied(value)]));
+}

@@ -1,7 +1,7 @@
 /** @file Training base parameters themselves: all of them, or those whose name contains one of `match`. */
 import { GlmError } from "../errors.ts";
 import { overridden } from "../models/context.ts";
-import type { FloatTensor } from "../tensor.ts";
+import { copied, type FloatTensor } from "../tensor.ts";
 import type { Adapter, BaseModel, FullConfig } from "./adapter.ts";
 
 /** @throws GlmError "adapter-invalid" when `match` fits no parameter, or only such that cannot train */
@@ -27,18 +27,13 @@ export function full(config: FullConfig, base: BaseModel): Adapter {
     parameters,
     async initialize() {
       const values = await Promise.all(
-        parameters.map(async ({ name }) => [name, copy(await base.read(name))] as const),
+        parameters.map(async ({ name }) => [name, copied(await base.read(name))] as const),
       );
       return Object.fromEntries(values);
     },
     enter: (context, inputs) => overridden(context, inputs),
     effect: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
     mergeTargets: new Set(parameters.map(({ name }) => name)),
-    merge: (tensors, name) => copy(tensors[name] as FloatTensor),
+    merge: (tensors, name) => copied(tensors[name] as FloatTensor),
   };
 }
-
-const copy = (value: FloatTensor): FloatTensor => ({
-  ...value,
-  data: Float32Array.from(value.data),
-});

@@ -4,7 +4,7 @@ import { gemm } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { type ModuleSpec, overridden } from "../models/context.ts";
 import { randomStream } from "../random.ts";
-import { type FloatTensor, filled, tensor } from "../tensor.ts";
+import { copied, type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
 
 /** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
@@ -62,7 +62,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
         ] as const;
       });
       const starts = await Promise.all(
-        biases.map(async ({ base: bias, name }) => [name, copyOf(await base.read(bias))] as const),
+        biases.map(async ({ base: bias, name }) => [name, copied(await base.read(bias))] as const),
       );
       return Object.fromEntries([...pairs, ...starts]);
     },
@@ -99,15 +99,13 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
     mergeTargets: new Set([...modules.map(({ name }) => `${name}.weight`), ...biasNames.keys()]),
     merge(tensors, name, weight) {
       const bias = biasNames.get(name);
-      if (bias !== undefined) return copyOf(tensors[bias] as FloatTensor);
+      if (bias !== undefined) return copied(tensors[bias] as FloatTensor);
       const module = name.slice(0, -".weight".length);
       const { a, b } = loraNames(module);
       return plusProduct(weight, tensors[b] as FloatTensor, tensors[a] as FloatTensor, factorOf(module));
     },
   };
 }
-
-const copyOf = (value: FloatTensor): FloatTensor => ({ ...value, data: Float32Array.from(value.data) });
 
 function trainsBias({ bias }: LoraConfig, name: string, targets: ReadonlySet<string>): boolean {
   if (bias === undefined || !name.endsWith(".bias")) return false;

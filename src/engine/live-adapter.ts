@@ -2,7 +2,7 @@
 import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
-import { type FloatTensor, sizeOf } from "../tensor.ts";
+import { copiedAll, type FloatTensor, sizeOf } from "../tensor.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";
 
@@ -76,9 +76,7 @@ export class LiveAdapter {
 
   /** Its tensors as they are now. */
   copy(): AdapterTensors {
-    return Object.fromEntries(
-      Object.entries(this.tensors).map(([name, value]) => [name, { ...value, data: Float32Array.from(value.data) }]),
-    );
+    return copiedAll(this.tensors);
   }
 
   /**

@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import protobuf from "protobufjs";
 import type { Tensor } from "../tensor.ts";
 import { onnxType } from "./dtype.ts";
-import type { Op } from "./ops.ts";
+import { CONTRIB_OPS, type Op } from "./ops.ts";
 import {
   type Attribute,
   type FileRange,
@@ -50,15 +50,7 @@ const CONTRIB = "com.microsoft";
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 const EXTERNAL = 1;
 
-/** Operators outside the ONNX standard. SimplifiedLayerNormalization is registered in the standard's own domain. */
-const CONTRIB_OPS: ReadonlySet<Op> = new Set([
-  "FusedMatMul",
-  "GroupQueryAttention",
-  "MatMulIntegerToFloat",
-  "MatMulNBits",
-  "QuickGelu",
-  "RotaryEmbedding",
-]);
+const contribOps: ReadonlySet<Op> = new Set(CONTRIB_OPS);
 
 /**
  * The model file. Nodes and constants that no output depends on are left out; weights stay where they are: onnxruntime
@@ -93,7 +85,7 @@ export function encode(graph: Graph, directory: string = process.cwd()): Uint8Ar
 function nodeProto(node: Node, index: number, nameOf: (value: Value) => string): object {
   return {
     opType: node.op,
-    domain: CONTRIB_OPS.has(node.op) ? CONTRIB : "",
+    domain: contribOps.has(node.op) ? CONTRIB : "",
     name: `${index}`,
     input: node.inputs.map((input) => (input ? nameOf(input) : "")),
     output: node.outputs.map(nameOf),

@@ -4,8 +4,8 @@ import { onnxType } from "./dtype.ts";
 import { broadcast, reduced } from "./shape.ts";
 import { type Attribute, type Dim, type Shape, showShape, staticSize, type Value } from "./value.ts";
 
-/** Every operator that a graph may hold. Those below the line are onnxruntime's own (com.microsoft). */
-export const OPS = [
+/** Operators in the ONNX standard's domain; SimplifiedLayerNormalization is onnxruntime's, but registered there. */
+const STANDARD_OPS = [
   "Abs",
   "Add",
   "BitShift",
@@ -38,6 +38,7 @@ export const OPS = [
   "ScatterND",
   "Shape",
   "Sigmoid",
+  "SimplifiedLayerNormalization",
   "Slice",
   "Softmax",
   "Split",
@@ -45,15 +46,20 @@ export const OPS = [
   "Sub",
   "Tanh",
   "Transpose",
-  // ---
+] as const;
+
+/** onnxruntime's own (com.microsoft). */
+export const CONTRIB_OPS = [
   "FusedMatMul",
   "GroupQueryAttention",
   "MatMulIntegerToFloat",
   "MatMulNBits",
   "QuickGelu",
   "RotaryEmbedding",
-  "SimplifiedLayerNormalization",
 ] as const;
+
+/** Every operator that a graph may hold. */
+export const OPS = [...STANDARD_OPS, ...CONTRIB_OPS] as const;
 export type Op = (typeof OPS)[number];
 
 /** Appends a node with one output. */

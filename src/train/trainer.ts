@@ -2,7 +2,7 @@
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
-import type { FloatTensor } from "../tensor.ts";
+import { copiedAll, type FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
 import { adamW, adamWConfig, weightedMean } from "./optimizer.ts";
@@ -112,7 +112,7 @@ export async function* fit(
   let best: { readonly epoch: number; readonly loss: number; readonly values?: AdapterTensors } | undefined;
   let reason: "epochs" | "patience" = "epochs";
   /** The last values that are known to give a finite loss. */
-  let sound = copied(trainee.tensors);
+  let sound = copiedAll(trainee.tensors);
 
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
     const order = shuffled(randomStream(seed, "order", epoch), examples);
@@ -139,7 +139,7 @@ export async function* fit(
         trainee.changed(0);
         throw notFinite(loss, state.step, options);
       }
-      sound = copied(trainee.tensors);
+      sound = copiedAll(trainee.tensors);
       const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
       const lr = options.lr * scheduleFactor(options.scheduler, state.step, steps, options.warmup);
       const gradientNorm = adamW.update({ ...optimizer, lr }, state, trainee.tensors, gradients);
@@ -159,7 +159,7 @@ export async function* fit(
     const better = best === undefined || judged < best.loss;
     // Without rows to judge by, the last values are the best that is known, unless it is to stop early.
     const keep = validating !== undefined || patience > 0;
-    if (better || !keep) best = { epoch, loss: judged, ...(keep ? { values: copied(trainee.tensors) } : {}) };
+    if (better || !keep) best = { epoch, loss: judged, ...(keep ? { values: copiedAll(trainee.tensors) } : {}) };
     yield {
       type: "epoch",
       epoch,
@@ -284,11 +284,6 @@ async function evaluate(trainee: Trainee, batch: TokenBatch, size: number): Prom
   }
   return mean.value;
 }
-
-const copied = (tensors: AdapterTensors): AdapterTensors =>
-  Object.fromEntries(
-    Object.entries(tensors).map(([name, value]) => [name, { ...value, data: Float32Array.from(value.data) }]),
-  );
 
 function restore(tensors: AdapterTensors, values: AdapterTensors): void {
   for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
