@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { growFile, replaceFile, replaceFiles, textFile } from "../src/files.ts";
+import { works } from "./works.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -68,16 +68,6 @@ test("what a killed process left aside is cleared away, what is being written is
   });
   expect((await readdir(folder)).sort()).toEqual([fresh, "mine.part", "x"]);
 });
-
-/** Runs a command; false when this machine has none or does not allow it. */
-function works(command: string, ...parameters: string[]): boolean {
-  try {
-    execFileSync(command, parameters, { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Writes a megabyte over `file`, which must fail with a "disk" error that says `reason`, and change nothing. */
 async function expectUnchanged(file: string, reason: RegExp): Promise<void> {

@@ -7,19 +7,10 @@ import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { scaleName } from "../../src/weights/fit.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
+import { publishedGlm } from "../published-config.ts";
 
 const GB = 1e9;
-const shape = {
-  model_type: "chatglm",
-  num_layers: 28,
-  hidden_size: 4096,
-  ffn_hidden_size: 13696,
-  kv_channels: 128,
-  num_attention_heads: 32,
-  multi_query_group_num: 2,
-  padded_vocab_size: 65024,
-  seq_length: 8192,
-};
+const shape = { ...publishedGlm, seq_length: 8192 };
 const config = readConfig(shape, "ChatGLM2-6B");
 
 /** A checkpoint in float16, or published quantised, without its files. */

@@ -1,5 +1,4 @@
 /** @file Prepared weights on disk: made once, found again, made again when damaged, shared by processes, removed at last. */
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,6 +18,7 @@ import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { givenBy, heldModel } from "../held-model.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
+import { works } from "../works.ts";
 import { killAll, type Running, run } from "./process.ts";
 
 let home: string;
@@ -266,16 +266,6 @@ it("says which folder takes no files, and what to set", async ({ skip }) => {
     works("umount", cache);
   }
 });
-
-/** Runs a command; false when this machine has none or does not allow it. */
-function works(command: string, ...parameters: string[]): boolean {
-  try {
-    execFileSync(command, parameters, { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 it("says how much room it needs before it begins", async ({ skip }) => {
   const small = join(home, "small");

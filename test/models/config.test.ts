@@ -1,17 +1,8 @@
 /** @file What config.json says of a model: which family it is, what it needs, and what is refused by name. */
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/models/config.ts";
+import { publishedGlm as glm } from "../published-config.ts";
 
-const glm = {
-  model_type: "chatglm",
-  num_layers: 28,
-  hidden_size: 4096,
-  ffn_hidden_size: 13696,
-  kv_channels: 128,
-  num_attention_heads: 32,
-  multi_query_group_num: 2,
-  padded_vocab_size: 65024,
-};
 const first = {
   model_type: "chatglm",
   num_layers: 28,

@@ -1,0 +1,13 @@
+/** @file What the published configurations have in common that tests ask about, without the files. */
+
+/** config.json of ChatGLM2-6B and ChatGLM3-6B: their sizes. */
+export const publishedGlm = {
+  model_type: "chatglm",
+  num_layers: 28,
+  hidden_size: 4096,
+  ffn_hidden_size: 13696,
+  kv_channels: 128,
+  num_attention_heads: 32,
+  multi_query_group_num: 2,
+  padded_vocab_size: 65024,
+};
