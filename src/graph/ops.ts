@@ -59,8 +59,7 @@ export const CONTRIB_OPS = [
 ] as const;
 
 /** Every operator that a graph may hold. */
-export const OPS = [...STANDARD_OPS, ...CONTRIB_OPS] as const;
-export type Op = (typeof OPS)[number];
+export type Op = (typeof STANDARD_OPS)[number] | (typeof CONTRIB_OPS)[number];
 
 /** Appends a node with one output. */
 export function emitOne(
