@@ -10,14 +10,15 @@ export type GgufValue =
   | { readonly i32s: Int32Array }
   | { readonly f32s: Float32Array };
 
-/** How elements are stored: float32, or blocks of 32 of a row with a float16 scale. */
-export type GgufType = "F32" | "Q4_0" | "Q8_0";
+/** How elements are stored: float32, blocks of 32 of a row with a float16 scale, or blocks of 256 with several scales. */
+export type GgufType = "F32" | "Q4_0" | "Q8_0" | "Q6_K";
 
 /** Numbers that the format gives types, and what they take in memory. */
 export const ggufTypes: Readonly<Record<GgufType, { code: number; block: number; blockBytes: number }>> = {
   F32: { code: 0, block: 1, blockBytes: 4 },
   Q4_0: { code: 2, block: 32, blockBytes: 18 },
   Q8_0: { code: 8, block: 32, blockBytes: 34 },
+  Q6_K: { code: 14, block: 256, blockBytes: 210 },
 };
 
 export interface GgufTensor {

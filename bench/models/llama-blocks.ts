@@ -1,8 +1,10 @@
-/** @file Numbers in llama.cpp's blocks of 32 with a float16 scale: 4 bits (Q4_0) or 8 bits (Q8_0) an element. */
+/** @file Numbers as llama.cpp has them; here its blocks of 32 with a float16 scale: 4 bits (Q4_0) or 8 bits (Q8_0) an element. */
 
 import { toFloat16 } from "../../src/float16.ts";
 import { tensor } from "../../src/tensor.ts";
 import { type GgufType, ggufTypes } from "./gguf.ts";
+import { encodeQ6K } from "./llama-superblocks.ts";
+import { peakOf } from "./peak.ts";
 
 /** @param values whole rows, or whole blocks of them */
 export function encodeLlama(type: GgufType, values: Float32Array): Uint8Array {
@@ -33,6 +35,7 @@ const encoders: Readonly<Record<GgufType, (values: Float32Array) => Uint8Array>>
         for (let i = 0; i < 32; i += 1) target[i] = Math.round(codes[i] as number);
       },
     ),
+  Q6_K: encodeQ6K,
 };
 
 /** A quotient from -8 to 8 as 0 to 15. */
@@ -63,14 +66,4 @@ function blocks(
     write(quotients, bytes.subarray(i * blockBytes + 2, (i + 1) * blockBytes));
   }
   return bytes;
-}
-
-/** The element of largest magnitude, with its sign. */
-function peakOf(values: Float32Array, from: number, length: number): number {
-  let peak = 0;
-  for (let i = from; i < from + length; i += 1) {
-    const value = values[i] as number;
-    if (Math.abs(value) > Math.abs(peak)) peak = value;
-  }
-  return peak;
 }

@@ -25,13 +25,16 @@ const NAMES: Readonly<Record<string, string>> = {
 /** Elements that are quantised at a time. */
 const PIECE = 2 ** 20;
 
-/**
- * Writes the GGUF file. Matrices, embedding and head included, are of `type`; norms and biases are float32, as
- * llama.cpp's own converter leaves them.
- */
-export async function writeLlamaFile(path: string, shape: ModelShape, seed: number, type: GgufType): Promise<void> {
+/** How matrices are stored: the head, and all others (the embedding is one). */
+export interface LlamaTypes {
+  readonly matrices: GgufType;
+  readonly head: GgufType;
+}
+
+/** Writes the GGUF file. Norms and biases are float32, as llama.cpp's own converter leaves them. */
+export async function writeLlamaFile(path: string, shape: ModelShape, seed: number, types: LlamaTypes): Promise<void> {
   const weights = new RandomWeights(seed);
-  const tensors = randomTensors(shape).map((what) => ggufTensor(what, weights, type));
+  const tensors = randomTensors(shape).map((what) => ggufTensor(what, weights, types));
   await replaceFiles(dirname(path), [ggufFile(basename(path), metadata(shape), tensors)]);
 }
 
@@ -69,11 +72,11 @@ function dummyVocabulary(size: number): Record<string, GgufValue> {
   };
 }
 
-function ggufTensor(what: RandomTensor, weights: RandomWeights, matrices: GgufType): GgufTensor {
+function ggufTensor(what: RandomTensor, weights: RandomWeights, { matrices, head }: LlamaTypes): GgufTensor {
   const layer = /^transformer\.encoder\.layers\.(\d+)\.(.*)$/.exec(what.name);
   const known = NAMES[layer?.[2] ?? what.name];
   if (known === undefined) throw new Error(`llama.cpp has no name for ${what.name}`);
-  const type = what.shape.length === 2 ? matrices : "F32";
+  const type = known === "output.weight" ? head : what.shape.length === 2 ? matrices : "F32";
   return {
     name: layer ? `blk.${layer[1]}.${known}` : known,
     type,

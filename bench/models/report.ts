@@ -11,7 +11,7 @@ import { PROMPT, type Round } from "./speed.ts";
 
 export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
 const percent = (share: number): string => `${(100 * share).toPrecision(2)}%`;
-const llamaName = (form: Form): string => `llama.cpp ${forms[form].llama}`;
+const llamaName = (form: Form): string => `llama.cpp ${forms[form].llama.matrices}`;
 
 export function accuracyTable(form: Form, errors: Errors): string {
   return markdownTable([

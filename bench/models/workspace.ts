@@ -31,7 +31,8 @@ export class Workspace {
   }
 
   llamaFile(form: Form): string {
-    return join(this.folder, `${forms[form].llama}.gguf`);
+    const { matrices, head } = forms[form].llama;
+    return join(this.folder, `${matrices}-${head}.gguf`);
   }
 
   /** Writes what the contenders read, so far as it is not there from an earlier run. */

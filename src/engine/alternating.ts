@@ -36,10 +36,10 @@ export function alternating(compile: Compile): (group: string) => Compile {
       });
       own.add(tenant);
       return {
-        run: (inputs: Tensors, into?: Tensors) =>
+        run: (inputs: Tensors) =>
           inTurn(async () => {
             await enter(group);
-            return (await tenant.enter()).run(inputs, into);
+            return (await tenant.enter()).run(inputs);
           }),
         dispose: () =>
           inTurn(async () => {

@@ -42,15 +42,8 @@ export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Pro
       extra: { session: { disable_prepacking: packs(graph) ? "0" : "1" } },
     }),
   );
-  const wanted = graph.outputs.map((output) => output.name);
   return {
-    async run(inputs, into = {}) {
-      const feeds = mapValues(inputs, toOrt);
-      const fetches = Object.fromEntries(wanted.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
-      const results = await session.run(feeds, fetches);
-      const fresh = wanted.filter((name) => !into[name]);
-      return Object.fromEntries(fresh.map((name) => [name, fromOrt(results[name] as ort.Tensor)]));
-    },
+    run: async (inputs) => mapValues(await session.run(mapValues(inputs, toOrt)), fromOrt),
     dispose: () => session.release(),
   };
 }

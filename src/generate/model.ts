@@ -2,14 +2,14 @@
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { slotTensors } from "../adapters/slots.ts";
 import type { Compile, Program, Tensors } from "../graph/program.ts";
-import { architectureOf, modulesOf } from "../models/architectures.ts";
+import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { maskTensor, type TokenRow, tokenTensors } from "../models/inputs.ts";
 import { rotaryTables } from "../models/rotary.ts";
 import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
 import { KeyValueCache } from "./cache.ts";
-import { type Attending, forwardGraph } from "./forward.ts";
+import { forwardGraph } from "./forward.ts";
 
 /** One run of a graph. */
 export interface Step {
@@ -28,7 +28,7 @@ export class ForwardModel {
   readonly #modules: readonly ModuleSpec[];
   readonly #weights: BindWeights;
   readonly #compile: Compile;
-  /** By how tokens attend, and the names of base parameters that are fed rather than bound. */
+  /** By the names of base parameters that are fed rather than bound. */
   readonly #programs = new Map<string, Promise<Program>>();
   /** The slots' tensors of single effects; swapping back to an adapter costs a look-up. */
   readonly #slots = new WeakMap<AdapterEffect, Tensors>();
@@ -46,10 +46,9 @@ export class ForwardModel {
     return new KeyValueCache(this.config, rows, capacity);
   }
 
-  /** Compiles the graphs that answering needs, so that the first answer does not wait. */
+  /** Compiles the graph that answering needs, so that the first answer does not wait. */
   async prepare(): Promise<void> {
-    const attendings: Attending[] = architectureOf(this.config).bidirectional ? ["beginning", "cache"] : ["cache"];
-    await Promise.all(attendings.map((attending) => this.#program(attending, [])));
+    await this.#program([]);
   }
 
   /**
@@ -59,28 +58,23 @@ export class ForwardModel {
    */
   async run({ rows, positions, effects, cache, cacheRow }: Step): Promise<FloatTensor> {
     const overrides = effects[0]?.overrides ?? new Map<string, FloatTensor>();
-    const seq = Math.max(...rows.map(({ ids, from }) => ids.length - from));
-    const longest = Math.max(...rows.map(({ from }) => from)) + seq;
+    const extents = rows.map(({ ids, from }) => ({ from, count: ids.length - from }));
+    const seq = Math.max(...extents.map(({ count }) => count));
+    const longest = Math.max(...rows.map(({ ids }) => ids.length));
     cache.reserve(longest);
-    const begins = architectureOf(this.config).bidirectional && rows.every(({ from }) => from === 0);
-    const program = await this.#program(begins ? "beginning" : "cache", [...overrides.keys()]);
-    const inputs = {
+    const begins = rows.every(({ from }) => from === 0);
+    const program = await this.#program([...overrides.keys()]);
+    const results = await program.run({
       ...tokenTensors(this.config, rows, seq),
+      mask: maskTensor(this.config, rows, seq, begins ? 0 : cache.capacity),
       select: chosen(rows.length, seq, positions),
       ...this.#tables(longest),
       ...this.#slotTensors(effects),
       ...Object.fromEntries(overrides),
-    };
-    if (begins) {
-      const sequences = rows.map(({ ids }) => ids);
-      const results = await program.run({ ...inputs, mask: maskTensor(this.config, sequences, seq) });
-      cache.begin(results, seq, cacheRow);
-      return results.logits as FloatTensor;
-    }
-    const { past, present } = cache.tensors(cacheRow);
-    const last = Int32Array.from(rows, ({ from }) => from + seq - 1);
-    const lengths = { last: tensor("int32", [rows.length], last), total: tensor("int32", [], Int32Array.of(longest)) };
-    return (await program.run({ ...inputs, ...lengths, ...past }, present)).logits as FloatTensor;
+      ...cache.past(begins ? "none" : "all", cacheRow),
+    });
+    cache.append(results, extents, seq, cacheRow);
+    return results.logits as FloatTensor;
   }
 
   async dispose(): Promise<void> {
@@ -89,11 +83,11 @@ export class ForwardModel {
     await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
   }
 
-  #program(attending: Attending, fed: readonly string[]): Promise<Program> {
-    const key = [attending, ...fed].join();
+  #program(fed: readonly string[]): Promise<Program> {
+    const key = fed.join();
     const known = this.#programs.get(key);
     if (known) return known;
-    const program = this.#compile(forwardGraph(this.config, this.#weights, attending, fed));
+    const program = this.#compile(forwardGraph(this.config, this.#weights, fed));
     program.catch(() => this.#programs.delete(key));
     this.#programs.set(key, program);
     return program;

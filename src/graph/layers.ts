@@ -1,4 +1,4 @@
-/** @file What transformers are made of: activations, norms, rotary positions, attention on a cache. */
+/** @file What transformers are made of: activations, norms, rotary positions. */
 import { add, detached, emitOne, exp, log, reduceMax, reduceSum, sub } from "./ops.ts";
 import type { Value } from "./value.ts";
 
@@ -52,31 +52,4 @@ export function rotary(x: Value, { positions, cos, sin, heads, rotated, interlea
     rotary_embedding_dim: rotated,
   };
   return emitOne("RotaryEmbedding", [x, positions, cos, sin], x.dtype, x.shape, attributes);
-}
-
-export interface CachedAttention {
-  /** [batch, groups, capacity, size]: the cache, written in place when bound as input and output. */
-  readonly pastKey: Value;
-  readonly pastValue: Value;
-  /** int32 [batch]: tokens of each row so far minus one, new ones included. */
-  readonly lastIndex: Value;
-  /** int32 scalar: the longest row's tokens so far. */
-  readonly total: Value;
-  readonly heads: number;
-  readonly groups: number;
-  /** Factor of the scores. */
-  readonly scale: number;
-}
-
-/** Causal attention on a static cache: q, k, v [batch, seq, ...]; returns output, new key cache, new value cache. */
-export function cachedAttention(q: Value, k: Value, v: Value, cache: CachedAttention): readonly [Value, Value, Value] {
-  const { pastKey, pastValue, lastIndex, total, heads, groups, scale } = cache;
-  const type = (like: Value) => ({ dtype: like.dtype, shape: like.shape });
-  const made = q.graph.emit(
-    "GroupQueryAttention",
-    [q, k, v, pastKey, pastValue, lastIndex, total],
-    [type(q), type(pastKey), type(pastValue)],
-    { num_heads: heads, kv_num_heads: groups, scale: { float: scale } },
-  );
-  return made as readonly [Value, Value, Value];
 }

@@ -27,7 +27,6 @@ const STANDARD_OPS = [
   "Max",
   "Mul",
   "Neg",
-  "Pad",
   "Reciprocal",
   "ReduceMax",
   "ReduceMean",
@@ -51,7 +50,6 @@ const STANDARD_OPS = [
 /** onnxruntime's own (com.microsoft). */
 export const CONTRIB_OPS = [
   "FusedMatMul",
-  "GroupQueryAttention",
   "MatMulIntegerToFloat",
   "MatMulNBits",
   "QuickGelu",
@@ -231,41 +229,36 @@ export function expandLike(x: Value, like: Value): Value {
 export function concat(parts: readonly Value[], axis: number): Value {
   const [first] = parts;
   if (!first) throw new Error("Concat: nothing to join");
+  if (parts.length === 1) return first;
   const at = axis < 0 ? first.shape.length + axis : axis;
   const sizes = parts.map((part) => part.shape[at] as Dim);
-  const total = sizes.every((size) => typeof size === "number")
-    ? sizes.reduce((sum, size) => sum + size, 0)
-    : sizes.join("+");
+  const total = staticSum(sizes) ?? sizes.join("+");
   return emitOne("Concat", parts, first.dtype, first.shape.with(at, total), {
     axis: at,
   });
 }
 
-/** Cuts a value into parts of the given sizes. */
-export function split(x: Value, sizes: readonly number[], axis: number): readonly Value[] {
+/** Cuts a value into parts of the given sizes; symbols among them are those of graph inputs. */
+export function split(x: Value, sizes: readonly Dim[], axis: number): readonly Value[] {
   const at = axis < 0 ? x.shape.length + axis : axis;
-  const whole = sizes.reduce((sum, size) => sum + size, 0);
-  if (x.shape[at] !== whole) {
+  const whole = x.shape[at];
+  if (sizes.length === 1 && sizes[0] === whole) return [x];
+  const known = staticSum(sizes);
+  if (known !== undefined && whole !== known) {
     throw new TypeError(`Split: axis ${at} of ${showShape(x.shape)} cannot be cut into [${sizes.join(", ")}]`);
   }
   const outputs = sizes.map((size) => ({
     dtype: x.dtype,
     shape: x.shape.with(at, size),
   }));
-  return x.graph.emit("Split", [x, x.graph.indices(sizes)], outputs, {
+  return x.graph.emit("Split", [x, x.graph.runtimeShape(sizes)], outputs, {
     axis: at,
   });
 }
 
-/** Zeros after the last axis's elements, up to `size` of them. */
-export function padLast(x: Value, size: number): Value {
-  const width = x.shape.at(-1);
-  if (width === size) return x;
-  if (typeof width !== "number" || width > size)
-    throw new TypeError(`Pad: ${showShape(x.shape)} cannot grow to ${size}`);
-  const none = new Array<number>(2 * x.shape.length - 1).fill(0);
-  return emitOne("Pad", [x, x.graph.indices([...none, size - width])], x.dtype, x.shape.with(-1, size));
-}
+/** Undefined where a symbol is among them. */
+const staticSum = (sizes: readonly Dim[]): number | undefined =>
+  sizes.every((size) => typeof size === "number") ? sizes.reduce((sum, size) => sum + size, 0) : undefined;
 
 /** Rows of `x` (axis 0) by index: [rows, ...] and [n...] give [n..., ...]. */
 export const gather = (x: Value, indices: Value): Value =>

@@ -5,11 +5,8 @@ import type { Graph } from "./value.ts";
 export type Tensors = Record<string, Tensor>;
 
 export interface Program {
-  /**
-   * Runs once. Outputs listed in `into` are written to those tensors in place (they may be the same memory as an input
-   * that the operator allows to alias); the others are returned anew.
-   */
-  run(inputs: Tensors, into?: Tensors): Promise<Tensors>;
+  /** Runs once, and returns the outputs by name. */
+  run(inputs: Tensors): Promise<Tensors>;
   dispose(): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
-/** @file What every graph of a model takes, declared and fed: ids, positions, angles, the mask of whole sequences. */
+/** @file What every graph of a model takes, declared and fed: ids, positions, angles, the mask. */
 import type { Tensors } from "../graph/program.ts";
+import { oneOr } from "../graph/shape.ts";
 import type { Graph, Value } from "../graph/value.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import type { ModelInputs } from "./architecture.ts";
@@ -44,26 +45,29 @@ export function tokenTensors(config: ChatGLMConfig, rows: readonly TokenRow[], s
 /** Far below any score, and still finite: a row of nothing else stays a number. */
 const HIDDEN = -1e9;
 
-/** The mask input of `maskedAttention`: one for all rows, or one for each where their contexts differ. */
-export const maskInput = (graph: Graph, config: ChatGLMConfig): Value =>
-  graph.input("mask", "float32", architectureOf(config).bidirectional ? ["batch", 1, "seq", "seq"] : ["seq", "seq"]);
+/** The mask input of `maskedAttention`. Without a cache, "all" are the run's own tokens: "seq". */
+export const maskInput = (graph: Graph, all: "all" | "seq" = "seq"): Value =>
+  graph.input("mask", "float32", [oneOr("batch"), 1, "seq", all]);
 
-/** Who sees whom in whole rows of up to `seq` tokens: 0 where a token is seen, far below zero where not. */
-export function maskTensor(config: ChatGLMConfig, rows: readonly (readonly number[])[], seq: number): FloatTensor {
+/**
+ * Who sees whom, [rows or 1, 1, seq, past + seq]: 0 where a token is seen, far below zero where not. One for all rows
+ * where it is the same for all.
+ * @param past places of the cache before the rows' new tokens, of which a row has filled those up to its `from`
+ */
+export function maskTensor(config: ChatGLMConfig, rows: readonly TokenRow[], seq: number, past = 0): FloatTensor {
   const { bidirectional, placement } = architectureOf(config);
-  if (!bidirectional) return tensor("float32", [seq, seq], causalMask(seq, 0));
-  const masks = new Float32Array(rows.length * seq * seq);
-  rows.forEach((ids, row) => {
-    masks.set(causalMask(seq, placement(ids, config).context), row * seq * seq);
-  });
-  return tensor("float32", [rows.length, 1, seq, seq], masks);
-}
-
-/** [seq, seq]: each token sees those before it, and the first `context` ones in any case. */
-function causalMask(seq: number, context: number): Float32Array {
-  const mask = new Float32Array(seq * seq);
-  for (let row = 0; row < seq; row += 1) {
-    mask.fill(HIDDEN, row * seq + Math.max(row + 1, context), (row + 1) * seq);
+  const alike = !bidirectional && rows.every(({ from }) => from === rows[0]?.from);
+  const different = alike ? rows.slice(0, 1) : rows;
+  const all = past + seq;
+  const mask = new Float32Array(different.length * seq * all).fill(HIDDEN);
+  for (const [r, { ids, from }] of different.entries()) {
+    // A context that ended in an earlier run is seen anyway.
+    const context = bidirectional ? placement(ids, config).context - from : 0;
+    for (let i = 0; i < seq; i += 1) {
+      const start = (r * seq + i) * all;
+      mask.fill(0, start, start + from);
+      mask.fill(0, start + past, start + past + Math.max(i + 1, context));
+    }
   }
-  return mask;
+  return tensor("float32", [different.length, 1, seq, all], mask);
 }

@@ -49,16 +49,13 @@ export function batchTensors(batch: TokenBatch, config: ChatGLMConfig): BatchTen
         "Label the response tokens with their ids.",
     );
   }
+  const whole = rows.map((ids) => ({ ids, from: 0 }));
   return {
     tokens,
     sizes: { tokens: rows.length * seq, chosen: tokens },
     tensors: {
-      ...tokenTensors(
-        config,
-        rows.map((ids) => ({ ids, from: 0 })),
-        seq,
-      ),
-      mask: maskTensor(config, rows, seq),
+      ...tokenTensors(config, whole, seq),
+      mask: maskTensor(config, whole, seq),
       select: tensor("int64", [tokens], BigInt64Array.from(select)),
       targets: tensor("int64", [tokens, 1], BigInt64Array.from(targets)),
       weights: tensor("float32", [tokens, 1], new Float32Array(tokens).fill(1 / tokens)),

@@ -47,7 +47,7 @@ export function evaluationGraph(config: ChatGLMConfig, adapter: Adapter, weights
 function lossGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights, training: boolean) {
   const graph = new Graph({ fusedMatMul: true, manyRows: true });
   const inputs = modelInputs(graph, config);
-  const mask = maskInput(graph, config);
+  const mask = maskInput(graph);
   const targets = graph.input("targets", "int64", ["chosen", 1]);
   const shares = graph.input("weights", "float32", ["chosen", 1]);
   const trained = adapter.parameters.map(({ name, shape }) => graph.input(name, "float32", shape));

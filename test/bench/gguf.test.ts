@@ -62,6 +62,22 @@ describe("GGUF", () => {
       });
     }
   });
+
+  it("Q6_K superblocks hold the values to a step of their part's scale", () => {
+    const bytes = encodeLlama("Q6_K", values);
+    expect(bytes).toHaveLength(210);
+    const unit = half(new DataView(bytes.buffer).getUint16(208, true));
+    const scales = new Int8Array(bytes.buffer, 192, 16);
+    for (const [i, value] of values.entries()) {
+      // Runs of 32 within a half: 0 and 1 have the low bits of a byte, 2 and 3 the high ones.
+      const [side, run, at] = [i >> 7, (i >> 5) & 3, i & 31];
+      const low = ((bytes[side * 64 + (run & 1) * 32 + at] as number) >> (4 * (run >> 1))) & 15;
+      const high = ((bytes[128 + side * 32 + at] as number) >> (2 * run)) & 3;
+      const scale = unit * (scales[i >> 4] as number);
+      // The largest of a part is the lowest code; its opposite is a step away at most, and scales are rounded.
+      expect(Math.abs((low + 16 * high - 32) * scale - value)).toBeLessThanOrEqual(1.3 * Math.abs(scale));
+    }
+  });
 });
 
 /** A normal binary16 number. */

@@ -45,7 +45,7 @@ describe.each(cases)("$folder", ({ folder, expected }) => {
     const { weights, forward, batch } = await setUp();
     const graph = new Graph({ fusedMatMul: true });
     const { select: _, ...inputs } = modelInputs(graph, config);
-    const attend = maskedAttention(config, maskInput(graph, config));
+    const attend = maskedAttention(config, maskInput(graph));
     const { logits, hidden } = architectureOf(config).forward(weights(graph), config, inputs, attend);
     graph.output(logits, "logits");
     for (const [i, value] of hidden.entries()) graph.output(value, `hidden.${i}`);

@@ -52,7 +52,7 @@ const PROMPT = 6;
 async function wholeSequence(config: ChatGLMConfig): Promise<Float32Array> {
   const graph = new Graph();
   const { select: _, ...inputs } = modelInputs(graph, config);
-  const attend = maskedAttention(config, maskInput(graph, config));
+  const attend = maskedAttention(config, maskInput(graph));
   graph.output(architectureOf(config).forward(weightsOf(config)(graph), config, inputs, attend).logits, "logits");
   const program = await compileForCpu(graph);
   const seq = ids.length;
@@ -60,7 +60,7 @@ async function wholeSequence(config: ChatGLMConfig): Promise<Float32Array> {
     ...tokenTensors(config, [{ ids, from: 0 }], seq),
     ...rotaryTables(config, seq),
     select: tensor("int64", [0], new BigInt64Array(0)),
-    mask: maskTensor(config, [ids], seq),
+    mask: maskTensor(config, [{ ids, from: 0 }], seq),
   });
   await program.dispose();
   return floats(logits) as Float32Array;
