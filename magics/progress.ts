@@ -2,6 +2,9 @@
 import { LiveDisplay } from "./live.ts";
 import { type Progress, renderProgress } from "./render/progress.ts";
 
+/** Waiting that takes longer than this wants a progress bar, in milliseconds. */
+export const PATIENCE = 700;
+
 export interface ProgressOptions {
   readonly title: string;
   /** Milliseconds before it appears; what is done by then shows nothing. 0 by default. */

@@ -21,6 +21,7 @@ export { AdapterHandle, type FitSettings, type GradientOptions } from "./api/ada
 export {
   type AdapterAnswer,
   type AdapterChoice,
+  type AnswerProgress,
   type AskAllOptions,
   ChatGLM,
   type ChatOptions,

@@ -3,8 +3,9 @@
 import { ambient } from "../../src/ambient.ts";
 import type { ChatGLM, ChatOptions } from "../../src/index.ts";
 import { messagesOf } from "../../src/train/encode.ts";
+import { AnswerDisplay } from "../answer-display.ts";
 import type { Conversation, Round } from "../conversation.ts";
-import { LiveDisplay, show, write } from "../live.ts";
+import { show, write } from "../live.ts";
 import { renderComparison, renderMarkdown, visible } from "../render/answer.ts";
 import { currentModel, sessionOf } from "../session.ts";
 
@@ -16,7 +17,7 @@ export function text(strings: TemplateStringsArray, ...values: readonly Interpol
   return String.raw({ raw: strings }, ...values);
 }
 
-type Sampling = Omit<ChatOptions, "history" | "adapter" | "system" | "signal">;
+type Sampling = Omit<ChatOptions, "history" | "adapter" | "system" | "signal" | "onProgress">;
 
 export interface AskOptions extends Sampling {
   /** null is the base model; the one in use when it is left out. */
@@ -36,13 +37,15 @@ export async function chatglm(question: string, options: AskOptions = {}): Promi
   const { conversation, adapter: inUse } = sessionOf(model);
   if (anew) conversation.reset();
   if (system !== undefined) conversation.system = system;
+  const display = new AnswerDisplay();
   const pieces = model.chat(question, {
     ...sampling,
+    onProgress: (progress) => display.wait(progress),
     adapter: adapter === undefined ? inUse : adapter,
     history: fitting(model, conversation, question),
     ...(conversation.system === undefined ? {} : { system: conversation.system }),
   });
-  const answer = await stream(pieces, format);
+  const answer = await stream(pieces, format, display);
   conversation.add(question, answer);
   return answer;
 }
@@ -82,25 +85,39 @@ export async function compare(
   const { model: given, new: anew, ...asked } = options;
   const model = currentModel(given);
   if (anew) sessionOf(model).conversation.reset();
-  const answers = await model.askAll(question, { ...asked, adapters });
-  show(renderComparison(question, answers));
-  return Object.fromEntries(answers.map(({ adapter, answer }) => [adapter ?? "none", answer]));
+  const display = new AnswerDisplay();
+  try {
+    const answers = await model.askAll(question, {
+      ...asked,
+      adapters,
+      onProgress: (progress) => display.wait(progress),
+    });
+    const comparison = renderComparison(question, answers);
+    if (ambient().frontend) display.show(() => comparison);
+    else show(comparison);
+    return Object.fromEntries(answers.map(({ adapter, answer }) => [adapter ?? "none", answer]));
+  } finally {
+    display.finish();
+  }
 }
 
 /**
  * Shows the answer as it grows, in one display. Standard output would do while it is watched, but what executes
  * notebooks in batch (nbclient, nbconvert) keeps every piece of it as an output of its own.
  */
-async function stream(pieces: AsyncIterable<string>, format: "text" | "markdown"): Promise<string> {
+async function stream(
+  pieces: AsyncIterable<string>,
+  format: "text" | "markdown",
+  display: AnswerDisplay,
+): Promise<string> {
   if (!ambient().frontend) return streamToTerminal(pieces);
-  const display = new LiveDisplay({ interval: 100 });
   let answer = "";
   try {
     for await (const piece of pieces) {
       answer += piece;
-      display.update(() => (format === "markdown" ? renderMarkdown(answer) : { "text/plain": answer }));
+      display.show(() => (format === "markdown" ? renderMarkdown(answer) : { "text/plain": answer }));
     }
-    if (answer === "") display.update(() => ({ "text/plain": visible(answer) }));
+    if (answer === "") display.show(() => ({ "text/plain": visible(answer) }));
   } finally {
     display.finish();
   }

@@ -3,14 +3,11 @@ import { modelForm } from "../../src/engine/model-form.ts";
 import { type ChatGLM, type LoadOptions, load } from "../../src/index.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
-import { ProgressBar } from "../progress.ts";
+import { PATIENCE, ProgressBar } from "../progress.ts";
 import { duration, short } from "../render/text.ts";
 import { currentModel as current, loadedModel, sessionOf, setCurrentModel } from "../session.ts";
 import { refreshAdapters } from "./adapter.ts";
 import { parameterCount } from "./weights.ts";
-
-/** Loading that takes longer than this shows a progress bar, in milliseconds. */
-const PATIENCE = 700;
 
 /** Loads a model, makes it the current one and says so. */
 export async function model(name: string, options: Omit<LoadOptions, "onProgress"> = {}): Promise<ChatGLM> {

@@ -2,7 +2,7 @@
 import { counted } from "../../src/counted.ts";
 import type { FitEvent } from "../../src/train/trainer.ts";
 import { LossChart } from "../loss-chart.ts";
-import { ProgressBar } from "../progress.ts";
+import { PATIENCE, ProgressBar } from "../progress.ts";
 import { figure } from "../render/text.ts";
 
 export interface EpochRow {
@@ -12,9 +12,6 @@ export interface EpochRow {
 }
 
 type Done = Extract<FitEvent, { type: "done" }>;
-
-/** Rehearsal answers that take longer than this show a progress bar of their own, in milliseconds. */
-const PATIENCE = 700;
 
 export class TrainingView {
   readonly #name: string;

@@ -25,7 +25,18 @@ export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, A
   /** Token ids that end the answer; those of `ChatGLM.generation` by default. */
   readonly stop?: readonly number[] | undefined;
   readonly adapter?: AdapterChoice | undefined;
+  readonly onProgress?: ((progress: AnswerProgress) => void) | undefined;
 }
+
+/** How far an answer is, in tokens: of the prompts, then of the answers, which may end before `total`. */
+export interface AnswerProgress {
+  readonly stage: "reading" | "answering";
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What an answer is made of. */
+type AnswerEvent = Exclude<GenerateEvent, { type: "prompt" }>;
 
 export interface ChatOptions extends GenerateOptions {
   /** Earlier rounds as [question, answer]. */
@@ -68,7 +79,7 @@ export interface SaveOptions extends Abortable {
   readonly adapter?: AdapterChoice | undefined;
 }
 
-const OWN = ["seed", "stop", "adapter", "signal"];
+const OWN = ["seed", "stop", "adapter", "signal", "onProgress"];
 const OWN_CHAT = [...OWN.filter((name) => name !== "adapter"), "history", "system"];
 
 export class ChatGLM {
@@ -119,8 +130,8 @@ export class ChatGLM {
   /** Generates after a prompt of token ids; gives the new ids as they come. */
   generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
     const settings = this.#sampling("generate", options, OWN, ids.length);
-    const { adapter, signal } = options;
-    const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
+    const { adapter } = options;
+    const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     return (async function* tokens() {
       for await (const event of events()) if (event.type === "token") yield event.token;
     })();
@@ -130,8 +141,8 @@ export class ChatGLM {
   chat(question: string, options: ChatOptions = {}): AsyncGenerator<string, void, void> {
     const ids = this.#question("chat", question, options);
     const settings = this.#sampling("chat", options, [...OWN_CHAT, "adapter"], ids.length);
-    const { adapter, signal } = options;
-    const events = (): AsyncGenerator<GenerateEvent, void, void> => this.#generate([ids], [adapter], settings, signal);
+    const { adapter } = options;
+    const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     const answer = new AnswerText(this.family, this.tokenizer);
     return (async function* pieces() {
       for await (const event of events()) {
@@ -159,7 +170,7 @@ export class ChatGLM {
     const rows = adapters.map(() => ids);
     const texts = adapters.map(() => new AnswerText(this.family, this.tokenizer));
     const answers = adapters.map(() => "");
-    for await (const event of this.#generate(rows, adapters, settings, asked.signal)) {
+    for await (const event of this.#generate(rows, adapters, settings, asked)) {
       const text = texts[event.row] as AnswerText;
       answers[event.row] += event.type === "token" ? text.push(event.token) : text.end();
     }
@@ -225,11 +236,21 @@ export class ChatGLM {
     rows: readonly (readonly number[])[],
     adapters: readonly (AdapterChoice | undefined)[],
     options: SamplingOptions,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<GenerateEvent, void, void> {
+    { signal, onProgress }: Pick<GenerateOptions, "signal" | "onProgress">,
+  ): AsyncGenerator<AnswerEvent, void, void> {
     const asked = rows.map((ids, row) => ({ ids, adapter: this.#choose(adapters[row]) }));
+    const params = { model: this.info.key, rows: asked, options };
+    const answering = { done: 0, total: rows.length * options.maxNewTokens };
     // Looked up when reading begins: the cell that reads is the cell that can interrupt.
-    yield* this.#home.engine.stream("generate", { model: this.info.key, rows: asked, options }, cellSignal(signal));
+    for await (const event of this.#home.engine.stream("generate", params, cellSignal(signal))) {
+      if (event.type === "prompt") {
+        onProgress?.({ stage: "reading", done: event.done, total: event.total });
+        continue;
+      }
+      if (event.type === "token") answering.done += 1;
+      onProgress?.({ stage: "answering", ...answering });
+      yield event;
+    }
   }
 
   /** The engine knows names: the owner's own adapter first, else a shared one. */

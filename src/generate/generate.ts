@@ -1,6 +1,8 @@
 /** @file Generation: prompts in, tokens out as they come. Rows share every decoding run, each with its own adapter. */
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
+import { architectureOf } from "../models/architectures.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
 import { randomStream } from "../random.ts";
 import type { ForwardModel } from "./model.ts";
 import { type SamplingOptions, sample } from "./sampler.ts";
@@ -11,13 +13,23 @@ export interface PromptRow {
   readonly effect: AdapterEffect | undefined;
 }
 
-/** `row` counts the prompts from 0. `stop`: the model ended its answer; `length`: it was cut off. */
+/**
+ * `prompt`: tokens that were read of all prompts together. `row` counts the prompts from 0. `stop`: the model ended its
+ * answer; `length`: it was cut off.
+ */
 export type GenerateEvent =
+  | { readonly type: "prompt"; readonly done: number; readonly total: number }
   | { readonly type: "token"; readonly row: number; readonly token: number }
   | { readonly type: "end"; readonly row: number; readonly reason: "stop" | "length" };
 
 /** Room made for an answer at first; the cache grows when it is longer. */
 const EXPECTED_TOKENS = 128;
+
+/**
+ * Tokens of a prompt that are read in one run, which nothing can interrupt, and whose attention scores are in memory at
+ * once: enough for matrix products to be at their fastest.
+ */
+const PROMPT_RUN = 256;
 
 /**
  * Generates an answer for each row. The consumer sets the pace: nothing is computed until the next event is asked for.
@@ -31,7 +43,9 @@ export async function* generate(
   rows.forEach((row, i) => {
     check(row.ids, i, model.config);
   });
-  for (const members of byOverrides(rows)) yield* generateTogether(model, rows, members, options);
+  const reading = { done: 0, total: rows.reduce((sum, { ids }) => sum + ids.length, 0) };
+  yield { type: "prompt", ...reading };
+  for (const members of byOverrides(rows)) yield* generateTogether(model, rows, members, options, reading);
 }
 
 interface Sequence {
@@ -46,6 +60,7 @@ async function* generateTogether(
   rows: readonly PromptRow[],
   members: readonly number[],
   options: SamplingOptions,
+  reading: { done: number; readonly total: number },
 ): AsyncGenerator<GenerateEvent, void, void> {
   const { contextLength } = model.config;
   const effects = members.map((row) => rows[row]?.effect);
@@ -82,9 +97,16 @@ async function* generateTogether(
   }
   // Prompts differ in length, so each fills its own row of the cache; from then on all rows go one token a run.
   for (const [i, sequence] of sequences.entries()) {
-    const { ids } = sequence;
-    const step = { rows: [{ ids, from: 0 }], positions: [ids.length - 1], effects: [effects[i]], cache, cacheRow: i };
-    take(sequence, (await model.run(step)).data);
+    let from = 0;
+    for (const end of promptRuns(model.config, sequence.ids)) {
+      const part = [{ ids: sequence.ids.slice(0, end), from }];
+      const last = [end - from - 1];
+      const logits = await model.run({ rows: part, positions: last, effects: [effects[i]], cache, cacheRow: i });
+      reading.done += end - from;
+      yield { type: "prompt", ...reading };
+      from = end;
+      if (end === sequence.ids.length) take(sequence, logits.data);
+    }
     yield* events.splice(0);
   }
   while (sequences.some(({ done }) => !done)) {
@@ -101,6 +123,17 @@ async function* generateTogether(
     }
     yield* events.splice(0);
   }
+}
+
+/**
+ * Where the runs end in which a prompt is read. A context that is seen as a whole is read as a whole, with the token after
+ * it, which says where it ends.
+ */
+function promptRuns(config: ChatGLMConfig, ids: readonly number[]): number[] {
+  const { bidirectional, placement } = architectureOf(config);
+  const first = Math.min(ids.length, Math.max(PROMPT_RUN, bidirectional ? placement(ids, config).context + 1 : 0));
+  const more = Math.ceil((ids.length - first) / PROMPT_RUN);
+  return Array.from({ length: 1 + more }, (_, i) => Math.min(ids.length, first + i * PROMPT_RUN));
 }
 
 /** Rows that replace base parameters by the same tensors can share a run; the others need another program. */

@@ -3,7 +3,17 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { adamW, type ChatGLM, dataset, type FitEvent, GlmError, load, lora, withAmbient } from "../../src/index.ts";
+import {
+  type AnswerProgress,
+  adamW,
+  type ChatGLM,
+  dataset,
+  type FitEvent,
+  GlmError,
+  load,
+  lora,
+  withAmbient,
+} from "../../src/index.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
@@ -72,6 +82,16 @@ describe("asking", { timeout: LONG }, () => {
       { adapter: null, answer },
       { adapter: null, answer },
     ]);
+  });
+
+  it("says how far it is: tokens of the prompts, then of the answers", async () => {
+    const seen: AnswerProgress[] = [];
+    const onProgress = (progress: AnswerProgress): unknown => seen.push(progress);
+    await glm.askAll("你好", { ...short, adapters: [null, null], onProgress });
+    const prompts = 2 * glm.prompt([{ role: "user", content: "你好" }]).length;
+    expect(seen[0]).toEqual({ stage: "reading", done: 0, total: prompts });
+    expect(seen).toContainEqual({ stage: "reading", done: prompts, total: prompts });
+    expect(seen.at(-1)).toEqual({ stage: "answering", done: 16, total: 16 });
   });
 
   it("keeps no conversation: history and system are options", async () => {

@@ -1,5 +1,6 @@
 /** @file Live output: paced, in place, with the last state always shown; and the same without a notebook. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { AnswerDisplay } from "../../magics/answer-display.ts";
 import { LiveDisplay, show, write } from "../../magics/live.ts";
 import { lossChart } from "../../magics/loss-chart.ts";
 import { ProgressBar } from "../../magics/progress.ts";
@@ -116,5 +117,52 @@ describe("without a notebook", () => {
     live.finish({ "text/plain": "3\n4" });
     expect(err.mock.calls.map(([text]) => text)).toEqual(["3\n4\n"]);
     err.mockRestore();
+  });
+});
+
+describe("an answer's display", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const reading = (done: number) => ({ stage: "reading", done, total: 600 }) as const;
+
+  it("shows how far the model is when that takes long, and the answer in the same place", () => {
+    const notebook = new Notebook();
+    withAmbient({ frontend: notebook }, () => {
+      const display = new AnswerDisplay();
+      display.wait(reading(0));
+      vi.advanceTimersByTime(2000);
+      display.wait(reading(256));
+      display.show(say("好"));
+      // What comes late does not cover the answer.
+      display.wait({ stage: "answering", done: 1, total: 8192 });
+      vi.advanceTimersByTime(2000);
+      display.finish();
+    });
+    expect(notebook.plain[0]).toMatch(/^Reading the question \(tokens\) {2}░+ {2}0\/600/);
+    expect(notebook.plain[1]).toMatch(/ 256\/600 {2}2\.0 s < /);
+    expect(notebook.seen).toEqual([{ "text/plain": "好" }]);
+  });
+
+  it("shows nothing but the answer when that comes soon, and no guess of its length while it is written", () => {
+    const notebook = new Notebook();
+    withAmbient({ frontend: notebook }, () => {
+      const soon = new AnswerDisplay();
+      soon.wait(reading(0));
+      soon.show(say("好"));
+      vi.advanceTimersByTime(2000);
+      soon.finish();
+    });
+    expect(notebook.plain).toEqual(["好"]);
+    withAmbient({ frontend: notebook }, () => {
+      const late = new AnswerDisplay();
+      late.wait({ stage: "answering", done: 7, total: 8192 });
+      vi.advanceTimersByTime(2000);
+      late.finish();
+    });
+    expect(notebook.plain.at(-1)).toMatch(/^Answering \(tokens\) {2}░+ {2}7 {2}2\.0 s {2}stopped$/);
   });
 });
