@@ -35,6 +35,7 @@ async function cell() {
     rows: [{ ids: [5], adapter: null }],
     options,
   })) {
+    if (event.type !== "token") continue;
     console.log(JSON.stringify({ busy: event.token }));
     worker.postMessage("interrupt");
     while (true);
