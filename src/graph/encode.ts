@@ -53,8 +53,7 @@ const EXTERNAL = 1;
 const contribOps: ReadonlySet<Op> = new Set(CONTRIB_OPS);
 
 /**
- * The model file. Nodes and constants that no output depends on are left out; weights stay where they are: onnxruntime
- * maps their file ranges.
+ * The model file. What no output depends on is left out; weights stay where they are: onnxruntime maps their file ranges.
  * @param directory what the paths of weights are written relative to, since the format allows no absolute ones
  */
 export function encode(graph: Graph, directory: string = process.cwd()): Uint8Array {
@@ -73,7 +72,9 @@ export function encode(graph: Graph, directory: string = process.cwd()): Uint8Ar
       node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       initializer: [
         ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
-        ...[...graph.weights].map(([value, range]) => weightProto(value, range, directory)),
+        ...[...graph.weights].flatMap(([value, range]) =>
+          used.has(value) ? [weightProto(value, range, directory)] : [],
+        ),
       ],
       input: graph.inputs.map((input) => valueProto({ name: input.name, value: input })),
       output: graph.outputs.map(valueProto),

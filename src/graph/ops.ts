@@ -38,7 +38,6 @@ const STANDARD_OPS = [
   "Shape",
   "Sigmoid",
   "SimplifiedLayerNormalization",
-  "Slice",
   "Softmax",
   "Split",
   "Sqrt",

@@ -54,45 +54,48 @@ export function dequantizedBlockProduct(x: Value, matrix: BlockMatrix): Value {
   const [even, odd] = split(pairs, [1, 1], 0).map((part) => reshape(part, half)) as [Value, Value];
   const products: Value[] = [];
   for (const piece of pieces) {
-    const partial = gemm(odd, nibbles(matrix, piece, "odd", products.at(-1) ?? odd), { transB: true });
-    products.push(gemm(even, nibbles(matrix, piece, "even", partial), { transB: true }, partial));
+    const weight = halves(matrix, piece, products.at(-1) ?? odd);
+    const partial = gemm(odd, weight.odd, { transB: true });
+    products.push(gemm(even, weight.even, { transB: true }, partial));
   }
   return withGradient(joined(products, 1), x, (dy) => {
-    let sums: { readonly even: Value; readonly odd: Value } | undefined;
+    let sums: Halves | undefined;
     for (const [i, part] of parts(dy, pieces, 1).entries()) {
-      const piece = pieces[i] as Piece;
-      const odds = gemm(part, nibbles(matrix, piece, "odd", sums?.even ?? part), {}, sums?.odd);
-      sums = { even: gemm(part, nibbles(matrix, piece, "even", odds), {}, sums?.even), odd: odds };
+      const weight = halves(matrix, pieces[i] as Piece, sums?.even ?? part);
+      sums = { odd: gemm(part, weight.odd, {}, sums?.odd), even: gemm(part, weight.even, {}, sums?.even) };
     }
-    const { even, odd } = sums as { readonly even: Value; readonly odd: Value };
+    const { even, odd } = sums as Halves;
     const stacked = concat([reshape(even, [1, ...half]), reshape(odd, [1, ...half])], 0);
     return reshape(transpose(stacked, [1, 2, 0]), x.shape);
   });
 }
 
-/** Even or odd columns of some rows in float32 [rows, columns / 2], not before `near` is there. */
-function nibbles(
-  { codes, scales, in: columns, out }: BlockMatrix,
-  piece: Piece,
-  which: "even" | "odd",
-  near: Value,
-): Value {
-  const blocks = blocksOf(columns);
-  const [from, to] = [piece.from * blocks, piece.to * blocks];
-  const bytes = rowsNear(codes, [out * blocks, BLOCK / 2], from, to, near);
+/** What belongs to even columns, and to odd ones. */
+interface Halves {
+  readonly even: Value;
+  readonly odd: Value;
+}
+
+/** Some rows of the matrix in float32, [rows, columns / 2] each, not before `near` is there. */
+function halves({ codes, scales, in: columns, out }: BlockMatrix, { from, to }: Piece, near: Value): Halves {
   const { graph } = codes;
-  const operand = (number: number) => graph.constant("uint8", [], Uint8Array.of(number));
-  const nibble =
-    which === "even"
-      ? emitOne("BitwiseAnd", [bytes, operand(15)], "uint8", bytes.shape)
-      : emitOne("BitShift", [bytes, operand(4)], "uint8", bytes.shape, { direction: "RIGHT" });
-  const zero = graph.constant("uint8", [1], Uint8Array.of(ZERO));
-  const zeros = emitOne("Expand", [zero, shapeNear(near, [to - from])], "uint8", [to - from]);
-  const scale = rowsNear(scales, [out * blocks], from, to, near);
-  const values = emitOne("DequantizeLinear", [nibble, scale, zeros], "float32", bytes.shape, { axis: 0 });
-  const padded = (blocks * BLOCK) / 2;
-  const rows = reshape(values, [piece.to - piece.from, padded]);
-  return padded === columns / 2 ? rows : (split(rows, [columns / 2, padded - columns / 2], 1)[0] as Value);
+  const blocks = blocksOf(columns);
+  const rows = [from * blocks, to * blocks] as const;
+  const count = rows[1] - rows[0];
+  const bytes = graph.rows(codes, [out * blocks, BLOCK / 2], ...rows);
+  const scale = graph.rows(scales, [out * blocks], ...rows);
+  const zeros = graph.filled(ZERO, count);
+  const [lowBits, shift] = split(cast(numbersNear(near, [15, 4]), "uint8"), [1, 1], 0) as [Value, Value];
+  const floats = (nibbles: Value): Value => {
+    const values = emitOne("DequantizeLinear", [nibbles, scale, zeros], "float32", bytes.shape, { axis: 0 });
+    const padded = (blocks * BLOCK) / 2;
+    const matrix = reshape(values, [to - from, padded]);
+    return padded === columns / 2 ? matrix : (split(matrix, [columns / 2, padded - columns / 2], 1)[0] as Value);
+  };
+  return {
+    even: floats(emitOne("BitwiseAnd", [bytes, lowBits], "uint8", bytes.shape)),
+    odd: floats(emitOne("BitShift", [bytes, shift], "uint8", bytes.shape, { direction: "RIGHT" })),
+  };
 }
 
 /** Numbers that the integer product takes, at most: 7 bits, since kernels of older processors add two products in 16. */
@@ -141,12 +144,14 @@ function equalParts(x: Value, count: number, shape: Shape): readonly Value[] {
 
 /** The same by way of float32, with a gradient to x. */
 export function dequantizedRowProduct(x: Value, { codes, scales }: RowMatrix): Value {
+  const { graph } = x;
   const [width, out] = codes.shape as [number, number];
   checkWidth("dequantized product", x, width);
   const pieces = piecesOf(width, out);
   const values = ({ from, to }: Piece, near: Value): Value => {
-    const some = rowsNear(codes, [width, out], from, to, near);
-    return emitOne("DequantizeLinear", [some, x.graph.scalar(1)], "float32", some.shape);
+    const some = graph.rows(codes, [width, out], from, to);
+    const one = reshape(cast(numbersNear(near, [1]), "float32"), []);
+    return emitOne("DequantizeLinear", [some, one], "float32", some.shape);
   };
   let sum: Value | undefined;
   for (const [i, part] of parts(x, pieces, 1).entries()) {
@@ -167,8 +172,8 @@ interface Piece {
   readonly to: number;
 }
 
-/** Elements that are float32 at a time: 64 MB. */
-const PIECE = 2 ** 24;
+/** Elements that are float32 at a time: 128 MB. Of smaller ones, a large model's graph would have tens of thousands of nodes. */
+const PIECE = 2 ** 25;
 
 function piecesOf(rows: number, columns: number): Piece[] {
   const count = Math.ceil((rows * columns) / PIECE);
@@ -192,15 +197,6 @@ const parts = (x: Value, pieces: readonly Piece[], axis: number): readonly Value
 const joined = (made: readonly Value[], axis: number): Value =>
   made.length === 1 ? (made[0] as Value) : concat(made, axis);
 
-/** Some rows of a weight that is seen as a matrix (or list) of another shape, not before `near` is there. */
-function rowsNear(weight: Value, shape: readonly number[], from: number, to: number, near: Value): Value {
-  const seen = emitOne("Reshape", [weight, shapeNear(near, shape)], weight.dtype, shape);
-  if (from === 0 && to === shape[0]) return seen;
-  const { graph } = weight;
-  const [start, end, axis] = [from, to, 0].map((number) => graph.indices([number])) as [Value, Value, Value];
-  return emitOne("Slice", [seen, start, end, axis], weight.dtype, [to - from, ...shape.slice(1)]);
-}
-
 /** Replaces what gradients would find between `y` and `x`: float32 matrices that are cheaper made again than kept. */
 function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value {
   y.graph.adjoints.set(y, { operand: x, gradient });
@@ -208,13 +204,13 @@ function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value
 }
 
 /**
- * A known shape that is only available once `near` is: onnxruntime runs whatever it can before everything else, and
- * would hold all matrices of a model in float32 at once (or make them when it loads the model).
+ * Known numbers, int64 [n], that are only available once `near` is: onnxruntime runs whatever it can before everything
+ * else, and would hold all matrices of a model in float32 at once (or make them when it loads the model).
  */
-function shapeNear(near: Value, shape: readonly number[]): Value {
+function numbersNear(near: Value, numbers: readonly number[]): Value {
   const { graph } = near;
   const size = emitOne("Shape", [near], "int64", [1], { start: 0, end: 1 });
-  return add(graph.indices(shape), mul(size, graph.indices([0])));
+  return add(graph.indices(numbers), mul(size, graph.indices([0])));
 }
 
 function checkWidth(op: string, x: Value, width: number): void {
@@ -224,5 +220,5 @@ function checkWidth(op: string, x: Value, width: number): void {
 
 /** Keeps a weight from being copied when it is packed: kernels pack only what is there before the first run. */
 export function unpacked(weight: Value, near: Value): Value {
-  return emitOne("Reshape", [weight, shapeNear(near, weight.shape as number[])], weight.dtype, weight.shape);
+  return emitOne("Reshape", [weight, numbersNear(near, weight.shape as number[])], weight.dtype, weight.shape);
 }

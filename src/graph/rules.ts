@@ -217,8 +217,7 @@ type ForwardOnly =
   | "Max"
   | "ReduceMax"
   | "Round"
-  | "ScatterND"
-  | "Slice";
+  | "ScatterND";
 
 /** Operators that a gradient can pass through. */
 export type Differentiable = Exclude<Op, ForwardOnly>;

@@ -1,6 +1,6 @@
 /** @file A graph under construction: values, the nodes that make them, inputs, constants and weights bound to files. */
 import type { DataOf, DType, Tensor } from "../tensor.ts";
-import { sizeOf, tensor } from "../tensor.ts";
+import { elementSize, sizeOf, tensor } from "../tensor.ts";
 import type { Op } from "./ops.ts";
 
 /** A size that is known when the graph is built, or the name of one that is known when it runs. */
@@ -96,6 +96,28 @@ export class Graph {
     return value;
   }
 
+  /** Rows `from` to `to` of a weight or constant that is seen as [rows, ...]: a weight or constant itself, not a copy. */
+  rows(whole: Value, shape: readonly number[], from: number, to: number): Value {
+    const key = `${whole.name} [${shape}] ${from} to ${to}`;
+    const known = this.#interned.get(key);
+    if (known) return known;
+    const width = sizeOf(shape.slice(1));
+    const seen = [to - from, ...shape.slice(1)];
+    const range = this.weights.get(whole);
+    const data = this.constants.get(whole)?.data;
+    if (!range && !data) throw new Error(`"${whole.name}" is neither a weight nor a constant`);
+    const size = elementSize[whole.dtype];
+    const part = range
+      ? this.weight(key, whole.dtype, seen, {
+          file: range.file,
+          offset: range.offset + from * width * size,
+          bytes: (to - from) * width * size,
+        })
+      : this.constant(whole.dtype, seen, data?.subarray(from * width, to * width) as DataOf[DType]);
+    this.#interned.set(key, part);
+    return part;
+  }
+
   /** A constant inside the graph; equal constants of up to 64 elements are one. */
   constant<D extends DType>(dtype: D, shape: readonly number[], data: DataOf[D]): Value {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -105,6 +127,14 @@ export class Graph {
     const value: Value = { graph: this, name: this.#name("const"), dtype, shape };
     this.constants.set(value, tensor(dtype, shape, data));
     if (key !== undefined) this.#interned.set(key, value);
+    return value;
+  }
+
+  /** uint8 [count], all the same number. */
+  filled(number: number, count: number): Value {
+    const key = `${count} times ${number}`;
+    const value = this.#interned.get(key) ?? this.constant("uint8", [count], new Uint8Array(count).fill(number));
+    this.#interned.set(key, value);
     return value;
   }
 

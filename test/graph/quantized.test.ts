@@ -164,7 +164,7 @@ describe.each([40, BLOCK, 2 * BLOCK + 34])("a matrix of %i columns", (columns) =
 
 describe("a matrix of more elements than are float32 at a time", { timeout: 60_000 }, () => {
   // Neither a multiple of the other's pieces, nor of a block.
-  const [tokens, width, out] = [2, 4098, 4202];
+  const [tokens, width, out] = [2, 5798, 5850];
   const sum = (
     x: ArrayLike<number>,
     stride: number,
@@ -240,7 +240,7 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
   afterAll(() => rmSync(scratch, { recursive: true }));
 
   /** Three pieces of float32 a matrix. */
-  const WIDTH = 6144;
+  const WIDTH = 8704;
   const LAYERS = 4;
   const MATRIX = WIDTH * WIDTH * 4;
 
