@@ -1,6 +1,7 @@
 /** @file Whether a model fits into memory: what it needs in a form, what there is, and which form would fit. */
 import { totalmem } from "node:os";
 import { GlmError } from "../errors.ts";
+import { PROMPT_RUN } from "../generate/generate.ts";
 import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 
@@ -10,7 +11,7 @@ export interface MemoryNeed {
   readonly weights: number;
   /** Keys and values of a conversation of `tokens`. */
   readonly cache: number;
-  /** What one run over the first of them holds at its largest moment, about. */
+  /** What one run over a part of them holds at its largest moment, about. */
   readonly activations: number;
   readonly tokens: number;
 }
@@ -25,19 +26,17 @@ export interface MemoryThere {
 
 /** A conversation that every model should have room for. */
 const TOKENS = 2048;
-/** Longest prompt that is thought of as one run. */
-const PROMPT = 512;
 const FLOAT = 4;
 
 /** What chatting takes. */
 export function memoryNeed(plan: Plan, config: ChatGLMConfig): MemoryNeed {
   const { layers, hidden, ffn, heads, groups, headSize, vocabulary, contextLength } = config;
   const tokens = Math.min(TOKENS, contextLength);
-  const prompt = Math.min(PROMPT, tokens);
+  const run = Math.min(PROMPT_RUN, tokens);
   // Exact 8-bit products are computed in four parts.
   const parts = [...plan.matrices.values()].some(({ form }) => form.kind === "rows") ? 4 : 1;
   const widest = 2 * ffn * (parts + 1) + 8 * hidden;
-  const activations = FLOAT * (prompt * widest + heads * prompt ** 2 + 2 * vocabulary);
+  const activations = FLOAT * (run * widest + heads * run * tokens + 2 * vocabulary);
   return {
     weights: plannedBytes(plan),
     cache: FLOAT * 2 * layers * groups * headSize * tokens,

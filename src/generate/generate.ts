@@ -29,7 +29,7 @@ const EXPECTED_TOKENS = 128;
  * Tokens of a prompt that are read in one run, which nothing can interrupt, and whose attention scores are in memory at
  * once: enough for matrix products to be at their fastest.
  */
-const PROMPT_RUN = 256;
+export const PROMPT_RUN = 256;
 
 /**
  * Generates an answer for each row. The consumer sets the pace: nothing is computed until the next event is asked for.

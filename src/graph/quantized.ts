@@ -49,53 +49,49 @@ export function dequantizedBlockProduct(x: Value, matrix: BlockMatrix): Value {
   const pieces = piecesOf(out, columns);
   // The two codes of a byte belong to neighbours: even and odd columns are multiplied apart, as they lie.
   const [tokens] = x.shape as [Dim];
-  const half = [tokens, columns / 2];
+  const shape = [tokens, columns / 2];
   const pairs = transpose(reshape(x, [tokens, columns / 2, 2]), [2, 0, 1]);
-  const [even, odd] = split(pairs, [1, 1], 0).map((part) => reshape(part, half)) as [Value, Value];
+  const [even, odd] = split(pairs, [1, 1], 0).map((part) => reshape(part, shape)) as [Value, Value];
   const products: Value[] = [];
   for (const piece of pieces) {
-    const weight = halves(matrix, piece, products.at(-1) ?? odd);
-    const partial = gemm(odd, weight.odd, { transB: true });
-    products.push(gemm(even, weight.even, { transB: true }, partial));
+    const partial = gemm(odd, half(matrix, piece, "odd", products.at(-1) ?? odd), { transB: true });
+    products.push(gemm(even, half(matrix, piece, "even", partial), { transB: true }, partial));
   }
   return withGradient(joined(products, 1), x, (dy) => {
-    let sums: Halves | undefined;
+    let sums: { readonly even: Value; readonly odd: Value } | undefined;
     for (const [i, part] of parts(dy, pieces, 1).entries()) {
-      const weight = halves(matrix, pieces[i] as Piece, sums?.even ?? part);
-      sums = { odd: gemm(part, weight.odd, {}, sums?.odd), even: gemm(part, weight.even, {}, sums?.even) };
+      const piece = pieces[i] as Piece;
+      const odds = gemm(part, half(matrix, piece, "odd", sums?.even ?? part), {}, sums?.odd);
+      sums = { even: gemm(part, half(matrix, piece, "even", odds), {}, sums?.even), odd: odds };
     }
-    const { even, odd } = sums as Halves;
-    const stacked = concat([reshape(even, [1, ...half]), reshape(odd, [1, ...half])], 0);
+    const { even, odd } = sums as { readonly even: Value; readonly odd: Value };
+    const stacked = concat([reshape(even, [1, ...shape]), reshape(odd, [1, ...shape])], 0);
     return reshape(transpose(stacked, [1, 2, 0]), x.shape);
   });
 }
 
-/** What belongs to even columns, and to odd ones. */
-interface Halves {
-  readonly even: Value;
-  readonly odd: Value;
-}
-
-/** Some rows of the matrix in float32, [rows, columns / 2] each, not before `near` is there. */
-function halves({ codes, scales, in: columns, out }: BlockMatrix, { from, to }: Piece, near: Value): Halves {
+/** Even or odd columns of some rows of the matrix in float32, [rows, columns / 2], not before `near` is there. */
+function half(
+  { codes, scales, in: columns, out }: BlockMatrix,
+  { from, to }: Piece,
+  which: "even" | "odd",
+  near: Value,
+): Value {
   const { graph } = codes;
   const blocks = blocksOf(columns);
   const rows = [from * blocks, to * blocks] as const;
-  const count = rows[1] - rows[0];
   const bytes = graph.rows(codes, [out * blocks, BLOCK / 2], ...rows);
+  const operand = cast(numbersNear(near, [which === "even" ? 15 : 4]), "uint8");
+  const nibbles =
+    which === "even"
+      ? emitOne("BitwiseAnd", [bytes, operand], "uint8", bytes.shape)
+      : emitOne("BitShift", [bytes, operand], "uint8", bytes.shape, { direction: "RIGHT" });
   const scale = graph.rows(scales, [out * blocks], ...rows);
-  const zeros = graph.filled(ZERO, count);
-  const [lowBits, shift] = split(cast(numbersNear(near, [15, 4]), "uint8"), [1, 1], 0) as [Value, Value];
-  const floats = (nibbles: Value): Value => {
-    const values = emitOne("DequantizeLinear", [nibbles, scale, zeros], "float32", bytes.shape, { axis: 0 });
-    const padded = (blocks * BLOCK) / 2;
-    const matrix = reshape(values, [to - from, padded]);
-    return padded === columns / 2 ? matrix : (split(matrix, [columns / 2, padded - columns / 2], 1)[0] as Value);
-  };
-  return {
-    even: floats(emitOne("BitwiseAnd", [bytes, lowBits], "uint8", bytes.shape)),
-    odd: floats(emitOne("BitShift", [bytes, shift], "uint8", bytes.shape, { direction: "RIGHT" })),
-  };
+  const zeros = graph.filled(ZERO, rows[1] - rows[0]);
+  const values = emitOne("DequantizeLinear", [nibbles, scale, zeros], "float32", bytes.shape, { axis: 0 });
+  const padded = (blocks * BLOCK) / 2;
+  const matrix = reshape(values, [to - from, padded]);
+  return padded === columns / 2 ? matrix : (split(matrix, [columns / 2, padded - columns / 2], 1)[0] as Value);
 }
 
 /** Numbers that the integer product takes, at most: 7 bits, since kernels of older processors add two products in 16. */
