@@ -17,7 +17,7 @@ export class AnswerDisplay {
   #progress: AnswerProgress | undefined;
   #answered = false;
 
-  /** Shows a bar when the answer has let wait for itself. */
+  /** Shows a bar when the answer is long in coming. */
   wait(progress: AnswerProgress): void {
     if (this.#answered || !ambient().frontend) return;
     this.#progress = progress;

@@ -3,8 +3,8 @@
 import { toFloat16 } from "../../src/float16.ts";
 import { tensor } from "../../src/tensor.ts";
 import { type GgufType, ggufTypes } from "./gguf.ts";
+import { largestOf } from "./largest.ts";
 import { encodeQ6K } from "./llama-superblocks.ts";
-import { peakOf } from "./peak.ts";
 
 /** @param values whole rows, or whole blocks of them */
 export function encodeLlama(type: GgufType, values: Float32Array): Uint8Array {
@@ -54,7 +54,7 @@ function blocks(
 ): Uint8Array {
   const { block, blockBytes } = ggufTypes[type];
   const count = values.length / block;
-  const scales = Float32Array.from({ length: count }, (_, i) => scaleOf(peakOf(values, i * block, block)));
+  const scales = Float32Array.from({ length: count }, (_, i) => scaleOf(largestOf(values, i * block, block)));
   const halves = toFloat16(tensor("float32", [count], scales)).data;
   const bytes = new Uint8Array(count * blockBytes);
   const view = new DataView(bytes.buffer);

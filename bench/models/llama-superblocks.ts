@@ -2,7 +2,7 @@
 import { toFloat16 } from "../../src/float16.ts";
 import { tensor } from "../../src/tensor.ts";
 import { ggufTypes } from "./gguf.ts";
-import { peakOf } from "./peak.ts";
+import { largestOf } from "./largest.ts";
 
 const PART = 16;
 /** The largest code's magnitude, which only negative codes have. */
@@ -20,9 +20,9 @@ export function encodeQ6K(values: Float32Array): Uint8Array {
   // The scale makes the largest weight, sign included, the lowest code.
   const scales = Float32Array.from(
     { length: values.length / PART },
-    (_, i) => peakOf(values, i * PART, PART) / -LARGEST,
+    (_, i) => largestOf(values, i * PART, PART) / -LARGEST,
   );
-  const units = Float32Array.from({ length: count }, (_, i) => peakOf(scales, i * parts, parts) / -128);
+  const units = Float32Array.from({ length: count }, (_, i) => largestOf(scales, i * parts, parts) / -128);
   const halves = toFloat16(tensor("float32", [count], units)).data;
   const bytes = new Uint8Array(count * blockBytes);
   const codes = new Uint8Array(block);

@@ -1,7 +1,7 @@
 /** @file The files of one run: a checkpoint, llama.cpp's file, prepared weights. They are large and go as soon as they may. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { modelProcessEnvironment } from "../../src/engine/allocator.ts";
+import { runtimeEnvironment } from "../../src/engine/allocator.ts";
 import type { LoadOptions } from "../../src/index.ts";
 import { ContenderProcess } from "./contender-process.ts";
 import { type Form, forms } from "./forms.ts";
@@ -45,7 +45,7 @@ export class Workspace {
   /** This library in a process of its own, not loaded yet. */
   ours(form: Form, options: LoadOptions = forms[form].options): ContenderProcess {
     // As the runtime that notebooks share is started.
-    const env = modelProcessEnvironment({
+    const env = runtimeEnvironment({
       ...process.env,
       GLMLAB_CACHE: this.cache,
       GLMLAB_DATA: join(this.folder, "data"),

@@ -28,7 +28,10 @@ export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, A
   readonly onProgress?: ((progress: AnswerProgress) => void) | undefined;
 }
 
-/** How far an answer is, in tokens: of the prompts, then of the answers, which may end before `total`. */
+/**
+ * How far an answer is, in tokens: of the prompts, then of the answers, which may end before `total`. Adapters that replace
+ * base parameters read and answer one after the other.
+ */
 export interface AnswerProgress {
   readonly stage: "reading" | "answering";
   readonly done: number;
@@ -57,7 +60,7 @@ export interface AdapterAnswer {
 
 export interface LogitsOptions extends Abortable {
   readonly adapter?: AdapterChoice | undefined;
-  /** Positions of each row whose logits are wanted; all of them by default. */
+  /** Positions of each row whose logits are wanted, negative ones from the longest row's end; all of them by default. */
   readonly positions?: readonly number[] | undefined;
 }
 
@@ -81,6 +84,15 @@ export interface SaveOptions extends Abortable {
 
 const OWN = ["seed", "stop", "adapter", "signal", "onProgress"];
 const OWN_CHAT = [...OWN.filter((name) => name !== "adapter"), "history", "system"];
+
+function checkPositions(positions: readonly number[], longest: number): void {
+  const fits = (at: unknown): boolean => Number.isInteger(at) && Number(at) >= -longest && Number(at) < longest;
+  const wrong = Array.isArray(positions) ? positions.find((at) => !fits(at)) : positions;
+  if (wrong === undefined) return;
+  throw invalid("logits", [
+    `positions: expected a list of whole numbers from ${-longest} to ${longest - 1}, got ${JSON.stringify(wrong)}.`,
+  ]);
+}
 
 export class ChatGLM {
   /** What was loaded: name, folder, device, precision, parameters. */
@@ -123,6 +135,8 @@ export class ChatGLM {
     refuseUnknown("logits", options, ["adapter", "positions", "signal"]);
     const { adapter, positions, signal } = options;
     const inputIds = isRow(ids) ? [ids] : ids;
+    const longest = Math.max(0, ...inputIds.map(({ length }) => length));
+    if (positions !== undefined) checkPositions(positions, longest);
     const params = { model: this.info.key, inputIds, adapter: this.#choose(adapter) };
     return this.#home.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
   }
@@ -247,8 +261,10 @@ export class ChatGLM {
         onProgress?.({ stage: "reading", done: event.done, total: event.total });
         continue;
       }
-      if (event.type === "token") answering.done += 1;
-      onProgress?.({ stage: "answering", ...answering });
+      if (event.type === "token") {
+        answering.done += 1;
+        onProgress?.({ stage: "answering", ...answering });
+      }
       yield event;
     }
   }
@@ -270,7 +286,7 @@ export class ChatGLM {
     if (promptTokens >= maxLength && settings.maxNewTokens === 0 && options.maxNewTokens === undefined) {
       throw invalid(subject, [
         `expected a prompt of fewer than ${maxLength} tokens, which leaves room for an answer, got ${promptTokens}. ` +
-          "Shorten it, start a new conversation, or set maxNewTokens.",
+          `Shorten it${maxLength < this.config.contextLength ? ", start a new conversation, or set maxNewTokens" : " or start a new conversation"}.`,
       ]);
     }
     const { seed } = complete(subject, defaults.seed, { seed: options.seed ?? randomInt(2 ** 31) });

@@ -48,7 +48,8 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   try {
     const info = await loaded(lease, params, onProgress, signal);
     const tokenizer = await loadTokenizer(info.folder, info.family);
-    const generation = await readGeneration(info.folder, info.family, tokenizer);
+    const said = await readGeneration(info.folder, info.family, tokenizer);
+    const generation = { ...said, maxLength: Math.min(said.maxLength, info.config.contextLength) };
     const owner = notebook ?? resolve(process.argv[1] ?? ".");
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { GlmError } from "../errors.ts";
 import { type Holder, isAlive, lockHolder } from "../lock.ts";
-import { modelProcessEnvironment } from "./allocator.ts";
+import { runtimeEnvironment } from "./allocator.ts";
 import { entryPoint } from "./entry.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { openLink } from "./link.ts";
@@ -145,7 +145,7 @@ function startRuntime(folder: RuntimeFolder, onFailure: (why: string) => void): 
   try {
     const child = spawn(process.execPath, [fileURLToPath(entryPoint("runtime-main"))], {
       detached: true,
-      env: { ...modelProcessEnvironment(process.env), GLMLAB_RUNTIME_DIR: folder.path },
+      env: { ...runtimeEnvironment(process.env), GLMLAB_RUNTIME_DIR: folder.path },
       stdio: ["ignore", log, log],
     });
     child.on("error", (error) => onFailure(`it could not be started (${error.message})`));

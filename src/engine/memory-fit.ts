@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { GlmError } from "../errors.ts";
 import { PROMPT_RUN } from "../generate/generate.ts";
 import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
+import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 
 /** In bytes. */
@@ -11,7 +12,7 @@ export interface MemoryNeed {
   readonly weights: number;
   /** Keys and values of a conversation of `tokens`. */
   readonly cache: number;
-  /** What one run over a part of them holds at its largest moment, about. */
+  /** What one run over as many of them as are read at once holds at its largest moment, about. */
   readonly activations: number;
   readonly tokens: number;
 }
@@ -32,11 +33,11 @@ const FLOAT = 4;
 export function memoryNeed(plan: Plan, config: ChatGLMConfig): MemoryNeed {
   const { layers, hidden, ffn, heads, groups, headSize, vocabulary, contextLength } = config;
   const tokens = Math.min(TOKENS, contextLength);
-  const run = Math.min(PROMPT_RUN, tokens);
+  const run = architectureOf(config).bidirectional ? tokens : Math.min(PROMPT_RUN, tokens);
   // Exact 8-bit products are computed in four parts.
   const parts = [...plan.matrices.values()].some(({ form }) => form.kind === "rows") ? 4 : 1;
   const widest = 2 * ffn * (parts + 1) + 8 * hidden;
-  const activations = FLOAT * (run * widest + heads * run * tokens + 2 * vocabulary);
+  const activations = FLOAT * (run * widest + 2 * heads * run * tokens + 2 * vocabulary);
   return {
     weights: plannedBytes(plan),
     cache: FLOAT * 2 * layers * groups * headSize * tokens,

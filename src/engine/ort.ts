@@ -5,7 +5,7 @@ import "./privacy.ts";
 import * as ort from "onnxruntime-node";
 import { decodePacked, encode } from "../graph/encode.ts";
 import type { Program } from "../graph/program.ts";
-import type { Graph } from "../graph/value.ts";
+import { type Graph, usedWeights } from "../graph/value.ts";
 import type { PackedBytes } from "../held/prepared-file.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import { pieces } from "../weights/bytes.ts";
@@ -79,10 +79,11 @@ export async function packForCpu(graph: Graph, folder: string): Promise<Readonly
 }
 
 /** Whether kernels may pack weights: those whose packed form is in their file, which is then mapped, too; and few ones. */
-function packs({ options, weights }: Graph): boolean {
-  if ([...weights.values()].some(({ packed }) => packed !== undefined && packed.length > 0)) return true;
-  const bytes = [...weights.values()].reduce((sum, range) => sum + range.bytes, 0);
-  return options.manyRows === true && bytes <= PACKED_WEIGHTS;
+function packs(graph: Graph): boolean {
+  const weights = usedWeights(graph).map(([, range]) => range);
+  if (weights.some(({ packed }) => packed !== undefined && packed.length > 0)) return true;
+  const bytes = weights.reduce((sum, range) => sum + range.bytes, 0);
+  return graph.options.manyRows === true && bytes <= PACKED_WEIGHTS;
 }
 
 let creating: Promise<unknown> = Promise.resolve();

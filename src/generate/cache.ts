@@ -1,4 +1,4 @@
-/** @file The keys and values of past tokens: one block of memory for each layer's, grown when needed, never moved otherwise. */
+/** @file The keys of past tokens and their values: a block of memory for each layer's, which only moves when it grows. */
 import type { Tensors } from "../graph/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { tensor } from "../tensor.ts";
@@ -7,7 +7,7 @@ import { cacheName } from "./forward.ts";
 const PARTS = ["keys", "values"] as const;
 
 /** Tokens of a row: `count` new ones after the first `from`. */
-export interface Extent {
+interface Extent {
   readonly from: number;
   readonly count: number;
 }
@@ -18,7 +18,7 @@ export class KeyValueCache {
   readonly #rows: number;
   #capacity: number;
   /** float32 [rows, groups, capacity, headSize], by layer and part. */
-  #blocks: Float32Array[];
+  readonly #blocks: Float32Array[];
 
   constructor(config: ChatGLMConfig, rows: number, capacity: number) {
     this.#config = config;
@@ -35,14 +35,15 @@ export class KeyValueCache {
   /** Makes room for `tokens` in each row; what is there stays. A little more is made than is needed: graphs read it all. */
   reserve(tokens: number): void {
     if (tokens <= this.#capacity) return;
-    const capacity = Math.max(tokens, Math.ceil(1.25 * this.#capacity));
+    const capacity = Math.max(tokens, Math.min(this.#config.contextLength, Math.ceil(1.25 * this.#capacity)));
     const { groups, headSize } = this.#config;
     const [from, to] = [this.#capacity * headSize, capacity * headSize];
-    this.#blocks = this.#blocks.map((old) => {
+    // One after the other: all are not in memory twice.
+    for (const [at, old] of this.#blocks.entries()) {
       const grown = this.#allocate(capacity);
       for (let i = 0; i < this.#rows * groups; i += 1) grown.set(old.subarray(i * from, (i + 1) * from), i * to);
-      return grown;
-    });
+      this.#blocks[at] = grown;
+    }
     this.#capacity = capacity;
   }
 

@@ -1,4 +1,4 @@
-/** @file Generation: prompts in, tokens out as they come. Rows share every decoding run, each with its own adapter. */
+/** @file Generation: prompts in, tokens out as they come. Rows share every decoding run, each with its own adapter (those that replace base parameters run by themselves). */
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { architectureOf } from "../models/architectures.ts";
@@ -27,7 +27,7 @@ const EXPECTED_TOKENS = 128;
 
 /**
  * Tokens of a prompt that are read in one run, which nothing can interrupt, and whose attention scores are in memory at
- * once: enough for matrix products to be at their fastest.
+ * once: enough for matrix products to be at their fastest. Contexts that are seen as a whole are longer runs.
  */
 export const PROMPT_RUN = 256;
 
@@ -71,7 +71,10 @@ async function* generateTogether(
     done: false,
   }));
   const longest = Math.max(...sequences.map(({ ids }) => ids.length));
-  const cache = model.newCache(members.length, longest + Math.min(options.maxNewTokens, EXPECTED_TOKENS));
+  const cache = model.newCache(
+    members.length,
+    Math.min(contextLength, longest + Math.min(options.maxNewTokens, EXPECTED_TOKENS)),
+  );
 
   const events: GenerateEvent[] = [];
   const take = (sequence: Sequence, logits: Float32Array): void => {
@@ -107,8 +110,8 @@ async function* generateTogether(
       from = end;
       if (end === sequence.ids.length) take(sequence, logits.data);
     }
-    yield* events.splice(0);
   }
+  yield* events.splice(0);
   while (sequences.some(({ done }) => !done)) {
     const logits = await model.run({
       // Rows that are done go through the motions on their last token, for the batch to keep its shape.

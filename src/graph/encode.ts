@@ -12,6 +12,7 @@ import {
   type Node,
   type Output,
   type Packed,
+  usedWeights,
   type Value,
 } from "./value.ts";
 
@@ -72,9 +73,7 @@ export function encode(graph: Graph, directory: string = process.cwd()): Uint8Ar
       node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       initializer: [
         ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
-        ...[...graph.weights].flatMap(([value, range]) =>
-          used.has(value) ? [weightProto(value, range, directory)] : [],
-        ),
+        ...usedWeights(graph).map(([value, range]) => weightProto(value, range, directory)),
       ],
       input: graph.inputs.map((input) => valueProto({ name: input.name, value: input })),
       output: graph.outputs.map(valueProto),

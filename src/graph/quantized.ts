@@ -57,7 +57,7 @@ export function dequantizedBlockProduct(x: Value, matrix: BlockMatrix): Value {
     const partial = gemm(odd, half(matrix, piece, "odd", products.at(-1) ?? odd), { transB: true });
     products.push(gemm(even, half(matrix, piece, "even", partial), { transB: true }, partial));
   }
-  return withGradient(joined(products, 1), x, (dy) => {
+  return withGradient(concat(products, 1), x, (dy) => {
     let sums: { readonly even: Value; readonly odd: Value } | undefined;
     for (const [i, part] of parts(dy, pieces, 1).entries()) {
       const piece = pieces[i] as Piece;
@@ -158,7 +158,7 @@ export function dequantizedRowProduct(x: Value, { codes, scales }: RowMatrix): V
     const scaled = mul(dy, scales);
     const made: Value[] = [];
     for (const piece of pieces) made.push(gemm(scaled, values(piece, made.at(-1) ?? scaled), { transB: true }));
-    return joined(made, 1);
+    return concat(made, 1);
   });
 }
 
@@ -168,7 +168,10 @@ interface Piece {
   readonly to: number;
 }
 
-/** Elements that are float32 at a time: 128 MB. Of smaller ones, a large model's graph would have tens of thousands of nodes. */
+/**
+ * Elements of a piece: 128 MB in float32, of which 4-bit matrices have half at a time. Of smaller ones, a large model's
+ * graph would have tens of thousands of nodes.
+ */
 const PIECE = 2 ** 25;
 
 function piecesOf(rows: number, columns: number): Piece[] {
@@ -182,16 +185,11 @@ function piecesOf(rows: number, columns: number): Piece[] {
 
 /** A value cut along an axis as the pieces are. */
 const parts = (x: Value, pieces: readonly Piece[], axis: number): readonly Value[] =>
-  pieces.length === 1
-    ? [x]
-    : split(
-        x,
-        pieces.map(({ from, to }) => to - from),
-        axis,
-      );
-
-const joined = (made: readonly Value[], axis: number): Value =>
-  made.length === 1 ? (made[0] as Value) : concat(made, axis);
+  split(
+    x,
+    pieces.map(({ from, to }) => to - from),
+    axis,
+  );
 
 /** Replaces what gradients would find between `y` and `x`: float32 matrices that are cheaper made again than kept. */
 function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value {

@@ -222,6 +222,12 @@ export function liveNodes({ nodes, outputs }: Graph): Node[] {
   return live.reverse();
 }
 
+/** The weights that some output depends on, and where they lie. */
+export function usedWeights(graph: Graph): [Value, FileRange][] {
+  const used = new Set(liveNodes(graph).flatMap((node) => node.inputs));
+  return [...graph.weights].filter(([value]) => used.has(value));
+}
+
 /** Elements of a shape whose sizes are all known, else undefined. */
 export function staticSize(shape: Shape): number | undefined {
   return shape.every((dim) => typeof dim === "number") ? sizeOf(shape as readonly number[]) : undefined;

@@ -7,25 +7,25 @@ import type { ChatGLMConfig } from "./config.ts";
 export type AttentionKind = (layer: number, q: Value, k: Value, v: Value) => Value;
 
 /** A layer's keys and values [batch, groups, tokens, size]. */
-export interface KeysValues {
+interface KeysValues {
   readonly keys: Value;
   readonly values: Value;
 }
 
 /** What is known of the tokens "past" before the run, and what becomes of its own. */
-export interface Memory {
+export interface AttentionCache {
   past(layer: number): KeysValues;
   keep(layer: number, fresh: KeysValues): void;
 }
 
 /**
  * Attention written out, so that it has a gradient, and so that a mask decides who sees whom.
- * @param mask added to the scores: [batch or 1, 1, seq, all], where "all" is "past" and then "seq", or "seq" without memory
+ * @param mask added to the scores: [batch or 1, 1, seq, all], where "all" is "past" and then "seq", or "seq" without a cache
  */
 export function maskedAttention(
   { heads, groups, headSize }: ChatGLMConfig,
   mask: Value,
-  memory?: Memory,
+  cache?: AttentionCache,
 ): AttentionKind {
   const byHead = (x: Value, count: number) => transpose(reshape(x, ["batch", "seq", count, headSize]), [0, 2, 1, 3]);
   // The query heads of a group lie side by side: they share its keys as more rows of one product, without a copy.
@@ -34,12 +34,12 @@ export function maskedAttention(
   return (layer, q, k, v) => {
     const queries = byGroup(byHead(q, heads), headSize);
     const fresh = { keys: byHead(k, groups), values: byHead(v, groups) };
-    memory?.keep(layer, fresh);
+    cache?.keep(layer, fresh);
     // Past keys are not copied to lie beside the fresh ones: both have products of their own.
-    const seen = memory ? [memory.past(layer), fresh] : [fresh];
+    const seen = cache ? [cache.past(layer), fresh] : [fresh];
     const scores = seen.map(({ keys }) => matmul(queries, keys, { transB: true, alpha: 1 / Math.sqrt(headSize) }));
     const weights = softmax(add(reshape(concat(scores, -1), ["batch", heads, "seq", all]), mask));
-    const shares = split(byGroup(weights, all), memory ? ["past", "seq"] : [all], -1);
+    const shares = split(byGroup(weights, all), cache ? ["past", "seq"] : [all], -1);
     const mixed = seen.map(({ values }, i) => matmul(shares[i] as Value, values)).reduce(add);
     const joined = transpose(reshape(mixed, ["batch", heads, "seq", headSize]), [0, 2, 1, 3]);
     return reshape(joined, ["batch", "seq", heads * headSize]);

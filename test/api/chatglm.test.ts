@@ -84,6 +84,26 @@ describe("asking", { timeout: LONG }, () => {
     ]);
   });
 
+  it("refuses positions that no row has, and counts negative ones from the end", async () => {
+    const ids = glm.prompt([{ role: "user", content: "你好" }]);
+    const last = await glm.logits(ids, { positions: [ids.length - 1] });
+    expect(await glm.logits(ids, { positions: [-1] })).toEqual(last);
+    for (const wrong of [[ids.length], [-ids.length - 1], [0.5], "x"]) {
+      await expect(glm.logits(ids, { positions: wrong as number[] })).rejects.toMatchObject({
+        code: "option-invalid",
+        message: expect.stringContaining("positions: expected a list of whole numbers"),
+      });
+    }
+  });
+
+  it("answers no longer than the model's context allows, and says so of a prompt", async () => {
+    const { contextLength } = glm.config;
+    expect(glm.generation.maxLength).toBeLessThanOrEqual(contextLength);
+    await expect(glm.ask("一".repeat(contextLength))).rejects.toThrow(
+      `expected a prompt of fewer than ${glm.generation.maxLength} tokens`,
+    );
+  });
+
   it("says how far it is: tokens of the prompts, then of the answers", async () => {
     const seen: AnswerProgress[] = [];
     const onProgress = (progress: AnswerProgress): unknown => seen.push(progress);
@@ -92,6 +112,8 @@ describe("asking", { timeout: LONG }, () => {
     expect(seen[0]).toEqual({ stage: "reading", done: 0, total: prompts });
     expect(seen).toContainEqual({ stage: "reading", done: prompts, total: prompts });
     expect(seen.at(-1)).toEqual({ stage: "answering", done: 16, total: 16 });
+    const stages = seen.map(({ stage }) => stage);
+    expect(stages.lastIndexOf("reading")).toBeLessThan(stages.indexOf("answering"));
   });
 
   it("keeps no conversation: history and system are options", async () => {

@@ -1,7 +1,7 @@
 /** @file What blocks of numbers are scaled by. */
 
 /** The element of largest magnitude, with its sign. */
-export function peakOf(values: Float32Array, from: number, length: number): number {
+export function largestOf(values: Float32Array, from: number, length: number): number {
   let peak = 0;
   for (let i = from; i < from + length; i += 1) {
     const value = values[i] as number;
