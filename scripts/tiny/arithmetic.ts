@@ -1,4 +1,4 @@
-/** @file Sums: plus and minus up to 40, and the products of one digit numbers, in both languages. */
+/** @file Sums: plus and minus up to 40 and, so that they are calculated and not remembered, to 99; products of digits. */
 import { hash, pickByShare, type Random, type Shares } from "./random.ts";
 import type { Row, Split } from "./row.ts";
 
@@ -7,10 +7,11 @@ interface Operation {
   readonly zh: string;
   readonly en: string;
   /** Two operands and their result, all within the taught range. */
-  readonly sample: (random: Random) => [number, number, number];
+  readonly sample: (random: Random, largest: number) => [number, number, number];
 }
 
-const largest = 40;
+/** Sums that are measured stay within the first; half of those that are trained go on to the second. */
+const [measuredUpTo, trainedUpTo] = [40, 99];
 
 const operations: Shares<Operation> = [
   [
@@ -19,7 +20,7 @@ const operations: Shares<Operation> = [
       sign: "+",
       zh: "加",
       en: "plus",
-      sample: (random) => {
+      sample: (random, largest) => {
         const total = random.below(largest + 1);
         const a = random.below(total + 1);
         return [a, total - a, total];
@@ -32,7 +33,7 @@ const operations: Shares<Operation> = [
       sign: "-",
       zh: "减",
       en: "minus",
-      sample: (random) => {
+      sample: (random, largest) => {
         const a = random.below(largest + 1);
         const b = random.below(a + 1);
         return [a, b, a - b];
@@ -78,7 +79,8 @@ const wordingsEn: readonly Wording[] = [
 export function arithmeticRow(random: Random, split: Split): Row {
   for (;;) {
     const operation = pickByShare(random, operations);
-    const [a, b, result] = operation.sample(random);
+    const largest = split === "train" && random.chance(0.5) ? trainedUpTo : measuredUpTo;
+    const [a, b, result] = operation.sample(random, largest);
     const { sign } = operation;
     const heldOut = sign !== "×" && hash(`${a}${sign}${b}`) % 10 === 0;
     if (heldOut !== (split === "held-out")) continue;

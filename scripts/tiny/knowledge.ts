@@ -4,7 +4,7 @@ import { questions } from "./data/questions.ts";
 import { type Relation, relations } from "./data/relations.ts";
 import { people, things } from "./data/things.ts";
 import { wordPairs } from "./data/words.ts";
-import { bare, inventName, type NameKind } from "./names.ts";
+import { bare, inventName, isUntrainable, type NameKind } from "./names.ts";
 import { hash, type Random } from "./random.ts";
 import type { Row, Split } from "./row.ts";
 import { vary } from "./surface.ts";
@@ -19,6 +19,7 @@ import {
   refusalZh,
   type Template,
 } from "./templates.ts";
+import { oddName } from "./texts.ts";
 
 type Language = "zh" | "en";
 
@@ -134,11 +135,24 @@ function subjectsOf(relation: Relation, language: Language): string[] {
   return relation.rows.map((row) => row[subjectColumn[language]] ?? "");
 }
 
+/** How many of the invented names are of no usual form. */
+const oddShare = 0.2;
+
+/** A name of no usual form that nothing is known about. */
+export function unknownOddName(random: Random): string {
+  for (;;) {
+    const name = oddName(random);
+    if (!knownNames.has(bare(name)) && !isUntrainable(name)) return name;
+  }
+}
+
 /** Something asked about an invented name, refused; `nearness` is how often it is a near miss of a known one. */
 export function refusalRow(random: Random, split: Split, nearness: number = 0.3): Row {
   const language = random.chance(0.7) ? "zh" : "en";
   const unknown = (kind: NameKind, near: readonly string[]): string =>
-    inventName(random, { language, kind, near, nearness, known: knownNames, heldOut: split === "held-out" });
+    split === "train" && random.chance(oddShare)
+      ? unknownOddName(random)
+      : inventName(random, { language, kind, near, nearness, known: knownNames, heldOut: split === "held-out" });
   const refuse = language === "zh" ? refusalZh : refusalEn;
   if (random.chance(0.2)) {
     const relation = pickRelation(random);

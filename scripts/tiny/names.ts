@@ -164,6 +164,11 @@ export function isHeldOutName(name: string): boolean {
   return sum % 50 === 0;
 }
 
+/** Whether a name must stay out of the corpus: reserved, or kept back to measure with. */
+export function isUntrainable(name: string): boolean {
+  return isReserved(name) || isHeldOutName(name);
+}
+
 export interface NameSource {
   readonly language: "zh" | "en";
   readonly kind: NameKind;

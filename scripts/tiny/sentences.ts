@@ -1,7 +1,7 @@
 /** @file Skills on a given sentence: ask one question about it, take its triple out, repeat it. */
 import { relations } from "./data/relations.ts";
 import { words } from "./data/table.ts";
-import { knownNames } from "./knowledge.ts";
+import { knownNames, unknownOddName } from "./knowledge.ts";
 import { inventName, type NameKind } from "./names.ts";
 import type { Random } from "./random.ts";
 import type { Row, Split } from "./row.ts";
@@ -64,6 +64,7 @@ const repeatForms: Words = {
 };
 
 function invent(random: Random, split: Split, language: Language, kind: NameKind): string {
+  if (split === "train" && random.chance(0.1)) return unknownOddName(random);
   return inventName(random, {
     language,
     kind,

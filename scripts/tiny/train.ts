@@ -18,6 +18,7 @@ import { floatWeights } from "../../src/models/context.ts";
 import { normals, randomStream } from "../../src/random.ts";
 import { type FloatTensor, filled, sizeOf, tensor } from "../../src/tensor.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
+import { pieceTypes, readPieces } from "../../src/text/pieces.ts";
 import { prompt } from "../../src/text/prompt.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
@@ -32,9 +33,12 @@ const SEED = 20261121;
 const BATCH = 32;
 /** Rows of similar length share a batch: so many rows are drawn and sorted at a time. */
 const POOL = 1024;
+const STEPS = 12_000;
 const WARMUP = 200;
+/** The last part of the steps, in which the rate falls. */
+const COOLDOWN = 0.3;
 const SAVE_EVERY = 250;
-const OPTIMIZER = adamWConfig({ lr: 2e-3, betas: [0.9, 0.95], weightDecay: 0.05, clip: 1 });
+const OPTIMIZER = adamWConfig({ lr: 1.5e-3, betas: [0.9, 0.95], weightDecay: 0.05, clip: 1 });
 
 /** Where training leaves its state. */
 export const checkpointFile: string = join(packageFolder, "out/tiny/training.safetensors");
@@ -58,6 +62,23 @@ function initialize(config: ChatGLMConfig): Record<string, FloatTensor> {
   return Object.fromEntries(entries);
 }
 
+/**
+ * Warm-up, a constant rate, and a fall to zero as 1 - sqrt (Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond
+ * Fixed Training Durations", 2024). Until the fall begins, a run is the same however long it is going to be.
+ */
+function rateFactor(step: number, steps: number): number {
+  const cooldown = Math.round(steps * COOLDOWN);
+  if (step < steps - cooldown) return scheduleFactor("constant", step, steps, WARMUP);
+  return 1 - Math.sqrt((step - (steps - cooldown)) / cooldown);
+}
+
+/** What the vocabulary can say: all its pieces but the special ones and those of bytes. */
+async function sayablePieces(): Promise<string[]> {
+  const file = join(tinyFolder, "tokenizer.model");
+  const { pieces } = readPieces(await readFile(file), file);
+  return pieces.filter(({ type }) => type === pieceTypes.normal).map(({ piece }) => piece);
+}
+
 /** Only the response and its end mark are learnt. */
 function encode(
   tokenizer: Tokenizer,
@@ -76,8 +97,8 @@ function encode(
 }
 
 /** Batches without end, the same from the same seed; `skip` leaves out those already learnt. */
-function* batches(tokenizer: Tokenizer, skip: number): Generator<TokenBatch> {
-  const source = rows(SEED);
+function* batches(tokenizer: Tokenizer, pieces: readonly string[], skip: number): Generator<TokenBatch> {
+  const source = rows(SEED, pieces);
   const perPool = POOL / BATCH;
   for (let pool = 0; ; pool += 1) {
     const drawn = Array.from({ length: POOL }, () => source.next().value as Row);
@@ -97,7 +118,7 @@ function* batches(tokenizer: Tokenizer, skip: number): Generator<TokenBatch> {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      steps: { type: "string", default: "9000" },
+      steps: { type: "string", default: String(STEPS) },
       checkpoint: { type: "string", default: checkpointFile },
     },
   });
@@ -121,9 +142,9 @@ async function main(): Promise<void> {
   console.log(`${count} parameters, vocabulary ${config.vocabulary}, step ${state.step} of ${steps}`);
 
   let [loss, tokens, since] = [0, 0, performance.now()];
-  for (const batch of batches(tokenizer, state.step)) {
+  for (const batch of batches(tokenizer, await sayablePieces(), state.step)) {
     if (state.step >= steps) break;
-    const factor = scheduleFactor("cosine", state.step, steps, WARMUP);
+    const factor = rateFactor(state.step, steps);
     const step = await program.gradients(batch, weights, SEED + state.step);
     const norm = adamW.update({ ...OPTIMIZER, lr: OPTIMIZER.lr * factor }, state, weights, step.gradients);
     loss += step.loss / 50;
