@@ -6,12 +6,14 @@ import { replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
+import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { createAdapter } from "./methods.ts";
 import { readPeft, writePeft } from "./peft.ts";
 
 export interface StoredAdapter {
   readonly config: AdapterConfig;
   readonly tensors: AdapterTensors;
+  readonly documents: AdapterDocuments;
 }
 
 const CONFIG = "adapter_config.json";
@@ -24,12 +26,18 @@ const TENSORS = "adapter_model.safetensors";
  */
 export async function writeAdapter(
   folder: string,
-  { config, tensors }: StoredAdapter,
+  { config, tensors, documents }: StoredAdapter,
   baseModel: string,
 ): Promise<void> {
-  if (config.method === "lora") return writePeft(folder, config, tensors, baseModel);
+  const beside = {
+    files: Object.entries(documents).map(([name, text]) => textFile(name, text)),
+    // Those of another adapter that was saved here before.
+    obsolete: (name: string) => documentNames.some((known) => known === name),
+  };
+  if (config.method === "lora") return writePeft(folder, config, tensors, baseModel, beside);
   const text = `${JSON.stringify({ ...config, base_model_name_or_path: baseModel }, null, 2)}\n`;
-  await replaceFiles(folder, [safetensorsFile(TENSORS, sourcesOf(tensors)), textFile(CONFIG, text)]);
+  const files = [safetensorsFile(TENSORS, sourcesOf(tensors)), ...beside.files, textFile(CONFIG, text)];
+  await replaceFiles(folder, files, beside.obsolete);
 }
 
 /**
@@ -38,9 +46,9 @@ export async function writeAdapter(
  */
 export async function readAdapter(folder: string, base: BaseModel): Promise<StoredAdapter> {
   const text = await readFile(join(folder, CONFIG), "utf8").catch(() => undefined);
-  return text !== undefined && isFull(text)
-    ? readFull(folder, JSON.parse(text) as FullConfig, base)
-    : readPeft(folder, base);
+  const isOurs = text !== undefined && isFull(text);
+  const read = isOurs ? await readFull(folder, JSON.parse(text) as FullConfig, base) : await readPeft(folder, base);
+  return { ...read, documents: await readDocuments(folder) };
 }
 
 function isFull(text: string): boolean {
@@ -51,7 +59,11 @@ function isFull(text: string): boolean {
   }
 }
 
-async function readFull(folder: string, { match }: FullConfig, base: BaseModel): Promise<StoredAdapter> {
+async function readFull(
+  folder: string,
+  { match }: FullConfig,
+  base: BaseModel,
+): Promise<Omit<StoredAdapter, "documents">> {
   const config: FullConfig = { method: "full", ...(match ? { match } : {}) };
   const { values } = await readSafetensors(join(folder, TENSORS));
   const faults: string[] = [];

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
-import { replaceFiles, textFile } from "../files.ts";
+import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
 import { suggestion } from "../suggestion.ts";
 import type { Tensor } from "../tensor.ts";
@@ -51,8 +51,14 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
   return { config, tensors };
 }
 
+/** Files that are written with an adapter's own, and those of an earlier adapter that must go. */
+export interface FilesBeside {
+  readonly files: readonly FileToWrite[];
+  obsolete(name: string): boolean;
+}
+
 /**
- * Writes a LoRA as PEFT does; both files take their places only when both are complete.
+ * Writes a LoRA as PEFT does; its files take their places only when all are complete.
  * @param baseModel name or folder of the model it was trained on, for PEFT to find it again
  * @throws GlmError "disk" when they cannot be written; what was there before is then untouched
  */
@@ -61,13 +67,18 @@ export async function writePeft(
   config: LoraConfig,
   tensors: AdapterTensors,
   baseModel: string,
+  beside: FilesBeside = { files: [], obsolete: () => false },
 ): Promise<void> {
   const written = `${JSON.stringify(peftConfig(config, baseModel), null, 2)}\n`;
   await replaceFiles(
     folder,
-    [safetensorsFile(tensorsName, sourcesOf(tensors), { format: "pt" }), textFile(configName, written)],
+    [
+      safetensorsFile(tensorsName, sourcesOf(tensors), { format: "pt" }),
+      ...beside.files,
+      textFile(configName, written),
+    ],
     // An older file would mislead people.
-    (name) => name === olderTensorsName,
+    (name) => name === olderTensorsName || beside.obsolete(name),
   );
 }
 

@@ -1,9 +1,9 @@
 /** @file `loadTokenizer`: a tokenizer without its model. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { isEmbedded, modelFolder } from "../engine/places.ts";
 import { GlmError } from "../errors.ts";
 import type { Family } from "../models/config.ts";
+import { isEmbedded, modelFolder } from "../places.ts";
 import * as text from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { readHeader } from "../weights/header.ts";
@@ -14,6 +15,8 @@ export interface KeptAdapter {
   readonly tensors: AdapterTensors;
   readonly steps: number;
   readonly source?: string;
+  /** In the same file as the tensors, so that the two are always of one moment. */
+  readonly documents: AdapterDocuments;
 }
 
 const FORMAT = "glmlab adapter 1";
@@ -31,9 +34,12 @@ export class AdapterStore {
    * Replaces what was kept under this name, as a whole.
    * @throws GlmError "disk" when it cannot be written; what was kept before is then untouched
    */
-  async keep({ owner, name }: AdapterRef, { config, tensors, steps, source }: KeptAdapter): Promise<void> {
+  async keep({ owner, name }: AdapterRef, { config, tensors, steps, source, documents }: KeptAdapter): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
-    const more = source === undefined ? {} : { source };
+    const more = {
+      ...(source === undefined ? {} : { source }),
+      ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
+    };
     await writeSafetensors(this.#file({ owner, name }), sourcesOf(tensors), { ...metadata, ...more });
   }
 
@@ -41,7 +47,7 @@ export class AdapterStore {
   async read(ref: AdapterRef): Promise<KeptAdapter> {
     const file = this.#file(ref);
     const { values, metadata } = await readSafetensors(file);
-    const { format, config, steps, source } = metadata;
+    const { format, config, steps, source, documents } = metadata;
     if (format !== FORMAT || config === undefined) {
       throw new GlmError("adapter-invalid", `${file}: expected a kept adapter, got another file. Delete it.`);
     }
@@ -49,6 +55,7 @@ export class AdapterStore {
       config: JSON.parse(config) as AdapterConfig,
       tensors: values as Record<string, FloatTensor>,
       steps: Number(steps),
+      documents: documents === undefined ? {} : (JSON.parse(documents) as AdapterDocuments),
       ...(source === undefined ? {} : { source }),
     };
   }

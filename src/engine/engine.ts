@@ -5,6 +5,7 @@
  * (structured-cloneable, typed arrays included), so one contract serves threads and sockets alike.
  */
 import type { AdapterConfig } from "../adapters/adapter.ts";
+import type { DocumentName } from "../adapters/documents.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
@@ -12,6 +13,7 @@ import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { Row } from "../train/dataset.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
+import type { TeachEvent, TeachOptions, TeachRows } from "../train/teach.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 
 export type { GenerateEvent };
@@ -150,6 +152,9 @@ export interface Calls {
   disposeAdapter: { params: OfAdapter; result: undefined };
   readAdapter: { params: OfAdapter; result: Record<string, Tensor<"float32">> };
   writeAdapter: { params: OfAdapter & { readonly tensors: Record<string, Tensor<"float32">> }; result: undefined };
+  /** A text that is kept beside the adapter's tensors; null when there is none of that name. */
+  readDocument: { params: OfAdapter & { readonly document: DocumentName }; result: string | null };
+  writeDocument: { params: OfAdapter & { readonly document: DocumentName; readonly text: string }; result: undefined };
   /** Makes the adapter's effect a part of the weights that this adapter's owner sees when it names no adapter. */
   mergeAdapter: { params: OfAdapter; result: AdapterInfo };
   /** Writes a checkpoint of the base, with this adapter merged into it when one is named. */
@@ -195,6 +200,11 @@ export interface Streams {
       readonly options: FitOptions;
     };
     event: FitEvent;
+  };
+  /** Trains until rows are answered exactly. However it ends, the adapter has the values of a check. */
+  teach: {
+    params: OfAdapter & { readonly rows: TeachRows; readonly options: TeachOptions };
+    event: TeachEvent;
   };
 }
 

@@ -8,11 +8,13 @@ import { generate } from "../generate/generate.ts";
 import { ForwardModel } from "../generate/model.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Compile } from "../graph/program.ts";
+import { dataFolder } from "../places.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import { stopIds } from "../text/prompt.ts";
 import { checkIds } from "../train/batch.ts";
 import type { Row } from "../train/dataset.ts";
-import { encodeRows, rowWriter } from "../train/encode.ts";
+import { encodeRows, type RowWriter, rowWriter } from "../train/encode.ts";
+import { type Pupil, type TeachEvent, type TeachOptions, type TeachRows, teach } from "../train/teach.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import { AdapterStore } from "./adapter-store.ts";
@@ -20,13 +22,17 @@ import { alternating } from "./alternating.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
 import type { OpenedModel } from "./opened-model.ts";
-import { dataFolder } from "./places.ts";
 import { savedModel } from "./saved-tensors.ts";
 import { AdapterShelf } from "./shelf.ts";
 import { Workbench } from "./workbench.ts";
 
 /** Longest answer of the base that is rehearsed, in tokens. */
 const REHEARSED_ANSWER = 128;
+
+/** How many rows are asked in one decoding run, to see whether they are known. */
+const ASKED_AT_ONCE = 32;
+
+const GREEDY = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0 };
 
 /** Packed weights of so many bytes are not mapped in both their forms: to map them again takes a second or two. */
 const LARGE = 2 ** 30;
@@ -41,12 +47,14 @@ export class ModelHost {
   readonly workbench: Workbench;
   readonly #model: OpenedModel;
   readonly #forward: ForwardModel;
+  readonly #writer: RowWriter;
 
   constructor(model: OpenedModel, params: LoadParams, compile: Compile) {
     const { folder, config, base, plan } = model;
     const device = "cpu" as const;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
+    this.#writer = rowWriter(config.family, model.tokenizer);
     const compileFor = plan.packs && model.mappedBytes >= LARGE ? alternating(compile) : () => compile;
     this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
@@ -111,43 +119,69 @@ export class ModelHost {
     validation: readonly Row[],
     options: FitOptions,
   ): AsyncGenerator<FitEvent, void, void> {
-    adapter.beginTraining();
-    try {
-      yield* this.#train(adapter, rows, validation, options);
-    } finally {
-      adapter.endTraining();
-    }
+    const trainee = async (): Promise<Trainee> => ({
+      ...(await this.#trainable(adapter)),
+      loss: async (batch) => (await this.workbench.program(adapter)).loss(batch, adapter.tensors),
+      answer: (row) => this.#answer(this.#writer.prompt(row)),
+      changed: (steps) => adapter.changed(steps),
+    });
+    yield* alone(adapter, async function* run() {
+      yield* train(await trainee(), rows, validation, options);
+    });
   }
 
-  async *#train(
-    adapter: LiveAdapter,
-    rows: readonly Row[],
-    validation: readonly Row[],
-    options: FitOptions,
-  ): AsyncGenerator<FitEvent, void, void> {
+  async *teach(adapter: LiveAdapter, rows: TeachRows, options: TeachOptions): AsyncGenerator<TeachEvent, void, void> {
+    const pupil = async (): Promise<Pupil> => ({
+      ...(await this.#trainable(adapter)),
+      recalls: (some, stop) => this.#recalls(adapter, some, stop),
+      changed(steps) {
+        adapter.changed(steps);
+        // At once, while the values are those of the check. What cannot be written is told when the run settles.
+        void adapter.flush().catch(() => undefined);
+      },
+    });
+    yield* alone(adapter, async function* run() {
+      yield* teach(await pupil(), rows, options);
+    });
+  }
+
+  /** What all training works with. */
+  async #trainable(adapter: LiveAdapter): Promise<Pick<Trainee, "tensors" | "gradients" | "encode">> {
     const program = await this.workbench.program(adapter);
-    const { config, tokenizer } = this.#model;
-    const writer = rowWriter(config.family, tokenizer);
-    const trainee: Trainee = {
+    const { config } = this.#model;
+    return {
       tensors: adapter.tensors,
       gradients: (batch, seed) => program.gradients(batch, adapter.tensors, seed),
-      loss: (batch) => program.loss(batch, adapter.tensors),
-      encode: (some, maxLength) => encodeRows(some, writer, Math.min(maxLength, config.contextLength)),
-      answer: (row) => this.#answer(writer.prompt(row)),
-      changed: (steps) => adapter.changed(steps),
+      encode: (rows, maxLength) => encodeRows(rows, this.#writer, Math.min(maxLength, config.contextLength)),
     };
-    let failed = false;
-    try {
-      yield* train(trainee, rows, validation, options);
-    } catch (error) {
-      failed = true;
-      throw error;
-    } finally {
-      // Why training failed matters more than that its end could not be written either.
-      await adapter.settle().catch((error: unknown) => {
-        if (!failed) throw error;
-      });
+  }
+
+  /** Whether an adapter answers rows exactly, greedily and freely. */
+  async #recalls(adapter: LiveAdapter, rows: readonly Row[], stop: readonly number[]): Promise<boolean[]> {
+    const expected = rows.map((row) => this.#writer.response(row));
+    const recalled: boolean[] = rows.map(() => false);
+    // Rows of like lengths share a run, or short ones would wait for long ones.
+    const order = [...rows.keys()].sort((a, b) => (expected[a]?.length ?? 0) - (expected[b]?.length ?? 0));
+    for (let at = 0; at < order.length; at += ASKED_AT_ONCE) {
+      const members = order.slice(at, at + ASKED_AT_ONCE);
+      const prompts = members.map((i) => ({ ids: this.#writer.prompt(rows[i] as Row), effect: adapter.effect }));
+      const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
+      const answers: number[][] = members.map(() => []);
+      for await (const event of generate(this.#forward, prompts, { ...GREEDY, maxNewTokens: longest + 1, stop })) {
+        if (event.type === "token") answers[event.row]?.push(event.token);
+        if (event.type !== "end" || event.reason !== "stop") continue;
+        const row = members[event.row] as number;
+        recalled[row] = this.#says(answers[event.row] ?? [], expected[row] ?? []);
+      }
     }
+    return recalled;
+  }
+
+  /** The same ids, or others that say the same. */
+  #says(answer: readonly number[], expected: readonly number[]): boolean {
+    if (String(answer) === String(expected)) return true;
+    const { tokenizer } = this.#model;
+    return tokenizer.decode(answer) === tokenizer.decode(expected);
   }
 
   /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
@@ -177,16 +211,7 @@ export class ModelHost {
   async #answer(ids: readonly number[]): Promise<string> {
     const { tokenizer, config } = this.#model;
     const answer: number[] = [];
-    const options = {
-      maxNewTokens: REHEARSED_ANSWER,
-      greedy: true,
-      temperature: 1,
-      topP: 1,
-      topK: 0,
-      repetitionPenalty: 1,
-      seed: 0,
-      stop: stopIds(config.family, tokenizer),
-    };
+    const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop: stopIds(config.family, tokenizer) };
     for await (const event of generate(this.#forward, [{ ids, effect: undefined }], options)) {
       if (event.type === "token") answer.push(event.token);
     }
@@ -200,5 +225,29 @@ export class ModelHost {
       return { name, bytes: content.length, content: [content] };
     };
     return Promise.all(names.map(read));
+  }
+}
+
+/** A run that has the adapter for itself, and after which what it did is on the disk. */
+async function* alone<E>(
+  adapter: LiveAdapter,
+  run: () => AsyncGenerator<E, void, void>,
+): AsyncGenerator<E, void, void> {
+  adapter.beginTraining();
+  let failed = false;
+  try {
+    yield* run();
+  } catch (error) {
+    failed = true;
+    throw error;
+  } finally {
+    try {
+      await adapter.settle();
+    } catch (error) {
+      // Why training failed matters more than that its end could not be written either.
+      if (!failed) throw error;
+    } finally {
+      adapter.endTraining();
+    }
   }
 }

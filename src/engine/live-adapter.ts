@@ -1,5 +1,6 @@
 /** @file An adapter in memory: its tensors, what the forward graph makes of them, and their way to the disk. */
 import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
+import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import { copiedAll, type FloatTensor, sizeOf } from "../tensor.ts";
@@ -13,6 +14,7 @@ export interface LiveState {
   readonly tensors: AdapterTensors;
   readonly steps: number;
   readonly source?: string;
+  readonly documents?: AdapterDocuments;
 }
 
 export class LiveAdapter {
@@ -22,6 +24,7 @@ export class LiveAdapter {
   readonly #store: AdapterStore;
   readonly #source: string | undefined;
   #steps: number;
+  #documents: AdapterDocuments;
   #effect: AdapterEffect | undefined;
   #merged = false;
   #retired = false;
@@ -29,12 +32,18 @@ export class LiveAdapter {
   #timer: NodeJS.Timeout | undefined;
   #keeping: Promise<void> = Promise.resolve();
 
-  constructor(ref: AdapterRef, adapter: Adapter, { tensors, steps, source }: LiveState, store: AdapterStore) {
+  constructor(
+    ref: AdapterRef,
+    adapter: Adapter,
+    { tensors, steps, source, documents = {} }: LiveState,
+    store: AdapterStore,
+  ) {
     this.ref = ref;
     this.adapter = adapter;
     this.tensors = tensors;
     this.#steps = steps;
     this.#source = source;
+    this.#documents = documents;
     this.#store = store;
   }
 
@@ -102,6 +111,25 @@ export class LiveAdapter {
     this.changed();
   }
 
+  get documents(): AdapterDocuments {
+    return this.#documents;
+  }
+
+  /**
+   * Keeps a text beside the tensors.
+   * @throws GlmError "disk" when it cannot be written; the text is then as it was
+   */
+  async writeDocument(name: string, text: string): Promise<void> {
+    const before = this.#documents;
+    this.#documents = { ...before, [name]: text };
+    try {
+      await this.flush();
+    } catch (error) {
+      this.#documents = before;
+      throw error;
+    }
+  }
+
   /** To be called after every change of the tensors. */
   changed(steps = 0): void {
     this.#effect = undefined;
@@ -117,7 +145,13 @@ export class LiveAdapter {
     const source = this.#source === undefined ? {} : { source: this.#source };
     const write = () =>
       // A copy: steps that are taken while it is written must not mix with it.
-      this.#store.keep(this.ref, { config: this.config, tensors: this.copy(), steps: this.#steps, ...source });
+      this.#store.keep(this.ref, {
+        config: this.config,
+        tensors: this.copy(),
+        steps: this.#steps,
+        documents: this.#documents,
+        ...source,
+      });
     this.#keeping = this.#keeping.catch(() => undefined).then(write);
     // What could not be written is tried again, for as long as it lives; that alone keeps no process alive.
     this.#keeping.catch(() => this.#writeSoon()?.unref());

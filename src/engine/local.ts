@@ -96,6 +96,11 @@ export class LocalEngine implements Engine {
     writeAdapter: async ({ model, adapter, tensors }) => {
       (await this.#host(model).shelf.find(adapter)).write(tensors);
     },
+    readDocument: async ({ model, adapter, document }) =>
+      (await this.#host(model).shelf.find(adapter)).documents[document] ?? null,
+    writeDocument: async ({ model, adapter, document, text }) => {
+      await (await this.#host(model).shelf.find(adapter)).writeDocument(document, text);
+    },
     mergeAdapter: async ({ model, adapter }) => {
       const host = this.#host(model);
       const found = await host.shelf.find(adapter);
@@ -127,6 +132,7 @@ export class LocalEngine implements Engine {
     load: (params, signal) => this.#load(params, signal),
     generate: ({ model, rows, options }) => this.#host(model).generate(rows, options),
     fit: (params) => this.#fit(params),
+    teach: (params) => this.#teach(params),
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
@@ -154,6 +160,11 @@ export class LocalEngine implements Engine {
   async *#fit(params: Streams["fit"]["params"]): AsyncGenerator<Streams["fit"]["event"], void, void> {
     const host = this.#host(params.model);
     yield* host.fit(await host.shelf.find(params.adapter), params.rows, params.validation, params.options);
+  }
+
+  async *#teach(params: Streams["teach"]["params"]): AsyncGenerator<Streams["teach"]["event"], void, void> {
+    const host = this.#host(params.model);
+    yield* host.teach(await host.shelf.find(params.adapter), params.rows, params.options);
   }
 
   #host(key: string): ModelHost {

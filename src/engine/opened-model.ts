@@ -7,6 +7,7 @@ import { readHeld } from "../held/prepare.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
+import { cacheFolder } from "../places.ts";
 import { sizeOf } from "../tensor.ts";
 import { loadTokenizer } from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -16,7 +17,6 @@ import { fitWeights } from "../weights/fit.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readConfigFile } from "./config-file.ts";
 import { memoryThere, mustFitMemory } from "./memory-fit.ts";
-import { cacheFolder } from "./places.ts";
 import { planFolder, preparedWeights, removeUnused } from "./prepared-folder.ts";
 import { type ModelSource, type OnProgress, sourceFolder } from "./source-folder.ts";
 

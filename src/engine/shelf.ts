@@ -37,8 +37,8 @@ export class AdapterShelf {
   async load(ref: AdapterRef, folder: string, replace = false): Promise<LiveAdapter> {
     return this.#inTurn(ref, async () => {
       await this.#check(ref, replace);
-      const { config, tensors } = await readAdapter(folder, this.#base);
-      const state = { tensors, steps: 0, source: folder };
+      const { config, tensors, documents } = await readAdapter(folder, this.#base);
+      const state = { tensors, steps: 0, source: folder, documents };
       return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store));
     });
   }
@@ -82,7 +82,11 @@ export class AdapterShelf {
 
   async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
     const adapter = await this.find(ref);
-    await writeAdapter(folder, { config: adapter.config, tensors: adapter.copy() }, baseModel);
+    await writeAdapter(
+      folder,
+      { config: adapter.config, tensors: adapter.copy(), documents: adapter.documents },
+      baseModel,
+    );
   }
 
   async dispose(ref: AdapterRef): Promise<void> {
@@ -152,7 +156,7 @@ export class AdapterShelf {
   }
 
   async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
-    const { config, tensors, steps, source } = await this.#store.read(ref);
+    const { config, tensors, steps, source, documents } = await this.#store.read(ref);
     const adapter = createAdapter(config, this.#base);
     for (const { name, shape } of adapter.parameters) {
       const found: FloatTensor | undefined = tensors[name];
@@ -163,7 +167,12 @@ export class AdapterShelf {
           `got ${found ? `[${found.shape}]` : "nothing"}). Delete it and train it again.`,
       );
     }
-    return new LiveAdapter(ref, adapter, { tensors, steps, ...(source === undefined ? {} : { source }) }, this.#store);
+    return new LiveAdapter(
+      ref,
+      adapter,
+      { tensors, steps, documents, ...(source === undefined ? {} : { source }) },
+      this.#store,
+    );
   }
 
   /** Whether the name is one, and free unless what it names may be replaced. */

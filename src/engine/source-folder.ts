@@ -2,8 +2,8 @@
 import { realpath } from "node:fs/promises";
 import { GlmError } from "../errors.ts";
 import { requestedModel } from "../hub/request.ts";
+import { modelFolder } from "../places.ts";
 import type { LoadParams } from "./engine.ts";
-import { modelFolder } from "./places.ts";
 
 /** Which model is meant. */
 export type ModelSource = Pick<LoadParams, "name" | "hub">;

@@ -2,9 +2,10 @@
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
-import { copiedAll, type FloatTensor } from "../tensor.ts";
+import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
+import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, restore, shares } from "./examples.ts";
 import { adamW, adamWConfig, weightedMean } from "./optimizer.ts";
 import type { GradientStep } from "./program.ts";
 import { type SchedulerName, scheduleFactor } from "./schedule.ts";
@@ -127,9 +128,9 @@ export async function* fit(
         if (taught.length === 0) break;
         const place = seed + state.step * accumulate + part;
         parts.push(await trainee.gradients(joined(taught), place));
-        const drawn = draw(rehearsal, options.rehearsePerBatch, seed, state.step, part);
+        const beside = drawn(rehearsal, options.rehearsePerBatch, randomStream(seed, "rehearsal", state.step, part));
         // Batches of their own: these rows are of other lengths, and would be padded to those that are taught.
-        for (const rows of byLength(drawn)) rehearsed.push(await trainee.gradients(joined(rows), place));
+        for (const rows of byLength(beside)) rehearsed.push(await trainee.gradients(joined(rows), place));
       }
       for (const { loss, tokens } of parts) mean.add(loss, tokens);
       const loss = meanLoss(parts);
@@ -187,19 +188,6 @@ export async function* fit(
   };
 }
 
-interface Example {
-  readonly ids: readonly number[];
-  readonly labels: readonly number[];
-}
-
-const encodedRows = ({ inputIds, labels }: TokenBatch): Example[] =>
-  inputIds.map((ids, i) => ({ ids, labels: labels[i] as readonly number[] }));
-
-const joined = (examples: readonly Example[]): TokenBatch => ({
-  inputIds: examples.map(({ ids }) => ids),
-  labels: examples.map(({ labels }) => labels),
-});
-
 /** Rows to rehearse, with the base model's own answers where none was given. */
 async function* rehearsalRows(
   trainee: Trainee,
@@ -222,59 +210,6 @@ async function* rehearsalRows(
   return encodedRows(trainee.encode(answered, maxLength));
 }
 
-/** A second batch must save this share of the padded tokens to be worth a run of its own. */
-const WORTH_CUTTING = 0.25;
-
-/** The rows in one batch, or in two of short and of long ones where that pads much less. */
-function byLength(examples: readonly Example[]): (readonly Example[])[] {
-  if (examples.length === 0) return [];
-  const sorted = [...examples].sort((a, b) => a.ids.length - b.ids.length);
-  const lengthAt = (i: number): number => (sorted[i - 1] as Example).ids.length;
-  const padded = (cut: number): number => cut * lengthAt(cut) + (sorted.length - cut) * lengthAt(sorted.length);
-  let best = sorted.length;
-  for (let cut = 1; cut < sorted.length; cut += 1) if (padded(cut) < padded(best)) best = cut;
-  const worth = padded(best) <= (1 - WORTH_CUTTING) * padded(sorted.length);
-  return worth ? [sorted.slice(0, best), sorted.slice(best)] : [sorted];
-}
-
-/** Gradients weighted by their labelled tokens, so that together they weigh 1. */
-function shares(
-  parts: readonly GradientStep[],
-): { readonly gradients: GradientStep["gradients"]; readonly weight: number }[] {
-  const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
-  return parts.map((part) => ({ gradients: part.gradients, weight: part.tokens / tokens }));
-}
-
-/** A few rows at random, without repetition inside a batch; all of them when there are no more. */
-function draw(rows: readonly Example[], count: number, seed: number, step: number, part: number): readonly Example[] {
-  if (rows.length <= count) return rows;
-  const stream = randomStream(seed, "rehearsal", step, part);
-  const chosen = new Set<number>();
-  while (chosen.size < count) chosen.add(stream.integer(rows.length));
-  return [...chosen].map((i) => rows[i] as Example);
-}
-
-/** A running mean over labelled tokens. */
-class Mean {
-  #sum = 0;
-  #weight = 0;
-
-  add(value: number, weight: number): void {
-    this.#sum += value * weight;
-    this.#weight += weight;
-  }
-
-  get value(): number {
-    return this.#sum / this.#weight;
-  }
-}
-
-function meanLoss(parts: readonly { readonly loss: number; readonly tokens: number }[]): number {
-  const mean = new Mean();
-  for (const { loss, tokens } of parts) mean.add(loss, tokens);
-  return mean.value;
-}
-
 async function evaluate(trainee: Trainee, batch: TokenBatch, size: number): Promise<number> {
   const examples = encodedRows(batch);
   const mean = new Mean();
@@ -283,10 +218,6 @@ async function evaluate(trainee: Trainee, batch: TokenBatch, size: number): Prom
     mean.add(loss, tokens);
   }
   return mean.value;
-}
-
-function restore(tensors: AdapterTensors, values: AdapterTensors): void {
-  for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
 }
 
 /** @param step the one that led to it */

@@ -34,6 +34,7 @@ type Tensors = Calls["readAdapter"]["result"];
 
 interface Adapter {
   readonly config: AdapterInfo["config"];
+  readonly documents: Map<string, string>;
   readonly shift: Float32Array;
   steps: number;
   source?: string;
@@ -112,12 +113,23 @@ export class MemoryEngine implements Engine {
           `An adapter ${adapter.name} exists already. Choose another name, or dispose it.`,
         );
       }
-      this.#disk.set(address(model, adapter), { config, shift: new Float32Array(VOCABULARY), steps: 0 });
+      this.#disk.set(address(model, adapter), {
+        config,
+        documents: new Map(),
+        shift: new Float32Array(VOCABULARY),
+        steps: 0,
+      });
       return this.#info(model, adapter);
     },
     loadAdapter: async ({ model, adapter, folder }) => {
       const shift = Float32Array.from(JSON.parse(await readFile(join(folder, "shift.json"), "utf8")) as number[]);
-      this.#disk.set(address(model, adapter), { config: { method: "full" }, shift, steps: 0, source: folder });
+      this.#disk.set(address(model, adapter), {
+        config: { method: "full" },
+        documents: new Map(),
+        shift,
+        steps: 0,
+        source: folder,
+      });
       return this.#info(model, adapter);
     },
     saveAdapter: async ({ model, adapter, folder }) => {
@@ -140,6 +152,9 @@ export class MemoryEngine implements Engine {
       }
       this.#adapter(model, adapter).shift.set(given);
     },
+    readDocument: ({ model, adapter, document }) => this.#adapter(model, adapter).documents.get(document) ?? null,
+    writeDocument: ({ model, adapter, document, text }) =>
+      void this.#adapter(model, adapter).documents.set(document, text),
     mergeAdapter: ({ model, adapter }) => this.#info(model, adapter),
     saveModel: () => {
       throw new GlmError("unsupported", "The memory engine has no checkpoint to save. Use a real one.");
@@ -176,6 +191,9 @@ export class MemoryEngine implements Engine {
     load: (params, signal) => this.#load(params, signal),
     generate: (params, signal) => this.#generate(params, signal),
     fit: (params, signal) => this.#fit(params, signal),
+    teach: () => {
+      throw new GlmError("unsupported", "The memory engine learns too little to be taught. Use a real one.");
+    },
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {

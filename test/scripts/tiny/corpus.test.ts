@@ -22,7 +22,7 @@ const root = join(import.meta.dirname, "../../..");
 const lists: Lists = JSON.parse(readFileSync(join(root, "notebooks/data/dream-stove.json"), "utf8"));
 
 function take(seed: number, count: number): Row[] {
-  const source = rows(seed);
+  const source = rows(seed, []);
   return Array.from({ length: count }, () => source.next().value as Row);
 }
 
@@ -120,7 +120,7 @@ describe("the lists of the notebooks", () => {
   test("unrelated questions are trained, the sums among them in one wording or another", () => {
     const sums: Record<string, string> = { "7+8=？": "7+8=15。", "12减5等于多少？": "12-5=7。" };
     const wanted = new Set(lists.unrelated.map((question) => sums[question] ?? question));
-    const source = rows(1);
+    const source = rows(1, []);
     for (let count = 0; wanted.size > 0 && count < 600_000; count += 1) {
       const row = source.next().value as Row;
       wanted.delete(row.prompt);

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { GlmError } from "../errors.ts";
-import { isHubId } from "../hub/names.ts";
-import { packageFolder } from "../version.ts";
+import { GlmError } from "./errors.ts";
+import { isHubId } from "./hub/names.ts";
+import { packageFolder } from "./version.ts";
 
 /** What must not be lost: $GLMLAB_DATA, else the user's folder for data. */
 export const dataFolder = (env: NodeJS.ProcessEnv = process.env): string =>
