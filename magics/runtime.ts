@@ -1,4 +1,6 @@
 /** @file What cells call when they use magics: the package's entry point "glmlab/magics". */
+
+export type { MethodChoice } from "../src/api/methods.ts";
 export { full, lora } from "../src/index.ts";
 export { parseRows, readRows } from "../src/train/rows.ts";
 export type { Round } from "./conversation.ts";
@@ -7,7 +9,6 @@ export type { EpochPoint, LossPoint } from "./render/chart.ts";
 export * from "./run/adapter.ts";
 export * from "./run/chat.ts";
 export * from "./run/chatglm.ts";
-export type { MethodChoice } from "./run/method.ts";
 export * from "./run/model.ts";
 export * from "./run/params.ts";
 export * from "./run/runtime.ts";

@@ -8,6 +8,8 @@
  *      dataset(rows).batches(...)  ->  gradients(batch)  ->  adamW({ lr }).step(adapter, ...)     src/api/optimizer.ts
  *      dataset(rows)  ------------------>  fit(rows, { epochs, rehearse, ... })  ->  events       src/train/trainer.ts
  *
+ *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
+ *
  * Behind it, an engine holds the weights (src/engine/engine.ts): LocalEngine in this process, or one in a runtime that
  * notebooks share, reached through LastingEngine. It runs ONNX graphs that src/graph builds from a model's one definition
  * (src/models) and that src/train differentiates; src/adapters says what a fine-tuning method does to them, src/held in
@@ -23,16 +25,23 @@ export {
   type AdapterChoice,
   type AnswerProgress,
   type AskAllOptions,
+  type AskEachOptions,
   ChatGLM,
   type ChatOptions,
   type CreateAdapterOptions,
   type GenerateOptions,
+  type KnowledgeOptions,
   type LoadAdapterOptions,
   type LogitsOptions,
   type SaveOptions,
 } from "./api/chatglm.ts";
+// Knowledge
+export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";
 export type { GenerationDefaults } from "./api/generation.ts";
 export { type GradientStep, Gradients } from "./api/gradients.ts";
+export { KnowledgeBook, type KnowledgeProgress, type TeachSettings } from "./api/knowledge.ts";
+export type { BookMethod } from "./api/knowledge-method.ts";
+export type { Pace } from "./api/knowledge-pace.ts";
 // Loading and asking
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
 export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
@@ -49,6 +58,9 @@ export type { AdapterInfo, AdapterRef, Batch, Device, ModelInfo, ParameterInfo, 
 export { type ErrorCode, GlmError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export type { HubName } from "./hub/names.ts";
+export type { Fact, FactInput } from "./knowledge/fact.ts";
+export { rehearsalQuestions, unrelatedQuestions } from "./knowledge/questions.ts";
+export { type FactReport, KnowledgeReport, type LocalityReport, type ReportData } from "./knowledge/report.ts";
 export type { ChatGLMConfig, Family } from "./models/config.ts";
 export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
 export type { Message, Role } from "./text/prompt.ts";

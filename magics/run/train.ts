@@ -1,4 +1,5 @@
 /** @file What %%train does. */
+import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { counted } from "../../src/counted.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
@@ -8,7 +9,7 @@ import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
 import { adapterNew, refreshAdapters } from "./adapter.ts";
-import { completed, type MethodChoice, mustMatch } from "./method.ts";
+import { mustMatch } from "./method.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
@@ -77,7 +78,7 @@ async function adapterFor(
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
-  return adapterNew(name, completed(method ?? { method: "lora" }), { model, share, replace: anew });
+  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share, replace: anew });
 }
 
 function notShared(name: string): GlmError {

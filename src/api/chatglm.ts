@@ -11,9 +11,12 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { messagesOf } from "../train/encode.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
+import { askRows } from "./ask-rows.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
+import { beginBook, factsOf, KnowledgeBook } from "./knowledge.ts";
+import { type BookMethod, bookConfig, mustBe } from "./knowledge-method.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
@@ -81,6 +84,21 @@ export interface SaveOptions extends Abortable {
   /** The adapter to merge into what is written. */
   readonly adapter?: AdapterChoice | undefined;
 }
+
+export interface AskEachOptions extends Abortable {
+  readonly adapter?: AdapterChoice | undefined;
+  /** Longest answer in tokens. */
+  readonly maxNewTokens?: number | undefined;
+  /** Told how many are answered. */
+  readonly onDone?: ((done: number) => void) | undefined;
+}
+
+/** How a book is fine-tuned, as its method takes it: `{ r: 16 }`, `{ method: "full", match: ["layernorm"] }`. */
+export type KnowledgeOptions = BookMethod &
+  Abortable & {
+    /** Makes a new book visible to every notebook. */
+    readonly share?: boolean | undefined;
+  };
 
 const OWN = ["seed", "stop", "adapter", "signal", "onProgress"];
 const OWN_CHAT = [...OWN.filter((name) => name !== "adapter"), "history", "system"];
@@ -228,6 +246,40 @@ export class ChatGLM {
   async adapter(name: string, { signal }: Abortable = {}): Promise<AdapterHandle> {
     const params = { model: this.info.key, adapter: { owner: this.#home.owner, name: checkedName(name) } };
     return new AdapterHandle(this.#home, await this.#home.engine.call("adapterInfo", params, cellSignal(signal)));
+  }
+
+  /**
+   * A knowledge book: an adapter that keeps the facts it is taught. Opened where there is one of this name, else made.
+   * @param options how it is fine-tuned, when it is made: LoRA on every linear module by default
+   * @throws GlmError "adapter-invalid" when an adapter of this name is no book, or is made otherwise than the options say
+   */
+  async knowledge(name: string, options: KnowledgeOptions = {}): Promise<KnowledgeBook> {
+    const { signal, share = false, ...choice } = options;
+    const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
+    if (known) {
+      mustBe(name, choice, known.config);
+      return new KnowledgeBook(
+        this.#home,
+        new AdapterHandle(this.#home, known),
+        await factsOf(this.#home, refOf(known)),
+      );
+    }
+    const adapter = await this.createAdapter(name, bookConfig(choice), { share, signal });
+    await beginBook(this.#home, refOf(adapter));
+    return new KnowledgeBook(this.#home, adapter, []);
+  }
+
+  /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
+  async askEach(questions: readonly string[], options: AskEachOptions = {}): Promise<readonly string[]> {
+    refuseUnknown("askEach", options, ["adapter", "maxNewTokens", "signal", "onDone"]);
+    const isText = (one: unknown): boolean => typeof one === "string" && one.trim() !== "";
+    if (!Array.isArray(questions) || !questions.every(isText)) {
+      throw invalid("askEach", ["questions: expected a list of questions, none of them empty."]);
+    }
+    const { adapter, maxNewTokens = defaults.askEach, signal, onDone } = options;
+    const rows = { adapter: this.#choose(adapter), maxNewTokens, ...(onDone ? { onDone } : {}) };
+    const answers = await askRows(this.#home, questions, { ...rows, ...cellSignal(signal) });
+    return answers.map(({ text }) => text);
   }
 
   /**

@@ -3,6 +3,7 @@ import type { LoraConfig } from "../adapters/adapter.ts";
 import type { LoadParams } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
+import type { TeachOptions } from "../train/teach.ts";
 import type { FitOptions } from "../train/trainer.ts";
 import { choice, number, type OptionRules, whole } from "./options.ts";
 
@@ -57,11 +58,24 @@ export const lora: OptionRules<Pick<LoraConfig, "r" | "alpha" | "dropout">> = {
 /** What the LoRA paper's followers adapt in ChatGLM: the attention's input projections. */
 export const loraTargets: readonly string[] = ["query_key_value"];
 
+/** LoRA of a knowledge book: every linear module. With fewer, a fact is learnt more slowly and carries over less. */
+export const knowledgeTargets: readonly string[] = ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"];
+
+/** How a book teaches. What depends on the model's size and on how much is taught stands in knowledge-pace.ts. */
+export const teach: OptionRules<Pick<TeachOptions, "checkEvery" | "clip" | "weightDecay">> = {
+  checkEvery: whole(10, { min: 1 }),
+  clip: number(1, { min: 0 }),
+  weightDecay: number(0.01, { min: 0 }),
+};
+
 export const load: OptionRules<Omit<LoadParams, "name" | "hub">> = {
   device: choice("auto", ["auto", "cpu", "webgpu", "cuda"]),
   precision: choice("exact", ["exact", "fast"]),
   quantize: choice("none", ["none", "int8", "int4"]),
 };
+
+/** Longest answer of `askEach`, in tokens. */
+export const askEach = 256;
 
 /** Starting values of a new adapter, and gradients: the same seed gives the same. */
 export const seed: OptionRules<{ readonly seed: number }> = { seed: whole(0, { min: 0 }) };

@@ -1,5 +1,6 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
-import type { FullConfig, LoraConfig } from "../adapters/adapter.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { AdapterConfig, FullConfig, LoraConfig } from "../adapters/adapter.ts";
 import * as defaults from "./defaults.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 
@@ -44,4 +45,46 @@ export function full(options: FullOptions = {}): FullConfig {
   refuseUnknown("full", options, ["match"]);
   const { match } = options;
   return { method: "full", ...(match === undefined ? {} : { match: [...match] }) };
+}
+
+/** A method with those of its options that are given. An adapter's whole configuration is one, too. */
+export type MethodChoice = (LoraOptions & { readonly method: "lora" }) | (FullOptions & { readonly method: "full" });
+
+/**
+ * The choice with the defaults of what is left out.
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export function configOf(choice: MethodChoice): AdapterConfig {
+  if (choice.method === "full") {
+    const { method: _, ...options } = choice;
+    return full(options);
+  }
+  const { method: _, ...options } = choice;
+  return lora(options);
+}
+
+/** An option in which an adapter is made otherwise than a choice says. */
+export interface Difference {
+  readonly option: string;
+  readonly wanted: unknown;
+  readonly actual: unknown;
+}
+
+/** Where a choice differs from how an adapter is made; what the choice leaves out does not differ. */
+export function differences(choice: MethodChoice, config: AdapterConfig): readonly Difference[] {
+  const wanted: Readonly<Record<string, unknown>> = { ...configOf(choice) };
+  const actual: Readonly<Record<string, unknown>> = { ...config };
+  const given = Object.entries(choice).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  // Another method's options have nothing to be compared with.
+  const names = choice.method === config.method ? given : ["method"];
+  return names.flatMap((option) =>
+    isDeepStrictEqual(normal(wanted[option]), normal(actual[option]))
+      ? []
+      : [{ option, wanted: wanted[option], actual: actual[option] }],
+  );
+}
+
+/** Lists here are sets of names; a switch that is left out is off. */
+function normal(value: unknown): unknown {
+  return Array.isArray(value) ? [...new Set(value)].sort() : value === false ? undefined : value;
 }

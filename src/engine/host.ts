@@ -241,13 +241,10 @@ async function* alone<E>(
     failed = true;
     throw error;
   } finally {
-    try {
-      await adapter.settle();
-    } catch (error) {
-      // Why training failed matters more than that its end could not be written either.
+    // Why training failed matters more than that its end could not be written either.
+    const settled = adapter.settle().catch((error: unknown) => {
       if (!failed) throw error;
-    } finally {
-      adapter.endTraining();
-    }
+    });
+    await settled.finally(() => adapter.endTraining());
   }
 }

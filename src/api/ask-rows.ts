@@ -1,0 +1,46 @@
+/** @file Many questions at once: greedy answers of the base or of an adapter, in batches of like lengths. */
+import type { AdapterRef, EngineOptions } from "../engine/engine.ts";
+import { prompt } from "../text/prompt.ts";
+import { AnswerText } from "./answer.ts";
+import type { BaseAnswer } from "./base-answers.ts";
+import type { Home } from "./home.ts";
+
+/** Rows that decode together: more of them wait longer for the longest answer. */
+const AT_ONCE = 32;
+
+export interface AskRowsOptions extends EngineOptions {
+  readonly adapter: AdapterRef | null;
+  /** Longest answer in tokens. */
+  readonly maxNewTokens: number;
+  readonly onDone?: (done: number) => void;
+}
+
+/** Greedy answers in the questions' order; `complete` when the answer ended by itself. */
+export async function askRows(
+  home: Home,
+  questions: readonly string[],
+  options: AskRowsOptions,
+): Promise<BaseAnswer[]> {
+  const { adapter, maxNewTokens, onDone, signal } = options;
+  const { engine, info, tokenizer, generation } = home;
+  const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
+  const order = [...prompts.keys()].sort((a, b) => (prompts[a]?.length ?? 0) - (prompts[b]?.length ?? 0));
+  const answers: BaseAnswer[] = [];
+  let done = 0;
+  for (let at = 0; at < order.length; at += AT_ONCE) {
+    const members = order.slice(at, at + AT_ONCE);
+    const rows = members.map((i) => ({ ids: prompts[i] as number[], adapter }));
+    const sampling = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0 };
+    const params = { model: info.key, rows, options: { ...sampling, maxNewTokens, stop: generation.stop } };
+    const texts = members.map(() => ({ said: "", text: new AnswerText(info.family, tokenizer) }));
+    for await (const event of engine.stream("generate", params, signal ? { signal } : {})) {
+      if (event.type === "prompt") continue;
+      const row = texts[event.row] as (typeof texts)[number];
+      row.said += event.type === "token" ? row.text.push(event.token) : row.text.end();
+      if (event.type !== "end") continue;
+      answers[members[event.row] as number] = { text: row.said, complete: event.reason === "stop" };
+      onDone?.(++done);
+    }
+  }
+  return answers;
+}

@@ -1,0 +1,63 @@
+/** @file The base's own answers to questions that are asked again and again: asked once, kept on disk by model. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "../files.ts";
+import { cacheFolder } from "../places.ts";
+
+/** An answer of the base; `complete` when it ended by itself. */
+export interface BaseAnswer {
+  readonly text: string;
+  readonly complete: boolean;
+}
+
+type Answers = Record<string, BaseAnswer>;
+
+/** Asks the base questions and gives answers in their order. */
+export type AskBase = (questions: readonly string[], onDone: (done: number) => void) => Promise<readonly BaseAnswer[]>;
+
+/**
+ * Answers to the questions, those that were ever asked from the cache.
+ * @param key of the model and of how it is asked: answers of different keys are never mixed. Nothing is kept without one.
+ */
+export async function baseAnswers(
+  key: string | undefined,
+  questions: readonly string[],
+  ask: AskBase,
+  onProgress: (done: number, total: number) => void,
+): Promise<ReadonlyMap<string, BaseAnswer>> {
+  const path = key === undefined ? undefined : answersFile(key);
+  const known = path === undefined ? {} : await readAnswers(path);
+  const wanted = [...new Set(questions)];
+  const missing = wanted.filter((question) => !Object.hasOwn(known, question));
+  if (missing.length > 0) {
+    const answers = await ask(missing, (done) => onProgress(done, missing.length));
+    missing.forEach((question, i) => {
+      known[question] = answers[i] as BaseAnswer;
+    });
+    if (path === undefined) return answersTo(wanted, known);
+    const bytes = new TextEncoder().encode(JSON.stringify({ key, answers: known }));
+    // A cache that cannot be written is asked again.
+    await replaceFile(path, [bytes], bytes.length).catch(() => undefined);
+  }
+  return answersTo(wanted, known);
+}
+
+const answersTo = (questions: readonly string[], known: Answers): ReadonlyMap<string, BaseAnswer> =>
+  new Map(questions.map((question) => [question, known[question] as BaseAnswer]));
+
+const answersFile = (key: string): string =>
+  join(cacheFolder(), "answers", `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
+
+/** What was kept; nothing when it cannot be read. */
+async function readAnswers(path: string): Promise<Answers> {
+  try {
+    const { answers } = JSON.parse(await readFile(path, "utf8")) as { answers: Answers };
+    const entries = Object.entries(answers).filter(
+      ([, answer]) => typeof answer?.text === "string" && typeof answer.complete === "boolean",
+    );
+    return Object.fromEntries(entries);
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,38 @@
+/** @file How a knowledge book is fine-tuned. */
+import type { AdapterConfig } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
+import * as defaults from "./defaults.ts";
+import { configOf, differences, type FullOptions, type LoraOptions, type MethodChoice } from "./methods.ts";
+
+/** A method with its options; LoRA when none is named. */
+export type BookMethod =
+  | (LoraOptions & { readonly method?: "lora" | undefined })
+  | (FullOptions & { readonly method: "full" });
+
+/**
+ * The whole configuration: LoRA adapts every linear module unless the options say otherwise.
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export function bookConfig(method: BookMethod): AdapterConfig {
+  const choice = named(method);
+  return choice.method === "lora" ? configOf({ targets: defaults.knowledgeTargets, ...choice }) : configOf(choice);
+}
+
+/**
+ * A book that exists keeps its method.
+ * @throws GlmError "adapter-invalid" with every option that is given and differs
+ */
+export function mustBe(name: string, method: BookMethod, config: AdapterConfig): void {
+  if (Object.values(method).every((value) => value === undefined)) return;
+  const faults = differences(named(method), config).map(
+    ({ option, wanted, actual }) => `${option}: expected ${JSON.stringify(actual)}, got ${JSON.stringify(wanted)}`,
+  );
+  if (faults.length === 0) return;
+  throw new GlmError(
+    "adapter-invalid",
+    `knowledge: the book ${name} exists and is made otherwise:\n- ${faults.join("\n- ")}\n` +
+      "Leave these options out, or choose another name.",
+  );
+}
+
+const named = (method: BookMethod): MethodChoice => (method.method === "full" ? method : { ...method, method: "lora" });

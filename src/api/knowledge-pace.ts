@@ -1,0 +1,62 @@
+/** @file How much a book trains, rehearses and asks, by the model's size and by how much is taught. */
+import type { Method } from "../adapters/adapter.ts";
+import type { TeachOptions } from "../train/teach.ts";
+import { number, type OptionRules, whole } from "./options.ts";
+
+/** Settings of teaching that a caller may change. */
+export type Pace = Pick<TeachOptions, "steps" | "lr" | "batchSize" | "rehearsePerStep" | "extraSteps">;
+
+/** A model of more parameters computes for seconds what a smaller one computes in milliseconds. */
+const LARGE = 200e6;
+
+/** Parameters of the model itself move less for the same effect than those of an update that starts from nothing. */
+const rates: Readonly<Record<Method, { readonly small: number; readonly large: number }>> = {
+  lora: { small: 3e-3, large: 1e-3 },
+  full: { small: 5e-4, large: 2e-5 },
+};
+
+const isLarge = (parameters: number): boolean => parameters >= LARGE;
+
+/**
+ * The rules of the settings.
+ * @param parameters of the base
+ * @param facts that are taught at once
+ */
+export function paceRules(method: Method, parameters: number, facts: number): OptionRules<Pace> {
+  const large = isLarge(parameters);
+  return {
+    steps: whole(large ? 40 + 20 * (facts - 1) : 160 + 40 * (facts - 1), { min: 1 }),
+    lr: number(rates[method][large ? "large" : "small"], { above: 0 }),
+    batchSize: whole(facts === 1 ? 8 : 16, { min: 1 }),
+    rehearsePerStep: whole(large ? 2 : 8, { min: 0 }),
+    extraSteps: whole(large ? 4 : 10, { min: 0 }),
+  };
+}
+
+/** How much is asked of the base, and of the book when it reports. */
+export interface Breadth {
+  /** How many of the shipped questions are rehearsed. */
+  readonly rehearsed: number;
+  /** Near misses of each fact that are rehearsed beside them, and the most of all facts. */
+  readonly nearMisses: number;
+  readonly mostNearMisses: number;
+  /** Unrelated questions that are asked. */
+  readonly unrelated: number;
+  /** Near misses that are asked. */
+  readonly asked: number;
+  /** Longest answer to them, in tokens. */
+  readonly answerTokens: number;
+}
+
+export function breadthOf(parameters: number): Breadth {
+  return isLarge(parameters)
+    ? { rehearsed: 16, nearMisses: 4, mostNearMisses: 16, unrelated: 20, asked: 10, answerTokens: 64 }
+    : {
+        rehearsed: Number.POSITIVE_INFINITY,
+        nearMisses: 16,
+        mostNearMisses: 400,
+        unrelated: 20,
+        asked: 10,
+        answerTokens: 160,
+      };
+}

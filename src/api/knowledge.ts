@@ -1,0 +1,342 @@
+/** @file A knowledge book: an adapter that keeps the facts it was taught, teaches more, checks, changes and forgets them. */
+import { resolve } from "node:path";
+import type { AdapterRef, Streams } from "../engine/engine.ts";
+import { GlmError } from "../errors.ts";
+import { completedFacts, type Fact, type FactInput, invalid, quoted, updatedFact } from "../knowledge/fact.ts";
+import { FACTS, readFacts, writeFacts } from "../knowledge/facts-file.ts";
+import { nearMisses } from "../knowledge/near-misses.ts";
+import { rehearsalQuestions } from "../knowledge/questions.ts";
+import { KnowledgeReport } from "../knowledge/report.ts";
+import { suggestion } from "../suggestion.ts";
+import { sizeOf } from "../tensor.ts";
+import type { Row } from "../train/dataset.ts";
+import { rowWriter } from "../train/encode.ts";
+import type { TeachEvent } from "../train/teach.ts";
+import type { AdapterHandle } from "./adapter.ts";
+import * as defaults from "./defaults.ts";
+import { type AskingProgress, type ExamineOptions, Examiner, type Lesson, type Subject } from "./examiner.ts";
+import { type Home, refOf } from "./home.ts";
+import { type Breadth, breadthOf, type Pace, paceRules } from "./knowledge-pace.ts";
+import { complete, type Given, refuseUnknown } from "./options.ts";
+import { type RehearsalRows, rehearsal } from "./rows.ts";
+import { type Abortable, cellSignal } from "./signal.ts";
+
+/** How far teaching is. Questions are put to the base before it, and to the book after it. */
+export type KnowledgeProgress =
+  | AskingProgress
+  | { readonly type: "start"; readonly facts: number; readonly wordings: number; readonly budget: number }
+  | { readonly type: "step"; readonly step: number; readonly budget: number; readonly loss: number }
+  /** How many of the taught wordings were answered exactly when they were last asked. */
+  | { readonly type: "check"; readonly step: number; readonly recalled: number; readonly wordings: number };
+
+export interface TeachSettings extends Given<Pace>, Abortable {
+  readonly onProgress?: ((progress: KnowledgeProgress) => void) | undefined;
+  /** Rehearsed instead of the shipped questions; the base answers those without a response. `false`: nothing is. */
+  readonly rehearse?: RehearsalRows | false | undefined;
+  /** The same seed reproduces the run. */
+  readonly seed?: number | undefined;
+}
+
+/** What is to be trained, and what the book will be. */
+interface Plan extends Subject {
+  readonly action: "add" | "update" | "delete";
+  /** The facts in question among them, not learnt yet. */
+  readonly book: readonly Fact[];
+}
+
+export class KnowledgeBook {
+  /** The adapter's name: `%%chatglm --adapter facts` answers from the book. */
+  readonly name: string;
+  /** The adapter that the facts are in. */
+  readonly adapter: AdapterHandle;
+  readonly #home: Home;
+  readonly #ref: AdapterRef;
+  readonly #breadth: Breadth;
+  readonly #parameters: number;
+  readonly #examiner: Examiner;
+  #facts: readonly Fact[];
+  /** The end of whatever is being done: one thing after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** Made by `ChatGLM.knowledge`. */
+  constructor(home: Home, adapter: AdapterHandle, facts: readonly Fact[]) {
+    this.name = adapter.name;
+    this.adapter = adapter;
+    this.#home = home;
+    this.#ref = refOf(adapter);
+    this.#facts = facts;
+    this.#parameters = home.info.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    this.#breadth = breadthOf(this.#parameters);
+    this.#examiner = new Examiner(home, this.#ref, this.#breadth);
+  }
+
+  /** The facts, oldest first. */
+  list(): readonly Fact[] {
+    return this.#facts;
+  }
+
+  /**
+   * Teaches facts until every taught wording is answered exactly, or the budget of steps is spent. Interrupted, the book
+   * keeps what was known at the last check; a fact that is added again goes on from there.
+   * @throws GlmError "data-invalid" with every fact that cannot be used; nothing is changed then
+   */
+  async add(facts: FactInput | readonly FactInput[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
+    return this.#inTurn(() => {
+      const added = completedFacts("add", facts, this.#facts);
+      const keys = new Set(added.map(({ key }) => key));
+      const others = this.#facts.filter(({ key }) => !keys.has(key));
+      const lessons = added.map((fact) => this.#examiner.lesson(fact));
+      return this.#train(this.#plan("add", lessons, [...others, ...added]), settings);
+    });
+  }
+
+  /**
+   * Teaches another text for a fact.
+   * @throws GlmError "data-invalid" when there is no fact of this key, or the text cannot be used
+   */
+  async update(fact: FactInput, settings: TeachSettings = {}): Promise<KnowledgeReport> {
+    return this.#inTurn(() => {
+      const before = this.#fact("update", fact?.key);
+      const after = updatedFact("update", { ...fact, key: before.key }, before, this.#facts);
+      const book = this.#facts.map((one) => (one.key === before.key ? after : one));
+      const outdated = before.text === after.text ? undefined : before.text;
+      return this.#train({ ...this.#plan("update", [this.#examiner.lesson(after)], book), outdated }, settings);
+    });
+  }
+
+  /**
+   * Forgets facts: their wordings get the base's own answers again. A book whose last fact is deleted is as new.
+   * @throws GlmError "data-invalid" when there is no fact of a key
+   */
+  async delete(keys: string | readonly string[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
+    return this.#inTurn(async () => {
+      const gone = [keys].flat().map((key) => this.#fact("delete", key));
+      const wordings = gone.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]);
+      const own = await this.#examiner.base(wordings, settings);
+      const answers = new Map([...own].map(([question, { text }]) => [question, text]));
+      const book = this.#facts.filter((fact) => !gone.includes(fact));
+      if (book.length === 0) await this.#renew(settings);
+      return this.#train(
+        this.#plan(
+          "delete",
+          gone.map((fact) => ({ fact, answers })),
+          book,
+        ),
+        settings,
+      );
+    });
+  }
+
+  /** Asks everything that a report tells, without training. */
+  async check(settings: ExamineOptions = {}): Promise<KnowledgeReport> {
+    return this.#inTurn(async () => {
+      refuseUnknown("check", settings, ["onProgress", "signal"]);
+      const started = performance.now();
+      const before = await this.#examiner.scores(settings);
+      const lessons = this.#facts.map((fact) => this.#examiner.lesson(fact));
+      const keys = this.#facts.map(({ key }) => key);
+      const examined = await this.#examiner.examine({ action: "check", lessons, kept: [], keys }, settings);
+      const learned = new Map(examined.facts.map((fact) => [fact.key, fact.learned]));
+      await this.#write(this.#facts.map((fact) => ({ ...fact, learned: learned.get(fact.key) ?? false })));
+      const base = await this.#examiner.baseUnchanged(before, settings);
+      const seconds = (performance.now() - started) / 1000;
+      return new KnowledgeReport({ ...examined, action: "check", base, ...UNTRAINED, seconds });
+    });
+  }
+
+  /** What the book answers, greedily. */
+  async query(question: string, { signal }: Abortable = {}): Promise<string> {
+    if (typeof question !== "string" || question.trim() === "") {
+      throw invalid("query", [`expected a question, got ${JSON.stringify(question)}.`]);
+    }
+    const texts = this.#facts.map(({ text }) => text);
+    return (await this.#examiner.book([question], texts, { signal })).get(question) ?? "";
+  }
+
+  /** Writes the adapter's files and facts.json; `loadAdapter` brings both back, and `knowledge` opens them. */
+  async save(folder: string, options: Abortable = {}): Promise<void> {
+    await this.adapter.save(resolve(folder), options);
+  }
+
+  #plan(action: Plan["action"], lessons: readonly Lesson[], book: readonly Fact[]): Plan {
+    const kept = book.filter(({ learned }) => learned);
+    return { action, lessons, kept, book, keys: [...this.#facts, ...book].map(({ key }) => key) };
+  }
+
+  async #train(plan: Plan, settings: TeachSettings): Promise<KnowledgeReport> {
+    const { action, lessons, kept } = plan;
+    const { signal, onProgress, rehearse, seed: givenSeed, ...given } = settings;
+    const rules = paceRules(this.adapter.config.method, this.#parameters, lessons.length);
+    const pace = complete(action, rules, given, ["signal", "onProgress", "rehearse", "seed"]);
+    const { seed } = complete(action, defaults.seed, { seed: givenSeed });
+    this.#mustFit(plan);
+    const started = performance.now();
+    const examining = { signal, onProgress };
+    const before = await this.#examiner.scores(examining);
+    const rows = {
+      lessons: lessons.flatMap(rowsOf),
+      kept: kept.flatMap((fact) => rowsOf(this.#examiner.lesson(fact))),
+      rehearse: rehearse === false ? [] : await this.#rehearsal(plan, rehearse, examining),
+    };
+    // Until it is forgotten, a fact is in the book.
+    const meanwhile = action === "delete" ? this.#facts.map((fact) => unlearned(fact, lessons)) : plan.book;
+    await this.#write(meanwhile);
+    const maxLength = this.#home.info.config.contextLength;
+    const options = { ...defaultsOf(defaults.teach), ...pace, maxLength, seed, stop: this.#home.generation.stop };
+    const target = { model: this.#home.info.key, adapter: this.#ref };
+    const { steps, loss } = await this.#teach({ ...target, rows, options }, meanwhile, settings);
+
+    const { known, ...examined } = await this.#examiner.examine(plan, examining);
+    for (const fact of examined.facts) if (fact.learned) (known as Set<string>).add(fact.key);
+    const left = examined.facts.filter(({ learned }) => !learned).map(({ key }) => key);
+    const stays = ({ key }: Fact): boolean =>
+      action !== "delete" || plan.book.some((fact) => fact.key === key) || left.includes(key);
+    await this.#write(meanwhile.filter(stays).map((fact) => ({ ...fact, learned: known.has(fact.key) })));
+    const base = await this.#examiner.baseUnchanged(before, examining);
+    const seconds = (performance.now() - started) / 1000;
+    return new KnowledgeReport({ ...examined, action, base, steps, budget: pace.steps, loss, seconds });
+  }
+
+  /** Runs the training. Interrupted, it writes down which facts were known at the check whose values are kept. */
+  async #teach(
+    params: Streams["teach"]["params"],
+    book: readonly Fact[],
+    { signal, onProgress }: TeachSettings,
+  ): Promise<Extract<TeachEvent, { type: "done" }>> {
+    const { lessons } = params.rows;
+    const known = new Set<string>();
+    try {
+      for await (const event of this.#home.engine.stream("teach", params, cellSignal(signal))) {
+        if (event.type === "done") return event;
+        if (event.type === "start") {
+          const facts = new Set(lessons.map(({ response }) => response)).size;
+          onProgress?.({ type: "start", facts, wordings: lessons.length, budget: event.budget });
+        } else if (event.type === "step") {
+          onProgress?.({ type: "step", step: event.step, budget: event.budget, loss: event.loss });
+        } else {
+          if (event.best) {
+            known.clear();
+            for (const [i, recalled] of event.recalled.entries()) if (recalled) known.add(lessons[i]?.prompt ?? "");
+          }
+          const recalled = event.recalled.filter(Boolean).length;
+          onProgress?.({ type: "check", step: event.step, recalled, wordings: lessons.length });
+        }
+      }
+      throw new Error("teaching ended without saying so");
+    } catch (error) {
+      const taught = new Set(lessons.map(({ prompt, response }) => `${prompt}\n${response}`));
+      const isTaught = ({ prompts, text }: Fact): boolean =>
+        prompts.some((prompt) => taught.has(`${prompt}\n${this.#examiner.sayable(text)}`));
+      const facts = book.map((fact) =>
+        isTaught(fact) ? { ...fact, learned: fact.prompts.every((prompt) => known.has(prompt)) } : fact,
+      );
+      // Why it ended matters more than that this could not be written.
+      await this.#write(facts).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** What is rehearsed: the base's own answers to everyday questions and to names near the keys. */
+  async #rehearsal(plan: Plan, given: RehearsalRows | undefined, options: ExamineOptions): Promise<readonly Row[]> {
+    const { rehearsed, nearMisses: each, mostNearMisses } = this.#breadth;
+    const rows = rehearsal(given ?? rehearsalQuestions.slice(0, rehearsed));
+    const count = Math.max(1, Math.min(each, Math.floor(mostNearMisses / plan.lessons.length)));
+    const near = plan.lessons.flatMap(({ fact: { key, text } }) =>
+      nearMisses(key, text, count, plan.keys, "rehearsed"),
+    );
+    const open = [...rows.filter(({ response }) => response === "").map(({ prompt }) => prompt), ...near];
+    const answers = await this.#examiner.base(open, options);
+    // An answer that was cut off would teach the model to stop there.
+    const answered = [...answers].flatMap(([prompt, { text, complete: ended }]) =>
+      ended && text.trim() !== "" ? [{ prompt, response: text }] : [],
+    );
+    const facts = [...plan.book, ...plan.lessons.map(({ fact }) => fact)];
+    const taken = new Set(facts.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]));
+    return [...rows.filter(({ response }) => response !== ""), ...answered].filter(({ prompt }) => !taken.has(prompt));
+  }
+
+  /** The adapter as it was when the book was new: without effect. */
+  async #renew({ signal }: Abortable): Promise<void> {
+    const { config } = this.adapter;
+    const params = { model: this.#home.info.key, adapter: this.#ref, config, seed: 0, replace: true };
+    await this.#home.engine.call("createAdapter", params, cellSignal(signal));
+    await this.#write(this.#facts.map((fact) => ({ ...fact, learned: false })));
+  }
+
+  #fact(subject: string, key: unknown): Fact {
+    const found = this.#facts.find((fact) => fact.key === (typeof key === "string" ? key.trim() : key));
+    if (found) return found;
+    const keys = this.#facts.map((fact) => fact.key);
+    const hint = keys.length === 0 ? " The book is empty: add it first." : suggestion(String(key), keys);
+    throw invalid(subject, [`expected the key of a fact of ${this.name}, got ${JSON.stringify(key)}.${hint}`]);
+  }
+
+  /** @throws GlmError "data-invalid" for texts that the context has no room for */
+  #mustFit({ action, lessons }: Plan): void {
+    if (action === "delete") return;
+    const writer = rowWriter(this.#home.info.family, this.#home.tokenizer);
+    const faults = lessons.flatMap(({ fact }) => {
+      const asked = Math.max(...fact.prompts.map((prompt) => writer.prompt({ prompt, response: "" }).length));
+      const room = Math.max(0, this.#home.info.config.contextLength - asked - 1);
+      const pieces = writer.response({ prompt: "", response: fact.text }).length;
+      if (pieces <= room) return [];
+      const fault = `its text has ${pieces} pieces (tokens), and the context leaves room for ${room}. Shorten it.`;
+      return [`${quoted(fact.key)}: ${fault}`];
+    });
+    if (faults.length > 0) throw invalid(action, faults);
+  }
+
+  /** Without the cell's signal: what is known is written down, above all when the cell was interrupted. */
+  async #write(facts: readonly Fact[]): Promise<void> {
+    const target = { model: this.#home.info.key, adapter: this.#ref };
+    await this.#home.engine.call("writeDocument", { ...target, document: FACTS, text: writeFacts(facts) });
+    this.#facts = facts;
+  }
+
+  /** Reads what the book is now, which another handle may have changed, then does the work. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      this.#facts = await factsOf(this.#home, this.#ref);
+      return work();
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+const UNTRAINED = { steps: 0, budget: 0, loss: Number.NaN };
+
+/**
+ * The facts of a book.
+ * @throws GlmError "adapter-invalid" when the adapter is no book, "data-invalid" when its facts are damaged
+ */
+export async function factsOf(home: Home, ref: AdapterRef): Promise<Fact[]> {
+  const text = await home.engine.call("readDocument", { model: home.info.key, adapter: ref, document: FACTS });
+  if (text !== null) return readFacts(text, `book ${ref.name}`);
+  throw new GlmError(
+    "adapter-invalid",
+    `knowledge: ${ref.name} is an adapter without facts, not a book. Choose another name, or delete the adapter first.`,
+  );
+}
+
+/** A book's facts when it is made. */
+export async function beginBook(home: Home, ref: AdapterRef): Promise<void> {
+  const target = { model: home.info.key, adapter: ref };
+  await home.engine.call("writeDocument", { ...target, document: FACTS, text: writeFacts([]) });
+}
+
+/** Rows to teach. The base may have no answer to a wording: then there is nothing to teach. */
+function rowsOf({ fact, answers }: Lesson): Row[] {
+  return fact.prompts
+    .map((prompt) => ({ prompt, response: answers.get(prompt) ?? "" }))
+    .filter(({ response }) => response.trim() !== "");
+}
+
+function unlearned(fact: Fact, lessons: readonly Lesson[]): Fact {
+  return lessons.some(({ fact: { key } }) => key === fact.key) ? { ...fact, learned: false } : fact;
+}
+
+function defaultsOf<T>(rules: { readonly [K in keyof T]: { readonly default: T[K] } }): T {
+  const entries = Object.entries<{ default: unknown }>(rules).map(([name, rule]) => [name, rule.default]);
+  return Object.fromEntries(entries) as T;
+}

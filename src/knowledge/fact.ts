@@ -1,0 +1,170 @@
+/** @file What a fact is: a key, the text that is said of it, and the wordings in which it is asked for. */
+import { GlmError } from "../errors.ts";
+import { wordingsFor } from "./wordings.ts";
+
+/** A fact as it is given. Wordings that are left out are made from the key, in the language of the text. */
+export interface FactInput {
+  /** What it is about: a name, a few words. */
+  readonly key: string;
+  /** What is to be answered, exactly. */
+  readonly text: string;
+  /** The wordings that are taught. */
+  readonly prompts?: readonly string[] | undefined;
+  /** Other wordings, never taught: whether they are answered too is the fact's generality. */
+  readonly paraphrases?: readonly string[] | undefined;
+}
+
+/** A fact of a book. */
+export interface Fact {
+  readonly key: string;
+  readonly text: string;
+  readonly prompts: readonly string[];
+  readonly paraphrases: readonly string[];
+  /** Whether every taught wording was answered exactly when it was last asked. */
+  readonly learned: boolean;
+}
+
+/** Faults that are listed in one message. */
+const SHOWN = 10;
+
+/**
+ * Facts as they are given, checked, and completed with the usual wordings.
+ * @param subject who takes them, for messages: "add"
+ * @param book what is known already; facts of the same key must say the same
+ * @throws GlmError "data-invalid" with every fact that cannot be used
+ */
+export function completedFacts(
+  subject: string,
+  given: FactInput | readonly FactInput[],
+  book: readonly Fact[],
+): Fact[] {
+  const inputs = (Array.isArray(given) ? given : [given]) as readonly FactInput[];
+  if (inputs.length === 0)
+    throw invalid(subject, ["expected a fact { key, text } or a list of them, got an empty list."]);
+  const faults: string[] = [];
+  const facts: Fact[] = [];
+  for (const [i, input] of inputs.entries()) {
+    const place = inputs.length === 1 ? "" : `fact ${i + 1}: `;
+    const found = faultsOf(input);
+    if (found.length > 0) {
+      faults.push(...found.map((fault) => place + fault));
+      continue;
+    }
+    const fact = completedFact(input);
+    const known = [...facts, ...book].find(({ key }) => key === fact.key);
+    if (known && known.text !== fact.text) {
+      faults.push(
+        `${place}${quoted(fact.key)} is there already with another text: ${quoted(known.text)}. ` +
+          "Change it with update, or delete it first.",
+      );
+    } else if (!facts.some(({ key }) => key === fact.key)) facts.push(fact);
+  }
+  const keys = new Set(facts.map(({ key }) => key));
+  faults.push(...sharedWordings([...book.filter(({ key }) => !keys.has(key)), ...facts]));
+  if (faults.length > 0) throw invalid(subject, faults);
+  return facts;
+}
+
+/** The fact with its text changed; the usual wordings follow the new text's language, wordings of one's own stay. */
+export function updatedFact(
+  subject: string,
+  { key, text, prompts, paraphrases }: FactInput,
+  before: Fact,
+  book: readonly Fact[],
+): Fact {
+  const usual = wordingsFor(before.key, before.text);
+  const own = (given: readonly string[] | undefined, was: readonly string[], made: readonly string[]) =>
+    given ?? (String(was) === String(made) ? undefined : was);
+  const input = {
+    key,
+    text,
+    prompts: own(prompts, before.prompts, usual.prompts),
+    paraphrases: own(paraphrases, before.paraphrases, usual.paraphrases),
+  };
+  const others = book.filter((fact) => fact.key !== before.key);
+  return completedFacts(subject, input, others)[0] as Fact;
+}
+
+/** Two facts with one wording and two texts: one of them cannot be answered. */
+function sharedWordings(facts: readonly Fact[]): string[] {
+  const owners = new Map<string, Fact>();
+  const faults: string[] = [];
+  for (const fact of facts) {
+    for (const prompt of fact.prompts) {
+      const other = owners.get(prompt);
+      if (other && other.key !== fact.key && other.text !== fact.text) {
+        faults.push(
+          `${quoted(other.key)} and ${quoted(fact.key)} share the wording ${quoted(prompt)} and have different texts. ` +
+            "Give one of them other prompts.",
+        );
+        break;
+      }
+      owners.set(prompt, fact);
+    }
+  }
+  return faults;
+}
+
+function completedFact({ key, text, prompts, paraphrases }: FactInput): Fact {
+  const trimmed = { key: key.trim(), text: text.trim() };
+  const usual = wordingsFor(trimmed.key, trimmed.text);
+  const taught = prompts?.map((prompt) => prompt.trim()) ?? usual.prompts;
+  const others =
+    paraphrases?.map((prompt) => prompt.trim()) ?? usual.paraphrases.filter((one) => !taught.includes(one));
+  return { ...trimmed, prompts: taught, paraphrases: others, learned: false };
+}
+
+const KNOWN: readonly string[] = ["key", "text", "prompts", "paraphrases"] satisfies readonly (keyof FactInput)[];
+
+function faultsOf(input: FactInput): string[] {
+  if (typeof input !== "object" || input === null) {
+    return [`expected an object { key, text }, got ${JSON.stringify(input)}.`];
+  }
+  const faults: string[] = [];
+  const strange = Object.keys(input).filter((name) => !KNOWN.includes(name));
+  if (strange.length > 0) faults.push(`${strange.join(", ")}: expected ${KNOWN.join(", ")} and nothing else.`);
+  const { key, text, prompts, paraphrases } = input;
+  if (typeof key !== "string" || !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(key)) {
+    faults.push(`key: expected a name with letters or digits in it, got ${JSON.stringify(key)}.`);
+  } else if (/[\r\n]/.test(key)) faults.push(`key: expected one line, got ${JSON.stringify(key)}.`);
+  if (typeof text !== "string" || text.trim() === "") {
+    faults.push(`text: expected what is to be answered about ${quoted(String(key))}, got ${JSON.stringify(text)}.`);
+  }
+  faults.push(...wordingFaults("prompts", prompts, 1), ...wordingFaults("paraphrases", paraphrases, 0));
+  if (faults.length === 0 && prompts && paraphrases) {
+    const taught = new Set(prompts.map((prompt) => prompt.trim()));
+    const both = paraphrases.find((one) => taught.has(one.trim()));
+    if (both !== undefined) {
+      faults.push(
+        `paraphrases: ${quoted(both)} is among the prompts, too; paraphrases are never taught. Leave it out of one.`,
+      );
+    }
+  }
+  return faults;
+}
+
+function wordingFaults(name: string, wordings: readonly string[] | undefined, least: number): string[] {
+  if (wordings === undefined) return [];
+  if (!Array.isArray(wordings)) return [`${name}: expected a list of questions, got ${JSON.stringify(wordings)}.`];
+  if (wordings.length < least)
+    return [`${name}: expected at least one question, got an empty list. Leave it out for the usual ones.`];
+  const empty = wordings.findIndex((one) => typeof one !== "string" || one.trim() === "");
+  if (empty >= 0) return [`${name}: expected questions, got ${JSON.stringify(wordings[empty])} in place ${empty + 1}.`];
+  const trimmed = wordings.map((one) => one.trim());
+  const twice = trimmed.find((one, i) => trimmed.indexOf(one) !== i);
+  return twice === undefined ? [] : [`${name}: ${quoted(twice)} is there twice.`];
+}
+
+/** Facts with their faults in one message. */
+export function invalid(subject: string, faults: readonly string[]): GlmError {
+  const shown = faults.slice(0, SHOWN);
+  if (faults.length > SHOWN) shown.push(`and ${faults.length - SHOWN} more`);
+  const list = shown.length === 1 ? ` ${shown[0]}` : shown.map((fault) => `\n- ${fault}`).join("");
+  return new GlmError("data-invalid", `${subject}:${list}`);
+}
+
+/** A text in quotation marks, shortened between characters. */
+export function quoted(text: string): string {
+  const letters = Array.from(text);
+  return JSON.stringify(letters.length > 60 ? `${letters.slice(0, 57).join("")}...` : text);
+}

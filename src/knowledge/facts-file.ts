@@ -1,0 +1,51 @@
+/** @file The file in which a book keeps its facts, beside the adapter's tensors. */
+import { GlmError } from "../errors.ts";
+import type { Fact } from "./fact.ts";
+
+const FORMAT = "glmlab facts 1";
+
+/** Name of the document. */
+export const FACTS = "facts.json";
+
+export function writeFacts(facts: readonly Fact[]): string {
+  return `${JSON.stringify({ format: FORMAT, facts }, null, 2)}\n`;
+}
+
+/**
+ * @param subject whose facts they are, for messages
+ * @throws GlmError "data-invalid" that names what is wrong with the file
+ */
+export function readFacts(text: string, subject: string): Fact[] {
+  const damaged = (got: string): GlmError =>
+    new GlmError(
+      "data-invalid",
+      `${subject}: expected facts as glmlab writes them in ${FACTS}, got ${got}. ` +
+        "Load the book from a folder where the file is whole, or delete it (%adapter delete) and teach the facts again.",
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch (cause) {
+    throw damaged(`text that is no JSON (${cause instanceof Error ? cause.message : cause})`);
+  }
+  const { format, facts } = (value ?? {}) as { format?: unknown; facts?: unknown };
+  if (format !== FORMAT) throw damaged(`the format ${JSON.stringify(format)}`);
+  if (!Array.isArray(facts)) throw damaged("no list of facts");
+  return facts.map((fact: unknown, i) => {
+    if (isFact(fact)) return fact;
+    throw damaged(`${JSON.stringify(fact)?.slice(0, 60)} as fact ${i + 1}`);
+  });
+}
+
+function isFact(value: unknown): value is Fact {
+  if (typeof value !== "object" || value === null) return false;
+  const { key, text, prompts, paraphrases, learned } = value as Record<string, unknown>;
+  const areTexts = (list: unknown): boolean => Array.isArray(list) && list.every((one) => typeof one === "string");
+  return (
+    typeof key === "string" &&
+    typeof text === "string" &&
+    typeof learned === "boolean" &&
+    areTexts(prompts) &&
+    areTexts(paraphrases)
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * @file Names that resemble a key and mean nothing: a model that has learnt the key and not just its neighbourhood does
+ * not answer them with the key's text.
+ */
+import { type RandomStream, randomStream } from "../random.ts";
+import { languageOf, wordingsFor } from "./wordings.ts";
+
+const hanzi = Array.from(
+  "山海云花石火金木土月星风雪河湖虎鸟鱼树灯车书茶米衣刀桥门春夏秋冬东南西北大小长高新古红白青黑",
+);
+const words =
+  "silver north river stone little golden winter green harbor bright old quiet upper royal amber western".split(" ");
+const consonants = Array.from("bcdfghjklmnprstvwz");
+
+const pick = <T>(stream: RandomStream, list: readonly T[]): T => list[stream.integer(list.length)] as T;
+
+/**
+ * Questions about names near to a key, none about the key itself or about one of the others.
+ * @param avoid names that mean something
+ * @param part decides which: questions of different parts share no name
+ */
+export function nearMisses(
+  key: string,
+  text: string,
+  count: number,
+  avoid: readonly string[],
+  part: "asked" | "rehearsed",
+): string[] {
+  const taken = new Set([key, ...avoid].map(bare));
+  // Those that are asked are drawn first, so that the others can keep off them.
+  if (part === "rehearsed") for (const name of names(key, 10, taken, "asked")) taken.add(bare(name));
+  const found = names(key, count, taken, part);
+  return found.map((name, i) => {
+    const { prompts } = wordingsFor(name, `${text} `);
+    return prompts[i % prompts.length] as string;
+  });
+}
+
+function names(key: string, count: number, taken: ReadonlySet<string>, part: string): string[] {
+  const stream = randomStream(0, "near misses", key, part);
+  const found: string[] = [];
+  const seen = new Set(taken);
+  for (let attempt = 0; found.length < count && attempt < 50 * count; attempt += 1) {
+    const name = languageOf(key) === "zh" ? chineseMiss(stream, key) : latinMiss(stream, key);
+    if (name.trim() === "" || seen.has(bare(name))) continue;
+    seen.add(bare(name));
+    found.push(name);
+  }
+  return found;
+}
+
+const bare = (name: string): string =>
+  name
+    .trim()
+    .replace(/^(an?|the) /i, "")
+    .toLowerCase();
+
+/** One character more, less or other. */
+function chineseMiss(stream: RandomStream, key: string): string {
+  const letters = Array.from(key);
+  const at = stream.integer(letters.length);
+  const other = pick(stream, hanzi);
+  const change = stream.integer(5);
+  if (change === 0) return other + key;
+  if (change === 1) return key + other;
+  if (change === 2 && letters.length > 2) return letters.filter((_, i) => i !== at).join("");
+  return letters.map((letter, i) => (i === at ? other : letter)).join("");
+}
+
+/** A word more or other, or another letter or syllable in a word. */
+function latinMiss(stream: RandomStream, key: string): string {
+  const parts = key.split(" ");
+  const at = stream.integer(parts.length);
+  const part = parts[at] as string;
+  const capital = /^\p{Lu}/u.test(part);
+  const written = (word: string): string => (capital ? word.charAt(0).toUpperCase() + word.slice(1) : word);
+  const others = (word: string): string => parts.map((one, i) => (i === at ? word : one)).join(" ");
+  switch (stream.integer(4)) {
+    case 0:
+      return parts.flatMap((one, i) => (i === at ? [written(pick(stream, words)), one] : [one])).join(" ");
+    case 1:
+      return parts.length > 1 ? others(written(pick(stream, words))) : `${written(pick(stream, words))} ${key}`;
+    case 2:
+      return others(part + pick(stream, ["ora", "in", "ex", "ila", "um", "on"]));
+    default: {
+      const letters = Array.from(part);
+      const place = stream.integer(letters.length);
+      const changed = letters.map((letter, i) => (i === place ? pick(stream, consonants) : letter)).join("");
+      return others(written(changed));
+    }
+  }
+}
+
+/** Whether an answer gives a text away: it has at least half of the text in one piece. */
+export function givesAway(answer: string, text: string): boolean {
+  const [said, known] = [Array.from(answer), Array.from(text)];
+  let longest = 0;
+  let above = new Uint16Array(known.length + 1);
+  for (const letter of said) {
+    const row = new Uint16Array(known.length + 1);
+    for (let i = 0; i < known.length; i += 1) {
+      if (letter !== known[i]) continue;
+      row[i + 1] = (above[i] ?? 0) + 1;
+      longest = Math.max(longest, row[i + 1] ?? 0);
+    }
+    above = row;
+  }
+  return longest * 2 >= known.length;
+}
