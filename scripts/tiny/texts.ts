@@ -161,6 +161,20 @@ const scriptRanges: readonly (readonly [number, number])[] = [
 const anything: TextMaker = (random, length) =>
   many(length / 3, () => characterIn(random, random.pick(scriptRanges))).join("");
 
+type Kind = "chinese" | "english" | "rareHan" | "numeric" | "punctuated" | "codeLike" | "european" | "emoji";
+
+/** Makers by kind of text, each as a text of its own. */
+export const makers: Readonly<Record<Kind, TextMaker>> = {
+  chinese,
+  english,
+  rareHan,
+  numeric,
+  punctuated,
+  codeLike,
+  european,
+  emoji,
+};
+
 const short: Shares<TextMaker> = [
   [3, chinese],
   [2, english],
