@@ -23,6 +23,11 @@ export function objectLiteral(properties: readonly (readonly [name: string, valu
   return ["{ ", ...body, " }"];
 }
 
+/** `[a, b]`, in one line. */
+export function arrayLiteral(items: readonly Code[]): Code {
+  return ["[", ...items.flatMap((item, index) => (index === 0 ? item : [", ", ...item])), "]"];
+}
+
 /** The code as text; `source` is the cell as written. */
 export function printCode(pieces: Code, source: string): string {
   return pieces.map((piece) => textOf(piece, source)).join("");

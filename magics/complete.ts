@@ -2,10 +2,11 @@
 
 import { commandOf, type Located, magicAt } from "./locate.ts";
 import type { Command } from "./magic.ts";
-import type { OptionSpec } from "./option.ts";
+import { isRepeatable, type OptionSpec, type OptionTable } from "./option.ts";
 import { COMMON_OPTIONS } from "./parse.ts";
-import { knownAdapters } from "./session.ts";
+import { DEFAULT_BOOK, knownAdapters, knownBooks } from "./session.ts";
 import { MAGICS } from "./table.ts";
+import { asWord } from "./words.ts";
 
 export interface MagicCompletion {
   readonly matches: readonly string[];
@@ -19,19 +20,24 @@ export function completeMagic(code: string, cursor: number): MagicCompletion | u
   const located = magicAt(code, cursor);
   if (!located) return undefined;
   if (cursor <= located.nameEnd) return names(code, cursor, located);
-  const words = code.slice(located.nameEnd, cursor).split(/[ \t\r\n\\]+/);
+  const words = written(code.slice(located.nameEnd, cursor));
   const current = words.pop() ?? "";
-  const before = words.filter((word) => word !== "");
   if (current.includes("${")) return undefined;
-  const found = commandOf(located, before[0] ?? "");
+  const found = commandOf(located, words[0] ?? "");
   if (!found) return undefined;
   const start = cursor - current.length;
   const complete = (matches: readonly string[]): MagicCompletion => completion(current, matches, start, cursor);
-  const subcommands = located.sign === "%" ? Object.keys(found.magic.line ?? {}).filter((name) => name !== "") : [];
-  const hasSubcommand = before.length > 0 && subcommands.includes(before[0] ?? "");
-  if (before.length === 0 && subcommands.length > 0 && !current.startsWith("-")) return complete(subcommands);
-  if (!found.command) return undefined;
-  return inCommand(found.command, hasSubcommand ? before.slice(1) : before, current, complete, start, cursor);
+  const { command, subcommands, named } = found;
+  if (words.length === 0 && subcommands.length > 0 && !current.startsWith("-")) return complete(subcommands);
+  if (!command) return undefined;
+  return inCommand(command, named ? words.slice(1) : words, current, complete, start, cursor);
+}
+
+/** The words up to the cursor, quotes included; the last one, which may be empty, is being written. */
+function written(line: string): string[] {
+  const joined = line.replace(/\\\r?\n/g, (broken) => " ".repeat(broken.length));
+  const words = joined.match(/(?:"(?:[^"\\]|\\[\s\S])*(?:"|$)|'[^']*(?:'|$)|\\[\s\S]?|[^\s"'\\])+/g) ?? [];
+  return words.length > 0 && joined.endsWith(words.at(-1) ?? "") ? [...words] : [...words, ""];
 }
 
 function inCommand(
@@ -42,25 +48,51 @@ function inCommand(
   start: number,
   cursor: number,
 ): MagicCompletion | undefined {
-  const options: Readonly<Record<string, OptionSpec>> = { ...command.options, ...COMMON_OPTIONS };
+  const options: OptionTable = { ...command.options, ...COMMON_OPTIONS };
   const inline = /^--([\w-]+)=(.*)$/s.exec(current);
   const previous = /^--([\w-]+)$/.exec(before.at(-1) ?? "")?.[1];
   const option = inline?.[1] ?? previous;
   const spec = option !== undefined && Object.hasOwn(options, option) ? options[option] : undefined;
   if (spec && spec.kind !== "flag") {
     const typed = inline?.[2] ?? current;
-    return completion(typed, values(spec, typed), cursor - typed.length, cursor);
+    return { matches: begun(typed, values(spec, typed)), start: cursor - typed.length, end: cursor };
   }
   const given = before.flatMap((word) => /^--([\w-]+)/.exec(word)?.[1] ?? []);
   const contradicted = given.flatMap((name) => options[name]?.conflicts ?? []);
-  const free = Object.keys(options).filter((name) => !given.includes(name) && !contradicted.includes(name));
+  const free = Object.entries(options).flatMap(([name, one]) =>
+    (given.includes(name) && !isRepeatable(one)) || contradicted.includes(name) ? [] : [name],
+  );
   if (current.startsWith("-")) return complete(free.map((name) => `--${name}`));
   if (command.text === "line" && (current !== "" || positionals(before, options) > 0)) {
     return undefined;
   }
-  const adapters = command.completes === "adapter" && positionals(before, options) === 0 ? knownAdapters() : [];
-  const all = current === "" ? [...adapters, ...free.map((name) => `--${name}`)] : adapters;
-  return completion(current, all, start, cursor);
+  const known = begun(current, namesFor(command, before, options));
+  const matches = current === "" ? [...known, ...free.map((name) => `--${name}`)] : known;
+  return { matches, start, end: cursor };
+}
+
+/** What the next word may name. */
+function namesFor(command: Command, before: readonly string[], options: OptionTable): readonly string[] {
+  const isFirst = positionals(before, options) === 0;
+  switch (command.completes) {
+    case "adapter":
+      return isFirst ? knownAdapters() : [];
+    case "fact":
+      return isFirst ? keysIn(before) : [];
+    case "facts": {
+      const given = before.map(unquoted);
+      return keysIn(before).filter((key) => !given.includes(key));
+    }
+    default:
+      return [];
+  }
+}
+
+/** Keys of the facts in the book that is named so far, or usual. */
+function keysIn(before: readonly string[]): readonly string[] {
+  const option = before.findLastIndex((word) => /^--book(=|$)/.test(word));
+  const named = /^--book=(.*)$/s.exec(before[option] ?? "")?.[1] ?? before[option + 1] ?? "";
+  return knownBooks().get(option < 0 ? DEFAULT_BOOK : unquoted(named)) ?? [];
 }
 
 function names(code: string, cursor: number, { at, sign, nameEnd }: Located): MagicCompletion {
@@ -78,6 +110,8 @@ function values(spec: OptionSpec, typed: string): readonly string[] {
       return spec.choices;
     case "adapter":
       return [...knownAdapters(), "none"];
+    case "book":
+      return [...knownBooks().keys()];
     case "adapters": {
       const done = typed.slice(0, typed.lastIndexOf(",") + 1);
       return [...knownAdapters(), "none"].filter((name) => !done.split(",").includes(name)).map((name) => done + name);
@@ -88,11 +122,11 @@ function values(spec: OptionSpec, typed: string): readonly string[] {
 }
 
 /** Words before the current one that are neither options nor their values. */
-function positionals(before: readonly string[], options: Readonly<Record<string, OptionSpec>>): number {
+function positionals(before: readonly string[], options: OptionTable): number {
   return before.filter((_, index) => isText(before, index, options)).length;
 }
 
-function isText(before: readonly string[], index: number, options: Readonly<Record<string, OptionSpec>>): boolean {
+function isText(before: readonly string[], index: number, options: OptionTable): boolean {
   if (before[index]?.startsWith("--")) return false;
   const option = /^--([\w-]+)$/.exec(before[index - 1] ?? "")?.[1];
   return option === undefined || options[option]?.kind === "flag" || !Object.hasOwn(options, option);
@@ -100,4 +134,17 @@ function isText(before: readonly string[], index: number, options: Readonly<Reco
 
 function completion(typed: string, candidates: readonly string[], start: number, end: number): MagicCompletion {
   return { matches: candidates.filter((name) => name.startsWith(typed)), start, end };
+}
+
+/** The names that a word may become, quoted where they have to be, whether their quotes are begun or not. */
+function begun(typed: string, names: readonly string[]): readonly string[] {
+  return names.filter((name) => name.startsWith(unquoted(typed))).map(asWord);
+}
+
+/** A word without its quotes, of which the closing one may be missing still. */
+function unquoted(word: string): string {
+  const [, quote, inner = ""] = /^(["'])([\s\S]*)$/.exec(word) ?? [];
+  if (quote === undefined) return word;
+  const text = inner.endsWith(quote) ? inner.slice(0, -1) : inner;
+  return quote === '"' ? text.replace(/\\(["\\$])/g, "$1") : text;
 }

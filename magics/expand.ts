@@ -1,14 +1,14 @@
 /** @file Expands the magics of a cell to TypeScript: the one entry point for whoever runs cells. */
 import { suggestion } from "../src/suggestion.ts";
 import type { Code } from "./code.ts";
+import { chosenCommand, commandsOf, type Named } from "./commands.ts";
 import { MagicError } from "./error.ts";
 import { type Candidate, declares, nextCandidate, placeAfter, readsAsModulo } from "./find.ts";
-import type { Call, Command, Expanded } from "./magic.ts";
+import type { Call, Command, Expanded, Magic } from "./magic.ts";
 import { parseArguments } from "./parse.ts";
 import { ExpandedCell } from "./positions.ts";
 import { MAGICS } from "./table.ts";
 import { RUNTIME } from "./values.ts";
-import { nextWord, type Word } from "./words.ts";
 
 export interface Expansion {
   /** TypeScript, to be compiled and run in place of the cell. */
@@ -58,20 +58,11 @@ function expandCell(code: string, cell: ExpandedCell): boolean {
     throw new MagicError(`There is no cell magic %%${name}.${hint}`, at, nameEnd - at);
   }
   const lineEnd = endOfLine(code, nameEnd);
-  const parsed = parseArguments(code, nameEnd, lineEnd, magic.cell, `%%${name}`);
   const lineBreak = /^\r?\n/.exec(code.slice(lineEnd))?.[0].length ?? 0;
   const body = { from: lineEnd + lineBreak, to: code.length };
-  const call: Call = {
-    source: code,
-    title: `%%${name}`,
-    from: at,
-    to: nameEnd,
-    arguments: parsed,
-    body,
-    isValue: false,
-  };
   cell.emit(PRELUDE, 0, 0);
-  cell.emitCode(statement(call, magic.cell), at, code.length);
+  const expanded = expandMagic(code, { sign: "%%", name, at, nameEnd }, lineEnd, magic, { body, isValue: false });
+  cell.emitCode(statement(expanded), at, code.length);
   return true;
 }
 
@@ -90,12 +81,11 @@ function expandLines(code: string, cell: ExpandedCell, options: ExpandOptions): 
     found = true;
     cell.copy(copied, candidate.at);
     const end = endOfLine(code, candidate.nameEnd);
-    const [call, command] = lineCall(code, candidate, end, place === "value");
-    cell.emitCode(
-      place === "value" ? [...expandCall(call, command).expression, ";"] : statement(call, command),
-      candidate.at,
-      end,
-    );
+    const magic = Object.hasOwn(MAGICS, candidate.name) ? MAGICS[candidate.name] : undefined;
+    if (!magic?.line) throw unknownMagic(candidate);
+    const isValue = place === "value";
+    const expanded = expandMagic(code, { ...candidate, sign: "%" }, end, magic, { isValue });
+    cell.emitCode(isValue ? [...expanded.expression, ";"] : statement(expanded), candidate.at, end);
     copied = end;
   }
   cell.copy(copied, code.length);
@@ -134,20 +124,19 @@ function placeOf(
   throw new MagicError(message, candidate.at, length);
 }
 
-/** Reads a line magic, its subcommand included. */
-function lineCall(code: string, candidate: Candidate, end: number, isValue: boolean): readonly [Call, Command] {
-  const { name, at, nameEnd } = candidate;
-  const magic = Object.hasOwn(MAGICS, name) ? MAGICS[name] : undefined;
-  if (!magic?.line) throw unknownMagic(candidate);
-  const names = Object.keys(magic.line);
-  const word = names.length > 1 ? nextWord(code, nameEnd, end) : undefined;
-  const sub = subcommandOf(word, names, name);
-  const command = magic.line[sub];
-  if (!command) throw new MagicError(`%${name} needs one of: ${names.join(", ")}.`, at, nameEnd - at);
-  const title = sub === "" ? `%${name}` : `%${name} ${sub}`;
-  const start = sub !== "" && word ? word.to : nameEnd;
-  const parsed = parseArguments(code, start, end, command, title);
-  return [{ source: code, title, from: at, to: start, arguments: parsed, isValue }, command];
+/** Reads a magic whose line ends at `end`, its subcommand included. */
+function expandMagic(
+  source: string,
+  named: Named,
+  end: number,
+  magic: Magic,
+  rest: Pick<Call, "body" | "isValue">,
+): Expanded {
+  const chosen = chosenCommand(source, named, end, magic, commandsOf(magic, named.sign) ?? {});
+  const { command, title, start } = chosen;
+  if (!command) return helpOn(title);
+  const parsed = parseArguments(source, start, end, command, title);
+  return expandCall({ source, title, from: named.at, to: start, arguments: parsed, ...rest }, command);
 }
 
 function unknownMagic({ name, at, nameEnd, percents }: Candidate): MagicError {
@@ -156,23 +145,17 @@ function unknownMagic({ name, at, nameEnd, percents }: Candidate): MagicError {
   return new MagicError(`There is no magic ${sign}${name}.${suggestion(name, known, sign)}`, at, nameEnd - at);
 }
 
-function subcommandOf(word: Word | undefined, names: readonly string[], magic: string): string {
-  if (!word || word.text.startsWith("--") || word.text.startsWith("//")) return "";
-  const text = word.text.replace(/;$/, "");
-  if (names.includes(text)) return text;
-  const known = names.filter((name) => name !== "");
-  const message = `%${magic} has no "${text}".${suggestion(text, known)}`;
-  throw new MagicError(message, word.from, word.to - word.from);
+function statement({ expression, declares: variable }: Expanded): Code {
+  return variable ? ["const ", ...variable, " = ", ...expression, ";"] : ["void ", ...expression, ";"];
 }
 
-function statement(call: Call, command: Command): Code {
-  const { expression, declares: variable } = expandCall(call, command);
-  return variable ? ["const ", ...variable, " = ", ...expression, ";"] : ["void ", ...expression, ";"];
+function helpOn(title: string): Expanded {
+  return { expression: [`${RUNTIME}.help(${JSON.stringify(title)})`] };
 }
 
 function expandCall(call: Call, command: Command): Expanded {
   const { options, positional } = call.arguments;
-  if (options.has("help")) return { expression: [`${RUNTIME}.help(${JSON.stringify(call.title)})`] };
+  if (options.has("help")) return helpOn(call.title);
   const extra = positional[command.positional];
   if (extra) {
     const wanted = command.usage === "" ? "nothing but options" : command.usage;

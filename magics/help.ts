@@ -1,6 +1,7 @@
 /** @file What --help and %lsmagic say, derived from the magics' own tables. */
-import type { Command, Magic } from "./magic.ts";
-import { defaultOf, type OptionSpec, placeholder } from "./option.ts";
+import type { Sign } from "./commands.ts";
+import type { Command, Commands, Magic } from "./magic.ts";
+import { defaultOf, isRepeatable, type OptionSpec, placeholder } from "./option.ts";
 import { COMMON_OPTIONS } from "./parse.ts";
 import { columnsOf, padded } from "./render/text.ts";
 import { MAGICS } from "./table.ts";
@@ -48,8 +49,9 @@ function signsOf(name: string, { line, cell }: Magic): string {
 }
 
 function commandsOf(name: string, { line, cell }: Magic): readonly (readonly [title: string, command: Command])[] {
-  const lines = Object.entries(line ?? {}).map(([sub, command]) => [`%${name} ${sub}`.trim(), command] as const);
-  return cell ? [[`%%${name}`, cell], ...lines] : lines;
+  const titled = (sign: Sign, commands: Commands = {}) =>
+    Object.entries(commands).map(([sub, command]) => [`${sign}${name} ${sub}`.trim(), command] as const);
+  return [...titled("%%", cell), ...titled("%", line)];
 }
 
 function heading(titles: readonly string[], groups: number): string {
@@ -62,7 +64,8 @@ function optionLines(options: Command["options"]): readonly string[] {
     all.map(([name, spec]) => {
       const value = defaultOf(spec);
       const fallback = value === undefined ? "" : ` Default: ${value}.`;
-      return [`  --${name} ${placeholder(spec)}`.trimEnd(), `${spec.help}${fallback}`];
+      const often = isRepeatable(spec) ? " May be given several times." : "";
+      return [`  --${name} ${placeholder(spec)}`.trimEnd(), `${spec.help}${often}${fallback}`];
     }),
   );
 }

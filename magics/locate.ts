@@ -1,18 +1,23 @@
 /** @file Which magic the cursor is in, also while it is being written. */
+import { commandFor, commandsOf, type Named, subcommandsOf } from "./commands.ts";
 import { MagicError } from "./error.ts";
 import { expand } from "./expand.ts";
 import { placeAfter } from "./find.ts";
-import type { Command, Magic } from "./magic.ts";
+import type { Command } from "./magic.ts";
 import { MAGICS } from "./table.ts";
 
-export interface Located {
-  /** The offset of its `%`. */
-  readonly at: number;
-  readonly sign: "%" | "%%";
-  readonly name: string;
-  readonly nameEnd: number;
+export interface Located extends Named {
   /** Where its arguments end: the end of its line. */
   readonly end: number;
+}
+
+export interface LocatedCommand {
+  /** All that the magic has. */
+  readonly subcommands: readonly string[];
+  /** Whether the first word is one of them. */
+  readonly named: boolean;
+  /** Undefined where one of them is missing. */
+  readonly command: Command | undefined;
 }
 
 /** The magic on the line of the cursor; a cell magic's own line only, not what is below it. */
@@ -34,11 +39,12 @@ export function magicAt(code: string, cursor: number): Located | undefined {
 }
 
 /** The command that the magic runs, given its first word. */
-export function commandOf({ sign, name }: Located, firstWord: string): { magic: Magic; command?: Command } | undefined {
+export function commandOf({ sign, name }: Located, firstWord: string): LocatedCommand | undefined {
   const magic = Object.hasOwn(MAGICS, name) ? MAGICS[name] : undefined;
-  if (!magic) return undefined;
-  const command = sign === "%%" ? magic.cell : (magic.line?.[firstWord] ?? magic.line?.[""]);
-  return command ? { magic, command } : { magic };
+  const commands = magic && commandsOf(magic, sign);
+  if (!commands) return undefined;
+  const subcommands = subcommandsOf(commands);
+  return { subcommands, named: subcommands.includes(firstWord), command: commandFor(commands, firstWord) };
 }
 
 /** A line goes on where the one before ends in a backslash. */

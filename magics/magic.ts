@@ -35,8 +35,11 @@ export interface Command {
   readonly positional: number;
   /** `line`: the rest of the line is text. `body`: the lines below are text. `data`: they are taken as they are. */
   readonly text?: "line" | "body" | "data";
-  /** Completes the first word: names of adapters of the current model. */
-  readonly completes?: "adapter";
+  /**
+   * What the words are, for completion. `adapter`: the first names an adapter of the current model. `fact`, `facts`: the
+   * first, or each, is the key of a fact.
+   */
+  readonly completes?: "adapter" | "fact" | "facts";
   /** Throws MagicError for arguments that make no sense. */
   expand(call: Call): Expanded;
   /** The same in the library's own words, for --show-code. */
@@ -49,8 +52,8 @@ export interface Magic {
   readonly examples: readonly string[];
   /** `%name`; by subcommand where it has some, "" being the one that needs no name. */
   readonly line?: Commands;
-  /** `%%name`. */
-  readonly cell?: Command;
+  /** `%%name`, likewise. */
+  readonly cell?: Commands;
 }
 
 export type Commands = Readonly<Record<string, Command>>;

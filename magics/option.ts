@@ -17,11 +17,15 @@ export type OptionSpec = Described &
     | { readonly kind: "choice"; readonly choices: readonly string[] }
     /** `value` names the value in the help: FOLDER, TEXT. */
     | { readonly kind: "text"; readonly value: string }
+    /** Given as often as there are values. */
+    | { readonly kind: "texts"; readonly value: string }
     /** Comma-separated. */
     | { readonly kind: "list"; readonly value: string }
     /** An adapter of the current model; `none` is the base model. */
     | { readonly kind: "adapter" }
     | { readonly kind: "adapters" }
+    /** A knowledge book of the current model. */
+    | { readonly kind: "book" }
     /** A variable that the magic declares. */
     | { readonly kind: "declares" }
     /** A variable of the notebook, or any expression as `${...}`. */
@@ -61,6 +65,7 @@ export function placeholder(spec: OptionSpec): string {
     case "choice":
       return spec.choices.join("|");
     case "text":
+    case "texts":
       return spec.value;
     case "list":
       return `${spec.value},...`;
@@ -68,6 +73,8 @@ export function placeholder(spec: OptionSpec): string {
       return "ADAPTER|none";
     case "adapters":
       return "A,B,none";
+    case "book":
+      return "BOOK";
     case "declares":
     case "variable":
       return "VAR";
@@ -76,6 +83,11 @@ export function placeholder(spec: OptionSpec): string {
     case "share":
       return "SHARE|@FILE|VAR";
   }
+}
+
+/** Whether each use adds a value. */
+export function isRepeatable(spec: OptionSpec): boolean {
+  return spec.kind === "texts";
 }
 
 /** The option's default as --help shows it: the library's. */

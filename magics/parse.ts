@@ -1,9 +1,9 @@
 /** @file Reads the words of a magic by its command's option table; every fault names the option and what would be right. */
 import { suggestion } from "../src/suggestion.ts";
-import type { Code } from "./code.ts";
+import { arrayLiteral, type Code } from "./code.ts";
 import { MagicError } from "./error.ts";
 import type { Command } from "./magic.ts";
-import { type OptionSpec, type OptionTable, placeholder } from "./option.ts";
+import { isRepeatable, type OptionSpec, type OptionTable, placeholder } from "./option.ts";
 import { optionValue } from "./values.ts";
 import { nextWord, skipBlanks, type Word, words } from "./words.ts";
 
@@ -13,7 +13,7 @@ export interface Given {
   readonly name: Word;
   /** Absent for flags. */
   readonly word?: Word;
-  /** The value as TypeScript. */
+  /** The value as TypeScript: of options that are given several times, all their values. */
   readonly value: Code;
 }
 
@@ -36,6 +36,7 @@ export function parseArguments(source: string, start: number, end: number, comma
   const line = command.text === "line" ? optionsThenText(source, end) : allWords(source, start, end);
   const table: OptionTable = { ...command.options, ...COMMON_OPTIONS };
   const options = new Map<string, Given>();
+  const repeated = new Map<string, readonly Code[]>();
   const positional: Word[] = [];
   let at = start;
   for (let word = line.next(at); word; word = line.next(at)) {
@@ -47,7 +48,8 @@ export function parseArguments(source: string, start: number, end: number, comma
     const [name, inline] = splitInline(word);
     const spec = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!spec) throw unknownOption(name, word, table, title);
-    if (options.has(name)) throw new MagicError(`--${name} is given twice.`, word.from, word.to - word.from);
+    if (options.has(name) && !isRepeatable(spec))
+      throw new MagicError(`--${name} is given twice.`, word.from, word.to - word.from);
     let value = inline;
     if (spec.kind === "flag") {
       if (inline) throw new MagicError(`--${name} is a switch and takes no value.`, word.from, word.to - word.from);
@@ -56,7 +58,11 @@ export function parseArguments(source: string, start: number, end: number, comma
       if (!value || isOption(value) || isComment(value)) throw missingValue(name, spec, word);
       at = value.to;
     }
-    options.set(name, { spec, name: word, ...(value ? { word: value } : {}), value: optionValue(name, spec, value) });
+    const parsed = optionValue(name, spec, value);
+    if (isRepeatable(spec)) repeated.set(name, [...(repeated.get(name) ?? []), parsed]);
+    const values = repeated.get(name);
+    const given = { spec, name: word, ...(value ? { word: value } : {}) };
+    options.set(name, { ...given, value: values ? arrayLiteral(values) : parsed });
   }
   if (!options.has("help")) refuseConflicts(options);
   const text = command.text === "line" ? { text: trimmed(source, at, end) } : {};

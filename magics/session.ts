@@ -9,7 +9,12 @@ export interface ModelSession {
   adapter: string | null;
   /** Names of the model's adapters as last seen, for completion. */
   adapters: readonly string[];
+  /** The keys of the facts in the model's knowledge books, likewise. */
+  readonly books: Map<string, readonly string[]>;
 }
+
+/** The book that facts are in unless a magic names another. */
+export const DEFAULT_BOOK = "facts";
 
 const sessions = new WeakMap<ChatGLM, ModelSession>();
 let current: ChatGLM | undefined;
@@ -36,7 +41,7 @@ export function currentModel(given?: ChatGLM): ChatGLM {
 export function sessionOf(model: ChatGLM): ModelSession {
   const known = sessions.get(model);
   if (known) return known;
-  const session: ModelSession = { conversation: new Conversation(), adapter: null, adapters: [] };
+  const session: ModelSession = { conversation: new Conversation(), adapter: null, adapters: [], books: new Map() };
   sessions.set(model, session);
   return session;
 }
@@ -44,4 +49,9 @@ export function sessionOf(model: ChatGLM): ModelSession {
 /** Names of the current model's adapters, without asking anybody. */
 export function knownAdapters(): readonly string[] {
   return current ? sessionOf(current).adapters : [];
+}
+
+/** The keys in each of the current model's knowledge books, likewise. */
+export function knownBooks(): ReadonlyMap<string, readonly string[]> {
+  return current ? sessionOf(current).books : new Map();
 }

@@ -13,6 +13,7 @@ export const RUNTIME = "__glmlab";
 export function optionValue(name: string, spec: OptionSpec, word: Word | undefined): Code {
   if (!word) return ["true"];
   if (spec.kind === "declares") return [{ text: identifier(`--${name}`, word), at: word.from }];
+  if (spec.kind === "texts") return textValue(word);
   if (word.expression) return [expressionPiece(word)];
   switch (spec.kind) {
     case "flag":
@@ -26,6 +27,7 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
         word,
       );
     case "text":
+    case "book":
       return [quoted(word)];
     case "list":
       return [{ text: JSON.stringify(listOf(name, word)), at: word.from }];

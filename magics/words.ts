@@ -58,6 +58,11 @@ export function words(source: string, start: number, end: number): readonly Word
   return found;
 }
 
+/** A text as one word of a magic's line: quoted where it has to be. */
+export function asWord(text: string): string {
+  return /^(?!--|\/\/|\$\{)[^\s"'\\;]+$/.test(text) ? text : `"${text.replace(/["\\$]/g, "\\$&")}"`;
+}
+
 /** Blanks between words; a backslash at the end of a line joins it with the next. */
 export function skipBlanks(source: string, start: number, end: number): number {
   let at = start;

@@ -99,5 +99,5 @@ export const chatglm: Magic = {
     "%%chatglm --to answer\nSummarise in one sentence: ${text}",
   ],
   line: { "": command("line") },
-  cell: command("body"),
+  cell: { "": command("body") },
 };

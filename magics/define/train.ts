@@ -160,5 +160,5 @@ export const train: Magic = {
     "const result = %train dream rows --rehearse others --seed 1",
   ],
   line: { "": command("line") },
-  cell: command("cell"),
+  cell: { "": command("cell") },
 };
