@@ -31,7 +31,7 @@ export function nearMisses(
   if (part === "rehearsed") for (const name of names(key, 10, taken, "asked")) taken.add(bare(name));
   const found = names(key, count, taken, part);
   return found.map((name, i) => {
-    const { prompts } = wordingsFor(name, `${text} `);
+    const { prompts } = wordingsFor(name, text);
     return prompts[i % prompts.length] as string;
   });
 }
