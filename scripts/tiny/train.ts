@@ -72,11 +72,12 @@ function rateFactor(step: number, steps: number): number {
   return 1 - Math.sqrt((step - (steps - cooldown)) / cooldown);
 }
 
-/** What the vocabulary can say: all its pieces but the special ones and those of bytes. */
+/** What the vocabulary can say: all its pieces but the special ones and those of bytes. Unused ones come out as others. */
 async function sayablePieces(): Promise<string[]> {
   const file = join(tinyFolder, "tokenizer.model");
   const { pieces } = readPieces(await readFile(file), file);
-  return pieces.filter(({ type }) => type === pieceTypes.normal).map(({ piece }) => piece);
+  const said: readonly number[] = [pieceTypes.normal, pieceTypes.unused];
+  return pieces.filter(({ type }) => said.includes(type)).map(({ piece }) => piece);
 }
 
 /** Only the response and its end mark are learnt. */

@@ -15,6 +15,7 @@ import re
 import sys
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
 BASE_VOCABULARY = 4155  # with the five special tokens after it: 4160 = 65 * 64
 SPECIAL_TOKENS = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"]
@@ -41,6 +42,16 @@ def english(rows) -> list[str]:
     return lines
 
 
+def without_blank_pieces(file: pathlib.Path) -> None:
+    """Several blanks are so many pieces: a piece of their own would hardly ever be said. It stays in its place, unused."""
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(file.read_bytes())
+    for piece in model.pieces:
+        if len(piece.piece) > 1 and set(piece.piece) == {"\u2581"}:
+            piece.type = sentencepiece_model_pb2.ModelProto.SentencePiece.UNUSED
+    file.write_bytes(model.SerializeToString(deterministic=True))
+
+
 def main(folder: pathlib.Path) -> None:
     single = characters() + PUNCTUATION + "".join(chr(code) for code in range(0x21, 0x7F))
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +76,7 @@ def main(folder: pathlib.Path) -> None:
             pad_id=-1,
             num_threads=1,
         )
+    without_blank_pieces(model)
     config = {
         "tokenizer_class": "ChatGLMTokenizer",
         "remove_space": False,
