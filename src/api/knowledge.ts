@@ -183,55 +183,55 @@ export class KnowledgeBook {
     await this.#write(meanwhile);
     const maxLength = this.#home.info.config.contextLength;
     const options = { ...defaultsOf(defaults.teach), ...pace, maxLength, seed, stop: this.#home.generation.stop };
-    const target = { model: this.#home.info.key, adapter: this.#ref };
-    const { steps, loss } = await this.#teach({ ...target, rows, options }, meanwhile, settings);
+    const params = { model: this.#home.info.key, adapter: this.#ref, rows, options };
+    const { steps, loss } = await this.#teach(params, lessons.length, settings, async (known) => {
+      const interrupted = new Set(lessons.map(({ fact }) => fact.key));
+      const isLearned = (fact: Fact): boolean =>
+        action !== "delete" && fact.prompts.every((prompt) => known.has(prompt));
+      await this.#write(
+        meanwhile.map((fact) => (interrupted.has(fact.key) ? { ...fact, learned: isLearned(fact) } : fact)),
+      );
+    });
 
     const { known, ...examined } = await this.#examiner.examine(plan, examining);
-    for (const fact of examined.facts) if (fact.learned) (known as Set<string>).add(fact.key);
-    const left = examined.facts.filter(({ learned }) => !learned).map(({ key }) => key);
-    const stays = ({ key }: Fact): boolean =>
-      action !== "delete" || plan.book.some((fact) => fact.key === key) || left.includes(key);
-    await this.#write(meanwhile.filter(stays).map((fact) => ({ ...fact, learned: known.has(fact.key) })));
+    const done = new Set(examined.facts.filter(({ learned }) => learned).map(({ key }) => key));
+    // What is forgotten leaves the book; what is not stays in it, to be deleted again.
+    const book = action === "delete" ? meanwhile.filter(({ key }) => !done.has(key)) : meanwhile;
+    await this.#write(book.map((fact) => ({ ...fact, learned: known.has(fact.key) || done.has(fact.key) })));
     const base = await this.#examiner.baseUnchanged(before, examining);
     const seconds = (performance.now() - started) / 1000;
     return new KnowledgeReport({ ...examined, action, base, steps, budget: pace.steps, loss, seconds });
   }
 
-  /** Runs the training. Interrupted, it writes down which facts were known at the check whose values are kept. */
+  /**
+   * Runs the training.
+   * @param interrupted told, when it does not come to its end, which wordings were known at the check whose values are kept
+   */
   async #teach(
     params: Streams["teach"]["params"],
-    book: readonly Fact[],
+    facts: number,
     { signal, onProgress }: TeachSettings,
+    interrupted: (known: ReadonlySet<string>) => Promise<void>,
   ): Promise<Extract<TeachEvent, { type: "done" }>> {
     const { lessons } = params.rows;
-    const known = new Set<string>();
+    let known: ReadonlySet<string> = new Set();
     try {
       for await (const event of this.#home.engine.stream("teach", params, cellSignal(signal))) {
         if (event.type === "done") return event;
         if (event.type === "start") {
-          const facts = new Set(lessons.map(({ response }) => response)).size;
           onProgress?.({ type: "start", facts, wordings: lessons.length, budget: event.budget });
         } else if (event.type === "step") {
           onProgress?.({ type: "step", step: event.step, budget: event.budget, loss: event.loss });
         } else {
-          if (event.best) {
-            known.clear();
-            for (const [i, recalled] of event.recalled.entries()) if (recalled) known.add(lessons[i]?.prompt ?? "");
-          }
-          const recalled = event.recalled.filter(Boolean).length;
-          onProgress?.({ type: "check", step: event.step, recalled, wordings: lessons.length });
+          const recalled = lessons.filter((_, i) => event.recalled[i]).map(({ prompt }) => prompt);
+          if (event.best) known = new Set(recalled);
+          onProgress?.({ type: "check", step: event.step, recalled: recalled.length, wordings: lessons.length });
         }
       }
       throw new Error("teaching ended without saying so");
     } catch (error) {
-      const taught = new Set(lessons.map(({ prompt, response }) => `${prompt}\n${response}`));
-      const isTaught = ({ prompts, text }: Fact): boolean =>
-        prompts.some((prompt) => taught.has(`${prompt}\n${this.#examiner.sayable(text)}`));
-      const facts = book.map((fact) =>
-        isTaught(fact) ? { ...fact, learned: fact.prompts.every((prompt) => known.has(prompt)) } : fact,
-      );
       // Why it ended matters more than that this could not be written.
-      await this.#write(facts).catch(() => undefined);
+      await interrupted(known).catch(() => undefined);
       throw error;
     }
   }
