@@ -45,12 +45,14 @@ export class Recall {
     const chosen: number[] = [];
     const pending = new Set(this.pending());
     const wanted = Math.min(count, pending.size);
+    this.#queue = this.#queue.filter((row) => pending.has(row));
     while (chosen.length < wanted) {
       if (this.#queue.length === 0) {
         this.#queue = shuffled(randomStream(this.#seed, "lessons", this.#passes++), [...pending]);
       }
-      const row = this.#queue.shift() as number;
-      if (pending.has(row) && !chosen.includes(row)) chosen.push(row);
+      // A row that this step has from the pass before keeps its turn in the new one.
+      const place = this.#queue.findIndex((row) => !chosen.includes(row));
+      chosen.push(...this.#queue.splice(place, 1));
     }
     const known = [...Array(this.#lessons).keys()].filter((row) => !chosen.includes(row));
     return [...chosen, ...drawn(known, count - chosen.length, randomStream(this.#seed, "known", step))];

@@ -9,7 +9,7 @@ import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
 import { byLength, drawn, type Example, encodedRows, joined, meanLoss, restore, shares } from "./examples.ts";
-import { adamW, adamWConfig, type OptimizerState, weightedMean } from "./optimizer.ts";
+import { adamW, adamWConfig, type OptimizerState, totalNorm, weightedMean } from "./optimizer.ts";
 import type { GradientStep } from "./program.ts";
 import { Recall } from "./recall.ts";
 
@@ -102,7 +102,16 @@ interface Best {
   readonly values: AdapterTensors;
   readonly optimizer: OptimizerState;
   readonly recalled: number;
+  /** Whether every row was asked; else those that were known before are taken to be known still. */
+  readonly whole: boolean;
   readonly loss: number;
+}
+
+interface Finding {
+  readonly complete: boolean;
+  readonly whole: boolean;
+  /** Whether rows are answered that were not before: values that can do this are sound. */
+  readonly progress: boolean;
 }
 
 /**
@@ -130,24 +139,32 @@ export async function* teach(
     if (asked.length > 0) recall.mark(some, await pupil.recalls(asked, options.stop));
   };
   /** Asks what is not known; when it is, everything else once more. */
-  const check = async (): Promise<boolean> => {
+  const check = async (): Promise<Finding> => {
     const pending = new Set(recall.pending());
     await ask([...pending]);
-    if (recall.pending().length > 0) return false;
+    const left = recall.pending().length;
+    const progress = left < pending.size;
+    if (left > 0) return { complete: false, whole: pending.size === rows.length, progress };
     await ask([...rows.keys()].filter((i) => !pending.has(i)));
-    return recall.pending().length === 0;
+    return { complete: recall.pending().length === 0, whole: true, progress };
+  };
+  const gradientsOf = async (some: readonly Example[], place: number): Promise<GradientStep[]> => {
+    const parts: GradientStep[] = [];
+    for (const batch of byLength(some)) parts.push(await pupil.gradients(joined(batch), place));
+    return parts;
   };
 
   const optimizer = adamWConfig({ clip: options.clip, weightDecay: options.weightDecay });
   let state = adamW.init(pupil.tensors);
   let [rate, retreats] = [options.lr, 0];
   let loss = Number.NaN;
-  let complete = await check();
-  yield { type: "check", step: 0, recalled: recall.lessons(), best: true };
-  const snapshot = (): Best => {
-    return { values: copiedAll(pupil.tensors), optimizer: copied(state), recalled: recall.count, loss };
+  const first = await check();
+  let { complete } = first;
+  const snapshot = (whole: boolean): Best => {
+    return { values: copiedAll(pupil.tensors), optimizer: copied(state), recalled: recall.count, whole, loss };
   };
-  let best = snapshot();
+  let best = snapshot(first.whole);
+  yield { type: "check", step: 0, recalled: recall.lessons(), best: true };
   const retreat = (): void => {
     [rate, retreats] = [rate / 2, retreats + 1];
     restore(pupil.tensors, best.values);
@@ -163,18 +180,19 @@ export async function* teach(
       const stream = randomStream(seed, "rehearsal", taken);
       const old = drawn(keptExamples, others.length > 0 ? Math.ceil(rehearsePerStep / 2) : rehearsePerStep, stream);
       const beside = [...old, ...drawn(others, rehearsePerStep - old.length, stream)];
-      const parts: GradientStep[] = [];
-      const rehearsed: GradientStep[] = [];
-      for (const batch of byLength(taught)) parts.push(await pupil.gradients(joined(batch), seed + taken));
-      for (const batch of byLength(beside)) rehearsed.push(await pupil.gradients(joined(batch), seed + taken));
+      const parts = await gradientsOf(taught, seed + taken);
+      const rehearsed = await gradientsOf(beside, seed + taken);
       loss = meanLoss(parts);
-      if (!Number.isFinite(loss)) {
+      const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
+      // A finite loss may have gradients that are not, and what is rehearsed may break down first.
+      if (!Number.isFinite(loss) || !Number.isFinite(totalNorm(gradients))) {
         if (retreats === RETREATS) throw broken(loss, taken, options.lr);
         retreat();
         continue;
       }
+      // That of the values before any step, by which the first check is judged.
+      if (Number.isNaN(best.loss)) best = { ...best, loss };
       const lr = rate * Math.min(1, (taken + 1) / WARMUP);
-      const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
       const gradientNorm = adamW.update({ ...optimizer, lr }, state, pupil.tensors, gradients);
       [taken, unsaid, unchecked] = [taken + 1, unsaid + 1, unchecked + 1];
       const rehearsalLoss = rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {};
@@ -185,11 +203,17 @@ export async function* teach(
       pupil.changed(unsaid);
       [unsaid, unchecked] = [0, 0];
       const wasComplete = complete;
-      complete = await check();
-      const better = recall.count >= best.recalled;
+      const found = await check();
+      complete = found.complete;
+      // Rows that were not asked count as known: values that have broken down must not pass for as good.
+      const now = found.progress || complete ? loss : meanLoss(await gradientsOf(taught, seed + taken));
+      const worse = !Number.isFinite(now) || (now > HOPELESS && now > 2 * best.loss);
+      const more = recall.count >= best.recalled || (found.whole && !best.whole);
+      const better = more && !worse;
+      // Before it is told: who leaves at this event is to have these values.
+      if (better) best = snapshot(found.whole);
       yield { type: "check", step: taken, recalled: recall.lessons(), best: better };
-      if (better) best = snapshot();
-      else if (loss > 2 * best.loss && retreats < RETREATS) retreat();
+      if (!better && (worse || now > 2 * best.loss) && retreats < RETREATS) retreat();
       if (!complete) end = steps;
       else if (!wasComplete) end = Math.min(steps, taken + extraSteps);
     }
@@ -206,7 +230,7 @@ export async function* teach(
     recalled: recall.lessons(),
     loss,
     seconds,
-    reason: complete ? "recalled" : "budget",
+    reason: recall.pending().length === 0 ? "recalled" : "budget",
   };
 }
 

@@ -9,8 +9,10 @@ import type { ChatGLMConfig } from "../../src/models/config.ts";
 import { type BindWeights, floatWeights } from "../../src/models/context.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
+import type { Row } from "../../src/train/dataset.ts";
 import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
 import { trainingProgram } from "../../src/train/program.ts";
+import type { Pupil } from "../../src/train/teach.ts";
 import type { Trainee } from "../../src/train/trainer.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
@@ -54,8 +56,10 @@ export async function oracleModel(): Promise<OracleModel> {
   };
 }
 
-/** A trainee that remembers what it was asked for. */
-export interface ObservedTrainee extends Trainee {
+/** Something to train, or to teach, that remembers what it was asked for. */
+export interface ObservedTrainee extends Trainee, Pupil {
+  /** The rows that were asked, check by check. */
+  readonly asked: (readonly Row[])[];
   /** The batches whose gradients were computed. */
   readonly batches: TokenBatch[];
   /** How often its tensors changed. */
@@ -72,10 +76,12 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
   const program = await trainingProgram(config, adapter, weights, compileForCpu);
   const forward = new ForwardModel(config, weights, compileForCpu);
   const batches: TokenBatch[] = [];
+  const asked: (readonly Row[])[] = [];
   let changes = 0;
   return {
     tensors,
     batches,
+    asked,
     changes: () => changes,
     gradients(batch, dropoutSeed) {
       batches.push(batch);
@@ -91,6 +97,19 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
         if (event.type === "token") tokens.push(event.token);
       }
       return String.fromCodePoint(...tokens);
+    },
+    async recalls(rows, stop) {
+      asked.push(rows);
+      const effect = adapter.effect(tensors);
+      const options = { maxNewTokens: 24, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 };
+      const prompts = rows.map((row) => ({ ids: writer.prompt(row), effect }));
+      const answers: number[][] = rows.map(() => []);
+      const ended = rows.map(() => false);
+      for await (const event of generate(forward, prompts, { ...options, seed: 0, stop })) {
+        if (event.type === "token") answers[event.row]?.push(event.token);
+        if (event.type === "end") ended[event.row] = event.reason === "stop";
+      }
+      return rows.map((row, i) => ended[i] === true && String(answers[i]) === String(writer.response(row)));
     },
     changed() {
       changes += 1;
