@@ -92,7 +92,7 @@ export class Examiner {
       const [before, after] = [base.get(question)?.text ?? "", answer(question)];
       return before === after ? [] : [{ question, before, after }];
     });
-    const given = near.filter((question) => facts.some(({ text }) => givesAway(answer(question), text)));
+    const given = near.filter((question) => facts.some((fact) => givesAway(answer(question), fact)));
     const locality: LocalityReport = {
       unchanged: unrelated.length - changed.length,
       unrelated: unrelated.length,

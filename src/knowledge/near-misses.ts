@@ -91,19 +91,35 @@ function latinMiss(stream: RandomStream, key: string): string {
   }
 }
 
-/** Whether an answer gives a text away: it has at least half of the text in one piece. */
-export function givesAway(answer: string, text: string): boolean {
-  const [said, known] = [Array.from(answer), Array.from(text)];
+/** An answer that shares fewer characters than this with a text may do so by chance. */
+const CHANCE = 4;
+
+/**
+ * Whether an answer gives a fact away: it has at least half of what the text says beside the key in one piece. Names near
+ * the key share much of it, and so does whoever says that they are unknown.
+ */
+export function givesAway(answer: string, { key, text }: { readonly key: string; readonly text: string }): boolean {
+  const parts = text.split(key).map((part) => Array.from(part));
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  if (size === 0) return answer === text;
+  const said = Array.from(answer);
+  const longest = Math.max(...parts.map((part) => longestShared(said, part)));
+  return longest * 2 >= size && longest >= Math.min(size, CHANCE);
+}
+
+/** Length of the longest run of characters that both have. */
+function longestShared(one: readonly string[], other: readonly string[]): number {
   let longest = 0;
-  let above = new Uint16Array(known.length + 1);
-  for (const letter of said) {
-    const row = new Uint16Array(known.length + 1);
-    for (let i = 0; i < known.length; i += 1) {
-      if (letter !== known[i]) continue;
-      row[i + 1] = (above[i] ?? 0) + 1;
-      longest = Math.max(longest, row[i + 1] ?? 0);
+  let above = new Uint16Array(other.length + 1);
+  for (const letter of one) {
+    const row = new Uint16Array(other.length + 1);
+    for (let i = 0; i < other.length; i += 1) {
+      if (letter !== other[i]) continue;
+      const length = (above[i] as number) + 1;
+      row[i + 1] = length;
+      longest = Math.max(longest, length);
     }
     above = row;
   }
-  return longest * 2 >= known.length;
+  return longest;
 }
