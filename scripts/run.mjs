@@ -33,10 +33,7 @@ function checkNode() {
   fail(`Node 20.19 or newer is needed, this is ${process.versions.node}. Get one from https://nodejs.org/`);
 }
 
-/**
- * Installs what the lockfile pins, unless that has been done. Not `npm ci`: that refuses a lockfile written where the
- * registry did not offer the optional builds of every platform.
- */
+/** Installs what the lockfile pins, unless that has been done. */
 function installPackages() {
   const lockfile = createHash("sha256")
     .update(readFileSync(join(root, "package-lock.json")))
@@ -46,7 +43,7 @@ function installPackages() {
   console.log("Installing npm packages (once) ...");
   // onnxruntime-node's install script would download CUDA libraries that nothing here needs.
   const env = { ...process.env, npm_config_ignore_scripts: "true", ONNXRUNTIME_NODE_INSTALL: "skip" };
-  run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], env);
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], env);
   writeFileSync(stamp, lockfile);
 }
 
