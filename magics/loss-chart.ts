@@ -1,7 +1,6 @@
 /** @file A live loss chart for training loops that are written out in a cell. */
-import { LiveDisplay } from "./live.ts";
-import { type EpochPoint, type LossCurve, type LossPoint, lossSpec, renderChart } from "./render/chart.ts";
-import { toSvg } from "./render/svg.ts";
+import { LiveChart } from "./live-chart.ts";
+import { type EpochPoint, type LossCurve, type LossPoint, renderChart } from "./render/chart.ts";
 
 export interface LossChartOptions {
   readonly title?: string;
@@ -17,14 +16,11 @@ export interface LossChartPoint {
   readonly validation?: number;
 }
 
-/** Charts are heavy for a front end: it draws each one anew. */
-const INTERVAL = 400;
-
 /** A chart in the running cell that grows as points are pushed. */
 export class LossChart {
   readonly #title: string;
   #steps: number | undefined;
-  readonly #display: LiveDisplay = new LiveDisplay({ interval: INTERVAL });
+  readonly #chart: LiveChart = new LiveChart();
   readonly #points: LossPoint[] = [];
   readonly #epochs: EpochPoint[] = [];
   #bestEpoch: number | undefined;
@@ -55,12 +51,11 @@ export class LossChart {
   async done(): Promise<void> {
     this.#steps = undefined;
     const curve = this.#curve();
-    if (curve.points.length === 0) return this.#display.finish();
-    this.#display.finish({ ...renderChart(curve), "image/svg+xml": await toSvg(lossSpec(curve)) });
+    await this.#chart.done(curve.points.length === 0 ? undefined : renderChart(curve));
   }
 
   #update(): void {
-    this.#display.update(() => renderChart(this.#curve()));
+    this.#chart.update(() => renderChart(this.#curve()));
   }
 
   #curve(): LossCurve {

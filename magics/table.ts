@@ -2,6 +2,7 @@
 import { adapter } from "./define/adapter.ts";
 import { chat } from "./define/chat.ts";
 import { chatglm } from "./define/chatglm.ts";
+import { knowledge } from "./define/knowledge.ts";
 import { model } from "./define/model.ts";
 import { lsmagic, params, runtime } from "./define/simple.ts";
 import { train } from "./define/train.ts";
@@ -14,6 +15,7 @@ export const MAGICS: Readonly<Record<string, Magic>> = {
   adapter,
   params,
   train,
+  knowledge,
   runtime,
   lsmagic,
 };

@@ -5,7 +5,8 @@ import { type Code, objectLiteral, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { RUNTIME, rowsValue, textValue } from "../values.ts";
+import { rowsValue, textValue } from "../values.ts";
+import { bodyOf, dataOf, fileOf, shownList } from "./body.ts";
 import {
   declared,
   MODEL_OPTION,
@@ -84,7 +85,7 @@ function expand(call: Call): Expanded {
 /** The rows: `@file` or a variable on the magic's line, `@file` or data below it. */
 function rowsOf(call: Call): Code {
   const [, word] = call.arguments.positional;
-  const body = call.body ? call.source.slice(call.body.from, call.body.to).trim() : "";
+  const body = bodyOf(call);
   if (word && body !== "") {
     const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
     throw new MagicError(message, word.from, word.to - word.from);
@@ -94,13 +95,7 @@ function rowsOf(call: Call): Code {
     const where = call.body ? "JSON or JSON lines below it, or @file" : "@file or a variable after the name";
     throw new MagicError(`${call.title} needs rows to train on: ${where}.`, call.from, call.to - call.from);
   }
-  const from = call.body?.from ?? call.to;
-  const file = /^@(\S[^\n]*)$/.exec(body)?.[1];
-  if (file !== undefined) return [`await ${RUNTIME}.readRows(`, { text: JSON.stringify(file.trim()), at: from }, ")"];
-  // With the line breaks above it, faults name the cell's own lines.
-  const above = call.source.slice(0, from).replace(/[^\n]/g, "");
-  const data = { text: JSON.stringify(above + call.source.slice(from)), at: from };
-  return [`${RUNTIME}.parseRows(`, data, `, { subject: "The cell's data" })`];
+  return dataOf(call, { read: "readRows", parse: "parseRows" });
 }
 
 function show(call: Call): string {
@@ -130,13 +125,11 @@ function settingsOf(call: Call): readonly (readonly [string, Code])[] {
   return [...propertiesOf(call, FIT_NAMES), ...(validation ? [["validation", validation.value] as const] : [])];
 }
 
-/** Rows as the library takes them. JSON is TypeScript, so it can stand as it is. */
+/** Rows as the library takes them. */
 function shownRows(call: Call): string {
-  const body = call.body ? call.source.slice(call.body.from, call.body.to).trim() : "";
-  if (body === "" || body.startsWith("@")) return `dataset(${printCode(rowsOf(call), call.source)})`;
-  if (body.startsWith("[")) return `dataset(${body})`;
-  const lines = body.split("\n").filter((line) => line.trim() !== "");
-  return `dataset([\n${lines.map((line) => `  ${line.trim()}${line.trim().endsWith("}") ? "," : ""}`).join("\n")}\n])`;
+  const body = bodyOf(call);
+  const rows = body === "" || fileOf(body) !== undefined ? printCode(rowsOf(call), call.source) : shownList(body);
+  return `dataset(${rows})`;
 }
 
 const command = (place: "line" | "cell"): Command => ({

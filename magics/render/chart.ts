@@ -3,6 +3,7 @@
 import type { MimeBundle } from "../../src/ambient.ts";
 import { counted } from "../../src/counted.ts";
 import { figure } from "./text.ts";
+import { framed, STEP, upTo, VEGA_LITE_MIME, type VegaLiteSpec, WIDTH } from "./vega.ts";
 
 export interface LossPoint {
   readonly step: number;
@@ -29,13 +30,8 @@ export interface LossCurve {
 
 type ChartPoint = LossPoint & { readonly epoch?: number };
 
-/** A Vega-Lite specification as plain JSON. */
-export type VegaLiteSpec = Readonly<Record<string, unknown>>;
-
-/** JupyterLab renders Vega-Lite up to MIME version 5; a v6 MIME type shows nothing, silently. */
-export const VEGA_LITE_MIME = "application/vnd.vegalite.v5+json";
-const SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json";
-const MOST_POINTS = 300;
+/** More than this, a chart cannot show. */
+export const MOST_POINTS = 300;
 /** More epochs than this are a line without dots. */
 const MOST_DOTS = 40;
 const STAR =
@@ -47,7 +43,6 @@ export function renderChart(curve: LossCurve): MimeBundle {
 }
 
 export function lossSpec(curve: LossCurve): VegaLiteSpec {
-  const training = thinned(curve.points).map(({ step, loss }) => ({ step, loss: rounded(loss) }));
   const epochs = curve.epochs.map(({ step, epoch, loss, validationLoss }) => ({
     step,
     epoch,
@@ -56,15 +51,12 @@ export function lossSpec(curve: LossCurve): VegaLiteSpec {
   }));
   const validation = thinned(epochs.filter(({ validated }) => validated)).map(({ validated: _, ...point }) => point);
   const starred = epochs.filter(({ epoch }) => epoch === curve.bestEpoch).map(({ validated: _, ...point }) => point);
-  const axis = curve.steps === undefined ? {} : { scale: { domain: [0, curve.steps] } };
-  return {
-    $schema: SCHEMA,
-    title: curve.title,
-    width: 480,
+  const axis = upTo(curve.steps);
+  return framed(curve.title, {
+    width: WIDTH,
     height: 220,
-    background: "white",
     layer: [
-      series(training, axis, { type: "line", strokeWidth: 1.5 }, lineColor("training", validation.length > 0)),
+      lossLine(curve, validation.length > 0),
       ...(validation.length === 0
         ? []
         : [
@@ -86,8 +78,15 @@ export function lossSpec(curve: LossCurve): VegaLiteSpec {
             ),
           ]),
     ],
-    usermeta: { embedOptions: { renderer: "svg", actions: false } },
-  };
+  });
+}
+
+const LOSS = { field: "loss", type: "quantitative", title: "loss (nats per token)" };
+
+/** The loss of every step, with its name in the legend where there are other lines. */
+export function lossLine({ points, steps }: Pick<LossCurve, "points" | "steps">, legend: boolean): object {
+  const values = thinned(points).map(({ step, loss }) => ({ step, loss: rounded(loss) }));
+  return series(values, upTo(steps), { type: "line", strokeWidth: 1.5 }, lineColor("training", legend));
 }
 
 /** One layer: points of the same kind. */
@@ -97,8 +96,8 @@ function series(values: readonly ChartPoint[], axis: object, mark: object, color
     data: { values },
     mark,
     encoding: {
-      x: { field: "step", type: "quantitative", title: "step", axis: { tickMinStep: 1, format: "d" }, ...axis },
-      y: { field: "loss", type: "quantitative", title: "loss (nats per token)" },
+      x: { ...STEP, ...axis },
+      y: LOSS,
       ...color,
       tooltip: [
         ...(ofEpochs ? [{ field: "epoch", type: "quantitative" }] : []),

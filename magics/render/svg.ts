@@ -1,6 +1,6 @@
 /** @file A Vega-Lite specification as a static SVG, for readers without JavaScript: GitHub, nbconvert, e-mail. */
 import type { TopLevelSpec } from "vega-lite";
-import type { VegaLiteSpec } from "./chart.ts";
+import type { VegaLiteSpec } from "./vega.ts";
 
 /** Compiles and draws the chart here. Vega is loaded on first use: most cells draw nothing. */
 export async function toSvg(spec: VegaLiteSpec): Promise<string> {

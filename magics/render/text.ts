@@ -68,3 +68,16 @@ export function padded(text: string, columns: number, side: "start" | "end" = "e
   const fill = " ".repeat(Math.max(0, columns - columnsOf(text)));
   return side === "end" ? text + fill : fill + text;
 }
+
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+
+/** Text in at most so many characters as people count them: a family of emoji is one. */
+export function shortened(text: string, most: number): string {
+  const letters = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  return letters.length <= most
+    ? text
+    : `${letters
+        .slice(0, most - 1)
+        .join("")
+        .trimEnd()}…`;
+}

@@ -1,11 +1,14 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
 import { SHARED } from "../../src/engine/engine.ts";
+import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";
 import { currentModel, sessionOf } from "../session.ts";
+import { asWord } from "../words.ts";
+import { refreshBooks } from "./books.ts";
 import type { OfModel } from "./chat.ts";
 import { trainingNote } from "./weights.ts";
 
@@ -117,9 +120,24 @@ export async function adapterDelete(name: string, { model: given }: OfModel = {}
   write(`${name} is deleted.${wasInUse ? " The base model answers from now on." : ""}\n`);
 }
 
-/** Asks which adapters there are, for completion; returns their names. */
+/** Asks which adapters there are, and which of them are books, for completion; returns the adapters' names. */
 export async function refreshAdapters(model: ChatGLM): Promise<readonly string[]> {
-  return remember(model, await model.adapters());
+  const names = remember(model, await model.adapters());
+  await refreshBooks(model, names);
+  return names;
+}
+
+/**
+ * @param title of the magic, for messages
+ * @throws GlmError "option-invalid" for an adapter that belongs to one notebook
+ */
+export function mustBeShared(title: string, { name, owner }: AdapterHandle): void {
+  if (owner === SHARED) return;
+  throw new GlmError(
+    "option-invalid",
+    `${title}: ${name} exists, belongs to this notebook, and cannot be shared any more. ` +
+      `Leave --share out to go on with it, or give it up first: %adapter delete ${asWord(name)}.`,
+  );
 }
 
 function remember(model: ChatGLM, infos: readonly AdapterInfo[]): readonly string[] {

@@ -1,14 +1,12 @@
 /** @file What %%train does. */
 import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { counted } from "../../src/counted.ts";
-import { SHARED } from "../../src/engine/engine.ts";
-import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
-import { adapterNew, refreshAdapters } from "./adapter.ts";
+import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
 import { mustMatch } from "./method.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
@@ -74,19 +72,11 @@ async function adapterFor(
   if (exists && !anew) {
     const adapter = await model.adapter(name);
     if (method) mustMatch(name, method, adapter.config);
-    if (share && adapter.owner !== SHARED) throw notShared(name);
+    if (share) mustBeShared(`%%train ${name}`, adapter);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
   return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share, replace: anew });
-}
-
-function notShared(name: string): GlmError {
-  return new GlmError(
-    "option-invalid",
-    `%%train ${name}: the adapter exists, belongs to this notebook, and cannot be shared any more. ` +
-      `Leave --share out to train it on, or give it up first: %adapter delete ${name}.`,
-  );
 }
 
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {

@@ -3,12 +3,13 @@
 import { compile, type TopLevelSpec } from "vega-lite";
 import { describe, expect, it } from "vitest";
 import { renderComparison, renderMarkdown } from "../../magics/render/answer.ts";
-import { type LossCurve, lossSpec, renderChart, VEGA_LITE_MIME } from "../../magics/render/chart.ts";
+import { type LossCurve, lossSpec, renderChart } from "../../magics/render/chart.ts";
 import { renderProgress } from "../../magics/render/progress.ts";
 import { renderSource } from "../../magics/render/source.ts";
 import { toSvg } from "../../magics/render/svg.ts";
 import { renderTable } from "../../magics/render/table.ts";
 import { bytes, columnsOf, duration, figure, short } from "../../magics/render/text.ts";
+import { VEGA_LITE_MIME } from "../../magics/render/vega.ts";
 
 const curve: LossCurve = {
   title: "dream: training loss",

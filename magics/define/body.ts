@@ -1,0 +1,32 @@
+/** @file What stands below a cell magic: a text as it is, or data, or the name of a file that holds them. */
+import type { Code } from "../code.ts";
+import type { Call } from "../magic.ts";
+import { RUNTIME } from "../values.ts";
+
+/** Without the white space around it; "" for line magics. */
+export function bodyOf({ source, body }: Call): string {
+  return body ? source.slice(body.from, body.to).trim() : "";
+}
+
+/** The file that the body names instead of data: `@facts.jsonl`. */
+export function fileOf(body: string): string | undefined {
+  return /^@(\S[^\n]*)$/.exec(body)?.[1]?.trim();
+}
+
+/** The data below, or in the file that is named there, read by functions of the magics' runtime. */
+export function dataOf(call: Call, { read, parse }: { readonly read: string; readonly parse: string }): Code {
+  const from = call.body?.from ?? call.to;
+  const file = fileOf(bodyOf(call));
+  if (file !== undefined) return [`await ${RUNTIME}.${read}(`, { text: JSON.stringify(file), at: from }, ")"];
+  // With the line breaks above it, faults name the cell's own lines.
+  const above = call.source.slice(0, from).replace(/[^\n]/g, "");
+  const data = { text: JSON.stringify(above + call.source.slice(from)), at: from };
+  return [`${RUNTIME}.${parse}(`, data, `, { subject: "The cell's data" })`];
+}
+
+/** Data as a list in shown code. JSON is TypeScript, so it can stand as it is. */
+export function shownList(body: string): string {
+  if (body.startsWith("[")) return body;
+  const lines = body.split("\n").filter((line) => line.trim() !== "");
+  return `[\n${lines.map((line) => `  ${line.trim()}${line.trim().endsWith("}") ? "," : ""}`).join("\n")}\n]`;
+}
