@@ -67,6 +67,7 @@ const OPTIONS: OptionTable = {
   ...METHOD_OPTIONS,
   ...FIT_OPTIONS,
   val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
+  "no-check": { kind: "flag", help: "Do not ask what it was taught, and unrelated questions, in the end." },
   new: { kind: "flag", help: "Start again with a new adapter, where one of this name exists." },
   ...SHARE_OPTION,
   ...TO_OPTION,
@@ -78,7 +79,8 @@ const FIT_NAMES = Object.keys(FIT_OPTIONS);
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
   const method = choosesMethod(call) ? [["method", methodChoice(call)] as const] : [];
-  const properties = [...method, ...settingsOf(call), ...propertiesOf(call, ["new", "share", "model"])];
+  const unchecked = call.arguments.options.has("no-check") ? [["check", ["false"]] as const] : [];
+  const properties = [...method, ...settingsOf(call), ...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
   return { expression: runtimeCall("train", [textValue(name), rowsOf(call)], properties), ...declared(call) };
 }
 

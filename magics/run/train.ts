@@ -1,5 +1,7 @@
 /** @file What %%train does. */
+import * as defaults from "../../src/api/defaults.ts";
 import { configOf, type MethodChoice } from "../../src/api/methods.ts";
+import { divide } from "../../src/api/rows.ts";
 import { counted } from "../../src/counted.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { isInterrupt } from "../interrupt.ts";
@@ -7,6 +9,7 @@ import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
+import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
 import { mustMatch } from "./method.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
@@ -17,6 +20,8 @@ export interface TrainOptions extends Omit<FitSettings, "signal"> {
   readonly new?: boolean;
   /** Makes a new adapter visible to every notebook. */
   readonly share?: boolean;
+  /** Whether it is asked what it was taught in the end: it is, unless this is false. */
+  readonly check?: boolean;
   readonly model?: ChatGLM;
 }
 
@@ -32,6 +37,8 @@ export interface TrainResult {
   /** Why it ended: all epochs, or no better loss for long enough. */
   readonly reason: "epochs" | "patience";
   readonly history: readonly EpochRow[];
+  /** What it answers now; left out where it was not asked. */
+  readonly check?: TrainCheck;
 }
 
 /**
@@ -39,7 +46,7 @@ export interface TrainResult {
  * the values of the last finished step.
  */
 export async function train(name: string, rows: Rows, options: TrainOptions = {}): Promise<TrainResult> {
-  const { method, new: anew = false, share = false, model: given, ...settings } = options;
+  const { method, new: anew = false, share = false, check = true, model: given, ...settings } = options;
   const model = currentModel(given);
   const adapter = await adapterFor(model, name, { method, anew, share });
   const view = new TrainingView(name);
@@ -58,7 +65,25 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   await view.picture();
   const result = { adapter, ...view.result() };
   write(`${name}: ${summaryOf(result, view)} Ask it: %%chatglm --adapter ${name}\n`);
-  return result;
+  return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
+}
+
+/** Asks what came of it. That it could not be asked is no reason to lose what it came to. */
+async function checked(
+  model: ChatGLM,
+  adapter: AdapterHandle,
+  rows: Rows,
+  { validation, seed = defaults.fit.seed.default }: FitSettings,
+): Promise<{ readonly check?: TrainCheck }> {
+  try {
+    const check = await gauge(model, adapter, divide(rows, validation, seed).train, seed);
+    write(gaugeText(check));
+    return { check };
+  } catch (error) {
+    const why = isInterrupt(error) ? "Interrupted" : error instanceof Error ? error.message : String(error);
+    write(`${why}: ${adapter.name} is trained, and only what it answers now was not all asked.\n`, "stderr");
+    return {};
+  }
 }
 
 /** The adapter of this name, made where there is none. */

@@ -1,0 +1,105 @@
+/** @file What a training run changed, in two numbers: trained rows that are answered exactly now, and unrelated answers that are others. */
+import { AnswerText } from "../../src/api/answer.ts";
+import { breadthOf } from "../../src/api/knowledge-pace.ts";
+import { counted } from "../../src/counted.ts";
+import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
+import { randomStream, shuffled } from "../../src/random.ts";
+import { messagesOf } from "../../src/train/encode.ts";
+import { PATIENCE, ProgressBar } from "../progress.ts";
+import { parameterCount } from "./weights.ts";
+
+export interface TrainCheck {
+  /** Trained rows that are answered exactly, greedily, of those that were asked. */
+  readonly recalled: number;
+  readonly asked: number;
+  /** Unrelated questions that are answered otherwise than by the base, of how many. */
+  readonly changed: number;
+  readonly unrelated: number;
+}
+
+/** A model of more parameters takes seconds for an answer. */
+const LARGE = 200e6;
+const MOST = { small: 20, large: 5 } as const;
+/** Tokens that a wrong answer may have more than the right one. */
+const SPARE = 8;
+
+/** Asks a sample of the rows, the same for the same seed, and questions that nobody trained. */
+export async function gauge(
+  model: ChatGLM,
+  adapter: AdapterHandle,
+  rows: readonly Row[],
+  seed: number,
+): Promise<TrainCheck> {
+  const parameters = parameterCount(model);
+  const most = parameters >= LARGE ? MOST.large : MOST.small;
+  const sample = sampled(model, shuffled(randomStream(seed, "gauge"), rows), most);
+  const questions = unrelatedQuestions.slice(0, most);
+  const total = sample.length + 2 * questions.length;
+  const bar = new ProgressBar({ title: `Asking ${adapter.name} what it was taught`, delay: PATIENCE });
+  let before = 0;
+  const onDone = (done: number): void => bar.update({ done: before + done, total });
+  try {
+    const single = sample.filter(isSingle);
+    const maxNewTokens = SPARE + Math.max(0, ...sample.map(({ response }) => lengthOf(model, response)));
+    const isExact = (row: Row, answer: string | undefined): boolean => answer === sayable(model, row.response);
+    const answers = await model.askEach(
+      single.map(({ prompt }) => prompt),
+      { adapter, maxNewTokens, onDone },
+    );
+    let recalled = single.filter((row, i) => isExact(row, answers[i])).length;
+    before = single.length;
+    for (const row of sample) {
+      if (isSingle(row)) continue;
+      const { prompt, history, system } = row;
+      if (isExact(row, await model.ask(prompt, { history, system, adapter, greedy: true, maxNewTokens })))
+        recalled += 1;
+      onDone(1);
+      before += 1;
+    }
+    const { answerTokens } = breadthOf(parameters);
+    const base = await model.askEach(questions, { adapter: null, maxNewTokens: answerTokens, onDone });
+    before += questions.length;
+    const now = await model.askEach(questions, { adapter, maxNewTokens: answerTokens, onDone });
+    bar.finish();
+    const changed = questions.filter((_, i) => base[i] !== now[i]).length;
+    return { recalled, asked: sample.length, changed, unrelated: questions.length };
+  } catch (error) {
+    bar.finish("stopped");
+    throw error;
+  }
+}
+
+/** In two lines, with what to try where nothing was learnt to the letter. */
+export function gaugeText({ recalled, asked, changed, unrelated }: TrainCheck): string {
+  const rows = counted(asked, "trained row");
+  const remedy = "Try more --epochs, a larger --lr, or %%knowledge add, which teaches until it is recalled.";
+  const exact =
+    asked === 0
+      ? "No trained row was asked: none leaves room for an answer."
+      : recalled === 0
+        ? `Answered exactly: none of ${rows} that ${asked === 1 ? "was" : "were"} asked. ${remedy}`
+        : `Answered exactly: ${recalled} of ${rows} that ${asked === 1 ? "was" : "were"} asked.`;
+  return `${exact}\nAnswered otherwise than by the base: ${changed} of ${counted(unrelated, "unrelated question")}.\n`;
+}
+
+const isSingle = ({ history = [], system }: Row): boolean => history.length === 0 && system === undefined;
+
+const lengthOf = ({ tokenizer }: ChatGLM, response: string): number => tokenizer.encodePlain(response).length;
+
+/** The first rows that the context has room for: longer ones were trained without their start, and cannot be asked. */
+function sampled(model: ChatGLM, rows: readonly Row[], most: number): readonly Row[] {
+  const room = model.config.contextLength - SPARE;
+  const sample: Row[] = [];
+  for (const row of rows) {
+    if (sample.length === most) break;
+    if (model.prompt(messagesOf(row)).length + lengthOf(model, row.response) <= room) sample.push(row);
+  }
+  return sample;
+}
+
+/** The answer that a response is when it is given exactly: as the model's tokenizer and its published clean-up return it. */
+function sayable({ family, tokenizer }: ChatGLM, response: string): string {
+  const answer = new AnswerText(family, tokenizer);
+  const said = tokenizer.encodePlain(response).map((id) => answer.push(id));
+  return said.join("") + answer.end();
+}
