@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { completeMagic } from "../../magics/complete.ts";
 import { inspectMagic } from "../../magics/inspect.ts";
+import { sessionOf, setCurrentModel } from "../../magics/session.ts";
+import type { ChatGLM } from "../../src/index.ts";
 
 /** Completes at the `|`, and applies the first match. */
 function at(marked: string): { matches: readonly string[]; applied: string } | undefined {
@@ -17,7 +19,7 @@ describe("completion", () => {
   it("offers the magics", () => {
     expect(at("%|")?.matches).toContain("%model");
     expect(at("%|")?.matches).toContain("%%train");
-    expect(at("%%|")?.matches).toEqual(["%%chatglm", "%%train"]);
+    expect(at("%%|")?.matches).toEqual(["%%chatglm", "%%train", "%%knowledge"]);
     expect(at("%ch|")).toEqual({
       matches: ["%chatglm", "%%chatglm", "%chat"].filter((name) => name.startsWith("%ch")),
       applied: "%chatglm",
@@ -48,6 +50,45 @@ describe("completion", () => {
     expect(at("%adapter list --ra|")?.matches).toEqual([]);
   });
 
+  it("offers subcommands of cell magics, and their options", () => {
+    expect(at("%%knowledge |")?.matches).toEqual(["add", "update"]);
+    expect(at("%%knowledge u|")?.applied).toBe("%%knowledge update");
+    expect(at("%knowledge |")?.matches).toEqual(["list", "check", "query", "delete"]);
+    expect(at("%%knowledge add Blue Harbour --no|")?.applied).toBe("%%knowledge add Blue Harbour --no-rehearse");
+    expect(at("%%knowledge update x --no-rehearse --reh|")?.matches).toEqual([]);
+    expect(at("%%knowledge --st|")).toBeUndefined();
+    expect(at("%knowledge list --s|")?.matches).toEqual(["--show-code"]);
+  });
+
+  it("offers an option again that may be given several times", () => {
+    expect(at('%%knowledge add x --prompt "a b" --pro|')?.matches).toEqual(["--prompt"]);
+    expect(at("%%knowledge add x --steps 3 --ste|")?.matches).toEqual([]);
+    expect(at("%%knowledge add x --prompt --|")?.matches).toEqual([]);
+  });
+
+  it("offers books and keys as they were last seen, quoted where they have to be", () => {
+    const model = {} as ChatGLM;
+    setCurrentModel(model);
+    const { books } = sessionOf(model);
+    books.set("facts", ["青石灯", "Blue Harbour", 'a "b"', "--x"]);
+    books.set("my towns", ["Far Hill"]);
+    expect(at("%knowledge list --book |")?.matches).toEqual(["facts", '"my towns"']);
+    expect(at("%%knowledge update |")?.matches.slice(0, 4)).toEqual([
+      "青石灯",
+      '"Blue Harbour"',
+      '"a \\"b\\""',
+      '"--x"',
+    ]);
+    expect(at("%%knowledge update Bl|")?.applied).toBe('%%knowledge update "Blue Harbour"');
+    expect(at('%%knowledge update "Blue H|')?.applied).toBe('%%knowledge update "Blue Harbour"');
+    expect(at("%%knowledge update 青石灯 B|")?.matches).toEqual([]);
+    expect(at('%knowledge delete "Blue Harbour" 青|')?.matches).toEqual(["青石灯"]);
+    expect(at("%knowledge delete 青石灯 青|")?.matches).toEqual([]);
+    expect(at('%knowledge delete --book "my towns" F|')?.matches).toEqual(['"Far Hill"']);
+    expect(at("%%knowledge add Bl|")?.matches).toEqual([]);
+    expect(at("%knowledge query Bl|")).toBeUndefined();
+  });
+
   it.each([
     ["a modulo", "const x = 10 %pa|"],
     ["a template", "const s = `\n%mo|`"],
@@ -65,6 +106,11 @@ describe("inspection", () => {
     expect(inspectMagic("%%train dream --lr 1\n{}", 4)?.["text/plain"]).toContain("--batch-size N");
     const lines = String(inspectMagic("%%train dream", 4)?.["text/plain"]).split("\n");
     expect(lines.filter((line) => line.startsWith("  ") && line.length > 100)).toEqual([]);
+    const help = String(inspectMagic("%%knowledge add x", 4)?.["text/plain"]);
+    expect(help).toMatch(/%%knowledge add \[KEY\] +Teaches the text below/);
+    expect(help).toMatch(/%knowledge delete KEY\.\.\. +Forgets facts/);
+    expect(help).toMatch(/--prompt TEXT +A wording [^-]*May be given\s+several times\./);
+    expect(help).toMatch(/--steps N +The most steps it may take\. Default: 160, 40 for a large model;/);
     expect(inspectMagic("const a = 1;", 3)).toBeUndefined();
     expect(inspectMagic("%nothing", 3)).toBeUndefined();
   });

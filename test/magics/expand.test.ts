@@ -59,6 +59,19 @@ describe("line magics", () => {
     ],
     ["%params dream --all // every one", 'void await __glmlab.params("dream", { all: true });'],
     ["%train dream rows --rehearse others", 'void await __glmlab.train("dream", rows, { rehearse: others });'],
+    ["%knowledge", "void await __glmlab.knowledgeList();"],
+    ["const known = %knowledge list --book towns", 'const known = await __glmlab.knowledgeList({ book: "towns" });'],
+    ["%knowledge check --to report", "const report = await __glmlab.knowledgeCheck();"],
+    [
+      "const answer = %knowledge query --book towns What is ${name}; and --why?",
+      'const answer = await __glmlab.knowledgeQuery(__glmlab.text`What is ${name}; and --why?`, { book: "towns" });',
+    ],
+    [
+      '%knowledge delete 青石灯 "Blue Harbour" ${key} --steps 40 --no-rehearse // gone',
+      'void await __glmlab.knowledgeDelete(["青石灯", "Blue Harbour", key], { steps: 40, rehearse: false });',
+    ],
+    ["%train dream rows --no-check", 'void await __glmlab.train("dream", rows, { check: false });'],
+    ["%knowledge --help", 'void __glmlab.help("%knowledge");'],
     ["%lsmagic", "void await __glmlab.lsmagic();"],
     ["%train --help", 'void __glmlab.help("%train");'],
     ["%model \\\n  tiny \\\n  --device cpu", 'const glm = await __glmlab.model("tiny", { device: "cpu" });'],
@@ -159,6 +172,49 @@ describe("cell magics", () => {
   });
 });
 
+describe("cell magics with subcommands", () => {
+  it("take a text as it is, about all the words of the line", () => {
+    const text = '  It\'s `${x}` \\n %model // --book {"a": 1}\n\n@second line 😀  ';
+    expect(expanded(`%%knowledge add Blue Harbour --book towns --steps 9\n${text}\n`)).toBe(
+      `void await __glmlab.knowledgeAdd({ key: "Blue Harbour", text: ${JSON.stringify(text.trim())} }, { book: "towns", steps: 9 });`,
+    );
+    expect(expanded("%%knowledge add Blue ${name}\nx")).toContain('{ key: ["Blue", name].join(" "), text: "x" }');
+  });
+
+  it("take options that are given several times", () => {
+    expect(
+      expanded(
+        '%%knowledge update 青石灯 --prompt "What is it?" --paraphrase a --prompt=b --prompt ${c} --to report\n新的。',
+      ),
+    ).toBe(
+      'const report = await __glmlab.knowledgeUpdate({ key: "青石灯", text: "新的。", prompts: ["What is it?", "b", c], paraphrases: ["a"] });',
+    );
+  });
+
+  it("take many facts, numbered like the cell's lines, or a file of them", () => {
+    const facts = '{"key": "a", "text": "${b}"}\n';
+    expect(expanded(`%%knowledge add --r 4 --no-rehearse --share\n${facts}`)).toBe(
+      `void await __glmlab.knowledgeAdd(__glmlab.parseFacts(${JSON.stringify(`\n${facts}`)}, { subject: "The cell's data" }), ` +
+        '{ method: { method: "lora", r: 4 }, rehearse: false, share: true });',
+    );
+    const wanted = 'void await __glmlab.knowledgeAdd(await __glmlab.readFacts("my facts.jsonl"));';
+    expect(expanded("%%knowledge add\n@my facts.jsonl\n")).toBe(wanted);
+    expect(expanded('%%knowledge add "@my facts.jsonl"')).toBe(wanted);
+  });
+
+  it("have help, each and all of them", () => {
+    expect(expanded("%%knowledge --help")).toBe('void __glmlab.help("%%knowledge");');
+    expect(expanded("%%knowledge add --help")).toBe('void __glmlab.help("%%knowledge add");');
+  });
+
+  it("point back at the text and the key", () => {
+    const code = "%%knowledge add 青石灯\n\n  青石灯是灯。\n";
+    const expansion = expand(code);
+    expect(expansion.map(expansion.code.indexOf('"青石灯"'))).toBe(code.indexOf("青石灯"));
+    expect(expansion.map(expansion.code.indexOf('"青石灯是灯。"'))).toBe(code.indexOf("青石灯是灯"));
+  });
+});
+
 describe("refusals name the fault and the remedy, where it is written", () => {
   it.each([
     ["%modle tiny", "There is no magic %modle. Did you mean %model?", "%modle"],
@@ -173,6 +229,37 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%model tiny --devise cpu", "%model has no option --devise. Did you mean --device?", "--devise"],
     ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean cpu?', "gpu"],
     ["%adapter lst", '%adapter has no "lst". Did you mean list?', "lst"],
+    ["%%knowledge", "%%knowledge needs one of: add, update.", "%%knowledge"],
+    ["%%knowledge --book x\ntext", "%%knowledge needs one of: add, update.", "%%knowledge"],
+    ["%%knowledge ad x\ntext", '%%knowledge has no "ad". Did you mean add?', "ad"],
+    ["%%knowledge list", '%%knowledge has no "list". It takes one line: write %knowledge list.', "list"],
+    [
+      "%knowledge add x y",
+      '%knowledge has no "add". It takes what stands on the lines below it: write %%knowledge add.',
+      "add",
+    ],
+    ["%knowledge chek", '%knowledge has no "chek". Did you mean check?', "chek"],
+    [
+      "%%knowledge add x\n \n",
+      '%%knowledge add needs a text on the lines below it: what is to be answered about "x".',
+      "%%knowledge add",
+    ],
+    ["%%knowledge add --steps 3\n", "%%knowledge add needs a fact: its key on the line", "%%knowledge add"],
+    ["%%knowledge update\nx", "%%knowledge update needs the key of the fact to change", "%%knowledge update"],
+    [
+      "%knowledge delete",
+      '%knowledge delete needs the keys of the facts to forget: %knowledge delete "Blue Harbour".',
+      "%knowledge delete",
+    ],
+    ["%knowledge query --book a", "%knowledge query needs a question after its options.", "%knowledge query"],
+    ['%%knowledge add --prompt a\n{"key": "a", "text": "b"}', "--prompt belongs to one fact", "--prompt"],
+    ["%%knowledge add x --prompt\ntext", "--prompt needs a value: --prompt TEXT", "--prompt"],
+    ["%%knowledge add x --steps 0\ntext", '--steps: expected a whole number from 1, got "0".', "0"],
+    [
+      "%%knowledge add x --rehearse @a --no-rehearse\ntext",
+      "--no-rehearse and --rehearse contradict each other",
+      "--no-rehearse",
+    ],
     ["%adapter new none", '"none" stands for the base model and cannot name an adapter.', "none"],
     ["%adapter load dream", "%adapter load needs a folder: %adapter load dream ./folder.", "%adapter load"],
     ["%params a b", '%params takes [ADAPTER|none]; "b" is one word too many. Quote text that has spaces.', "b"],
@@ -305,6 +392,50 @@ describe("--show-code", () => {
     expect(shown("%adapter save dream --show-code")).toMatchInlineSnapshot(`
       "const dream = await glm.adapter("dream");
       await dream.save("./dream");"
+    `);
+    expect(
+      shown('%%knowledge add Blue Harbour --r 4 --steps 9 --prompt "What is it?" --show-code\nA town.\n'),
+    ).toMatchInlineSnapshot(`
+      "const facts = await glm.knowledge("facts", { r: 4 });
+      const report = await facts.add({ key: "Blue Harbour", text: "A town.", prompts: ["What is it?"] }, { steps: 9 });
+      console.log(report);"
+    `);
+    expect(shown('%%knowledge add --book towns --show-code\n{"key": "a", "text": "b"}\n')).toMatchInlineSnapshot(`
+      "const towns = await glm.knowledge("towns");
+      const report = await towns.add([
+        {"key": "a", "text": "b"},
+      ]);
+      console.log(report);"
+    `);
+    expect(shown("%%knowledge add --to added --show-code\n@a.jsonl")).toMatchInlineSnapshot(`
+      "import { readFile } from "node:fs/promises";
+
+      const facts = await glm.knowledge("facts");
+      const added = await facts.add((await readFile("a.jsonl", "utf8")).trim().split("\\n").map((line) => JSON.parse(line)));
+      console.log(added);"
+    `);
+    expect(shown("%%knowledge update 青石灯 --no-rehearse --show-code\n新的。")).toMatchInlineSnapshot(`
+      "const facts = await glm.knowledge("facts");
+      const report = await facts.update({ key: "青石灯", text: "新的。" }, { rehearse: false });
+      console.log(report);"
+    `);
+    expect(shown("%knowledge delete 青石灯 --show-code")).toMatchInlineSnapshot(`
+      "const facts = await glm.knowledge("facts");
+      const report = await facts.delete(["青石灯"]);
+      console.log(report);"
+    `);
+    expect(shown("%knowledge --show-code")).toMatchInlineSnapshot(`
+      "const facts = await glm.knowledge("facts");
+      console.table(facts.list());"
+    `);
+    expect(shown("%knowledge check --book my-facts --show-code")).toMatchInlineSnapshot(`
+      "const book = await glm.knowledge("my-facts");
+      const report = await book.check();
+      console.log(report);"
+    `);
+    expect(shown("%knowledge query --show-code 啥是青石灯？")).toMatchInlineSnapshot(`
+      "const facts = await glm.knowledge("facts");
+      console.log(await facts.query(\`啥是青石灯？\`));"
     `);
     expect(shown("%params dream --show-code")).toMatchInlineSnapshot(`
       "const adapter = await glm.adapter("dream");

@@ -12,6 +12,7 @@ const SEEDS = [
   '%%chatglm --adapter "my dream" --seed ${n}\n你好 ${f({ a: "}" })} `x` \\${y} 😀',
   '%%train dream --epochs 3 --val 0.1 // comment\n{"prompt": "a", "response": "b"}\n',
   "const answer = %chatglm --system 'be brief' hi ${`${x}`}\nif (a) {\n  %adapter use none\n} else b(); %chat reset",
+  '%%knowledge add Blue ${n} --prompt "a b" --prompt c --steps 3\nA `town` ${of} "boats".\n',
   "x\n% y\n%params\n/* %model */ const r = /%train/g; foo()\n%adapter new a --targets b,c \\\n --to d",
 ];
 const PIECES = [

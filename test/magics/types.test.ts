@@ -51,6 +51,15 @@ describe("expanded magics", () => {
     "%model tiny --device cpu --precision fast --quantize int8 --revision main --runtime none --as other",
     "%train a rows --val others2\ndeclare const others2: typeof rows",
     "%params a --all --model mine",
+    "%%train a --no-check\n{}",
+    "%%knowledge add Blue ${text} --book b --prompt a --prompt ${text} --paraphrase c --steps 1 --lr 1 --batch-size 1 --rehearse-per-step 1 --extra-steps 0 --rehearse @a.json --seed 1 --method lora --r 1 --alpha 2 --dropout 0.1 --targets dense --bias all --rank-stabilized --share --to r --model mine\ntext",
+    "%%knowledge add --method full --match word_embeddings --no-rehearse\n@a.jsonl",
+    "%%knowledge add --rehearse others\n[]",
+    "%%knowledge update a --book b --prompt a --no-rehearse --steps 1 --seed 1 --to r --model mine\ntext",
+    "%knowledge delete a ${text} --book b --no-rehearse --steps 1 --to r --model mine",
+    "%knowledge list --book b --model mine",
+    "%knowledge check --book b --to r --model mine",
+    "%knowledge query --book b --to r --model mine hi ${text}",
     "%chat save a.md --model mine",
   ])("check with every option: %s", (code) => {
     expect(faults(code)).toEqual([]);
@@ -62,6 +71,9 @@ describe("expanded magics", () => {
     expect(typeOf("%%chatglm --to said\nhi", "said")).toBe("const said: string");
     expect(typeOf("%adapter new a --to made", "made")).toBe("const made: AdapterHandle");
     expect(typeOf("const result = %train a rows\nresult;", "result")).toContain("TrainResult");
+    expect(typeOf("%%knowledge add a --to report\ntext", "report")).toBe("const report: KnowledgeReport");
+    expect(typeOf("const said = %knowledge query hi\nsaid;", "said")).toBe("const said: string");
+    expect(typeOf("const known = %knowledge\nknown;", "known")).toBe("const known: readonly Fact[]");
     expect(typeOf("%chatglm --compare none,a --to both hi\nboth.a;", "both")).toBe(
       "const both: Record<string, string>",
     );
@@ -73,6 +85,8 @@ describe("expanded magics", () => {
     ['%chatglm --seed ${"one"} hi', undefined, "not assignable to type 'number"],
     ["%%train a --rehearse text\n{}", undefined, "not assignable"],
     ["%train a 梦", "梦", "Cannot find name '梦'"],
+    ["%%knowledge add ${rows.length} --rehearse text\nx", undefined, "not assignable"],
+    ["%knowledge delete ${rows}", "rows", "not assignable to type 'string'"],
     ["const n: number = %chatglm hi", "n", "Type 'string' is not assignable to type 'number'"],
     ["%model tiny\nglm.nothing;", "nothing", "Property 'nothing' does not exist"],
     ["%model tiny --as text", "text", "Cannot redeclare"],
@@ -88,7 +102,7 @@ describe("expanded magics", () => {
       .flatMap(([, { examples }]) => examples),
   )("as shown code check as well: %j", (example) => {
     const written = example.replace(
-      /%%?\w+( (?:list|use|new|save|load|merge|delete|history|reset|rounds)\b)?/,
+      /%%?\w+( (?:list|use|new|save|load|merge|delete|history|reset|rounds|add|update|query|check)\b)?/,
       "$& --show-code",
     );
     const [, json = ""] = /showCode\((".*")\)/s.exec(expand(written).code) ?? [];
