@@ -1,0 +1,22 @@
+/** @file How large the experiments are: about a quarter of an hour on two idle cores, or a minute for a trial. */
+import type { Sizes } from "./laboratory.ts";
+
+export const full: Sizes = {
+  facts: 24,
+  group: 5,
+  askedAt: [1, 4, 8, 12, 16, 20, 24],
+  oldSteps: 60,
+  capacity: { facts: [8, 16, 32, 64], ranks: [1, 2, 4, 8, 16], steps: 64 },
+  similarity: { facts: 16, askedAt: [2, 4, 6, 8, 12, 16, 24, 32, 48] },
+  rehearsal: { facts: 6, perStep: [4, 8, 16] },
+};
+
+export const quick: Sizes = {
+  facts: 2,
+  group: 1,
+  askedAt: [1, 2],
+  oldSteps: 10,
+  capacity: { facts: [8], ranks: [4], steps: 6 },
+  similarity: { facts: 2, askedAt: [2, 6] },
+  rehearsal: { facts: 1, perStep: [4] },
+};
