@@ -9,7 +9,7 @@ const LAYERS = [
   ["kernel"],
   ["magics"],
   ["src/api"],
-  ["src/engine"],
+  ["src/engine", "src/knowledge"],
   ["src/train", "src/generate"],
   ["src/adapters"],
   ["src/held"],

@@ -1,4 +1,5 @@
 /** @file What a fact is: a key, the text that is said of it, and the wordings in which it is asked for. */
+import { isDeepStrictEqual } from "node:util";
 import { GlmError } from "../errors.ts";
 import { wordingsFor } from "./wordings.ts";
 
@@ -51,13 +52,22 @@ export function completedFacts(
       continue;
     }
     const fact = completedFact(input);
-    const known = [...facts, ...book].find(({ key }) => key === fact.key);
-    if (known && known.text !== fact.text) {
+    const twice = facts.find(({ key }) => key === fact.key);
+    const known = book.find(({ key }) => key === fact.key);
+    if (twice) {
+      if (!isDeepStrictEqual(twice, fact)) {
+        const how =
+          twice.text === fact.text
+            ? "with other wordings"
+            : `with the texts ${quoted(twice.text)} and ${quoted(fact.text)}`;
+        faults.push(`${place}${quoted(fact.key)} is given twice, ${how}. Leave one of them out.`);
+      }
+    } else if (known && known.text !== fact.text) {
       faults.push(
         `${place}${quoted(fact.key)} is there already with another text: ${quoted(known.text)}. ` +
           "Change it with update, or delete it first.",
       );
-    } else if (!facts.some(({ key }) => key === fact.key)) facts.push(fact);
+    } else facts.push(fact);
   }
   const keys = new Set(facts.map(({ key }) => key));
   faults.push(...sharedWordings([...book.filter(({ key }) => !keys.has(key)), ...facts]));
@@ -73,14 +83,17 @@ export function updatedFact(
   book: readonly Fact[],
 ): Fact {
   const usual = wordingsFor(before.key, before.text);
-  const own = (given: readonly string[] | undefined, was: readonly string[], made: readonly string[]) =>
-    given ?? (String(was) === String(made) ? undefined : was);
-  const input = {
-    key,
-    text,
-    prompts: own(prompts, before.prompts, usual.prompts),
-    paraphrases: own(paraphrases, before.paraphrases, usual.paraphrases),
-  };
+  const isUsual = (was: readonly string[], made: readonly string[]): boolean => isDeepStrictEqual([...was], made);
+  const untaught = usual.paraphrases.filter((one) => !before.prompts.includes(one));
+  const taught = Array.isArray(prompts)
+    ? prompts.map((prompt) => (typeof prompt === "string" ? prompt.trim() : prompt))
+    : [];
+  const ownPrompts = isUsual(before.prompts, usual.prompts) ? undefined : before.prompts;
+  // What is taught from now on is no paraphrase any more.
+  const ownParaphrases = isUsual(before.paraphrases, untaught)
+    ? undefined
+    : before.paraphrases.filter((one) => !taught.includes(one));
+  const input = { key, text, prompts: prompts ?? ownPrompts, paraphrases: paraphrases ?? ownParaphrases };
   const others = book.filter((fact) => fact.key !== before.key);
   return completedFacts(subject, input, others)[0] as Fact;
 }
@@ -115,13 +128,15 @@ function completedFact({ key, text, prompts, paraphrases }: FactInput): Fact {
 }
 
 const KNOWN: readonly string[] = ["key", "text", "prompts", "paraphrases"] satisfies readonly (keyof FactInput)[];
+/** A book's own facts may be given to another book, which finds out by itself what it knows. */
+const LEARNED: keyof Fact = "learned";
 
 function faultsOf(input: FactInput): string[] {
   if (typeof input !== "object" || input === null) {
     return [`expected an object { key, text }, got ${JSON.stringify(input)}.`];
   }
   const faults: string[] = [];
-  const strange = Object.keys(input).filter((name) => !KNOWN.includes(name));
+  const strange = Object.keys(input).filter((name) => !KNOWN.includes(name) && name !== LEARNED);
   if (strange.length > 0) faults.push(`${strange.join(", ")}: expected ${KNOWN.join(", ")} and nothing else.`);
   const { key, text, prompts, paraphrases } = input;
   if (typeof key !== "string" || !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(key)) {

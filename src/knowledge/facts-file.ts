@@ -1,6 +1,6 @@
 /** @file The file in which a book keeps its facts, beside the adapter's tensors. */
 import { GlmError } from "../errors.ts";
-import type { Fact } from "./fact.ts";
+import { type Fact, quoted } from "./fact.ts";
 
 const FORMAT = "glmlab facts 1";
 
@@ -31,21 +31,25 @@ export function readFacts(text: string, subject: string): Fact[] {
   const { format, facts } = (value ?? {}) as { format?: unknown; facts?: unknown };
   if (format !== FORMAT) throw damaged(`the format ${JSON.stringify(format)}`);
   if (!Array.isArray(facts)) throw damaged("no list of facts");
+  const keys = new Set<string>();
   return facts.map((fact: unknown, i) => {
-    if (isFact(fact)) return fact;
-    throw damaged(`${JSON.stringify(fact)?.slice(0, 60)} as fact ${i + 1}`);
+    if (!isFact(fact)) throw damaged(`${shorten(JSON.stringify(fact))} as fact ${i + 1}`);
+    const { key, text, prompts, paraphrases, learned } = fact;
+    if (keys.has(key)) throw damaged(`a second fact of the key ${quoted(key)} as fact ${i + 1}`);
+    keys.add(key);
+    return { key, text, prompts, paraphrases, learned };
   });
 }
+
+const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
 
 function isFact(value: unknown): value is Fact {
   if (typeof value !== "object" || value === null) return false;
   const { key, text, prompts, paraphrases, learned } = value as Record<string, unknown>;
-  const areTexts = (list: unknown): boolean => Array.isArray(list) && list.every((one) => typeof one === "string");
+  const isText = (one: unknown): boolean => typeof one === "string" && one.trim() !== "";
+  const areTexts = (list: unknown, least: number): boolean =>
+    Array.isArray(list) && list.length >= least && list.every(isText);
   return (
-    typeof key === "string" &&
-    typeof text === "string" &&
-    typeof learned === "boolean" &&
-    areTexts(prompts) &&
-    areTexts(paraphrases)
+    isText(key) && isText(text) && typeof learned === "boolean" && areTexts(prompts, 1) && areTexts(paraphrases, 0)
   );
 }

@@ -26,23 +26,24 @@ export function nearMisses(
   avoid: readonly string[],
   part: "asked" | "rehearsed",
 ): string[] {
-  const taken = new Set([key, ...avoid].map(bare));
-  // Those that are asked are drawn first, so that the others can keep off them.
-  if (part === "rehearsed") for (const name of names(key, 10, taken, "asked")) taken.add(bare(name));
-  const found = names(key, count, taken, part);
-  return found.map((name, i) => {
+  return names(key, count, new Set([key, ...avoid].map(bare)), part).map((name, i) => {
     const { prompts } = wordingsFor(name, text);
     return prompts[i % prompts.length] as string;
   });
 }
 
-function names(key: string, count: number, taken: ReadonlySet<string>, part: string): string[] {
+type Part = Parameters<typeof nearMisses>[4];
+
+/** A name is of one part, whichever key it is near to: what is asked of one fact is not rehearsed for another. */
+const partOf = (name: string): Part => (randomStream(0, "part", name).integer(3) === 0 ? "asked" : "rehearsed");
+
+function names(key: string, count: number, taken: ReadonlySet<string>, part: Part): string[] {
   const stream = randomStream(0, "near misses", key, part);
   const found: string[] = [];
   const seen = new Set(taken);
   for (let attempt = 0; found.length < count && attempt < 50 * count; attempt += 1) {
     const name = languageOf(key) === "zh" ? chineseMiss(stream, key) : latinMiss(stream, key);
-    if (name.trim() === "" || seen.has(bare(name))) continue;
+    if (bare(name) === "" || seen.has(bare(name)) || partOf(bare(name)) !== part) continue;
     seen.add(bare(name));
     found.push(name);
   }
@@ -69,7 +70,7 @@ function chineseMiss(stream: RandomStream, key: string): string {
 
 /** A word more or other, or another letter or syllable in a word. */
 function latinMiss(stream: RandomStream, key: string): string {
-  const parts = key.split(" ");
+  const parts = key.split(/\s+/).filter((part) => part !== "");
   const at = stream.integer(parts.length);
   const part = parts[at] as string;
   const capital = /^\p{Lu}/u.test(part);
