@@ -1,5 +1,6 @@
 /** @file Many questions at once: greedy answers of the base or of an adapter, in batches of like lengths. */
 import type { AdapterRef, EngineOptions } from "../engine/engine.ts";
+import { GlmError } from "../errors.ts";
 import { prompt } from "../text/prompt.ts";
 import { AnswerText } from "./answer.ts";
 import type { BaseAnswer } from "./base-answers.ts";
@@ -24,6 +25,7 @@ export async function askRows(
   const { adapter, maxNewTokens, onDone, signal } = options;
   const { engine, info, tokenizer, generation } = home;
   const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
+  mustFit(prompts, info.config.contextLength);
   const order = [...prompts.keys()].sort((a, b) => (prompts[a]?.length ?? 0) - (prompts[b]?.length ?? 0));
   const answers: BaseAnswer[] = [];
   let done = 0;
@@ -43,4 +45,14 @@ export async function askRows(
     }
   }
   return answers;
+}
+
+/** The engine gets the rows in another order, and would count them in that. */
+function mustFit(prompts: readonly (readonly number[])[], context: number): void {
+  const at = prompts.findIndex(({ length }) => length >= context);
+  if (at < 0) return;
+  throw new GlmError(
+    "data-invalid",
+    `question ${at + 1}: expected fewer than ${context} tokens (the model's context), got ${prompts[at]?.length}. Shorten it.`,
+  );
 }

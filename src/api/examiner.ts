@@ -89,8 +89,8 @@ export class Examiner {
     const answer = (question: string): string => said.get(question) ?? "";
 
     const changed = unrelated.flatMap((question) => {
-      const [before, after] = [base.get(question)?.text ?? "", answer(question)];
-      return before === after ? [] : [{ question, before, after }];
+      const [before, after] = [base.get(question), answer(question)];
+      return isSame(before, after) ? [] : [{ question, before: before?.text ?? "", after }];
     });
     const given = near.filter((question) => facts.some((fact) => givesAway(answer(question), fact)));
     const locality: LocalityReport = {
@@ -182,6 +182,13 @@ export class Examiner {
 
 /** The question that shows that the base is as it was. */
 const PROBE = unrelatedQuestions[0] as string;
+
+/** An answer of the base that was cut off is the beginning of what a book says that has room for longer texts. */
+function isSame(before: BaseAnswer | undefined, after: string): boolean {
+  if (before === undefined || before.complete) return after === (before?.text ?? "");
+  // The cut may be within a character.
+  return after.startsWith(before.text.replace(/\uFFFD+$/, ""));
+}
 
 function reportOf({ fact, answers }: Lesson, answer: (question: string) => string): FactReport {
   const { key, prompts, paraphrases } = fact;
