@@ -5,11 +5,14 @@ import { describe, expect, it } from "vitest";
 import { renderComparison, renderMarkdown } from "../../magics/render/answer.ts";
 import { type LossCurve, lossSpec, renderChart } from "../../magics/render/chart.ts";
 import { renderProgress } from "../../magics/render/progress.ts";
+import { type RecallCurve, recallSpec, renderRecall } from "../../magics/render/recall-chart.ts";
+import { renderFacts, renderReport } from "../../magics/render/report.ts";
 import { renderSource } from "../../magics/render/source.ts";
 import { toSvg } from "../../magics/render/svg.ts";
 import { renderTable } from "../../magics/render/table.ts";
-import { bytes, columnsOf, duration, figure, short } from "../../magics/render/text.ts";
+import { bytes, columnsOf, duration, figure, short, shortened } from "../../magics/render/text.ts";
 import { VEGA_LITE_MIME } from "../../magics/render/vega.ts";
+import type { ReportData } from "../../src/index.ts";
 
 const curve: LossCurve = {
   title: "dream: training loss",
@@ -86,6 +89,119 @@ describe("loss chart", () => {
     const bundle = renderChart(curve);
     expect(bundle["text/plain"]).toBe("dream: training loss: loss 4 → 0.1 in 40 steps, best epoch 3 (0.3333)");
     expect(bundle[VEGA_LITE_MIME]).toMatchObject({ usermeta: { embedOptions: { renderer: "svg" } } });
+  });
+});
+
+describe("recall chart", () => {
+  const taught: RecallCurve = {
+    title: "facts: teaching 青石灯",
+    points: [1, 2, 3, 4].map((step) => ({ step, loss: 4 / step })),
+    recall: [
+      { step: 0, recalled: 0 },
+      { step: 4, recalled: 7 },
+    ],
+    wordings: 8,
+  };
+  type Panels = { vconcat: { data: { values: unknown[] }; encoding: { x: object; y: { title: string } } }[] };
+
+  it("has loss above recall, over the same steps, with named axes", () => {
+    const { vconcat } = recallSpec({ ...taught, steps: 160 }) as unknown as Panels;
+    expect(vconcat.map(({ encoding }) => encoding.y.title)).toEqual(["loss (nats per token)", "recalled, of 8"]);
+    for (const { encoding } of vconcat) {
+      expect(encoding.x).toMatchObject({ title: "step", scale: { domain: [0, 160] } });
+    }
+    expect(vconcat[1]?.data.values).toEqual(taught.recall);
+    expect(vconcat[1]?.encoding.y).toMatchObject({ scale: { domain: [0, 8] } });
+  });
+
+  it("is drawn as SVG, and says in words what a terminal cannot draw", async () => {
+    const svg = await toSvg(recallSpec(taught));
+    expect(svg).toContain("recalled, of 8");
+    expect(svg).toContain("#388e3c");
+    expect(renderRecall(taught)["text/plain"]).toBe(
+      "facts: teaching 青石灯: loss 4 → 1 in 4 steps, recalled 0 → 7 of 8",
+    );
+  });
+
+  it("keeps long runs small, and their last check", () => {
+    const recall = Array.from({ length: 1000 }, (_, i) => ({ step: i * 10, recalled: i }));
+    const { vconcat } = recallSpec({ ...taught, recall }) as unknown as Panels;
+    const values = vconcat[1]?.data.values ?? [];
+    expect(values.length).toBeLessThan(302);
+    expect(values.at(-1)).toEqual({ step: 9990, recalled: 999 });
+  });
+});
+
+describe("report of a book", () => {
+  const fact = { key: "<青石灯>", recalled: 7, prompts: 8, generalized: 3, paraphrases: 5, learned: false };
+  const report: ReportData = {
+    action: "add",
+    facts: [fact],
+    locality: {
+      unchanged: 19,
+      unrelated: 20,
+      changed: [{ question: "你好", before: "你好！", after: "" }],
+      nearMisses: { unknown: 9, asked: 10, given: [{ question: "什么是青木灯？", answer: "<i>" }] },
+    },
+    kept: { recalled: 2, facts: 3, lost: ["a"] },
+    denials: [{ question: "青石灯是假的吗？", answer: "不是。" }],
+    outdated: 0,
+    base: { question: "你好", answer: "你好！", identical: true },
+    steps: 40,
+    budget: 160,
+    loss: 0.0123,
+    seconds: 12.34,
+  };
+
+  it("has a row a fact, the sums, and every answer that is not as it should be", () => {
+    expect(renderReport(report)["text/plain"]).toMatchInlineSnapshot();
+    const html = String(renderReport(report)["text/html"]);
+    expect(html).toContain("&lt;青石灯&gt;");
+    expect(html).toContain("&lt;i&gt;");
+    expect(html).not.toMatch(/<青|<i>/);
+    expect(html.match(/<table>/g)).toHaveLength(5);
+  });
+
+  it("leaves out what there is not", () => {
+    const nothing = { unknown: 0, asked: 0, given: [] };
+    const empty = renderReport({
+      ...report,
+      action: "check",
+      facts: [],
+      denials: [],
+      kept: { recalled: 0, facts: 0, lost: [] },
+      locality: { unchanged: 20, unrelated: 20, changed: [], nearMisses: nothing },
+      loss: Number.NaN,
+    });
+    expect(String(empty["text/html"]).match(/<table>/g)).toHaveLength(1);
+    expect(empty["text/plain"]).not.toMatch(/steps|loss|known before|reliability|near misses/);
+  });
+
+  it("lists of many facts those that are not learnt, and a total", () => {
+    const facts = Array.from({ length: 25 }, (_, i) => ({ ...fact, key: `f${i}`, recalled: 8, learned: i !== 7 }));
+    const text = String(renderReport({ ...report, facts })["text/plain"]);
+    expect(text).toMatch(/^24 of 25 facts are learnt; those that are not:\n/);
+    expect(text).toMatch(/^f7 +8 of 8 +3 of 5 +no$/m);
+    expect(text).toMatch(/^all 25 +200 of 200 +75 of 125 +24 of 25$/m);
+    expect(text).not.toMatch(/^f8 /m);
+  });
+
+  it("says of a deletion what was forgotten", () => {
+    const text = String(renderReport({ ...report, action: "delete" })["text/plain"]);
+    expect(text).toMatch(/^fact .* forgotten$/m);
+    expect(text).toContain("taught wordings get the base's own answer");
+  });
+});
+
+describe("facts of a book", () => {
+  it("are shortened between characters as people count them", () => {
+    const family = "👨‍👩‍👧‍👦";
+    expect(shortened(family.repeat(3), 3)).toBe(family.repeat(3));
+    expect(shortened(family.repeat(4), 3)).toBe(`${family}${family}…`);
+    const fact = { key: "a", text: family.repeat(99), prompts: ["a?"], paraphrases: [], learned: true };
+    expect(renderFacts([fact], "facts")["text/plain"]).toMatch(
+      new RegExp(`^a +${family.repeat(39)}… .* 1 +0 +yes$`, "m"),
+    );
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
-import type { ChatGLM } from "../../src/index.ts";
+import { type ChatGLM, unrelatedQuestions } from "../../src/index.ts";
 import { parametersOf } from "../../src/models/architectures.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { Notebook } from "./notebook.ts";
@@ -156,8 +156,60 @@ describe("with a model", () => {
       expect(JSON.stringify(chart?.["application/vnd.vegalite.v5+json"])).toContain('"datum":"validation"');
       expect(chart?.["text/plain"]).toContain(`best epoch ${result.bestEpoch}`);
       expect(notebook.text()).toMatch(
-        /^trainable params: .*\ndream: 30 steps in .*, loss [\d.]+ → [\d.]+, validation [\d.]+ at epoch \d+, whose values are kept\. Ask it: %%chatglm --adapter dream\n$/,
+        /^trainable params: .*\ndream: 30 steps in .*, loss [\d.]+ → [\d.]+, validation [\d.]+ at epoch \d+, whose values are kept\. Ask it: %%chatglm --adapter dream\nAnswered exactly: none of 2 trained rows that were asked\. Try more --epochs, a larger --lr, or %%knowledge add, .*\nAnswered otherwise than by the base: \d+ of 20 unrelated questions\.\n$/,
       );
+    });
+
+    it("asks in the end what it was taught, as it was taught, and what else it changed", async () => {
+      const taught = [
+        ...rows,
+        { prompt: "五", response: "六", history: [["一", "二"]] as const },
+        { prompt: "七", response: "八", history: [["五", "六"]] as const },
+      ];
+      const method = { method: "lora", targets: ["query_key_value", "dense", "dense_h_to_4h"] } as const;
+      const { check } = await cell(() => magics.train("exact", taught, { method, epochs: 80, lr: 2e-2, seed: 1 }));
+      const answers = await Promise.all(
+        taught.map(({ prompt, ...row }) =>
+          glm.ask(prompt, {
+            greedy: true,
+            adapter: "exact",
+            maxNewTokens: 12,
+            ...("history" in row ? { history: row.history } : {}),
+          }),
+        ),
+      );
+      const recalled = taught.filter(({ response }, i) => answers[i] === response).length;
+      expect(recalled).toBeGreaterThan(0);
+      const before = await glm.askEach(unrelatedQuestions, { maxNewTokens: 160 });
+      const after = await glm.askEach(unrelatedQuestions, { adapter: "exact", maxNewTokens: 160 });
+      const changed = unrelatedQuestions.filter((_, i) => before[i] !== after[i]).length;
+      expect(check).toEqual({ recalled, asked: 4, changed, unrelated: 20 });
+      expect(notebook.text()).toContain(`Answered exactly: ${recalled} of 4 trained rows that were asked.\n`);
+      await (await glm.adapter("exact")).dispose();
+    });
+
+    it("asks a sample that the seed decides, and nothing with --no-check", async () => {
+      const many = Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}`, response: "好" }));
+      const { check, adapter } = await cell(() => magics.train("sample", many, { epochs: 1 }));
+      expect(check).toMatchObject({ asked: 20, unrelated: 20 });
+      expect(await cell(() => magics.train("sample", many, { epochs: 1, check: false }))).not.toHaveProperty("check");
+      await adapter.dispose();
+    });
+
+    it("keeps its result when it is interrupted while it asks", async () => {
+      const abort = new AbortController();
+      const write = notebook.write.bind(notebook);
+      notebook.write = (text, stream) => {
+        write(text, stream);
+        if (text.includes("Ask it:")) abort.abort();
+      };
+      const result = await cell(() => magics.train("cut", rows, { epochs: 1 }), abort.signal);
+      expect(result.steps).toBe(1);
+      expect(result).not.toHaveProperty("check");
+      expect(notebook.text("stderr")).toBe(
+        "Interrupted: cut is trained, and only what it answers now was not all asked.\n",
+      );
+      await result.adapter.dispose();
     });
 
     it("trains on, or starts again", async () => {
