@@ -154,7 +154,38 @@ describe("report of a book", () => {
   };
 
   it("has a row a fact, the sums, and every answer that is not as it should be", () => {
-    expect(renderReport(report)["text/plain"]).toMatchInlineSnapshot();
+    expect(renderReport(report)["text/plain"]).toMatchInlineSnapshot(`
+      "fact      taught wordings  other wordings  learnt
+      ────────  ───────────────  ──────────────  ──────
+      <青石灯>           7 of 8          3 of 5  no
+
+      measure             result
+      ───────────────  ─────────  ────────────────────────────────────────────────────
+      reliability         7 of 8  taught wordings are answered exactly
+      generality          3 of 5  wordings that were never taught are answered exactly
+      locality          19 of 20  unrelated answers are unchanged
+      near misses        9 of 10  names near the keys are still unknown
+      known before        2 of 3  facts that were known still are
+      without adapter  identical  the base answers as before, bit for bit
+      steps            40 of 160  taken, of at most
+      loss                0.0123  nats per token, of the last step
+      seconds               12.3  training and all questions
+
+      Unrelated questions that are answered otherwise than by the base
+      question  before  after
+      ────────  ──────  ──────────────
+      你好      你好！  (empty answer)
+
+      Near misses that give a fact away
+      question        answer
+      ──────────────  ──────
+      什么是青木灯？  <i>
+
+      Questions that deny a fact: shown, not scored
+      question          answer
+      ────────────────  ──────
+      青石灯是假的吗？  不是。"
+    `);
     const html = String(renderReport(report)["text/html"]);
     expect(html).toContain("&lt;青石灯&gt;");
     expect(html).toContain("&lt;i&gt;");
