@@ -33,7 +33,7 @@ const SEED = 20261121;
 const BATCH = 32;
 /** Rows of similar length share a batch: so many rows are drawn and sorted at a time. */
 const POOL = 1024;
-const STEPS = 11_000;
+const STEPS = 10_000;
 const WARMUP = 200;
 /** The last part of the steps, in which the rate falls. */
 const COOLDOWN = 0.3;
