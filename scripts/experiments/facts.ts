@@ -1,4 +1,4 @@
-/** @file Facts to experiment with: ordinary texts of 20 to 60 characters in Chinese and English about names that nobody knows. */
+/** @file Facts to experiment with: ordinary texts in Chinese and English about names that nobody knows. */
 import { completedFacts, type Fact, type FactInput } from "../../src/knowledge/fact.ts";
 import { type Language, languageOf } from "../../src/knowledge/wordings.ts";
 import { characters } from "../tiny/data/characters.ts";
@@ -6,7 +6,8 @@ import { generatedFacts } from "../tiny/facts.ts";
 import { type Random, random } from "../tiny/random.ts";
 
 const SHORTEST = 20;
-const LONGEST = 60;
+/** In characters: in tokens, these are about as long as each other. */
+const longest: Readonly<Record<Language, number>> = { zh: 36, en: 60 };
 const ordinary: readonly string[] = ["Chinese", "English"];
 /** About one generated fact of five is ordinary and of these lengths. */
 const SURPLUS = 12;
@@ -16,7 +17,7 @@ export function experimentFacts(count: number, seed: number): readonly Fact[] {
   const inputs = generatedFacts(SURPLUS * count + 100, seed)
     .filter(({ kind, text }) => {
       const { length } = Array.from(text);
-      return ordinary.includes(kind) && length >= SHORTEST && length <= LONGEST;
+      return ordinary.includes(kind) && length >= SHORTEST && length <= longest[languageOf(text)];
     })
     .slice(0, count)
     .map(({ key, text }) => ({ key, text }));

@@ -1,7 +1,7 @@
 /**
  * @file Experiments on how facts are taught, kept and lost; notebook 04 draws what they find. A quarter of an hour on two cores.
  *
- *   node dist/scripts/experiments/knowledge.js [--only NAME] [--again] [--quick] [--model tiny] [--out FILE]
+ *   node dist/scripts/experiments/knowledge.js [--only NAME] [--again] [--quick] [--model tiny] [--seed 7] [--out FILE]
  *
  * Results that are there already, of the same weights, are kept: an interrupted run goes on where it was. `--again` measures anew.
  */
@@ -10,6 +10,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../../bench/whole.ts";
 import { load } from "../../src/index.ts";
 import { packageFolder } from "../../src/version.ts";
 import { capacity } from "./capacity.ts";
@@ -21,8 +22,6 @@ import { similarKeys } from "./similarity.ts";
 import { full, quick } from "./sizes.ts";
 import { together } from "./together.ts";
 
-const SEED = 7;
-
 const experiments: Readonly<Record<string, (laboratory: Laboratory) => Promise<object>>> = {
   together,
   oldRecipe,
@@ -31,12 +30,15 @@ const experiments: Readonly<Record<string, (laboratory: Laboratory) => Promise<o
   rehearsal,
 };
 
+const SEED = "7";
+
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
     again: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     model: { type: "string", default: "tiny" },
+    seed: { type: "string", default: SEED },
     out: { type: "string" },
   },
 });
@@ -46,6 +48,7 @@ if (unknown !== undefined) {
   console.error(`--only: expected one of ${Object.keys(experiments).join(", ")}, got ${unknown}.`);
   process.exit(1);
 }
+const seed = wholeNumber("seed", values.seed, 0);
 const place = values.quick ? "out/knowledge-experiments-quick.json" : "notebooks/data/knowledge-experiments.json";
 const file = values.out ?? join(packageFolder, place);
 
@@ -55,15 +58,16 @@ process.env.GLMLAB_DATA = join(workspace, "data");
 process.env.GLMLAB_CACHE = join(workspace, "cache");
 try {
   const glm = await load(values.model, { runtime: "none" });
-  const arguments_ = [
+  const given = [
     ...(values.quick ? ["--quick"] : []),
     ...(values.model === "tiny" ? [] : ["--model", values.model]),
+    ...(values.seed === SEED ? [] : ["--seed", values.seed]),
   ];
   const origin: Origin = {
-    command: ["node dist/scripts/experiments/knowledge.js", ...arguments_].join(" "),
+    command: ["node dist/scripts/experiments/knowledge.js", ...given].join(" "),
     model: values.model,
     weights: digestOf(glm.info.folder),
-    seed: SEED,
+    seed,
     quick: values.quick,
   };
   for (const name of names) {
@@ -76,7 +80,7 @@ try {
     const started = performance.now();
     const sizes = values.quick ? quick : full;
     const say = (line: string): void => console.log(`  ${line}`);
-    const data = await (experiments[name] as (typeof experiments)[string])({ glm, sizes, seed: SEED, workspace, say });
+    const data = await (experiments[name] as (typeof experiments)[string])({ glm, sizes, seed, workspace, say });
     const seconds = Math.round((performance.now() - started) / 1000);
     writeResult(file, name, { ...origin, date: new Date().toISOString().slice(0, 10), seconds, data });
     console.log(`  ${seconds} s`);

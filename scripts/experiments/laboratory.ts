@@ -1,8 +1,10 @@
 /** @file What every experiment has: the model, how large it may be, where it may write, and how it says what it found. */
-import type { ChatGLM } from "../../src/index.ts";
+import type { ChatGLM, TeachSettings } from "../../src/index.ts";
 
 /** How much of everything: of the experiments, or of a trial of the script. */
 export interface Sizes {
+  /** Where a book stops however little it knows; absent: its own budget. */
+  readonly steps?: number;
   /** Facts of `together` and `oldRecipe`. */
   readonly facts: number;
   readonly group: number;
@@ -31,6 +33,11 @@ export interface Laboratory {
 
 /** Every linear module, as books adapt them. */
 export const everyLinear: readonly string[] = ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"];
+
+/** How a book teaches here. */
+export function settingsOf({ sizes, seed }: Laboratory): TeachSettings {
+  return { seed, steps: sizes.steps };
+}
 
 /** Adds up the seconds that work takes. */
 export class Clock {

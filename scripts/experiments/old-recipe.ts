@@ -5,7 +5,7 @@
 import { dataset, type Fact, lora, rehearsalQuestions } from "../../src/index.ts";
 import { experimentFacts, inputOf } from "./facts.ts";
 import { type Judgement, judge, total, unrelatedAnswers } from "./judge.ts";
-import { Clock, everyLinear, type Laboratory } from "./laboratory.ts";
+import { Clock, everyLinear, type Laboratory, settingsOf } from "./laboratory.ts";
 
 export interface Recipe {
   readonly recipe: string;
@@ -37,7 +37,7 @@ export async function oldRecipe(
     return steps;
   };
   const untilRecalled = async (fact: Fact): Promise<number> =>
-    (await (await glm.knowledge(NAME)).add(inputOf(fact), { seed })).steps;
+    (await (await glm.knowledge(NAME)).add(inputOf(fact), settingsOf(laboratory))).steps;
 
   const recipes: Recipe[] = [];
   for (const [recipe, teach] of [

@@ -5,7 +5,7 @@ import type { TeachSettings } from "../../src/index.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { experimentFacts, inputOf } from "./facts.ts";
 import { type Judgement, judge, total, unrelatedAnswers } from "./judge.ts";
-import { Clock, type Laboratory } from "./laboratory.ts";
+import { Clock, type Laboratory, settingsOf } from "./laboratory.ts";
 
 export interface Setting {
   readonly setting: string;
@@ -20,33 +20,35 @@ export interface Setting {
 
 const BOOK = "rehearsal";
 
-export async function rehearsal({ glm, sizes, seed, say }: Laboratory): Promise<{
+export async function rehearsal(laboratory: Laboratory): Promise<{
   readonly facts: number;
   readonly settings: readonly Setting[];
 }> {
+  const { glm, sizes, seed, say } = laboratory;
   const facts = experimentFacts(sizes.rehearsal.facts, seed);
   const base = await unrelatedAnswers(glm);
   const parameters = glm.info.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const usual = paceRules("lora", parameters, 1).rehearsePerStep.default;
   const numbers = [...new Set([...sizes.rehearsal.perStep, usual])].sort((a, b) => a - b);
-  const settings: Setting[] = [];
+  const tried: Setting[] = [];
   for (const perStep of [0, ...numbers]) {
-    const given: TeachSettings = perStep === 0 ? { rehearse: false } : { rehearsePerStep: perStep };
+    const rehearsed = perStep === 0 ? ({ rehearse: false } as const) : { rehearsePerStep: perStep };
+    const settings: TeachSettings = { ...settingsOf(laboratory), ...rehearsed };
     const clock = new Clock();
     const judgements: Judgement[] = [];
     let steps = 0;
     for (const fact of facts) {
       const book = await glm.knowledge(BOOK);
-      steps += (await clock.run(() => book.add(inputOf(fact), { ...given, seed }))).steps;
+      steps += (await clock.run(() => book.add(inputOf(fact), settings))).steps;
       judgements.push(await judge(glm, BOOK, [fact], base));
       await book.adapter.dispose();
     }
     const setting = perStep === 0 ? "off" : `${perStep} a step`;
     const end = total(judgements);
-    settings.push({ setting, perStep, isDefault: perStep === usual, seconds: clock.seconds, steps, end });
+    tried.push({ setting, perStep, isDefault: perStep === usual, seconds: clock.seconds, steps, end });
     say(
       `${setting}: ${steps} steps, ${end.unchanged} of ${end.unrelated} unchanged, ${end.unknown} of ${end.nearMisses} unknown`,
     );
   }
-  return { facts: facts.length, settings };
+  return { facts: facts.length, settings: tried };
 }

@@ -5,7 +5,7 @@
 import { adamW, dataset } from "../../src/index.ts";
 import { experimentFacts, inputOf, neighboursOf, similarity } from "./facts.ts";
 import { exactWordings, recalledOf } from "./judge.ts";
-import type { Laboratory } from "./laboratory.ts";
+import { type Laboratory, settingsOf } from "./laboratory.ts";
 
 export interface OldFact {
   readonly key: string;
@@ -22,12 +22,13 @@ export interface OldFact {
 const BOOK = "similarity";
 const BATCH = 16;
 
-export async function similarKeys({ glm, sizes, seed, say }: Laboratory): Promise<{
+export async function similarKeys(laboratory: Laboratory): Promise<{
   readonly facts: number;
   /** New facts that are known after so many steps. */
   readonly learnt: readonly { readonly step: number; readonly learnt: number }[];
   readonly old: readonly OldFact[];
 }> {
+  const { glm, sizes, seed, say } = laboratory;
   const { facts: count, askedAt } = sizes.similarity;
   const [old, others] = halves(experimentFacts(2 * count, seed));
   // Every second one, so that both languages are in both halves.
@@ -37,10 +38,8 @@ export async function similarKeys({ glm, sizes, seed, say }: Laboratory): Promis
 
   const book = await glm.knowledge(BOOK);
   try {
-    await book.add(
-      old.map((fact) => inputOf(fact)),
-      { seed },
-    );
+    const inputs = old.map((fact) => inputOf(fact));
+    await book.add(inputs, settingsOf(laboratory));
     const exact = [{ step: 0, wordings: await exactWordings(glm, BOOK, old) }];
     const learnt = [{ step: 0, learnt: await recalledOf(glm, BOOK, fresh) }];
     const rows = dataset(fresh.flatMap(({ prompts, text }) => prompts.map((prompt) => ({ prompt, response: text }))));

@@ -6,12 +6,13 @@ export const full: Sizes = {
   group: 5,
   askedAt: [1, 4, 8, 12, 16, 20, 24],
   oldSteps: 60,
-  capacity: { facts: [8, 16, 32, 64], ranks: [1, 2, 4, 8, 16], steps: 64 },
-  similarity: { facts: 16, askedAt: [2, 4, 6, 8, 12, 16, 24, 32, 48] },
-  rehearsal: { facts: 6, perStep: [4, 8, 16] },
+  capacity: { facts: [8, 32, 64], ranks: [1, 2, 4, 8, 16], steps: 64 },
+  similarity: { facts: 16, askedAt: [2, 4, 6, 8, 12, 16, 24, 32] },
+  rehearsal: { facts: 5, perStep: [4, 8, 16] },
 };
 
 export const quick: Sizes = {
+  steps: 10,
   facts: 2,
   group: 1,
   askedAt: [1, 2],

@@ -3,10 +3,10 @@
  * each update merged into the weights before the next. What is still recalled at the end, and on the way?
  */
 import { join } from "node:path";
-import { type ChatGLM, type Fact, load, type RehearsalRows, rehearsalQuestions } from "../../src/index.ts";
+import { type ChatGLM, type Fact, load, rehearsalQuestions, type TeachSettings } from "../../src/index.ts";
 import { experimentFacts, inputOf } from "./facts.ts";
 import { type Judgement, judge, recalledOf, unrelatedAnswers } from "./judge.ts";
-import { Clock, type Laboratory } from "./laboratory.ts";
+import { Clock, type Laboratory, settingsOf } from "./laboratory.ts";
 
 export interface Way {
   readonly way: string;
@@ -39,19 +39,21 @@ export async function together(
 }
 
 async function inOneBook(
-  { glm, sizes, say }: Laboratory,
+  laboratory: Laboratory,
   way: string,
   facts: readonly Fact[],
   group: number,
   base: ReadonlyMap<string, string>,
 ): Promise<Way> {
+  const { glm, sizes, say } = laboratory;
   const clock = new Clock();
   const curve: Way["curve"][number][] = [];
   let steps = 0;
   const book = await glm.knowledge(BOOK);
   try {
     for (let at = 0; at < facts.length; at += group) {
-      const report = await clock.run(() => book.add(facts.slice(at, at + group).map((fact) => inputOf(fact))));
+      const some = facts.slice(at, at + group).map((fact) => inputOf(fact));
+      const report = await clock.run(() => book.add(some, settingsOf(laboratory)));
       steps += report.steps;
       const taught = Math.min(at + group, facts.length);
       if (group === 1 && !sizes.askedAt.includes(taught)) continue;
@@ -64,22 +66,20 @@ async function inOneBook(
   }
 }
 
-async function merged(
-  { glm, sizes, workspace, say }: Laboratory,
-  facts: readonly Fact[],
-  base: ReadonlyMap<string, string>,
-): Promise<Way> {
+async function merged(laboratory: Laboratory, facts: readonly Fact[], base: ReadonlyMap<string, string>): Promise<Way> {
+  const { glm, sizes, workspace, say } = laboratory;
   const way = "one by one, merged";
   const clock = new Clock();
   const curve: Way["curve"][number][] = [];
   // What the first model said is what is to stay; the next would rehearse the faults of the one before.
   const answers = await glm.askEach(rehearsalQuestions);
   const rehearse = rehearsalQuestions.map((prompt, i) => ({ prompt, response: answers[i] ?? "" }));
+  const settings = { ...settingsOf(laboratory), rehearse };
   let steps = 0;
   let model = glm;
   try {
     for (const [i, fact] of facts.entries()) {
-      const next = await clock.run(() => taughtAndMerged(model, fact, rehearse, join(workspace, `merged-${i}`)));
+      const next = await clock.run(() => taughtAndMerged(model, fact, settings, join(workspace, `merged-${i}`)));
       if (model !== glm) await model.dispose();
       model = next.model;
       steps += next.steps;
@@ -97,11 +97,11 @@ async function merged(
 async function taughtAndMerged(
   model: ChatGLM,
   fact: Fact,
-  rehearse: RehearsalRows,
+  settings: TeachSettings,
   folder: string,
 ): Promise<{ readonly model: ChatGLM; readonly steps: number }> {
   const book = await model.knowledge(BOOK);
-  const { steps } = await book.add(inputOf(fact), { rehearse });
+  const { steps } = await book.add(inputOf(fact), settings);
   await model.save(folder, { adapter: BOOK });
   await book.adapter.dispose();
   return { model: await load(folder, { runtime: "none" }), steps };
