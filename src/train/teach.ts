@@ -94,6 +94,8 @@ export interface Pupil {
 const WARMUP = 5;
 /** No long answer is exact while the loss is above this: a check would only cost time. */
 const HOPELESS = 0.7;
+/** So many checks are left out for that at most: a short answer may be exact, and who interrupts keeps what a check found. */
+const LEFT_OUT = 3;
 /** How often the rate is halved before a breakdown is an error. */
 const RETREATS = 4;
 
@@ -198,8 +200,9 @@ export async function* teach(
       const rehearsalLoss = rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {};
       yield { type: "step", step: taken, budget: steps, loss, ...rehearsalLoss, lr, gradientNorm };
 
-      const due = unchecked >= Math.max(checkEvery, Math.ceil(recall.pending().length / batchSize));
-      if (taken < end && (!due || (loss > HOPELESS && !complete))) continue;
+      const between = Math.max(checkEvery, Math.ceil(recall.pending().length / batchSize));
+      const isHopeless = loss > HOPELESS && !complete && unchecked < (1 + LEFT_OUT) * between;
+      if (taken < end && (unchecked < between || isHopeless)) continue;
       pupil.changed(unsaid);
       [unsaid, unchecked] = [0, 0];
       const wasComplete = complete;

@@ -160,6 +160,29 @@ describe("teaching", () => {
   });
 });
 
+describe("checks", () => {
+  it("are left out while the loss is high, but not for ever: a short answer may be exact already", async () => {
+    const pupil = await student();
+    const gloomy = altered(pupil, {
+      gradients: async (batch, seed) => ({ ...(await pupil.gradients(batch, seed)), loss: 0.9 }),
+    });
+    const events = await run(gloomy, only(LESSONS), { checkEvery: 4 });
+    const places = pick("check", events).map(({ step }) => step);
+    expect(places).toEqual(places.map((_, i) => 16 * i));
+    expect(doneOf(events)).toMatchObject({ reason: "recalled", steps: places.at(-1) });
+  });
+
+  it("come when all that is not known was seen, be that after more steps than were asked for", async () => {
+    const pupil = await student();
+    const hopeful = altered(pupil, {
+      gradients: async (batch, seed) => ({ ...(await pupil.gradients(batch, seed)), loss: 0.1 }),
+      recalls: async (rows) => rows.map(() => false),
+    });
+    const events = await run(hopeful, only(LESSONS), { checkEvery: 2, batchSize: 1, steps: 9, lr: 1e-4 });
+    expect(pick("check", events).map(({ step }) => step)).toEqual([0, 4, 8, 9]);
+  });
+});
+
 describe("kept rows", () => {
   it("are taught again when the lessons cost them, and all are known in the end", async () => {
     const pupil = await student();
