@@ -200,7 +200,7 @@ describe("a book", { timeout: LONG }, () => {
   });
 });
 
-describe("on tiny", { timeout: LONG }, () => {
+describe("on tiny", { timeout: 3 * LONG }, () => {
   it("a fact is taught in its usual wordings, changed and forgotten, beside another", async () => {
     const tiny = await load("tiny", { runtime: "none" });
     try {
