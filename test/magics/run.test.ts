@@ -21,6 +21,9 @@ const rows = [
   { prompt: "三", response: "四" },
 ];
 
+/** Random weights answer with all the tokens that they may. */
+const SLOW = 180_000;
+
 let notebook = new Notebook();
 
 /** Runs as a cell of a notebook does. */
@@ -145,56 +148,68 @@ describe("with a model", () => {
   });
 
   describe("%%train and %adapter", () => {
-    it("makes an adapter, trains it and shows how", async () => {
-      const result = await cell(() => magics.train("dream", rows, { epochs: 30, lr: 1e-2, validation: rows }));
-      expect(result.steps).toBe(30);
-      expect(result.history).toHaveLength(30);
-      expect(result.loss).toBeLessThan((result.history[0]?.validationLoss ?? 0) / 2);
-      const [bar, chart] = notebook.seen;
-      expect(bar?.["text/plain"]).toMatch(/^Training dream on 2 rows {2}█{24} {2}30\/30 {2}epoch 30 {2}loss /);
-      expect(chart?.["image/svg+xml"]).toContain("<svg");
-      expect(JSON.stringify(chart?.["application/vnd.vegalite.v5+json"])).toContain('"datum":"validation"');
-      expect(chart?.["text/plain"]).toContain(`best epoch ${result.bestEpoch}`);
-      expect(notebook.text()).toMatch(
-        /^trainable params: .*\ndream: 30 steps in .*, loss [\d.]+ → [\d.]+, validation [\d.]+ at epoch \d+, whose values are kept\. Ask it: %%chatglm --adapter dream\nAnswered exactly: none of 2 trained rows that were asked\. Try more --epochs, a larger --lr, or %%knowledge add, .*\nAnswered otherwise than by the base: \d+ of 20 unrelated questions\.\n$/,
-      );
-    });
+    it(
+      "makes an adapter, trains it and shows how",
+      async () => {
+        const result = await cell(() => magics.train("dream", rows, { epochs: 30, lr: 1e-2, validation: rows }));
+        expect(result.steps).toBe(30);
+        expect(result.history).toHaveLength(30);
+        expect(result.loss).toBeLessThan((result.history[0]?.validationLoss ?? 0) / 2);
+        const [bar, chart] = notebook.seen;
+        expect(bar?.["text/plain"]).toMatch(/^Training dream on 2 rows {2}█{24} {2}30\/30 {2}epoch 30 {2}loss /);
+        expect(chart?.["image/svg+xml"]).toContain("<svg");
+        expect(JSON.stringify(chart?.["application/vnd.vegalite.v5+json"])).toContain('"datum":"validation"');
+        expect(chart?.["text/plain"]).toContain(`best epoch ${result.bestEpoch}`);
+        expect(notebook.text()).toMatch(
+          /^trainable params: .*\ndream: 30 steps in .*, loss [\d.]+ → [\d.]+, validation [\d.]+ at epoch \d+, whose values are kept\. Ask it: %%chatglm --adapter dream\nAnswered exactly: none of 2 trained rows that were asked\. Try more --epochs, a larger --lr, or %%knowledge add, .*\nAnswered otherwise than by the base: \d+ of 20 unrelated questions\.\n$/,
+        );
+      },
+      SLOW,
+    );
 
-    it("asks in the end what it was taught, as it was taught, and what else it changed", async () => {
-      const taught = [
-        ...rows,
-        { prompt: "五", response: "六", history: [["一", "二"]] as const },
-        { prompt: "七", response: "八", history: [["五", "六"]] as const },
-      ];
-      const method = { method: "lora", targets: ["query_key_value", "dense", "dense_h_to_4h"] } as const;
-      const { check } = await cell(() => magics.train("exact", taught, { method, epochs: 80, lr: 2e-2, seed: 1 }));
-      const answers = await Promise.all(
-        taught.map(({ prompt, ...row }) =>
-          glm.ask(prompt, {
-            greedy: true,
-            adapter: "exact",
-            maxNewTokens: 12,
-            ...("history" in row ? { history: row.history } : {}),
-          }),
-        ),
-      );
-      const recalled = taught.filter(({ response }, i) => answers[i] === response).length;
-      expect(recalled).toBeGreaterThan(0);
-      const before = await glm.askEach(unrelatedQuestions, { maxNewTokens: 160 });
-      const after = await glm.askEach(unrelatedQuestions, { adapter: "exact", maxNewTokens: 160 });
-      const changed = unrelatedQuestions.filter((_, i) => before[i] !== after[i]).length;
-      expect(check).toEqual({ recalled, asked: 4, changed, unrelated: 20 });
-      expect(notebook.text()).toContain(`Answered exactly: ${recalled} of 4 trained rows that were asked.\n`);
-      await (await glm.adapter("exact")).dispose();
-    });
+    it(
+      "asks in the end what it was taught, as it was taught, and what else it changed",
+      async () => {
+        const taught = [
+          ...rows,
+          { prompt: "五", response: "六", history: [["一", "二"]] as const },
+          { prompt: "七", response: "八", history: [["五", "六"]] as const },
+        ];
+        const method = { method: "lora", targets: ["query_key_value", "dense", "dense_h_to_4h"] } as const;
+        const { check } = await cell(() => magics.train("exact", taught, { method, epochs: 80, lr: 2e-2, seed: 1 }));
+        const answers = await Promise.all(
+          taught.map(({ prompt, ...row }) =>
+            glm.ask(prompt, {
+              greedy: true,
+              adapter: "exact",
+              maxNewTokens: 12,
+              ...("history" in row ? { history: row.history } : {}),
+            }),
+          ),
+        );
+        const recalled = taught.filter(({ response }, i) => answers[i] === response).length;
+        expect(recalled).toBeGreaterThan(0);
+        const before = await glm.askEach(unrelatedQuestions, { maxNewTokens: 160 });
+        const after = await glm.askEach(unrelatedQuestions, { adapter: "exact", maxNewTokens: 160 });
+        const changed = unrelatedQuestions.filter((_, i) => before[i] !== after[i]).length;
+        expect(check).toEqual({ recalled, asked: 4, changed, unrelated: 20 });
+        expect(notebook.text()).toContain(`Answered exactly: ${recalled} of 4 trained rows that were asked.\n`);
+        await (await glm.adapter("exact")).dispose();
+      },
+      SLOW,
+    );
 
-    it("asks a sample that the seed decides, and nothing with --no-check", async () => {
-      const many = Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}`, response: "好" }));
-      const { check, adapter } = await cell(() => magics.train("sample", many, { epochs: 1 }));
-      expect(check).toMatchObject({ asked: 20, unrelated: 20 });
-      expect(await cell(() => magics.train("sample", many, { epochs: 1, check: false }))).not.toHaveProperty("check");
-      await adapter.dispose();
-    });
+    it(
+      "asks a sample that the seed decides, and nothing with --no-check",
+      async () => {
+        const many = Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}`, response: "好" }));
+        const { check, adapter } = await cell(() => magics.train("sample", many, { epochs: 1 }));
+        expect(check).toMatchObject({ asked: 20, unrelated: 20 });
+        expect(await cell(() => magics.train("sample", many, { epochs: 1, check: false }))).not.toHaveProperty("check");
+        await adapter.dispose();
+      },
+      SLOW,
+    );
 
     it("keeps its result when it is interrupted while it asks", async () => {
       const abort = new AbortController();
@@ -214,11 +229,11 @@ describe("with a model", () => {
 
     it("trains on, or starts again", async () => {
       const { steps: before } = await (await glm.adapter("dream")).info();
-      const again = await cell(() => magics.train("dream", rows, { epochs: 2 }));
+      const again = await cell(() => magics.train("dream", rows, { epochs: 2, check: false }));
       expect((await again.adapter.info()).steps).toBe(before + 2);
       expect(notebook.text()).toContain("dream exists and trains on");
       const anew = await cell(() =>
-        magics.train("dream", rows, { epochs: 30, lr: 1e-2, new: true, method: magics.lora({ r: 2 }) }),
+        magics.train("dream", rows, { epochs: 30, lr: 1e-2, new: true, method: magics.lora({ r: 2 }), check: false }),
       );
       expect((await anew.adapter.info()).steps).toBe(30);
       expect(anew.adapter.config).toMatchObject({ method: "lora", r: 2 });
@@ -242,8 +257,8 @@ describe("with a model", () => {
         cell(() => magics.train("fixed", rows, { method: { method: "full", match: ["norm"] } })),
       ).rejects.toThrow(/otherwise:\n- --method: fixed has lora, given is full\nLeave/);
       const same = { method: "lora", r: 2, targets: ["query_key_value"], rankStabilized: false } as const;
-      await cell(() => magics.train("fixed", rows, { epochs: 1, method: same }));
-      await cell(() => magics.train("fixed", rows, { epochs: 1, method: adapter.config }));
+      await cell(() => magics.train("fixed", rows, { epochs: 1, method: same, check: false }));
+      await cell(() => magics.train("fixed", rows, { epochs: 1, method: adapter.config, check: false }));
       await expect(cell(() => magics.train("fixed", rows, { share: true }))).rejects.toThrow("Leave --share out");
       expect(await adapter.info()).toMatchObject({ steps: 2, config: adapter.config });
       await adapter.dispose();
