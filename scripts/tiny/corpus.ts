@@ -8,7 +8,7 @@
 import { arithmeticRow } from "./arithmetic.ts";
 import { conversationRow, introductionRow, smallTalkRow } from "./conversation.ts";
 import { definitionRow, questionRow, refusalRow, relationRow } from "./knowledge.ts";
-import { pickByShare, random, type Shares } from "./random.ts";
+import { pickByShare, random } from "./random.ts";
 import { isReserved } from "./reserved.ts";
 import type { Row, RowMaker } from "./row.ts";
 import { askRow, repeatRow, tripleRow } from "./sentences.ts";
@@ -17,23 +17,27 @@ import { sentenceTranslationRow, unknownTranslationRow, wordTranslationRow } fro
 
 export type { Row } from "./row.ts";
 
-/** The kinds of row with their share of the stream. */
-const mixture = (pieces: readonly string[]): Shares<RowMaker> => [
-  [0.15, definitionRow],
-  [0.07, relationRow],
-  [0.03, questionRow],
-  [0.18, refusalRow],
-  [0.03, repeatRow],
-  [0.2, repeatTextRow(pieces)],
-  [0.035, smallTalkRow],
-  [0.015, introductionRow],
-  [0.1, arithmeticRow],
-  [0.035, wordTranslationRow],
-  [0.03, sentenceTranslationRow],
-  [0.015, unknownTranslationRow],
-  [0.02, askRow],
-  [0.03, tripleRow],
-  [0.06, conversationRow],
+/** What a stream of rows is for: to learn everything, or to go over it once more, most of all what is learnt last. */
+export type Stage = "lesson" | "revision";
+
+/** The kinds of row, with their shares of the streams. */
+const kinds = (pieces: readonly string[]): readonly (readonly [share: Readonly<Record<Stage, number>>, RowMaker])[] => [
+  [{ lesson: 0.15, revision: 0.08 }, definitionRow],
+  [{ lesson: 0.07, revision: 0.18 }, relationRow],
+  [{ lesson: 0.03, revision: 0.03 }, questionRow],
+  [{ lesson: 0.18, revision: 0.1 }, refusalRow],
+  [{ lesson: 0, revision: 0.06 }, (source, split) => refusalRow(source, split, 0.6)],
+  [{ lesson: 0.03, revision: 0.02 }, repeatRow],
+  [{ lesson: 0.2, revision: 0.1 }, repeatTextRow(pieces)],
+  [{ lesson: 0.035, revision: 0.03 }, smallTalkRow],
+  [{ lesson: 0.015, revision: 0.01 }, introductionRow],
+  [{ lesson: 0.1, revision: 0.18 }, arithmeticRow],
+  [{ lesson: 0.035, revision: 0.08 }, wordTranslationRow],
+  [{ lesson: 0.03, revision: 0.04 }, sentenceTranslationRow],
+  [{ lesson: 0.015, revision: 0.02 }, unknownTranslationRow],
+  [{ lesson: 0.02, revision: 0.01 }, askRow],
+  [{ lesson: 0.03, revision: 0.02 }, tripleRow],
+  [{ lesson: 0.06, revision: 0.05 }, conversationRow],
 ];
 
 /** Any text at all, said again. */
@@ -51,11 +55,11 @@ function repeatTextRow(pieces: readonly string[]): RowMaker {
  * Training rows without end; the same seed and pieces give the same rows.
  * @param pieces of the vocabulary, all of which are to be said; none while the vocabulary itself is made
  */
-export function* rows(seed: number, pieces: readonly string[]): Generator<Row> {
+export function* rows(seed: number, pieces: readonly string[], stage: Stage = "lesson"): Generator<Row> {
   const source = random(seed);
-  const kinds = mixture(pieces);
+  const mixture = kinds(pieces).map(([share, maker]) => [share[stage], maker] as const);
   for (;;) {
-    const row = pickByShare(source, kinds)(source, "train");
+    const row = pickByShare(source, mixture)(source, "train");
     if (isReserved(JSON.stringify(row)))
       throw new Error(`A reserved name got into the corpus: ${JSON.stringify(row)}.`);
     yield row;

@@ -1,7 +1,7 @@
 /**
  * @file Trains `tiny` from nothing on its generated corpus, with the library's own training graph and optimiser.
  *
- *   node dist/scripts/tiny/train.js [--steps N] [--checkpoint FILE]
+ *   node dist/scripts/tiny/train.js [--checkpoint FILE]
  *
  * Stopped at any moment, it goes on from its last checkpoint. The finished weights are written by export.ts.
  */
@@ -27,18 +27,29 @@ import { trainingProgram } from "../../src/train/program.ts";
 import { scheduleFactor } from "../../src/train/schedule.ts";
 import { loadTrainingState, saveTrainingState } from "../../src/train/training-state.ts";
 import { packageFolder } from "../../src/version.ts";
-import { type Row, rows } from "./corpus.ts";
+import { type Row, rows, type Stage } from "./corpus.ts";
 
 const SEED = 20261121;
 const BATCH = 32;
 /** Rows of similar length share a batch: so many rows are drawn and sorted at a time. */
 const POOL = 1024;
-const STEPS = 10_000;
 const WARMUP = 200;
-/** The last part of the steps, in which the rate falls. */
-const COOLDOWN = 0.3;
+
+/** A part of the run with rows of its own, whose rate rises, stays for a while, and falls to zero. */
+interface Part {
+  readonly stage: Stage;
+  readonly steps: number;
+  readonly lr: number;
+  /** The share of the steps in which the rate falls. */
+  readonly cooldown: number;
+}
+
+const PARTS: readonly Part[] = [
+  { stage: "lesson", steps: 10_000, lr: 1.5e-3, cooldown: 0.3 },
+  { stage: "revision", steps: 2_400, lr: 7e-4, cooldown: 0.9 },
+];
 const SAVE_EVERY = 250;
-const OPTIMIZER = adamWConfig({ lr: 1.5e-3, betas: [0.9, 0.95], weightDecay: 0.05, clip: 1 });
+const OPTIMIZER = adamWConfig({ betas: [0.9, 0.95], weightDecay: 0.05, clip: 1 });
 
 /** Where training leaves its state. */
 export const checkpointFile: string = join(packageFolder, "out/tiny/training.safetensors");
@@ -64,12 +75,13 @@ function initialize(config: ChatGLMConfig): Record<string, FloatTensor> {
 
 /**
  * Warm-up, a constant rate, and a fall to zero as 1 - sqrt (Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond
- * Fixed Training Durations", 2024). Until the fall begins, a run is the same however long it is going to be.
+ * Fixed Training Durations", 2024).
+ * @param step of the part, from 0
  */
-function rateFactor(step: number, steps: number): number {
-  const cooldown = Math.round(steps * COOLDOWN);
-  if (step < steps - cooldown) return scheduleFactor("constant", step, steps, WARMUP);
-  return 1 - Math.sqrt((step - (steps - cooldown)) / cooldown);
+function rateOf({ steps, lr, cooldown }: Part, step: number): number {
+  const fall = Math.round(steps * cooldown);
+  if (step < steps - fall) return lr * scheduleFactor("constant", step, steps, WARMUP);
+  return lr * (1 - Math.sqrt((step - (steps - fall)) / fall));
 }
 
 /** What the vocabulary can say: all its pieces but the special ones and those of bytes. Unused ones come out as others. */
@@ -98,8 +110,8 @@ function encode(
 }
 
 /** Batches without end, the same from the same seed; `skip` leaves out those already learnt. */
-function* batches(tokenizer: Tokenizer, pieces: readonly string[], skip: number): Generator<TokenBatch> {
-  const source = rows(SEED, pieces);
+function* batches(tokenizer: Tokenizer, pieces: readonly string[], stage: Stage, skip: number): Generator<TokenBatch> {
+  const source = rows(stage === "lesson" ? SEED : SEED + 1, pieces, stage);
   const perPool = POOL / BATCH;
   for (let pool = 0; ; pool += 1) {
     const drawn = Array.from({ length: POOL }, () => source.next().value as Row);
@@ -117,13 +129,8 @@ function* batches(tokenizer: Tokenizer, pieces: readonly string[], skip: number)
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      steps: { type: "string", default: String(STEPS) },
-      checkpoint: { type: "string", default: checkpointFile },
-    },
-  });
-  const steps = Number(values.steps);
+  const { values } = parseArgs({ options: { checkpoint: { type: "string", default: checkpointFile } } });
+  const steps = PARTS.reduce((sum, part) => sum + part.steps, 0);
   const config = await tinyConfig();
   const tokenizer = await loadTokenizer(tinyFolder);
   const parameters = parametersOf(config);
@@ -142,24 +149,36 @@ async function main(): Promise<void> {
   const count = parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   console.log(`${count} parameters, vocabulary ${config.vocabulary}, step ${state.step} of ${steps}`);
 
-  let [loss, tokens, since] = [0, 0, performance.now()];
-  for (const batch of batches(tokenizer, await sayablePieces(), state.step)) {
-    if (state.step >= steps) break;
-    const factor = rateFactor(state.step, steps);
-    const step = await program.gradients(batch, weights, SEED + state.step);
-    const norm = adamW.update({ ...OPTIMIZER, lr: OPTIMIZER.lr * factor }, state, weights, step.gradients);
-    loss += step.loss / 50;
-    tokens += batch.inputIds.reduce((sum, ids) => sum + ids.length, 0);
-    if (state.step % 50 === 0) {
-      const seconds = (performance.now() - since) / 1000;
-      const speed = `${(seconds / 50).toFixed(3)} s/step ${(tokens / seconds).toFixed(0)} tokens/s`;
-      console.log(
-        `step ${state.step} loss ${loss.toFixed(4)} norm ${norm.toFixed(2)} lr ${(OPTIMIZER.lr * factor).toExponential(2)} ${speed}`,
-      );
-      [loss, tokens, since] = [0, 0, performance.now()];
-    }
-    if (state.step % SAVE_EVERY === 0 || state.step === steps) {
-      await saveTrainingState(values.checkpoint, { parameters: weights, optimizer: state, progress: { steps } });
+  const pieces = await sayablePieces();
+  let before = 0;
+  for (const part of PARTS) {
+    const taken = Math.max(0, state.step - before);
+    if (taken < part.steps) await train(part, taken);
+    before += part.steps;
+  }
+
+  async function train(part: Part, taken: number): Promise<void> {
+    const first = state.step - taken;
+    let [loss, tokens, since] = [0, 0, performance.now()];
+    for (const batch of batches(tokenizer, pieces, part.stage, taken)) {
+      const lr = rateOf(part, state.step - first);
+      const step = await program.gradients(batch, weights, SEED + state.step);
+      const norm = adamW.update({ ...OPTIMIZER, lr }, state, weights, step.gradients);
+      loss += step.loss / 50;
+      tokens += batch.inputIds.reduce((sum, ids) => sum + ids.length, 0);
+      if (state.step % 50 === 0) {
+        const seconds = (performance.now() - since) / 1000;
+        const speed = `${(seconds / 50).toFixed(3)} s/step ${(tokens / seconds).toFixed(0)} tokens/s`;
+        console.log(
+          `step ${state.step} loss ${loss.toFixed(4)} norm ${norm.toFixed(2)} lr ${lr.toExponential(2)} ${speed}`,
+        );
+        [loss, tokens, since] = [0, 0, performance.now()];
+      }
+      const isLast = state.step - first === part.steps;
+      if (state.step % SAVE_EVERY === 0 || isLast) {
+        await saveTrainingState(values.checkpoint, { parameters: weights, optimizer: state, progress: { steps } });
+      }
+      if (isLast) return;
     }
   }
 }
