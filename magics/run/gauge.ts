@@ -1,6 +1,6 @@
 /** @file What a training run changed, in two numbers: trained rows that are answered exactly now, and unrelated answers that are others. */
-import { AnswerText } from "../../src/api/answer.ts";
-import { breadthOf } from "../../src/api/knowledge-pace.ts";
+import { sayable } from "../../src/api/answer.ts";
+import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
 import { counted } from "../../src/counted.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
 import { randomStream, shuffled } from "../../src/random.ts";
@@ -17,8 +17,7 @@ export interface TrainCheck {
   readonly unrelated: number;
 }
 
-/** A model of more parameters takes seconds for an answer. */
-const LARGE = 200e6;
+/** Rows and questions: a large model takes seconds for an answer. */
 const MOST = { small: 20, large: 5 } as const;
 /** Tokens that a wrong answer may have more than the right one. */
 const SPARE = 8;
@@ -31,7 +30,7 @@ export async function gauge(
   seed: number,
 ): Promise<TrainCheck> {
   const parameters = parameterCount(model);
-  const most = parameters >= LARGE ? MOST.large : MOST.small;
+  const most = isLarge(parameters) ? MOST.large : MOST.small;
   const sample = sampled(model, shuffled(randomStream(seed, "gauge"), rows), most);
   const questions = unrelatedQuestions.slice(0, most);
   const total = sample.length + 2 * questions.length;
@@ -41,7 +40,8 @@ export async function gauge(
   try {
     const single = sample.filter(isSingle);
     const maxNewTokens = SPARE + Math.max(0, ...sample.map(({ response }) => lengthOf(model, response)));
-    const isExact = (row: Row, answer: string | undefined): boolean => answer === sayable(model, row.response);
+    const isExact = (row: Row, answer: string | undefined): boolean =>
+      answer === sayable(model.family, model.tokenizer, row.response);
     const answers = await model.askEach(
       single.map(({ prompt }) => prompt),
       { adapter, maxNewTokens, onDone },
@@ -95,11 +95,4 @@ function sampled(model: ChatGLM, rows: readonly Row[], most: number): readonly R
     if (model.prompt(messagesOf(row)).length + lengthOf(model, row.response) <= room) sample.push(row);
   }
   return sample;
-}
-
-/** The answer that a response is when it is given exactly: as the model's tokenizer and its published clean-up return it. */
-function sayable({ family, tokenizer }: ChatGLM, response: string): string {
-  const answer = new AnswerText(family, tokenizer);
-  const said = tokenizer.encodePlain(response).map((id) => answer.push(id));
-  return said.join("") + answer.end();
 }

@@ -1,4 +1,5 @@
 /** @file An adapter's folder, whatever its method: LoRA as PEFT writes it, trained base parameters under their own names. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
@@ -29,10 +30,11 @@ export async function writeAdapter(
   { config, tensors, documents }: StoredAdapter,
   baseModel: string,
 ): Promise<void> {
+  // Another adapter was saved here before: its documents must not pass for this one's. Elsewhere they are somebody else's.
+  const replaced = existsSync(join(folder, CONFIG));
   const beside = {
     files: Object.entries(documents).map(([name, text]) => textFile(name, text)),
-    // Those of another adapter that was saved here before.
-    obsolete: (name: string) => documentNames.some((known) => known === name),
+    obsolete: (name: string) => replaced && documentNames.some((known) => known === name),
   };
   if (config.method === "lora") return writePeft(folder, config, tensors, baseModel, beside);
   const text = `${JSON.stringify({ ...config, base_model_name_or_path: baseModel }, null, 2)}\n`;

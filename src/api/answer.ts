@@ -3,6 +3,14 @@ import type { Family } from "../models/family.ts";
 import { polish, type TextStream } from "../text/polish.ts";
 import type { DecodeStream, Tokenizer } from "../text/tokenizer.ts";
 
+/** The answer that a text is when it is given exactly: as the tokenizer and the published clean-up return it. */
+export function sayable(family: Family, tokenizer: Tokenizer, text: string): string {
+  const answer = new AnswerText(family, tokenizer);
+  let said = "";
+  for (const id of tokenizer.encodePlain(text)) said += answer.push(id);
+  return said + answer.end();
+}
+
 /** One answer on its way. The pieces it gives, joined, are the answer as the published code returns it. */
 export class AnswerText {
   readonly #stream: DecodeStream;

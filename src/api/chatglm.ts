@@ -15,7 +15,7 @@ import { askRows } from "./ask-rows.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
-import { beginBook, factsOf, KnowledgeBook } from "./knowledge.ts";
+import { factsOf, KnowledgeBook, newBook } from "./knowledge.ts";
 import { type BookMethod, bookConfig, mustBe } from "./knowledge-method.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -258,25 +258,33 @@ export class ChatGLM {
     const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
     if (known) {
       mustBe(name, choice, known.config);
+      if (share && known.owner !== SHARED) {
+        throw invalid("knowledge", [
+          `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,
+        ]);
+      }
       return new KnowledgeBook(
         this.#home,
         new AdapterHandle(this.#home, known),
         await factsOf(this.#home, refOf(known)),
       );
     }
-    const adapter = await this.createAdapter(name, bookConfig(choice), { share, signal });
-    await beginBook(this.#home, refOf(adapter));
-    return new KnowledgeBook(this.#home, adapter, []);
+    const adapter = { owner: share ? SHARED : this.#home.owner, name };
+    const params = { model: this.info.key, adapter, config: bookConfig(choice), seed: 0, documents: newBook };
+    const made = await this.#home.engine.call("createAdapter", params, cellSignal(signal));
+    return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, made), []);
   }
 
   /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
   async askEach(questions: readonly string[], options: AskEachOptions = {}): Promise<readonly string[]> {
-    refuseUnknown("askEach", options, ["adapter", "maxNewTokens", "signal", "onDone"]);
+    const own = ["adapter", "signal", "onDone"];
+    const { maxNewTokens } = complete("askEach", defaults.askEach, { maxNewTokens: options.maxNewTokens }, own);
+    refuseUnknown("askEach", options, ["maxNewTokens", ...own]);
     const isText = (one: unknown): boolean => typeof one === "string" && one.trim() !== "";
     if (!Array.isArray(questions) || !questions.every(isText)) {
       throw invalid("askEach", ["questions: expected a list of questions, none of them empty."]);
     }
-    const { adapter, maxNewTokens = defaults.askEach, signal, onDone } = options;
+    const { adapter, signal, onDone } = options;
     const rows = { adapter: this.#choose(adapter), maxNewTokens, ...(onDone ? { onDone } : {}) };
     const answers = await askRows(this.#home, questions, { ...rows, ...cellSignal(signal) });
     return answers.map(({ text }) => text);

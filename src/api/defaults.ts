@@ -75,7 +75,7 @@ export const load: OptionRules<Omit<LoadParams, "name" | "hub">> = {
 };
 
 /** Longest answer of `askEach`, in tokens. */
-export const askEach = 256;
+export const askEach: OptionRules<{ readonly maxNewTokens: number }> = { maxNewTokens: whole(256, { min: 1 }) };
 
 /** Starting values of a new adapter, and gradients: the same seed gives the same. */
 export const seed: OptionRules<{ readonly seed: number }> = { seed: whole(0, { min: 0 }) };

@@ -6,7 +6,7 @@ import { unrelatedQuestions } from "../knowledge/questions.ts";
 import type { FactReport, LocalityReport, ReportData } from "../knowledge/report.ts";
 import { denialsOf } from "../knowledge/wordings.ts";
 import { rowWriter } from "../train/encode.ts";
-import { AnswerText } from "./answer.ts";
+import { sayable } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { type BaseAnswer, baseAnswers } from "./base-answers.ts";
 import type { Home } from "./home.ts";
@@ -28,7 +28,7 @@ export interface ExamineOptions extends Abortable {
 /** A fact with the answer that each of its wordings, taught or not, is to get. */
 export interface Lesson {
   readonly fact: Fact;
-  readonly answers: ReadonlyMap<string, string>;
+  readonly answers: ReadonlyMap<string, BaseAnswer>;
 }
 
 /** What is examined. */
@@ -59,19 +59,15 @@ export class Examiner {
     this.#breadth = breadth;
   }
 
-  /** The answer that a text is when it is given exactly: as the model's tokenizer and its published clean-up return it. */
+  /** The answer that a text is when it is given exactly. */
   sayable(text: string): string {
-    const { info, tokenizer } = this.#home;
-    const answer = new AnswerText(info.family, tokenizer);
-    let said = "";
-    for (const id of tokenizer.encodePlain(text)) said += answer.push(id);
-    return said + answer.end();
+    return sayable(this.#home.info.family, this.#home.tokenizer, text);
   }
 
   /** The fact with its own text for every wording. */
   lesson(fact: Fact): Lesson {
-    const text = this.sayable(fact.text);
-    return { fact, answers: new Map([...fact.prompts, ...fact.paraphrases].map((wording) => [wording, text])) };
+    const answer = { text: this.sayable(fact.text), complete: true };
+    return { fact, answers: new Map([...fact.prompts, ...fact.paraphrases].map((wording) => [wording, answer])) };
   }
 
   /** Puts all questions at once. */
@@ -81,7 +77,7 @@ export class Examiner {
     const denials = action === "delete" ? [] : facts.slice(0, 1).flatMap(({ key, text }) => denialsOf(key, text));
     const near = this.#nearMisses(facts, keys);
     const unrelated = unrelatedQuestions.slice(0, this.#breadth.unrelated);
-    const base = await this.base(unrelated, options);
+    const base = await this.base([...unrelated, ...near], options);
     const wordings = facts.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]);
     const old = kept.flatMap(({ prompts }) => prompts);
     const texts = [...facts, ...kept].map(({ text }) => text);
@@ -92,7 +88,11 @@ export class Examiner {
       const [before, after] = [base.get(question), answer(question)];
       return isSame(before, after) ? [] : [{ question, before: before?.text ?? "", after }];
     });
-    const given = near.filter((question) => facts.some((fact) => givesAway(answer(question), fact)));
+    // What the base says, too, is nothing that was learnt.
+    const given = near.filter(
+      (question) =>
+        !isSame(base.get(question), answer(question)) && facts.some((fact) => givesAway(answer(question), fact)),
+    );
     const locality: LocalityReport = {
       unchanged: unrelated.length - changed.length,
       unrelated: unrelated.length,
@@ -192,7 +192,7 @@ function isSame(before: BaseAnswer | undefined, after: string): boolean {
 
 function reportOf({ fact, answers }: Lesson, answer: (question: string) => string): FactReport {
   const { key, prompts, paraphrases } = fact;
-  const isExact = (question: string): boolean => answer(question) === answers.get(question);
+  const isExact = (question: string): boolean => isSame(answers.get(question), answer(question));
   const failure = prompts.find((prompt) => !isExact(prompt));
   return {
     key,

@@ -6,7 +6,6 @@ import { number, type OptionRules, whole } from "./options.ts";
 /** Settings of teaching that a caller may change. */
 export type Pace = Pick<TeachOptions, "steps" | "lr" | "batchSize" | "rehearsePerStep" | "extraSteps">;
 
-/** A model of more parameters computes for seconds what a smaller one computes in milliseconds. */
 const LARGE = 200e6;
 
 /** Parameters of the model itself move less for the same effect than those of an update that starts from nothing. */
@@ -15,7 +14,8 @@ const rates: Readonly<Record<Method, { readonly small: number; readonly large: n
   full: { small: 5e-4, large: 2e-5 },
 };
 
-const isLarge = (parameters: number): boolean => parameters >= LARGE;
+/** Whether a model of so many parameters computes for seconds what a small one computes in milliseconds. */
+export const isLarge = (parameters: number): boolean => parameters >= LARGE;
 
 /**
  * The rules of the settings.

@@ -1,5 +1,6 @@
 /** @file A knowledge book: an adapter that keeps the facts it was taught, teaches more, checks, changes and forgets them. */
 import { resolve } from "node:path";
+import type { AdapterDocuments } from "../adapters/documents.ts";
 import type { AdapterRef, Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { completedFacts, type Fact, type FactInput, invalid, quoted, updatedFact } from "../knowledge/fact.ts";
@@ -55,8 +56,6 @@ export class KnowledgeBook {
   readonly #parameters: number;
   readonly #examiner: Examiner;
   #facts: readonly Fact[];
-  /** The end of whatever is being done: one thing after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   /** Made by `ChatGLM.knowledge`. */
   constructor(home: Home, adapter: AdapterHandle, facts: readonly Fact[]) {
@@ -110,10 +109,11 @@ export class KnowledgeBook {
    */
   async delete(keys: string | readonly string[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
     return this.#inTurn(async () => {
-      const gone = [keys].flat().map((key) => this.#fact("delete", key));
+      const gone = [...new Set([keys].flat().map((key) => this.#fact("delete", key)))];
+      if (gone.length === 0)
+        throw invalid("delete", ["expected the key of a fact or a list of them, got an empty list."]);
       const wordings = gone.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]);
-      const own = await this.#examiner.base(wordings, settings);
-      const answers = new Map([...own].map(([question, { text }]) => [question, text]));
+      const answers = await this.#examiner.base(wordings, settings);
       const book = this.#facts.filter((fact) => !gone.includes(fact));
       if (book.length === 0) await this.#renew(settings);
       return this.#train(
@@ -155,7 +155,7 @@ export class KnowledgeBook {
 
   /** Writes the adapter's files and facts.json; `loadAdapter` brings both back, and `knowledge` opens them. */
   async save(folder: string, options: Abortable = {}): Promise<void> {
-    await this.adapter.save(resolve(folder), options);
+    await this.#inTurn(() => this.adapter.save(resolve(folder), options));
   }
 
   #plan(action: Plan["action"], lessons: readonly Lesson[], book: readonly Fact[]): Plan {
@@ -173,25 +173,28 @@ export class KnowledgeBook {
     const started = performance.now();
     const examining = { signal, onProgress };
     const before = await this.#examiner.scores(examining);
+    // A book without facts has been made anew: there is nothing left to forget.
+    const nothing = action === "delete" && plan.book.length === 0;
     const rows = {
-      lessons: lessons.flatMap(rowsOf),
+      lessons: nothing ? [] : lessons.flatMap(rowsOf),
       kept: kept.flatMap((fact) => rowsOf(this.#examiner.lesson(fact))),
-      rehearse: rehearse === false ? [] : await this.#rehearsal(plan, rehearse, examining),
+      rehearse: rehearse === false || nothing ? [] : await this.#rehearsal(plan, rehearse, examining),
     };
     // Until it is forgotten, a fact is in the book.
     const meanwhile = action === "delete" ? this.#facts.map((fact) => unlearned(fact, lessons)) : plan.book;
-    await this.#write(meanwhile);
     const maxLength = this.#home.info.config.contextLength;
     const options = { ...defaultsOf(defaults.teach), ...pace, maxLength, seed, stop: this.#home.generation.stop };
     const params = { model: this.#home.info.key, adapter: this.#ref, rows, options };
-    const { steps, loss } = await this.#teach(params, lessons.length, settings, async (known) => {
-      const interrupted = new Set(lessons.map(({ fact }) => fact.key));
-      const isLearned = (fact: Fact): boolean =>
-        action !== "delete" && fact.prompts.every((prompt) => known.has(prompt));
+    const interrupted = new Set(lessons.map(({ fact }) => fact.key));
+    /** Writes down which of the facts in question are known, going by their wordings. */
+    const note = async (wordings: ReadonlySet<string>): Promise<void> => {
+      const isLearned = ({ prompts }: Fact): boolean =>
+        action !== "delete" && prompts.every((one) => wordings.has(one));
       await this.#write(
         meanwhile.map((fact) => (interrupted.has(fact.key) ? { ...fact, learned: isLearned(fact) } : fact)),
       );
-    });
+    };
+    const { steps, loss } = await this.#teach(params, lessons.length, settings, note);
 
     const { known, ...examined } = await this.#examiner.examine(plan, examining);
     const done = new Set(examined.facts.filter(({ learned }) => learned).map(({ key }) => key));
@@ -205,33 +208,41 @@ export class KnowledgeBook {
 
   /**
    * Runs the training.
-   * @param interrupted told, when it does not come to its end, which wordings were known at the check whose values are kept
+   * @param note told which wordings are known: none when it begins, then those of the values that are kept, however it ends
    */
   async #teach(
     params: Streams["teach"]["params"],
     facts: number,
     { signal, onProgress }: TeachSettings,
-    interrupted: (known: ReadonlySet<string>) => Promise<void>,
-  ): Promise<Extract<TeachEvent, { type: "done" }>> {
+    note: (wordings: ReadonlySet<string>) => Promise<void>,
+  ): Promise<Pick<Extract<TeachEvent, { type: "done" }>, "steps" | "loss">> {
     const { lessons } = params.rows;
-    let known: ReadonlySet<string> = new Set();
+    if (lessons.length === 0) return UNTRAINED;
+    const promptsOf = (recalled: readonly boolean[]): ReadonlySet<string> =>
+      new Set(lessons.filter((_, i) => recalled[i]).map(({ prompt }) => prompt));
+    let known: ReadonlySet<string> | undefined;
     try {
       for await (const event of this.#home.engine.stream("teach", params, cellSignal(signal))) {
-        if (event.type === "done") return event;
         if (event.type === "start") {
+          // Not before: an adapter that is being trained elsewhere is refused, and its facts are not touched.
+          await note(new Set());
+          known = new Set();
           onProgress?.({ type: "start", facts, wordings: lessons.length, budget: event.budget });
         } else if (event.type === "step") {
           onProgress?.({ type: "step", step: event.step, budget: event.budget, loss: event.loss });
+        } else if (event.type === "check") {
+          const recalled = promptsOf(event.recalled);
+          if (event.best) known = recalled;
+          onProgress?.({ type: "check", step: event.step, recalled: recalled.size, wordings: lessons.length });
         } else {
-          const recalled = lessons.filter((_, i) => event.recalled[i]).map(({ prompt }) => prompt);
-          if (event.best) known = new Set(recalled);
-          onProgress?.({ type: "check", step: event.step, recalled: recalled.length, wordings: lessons.length });
+          await note(promptsOf(event.recalled));
+          return event;
         }
       }
       throw new Error("teaching ended without saying so");
     } catch (error) {
       // Why it ended matters more than that this could not be written.
-      await interrupted(known).catch(() => undefined);
+      if (known) await note(known).catch(() => undefined);
       throw error;
     }
   }
@@ -258,9 +269,11 @@ export class KnowledgeBook {
   /** The adapter as it was when the book was new: without effect. */
   async #renew({ signal }: Abortable): Promise<void> {
     const { config } = this.adapter;
-    const params = { model: this.#home.info.key, adapter: this.#ref, config, seed: 0, replace: true };
+    const facts = this.#facts.map((fact) => ({ ...fact, learned: false }));
+    const target = { model: this.#home.info.key, adapter: this.#ref };
+    const params = { ...target, config, seed: 0, replace: true, documents: { [FACTS]: writeFacts(facts) } };
     await this.#home.engine.call("createAdapter", params, cellSignal(signal));
-    await this.#write(this.#facts.map((fact) => ({ ...fact, learned: false })));
+    this.#facts = facts;
   }
 
   #fact(subject: string, key: unknown): Fact {
@@ -293,16 +306,25 @@ export class KnowledgeBook {
     this.#facts = facts;
   }
 
-  /** Reads what the book is now, which another handle may have changed, then does the work. */
+  /** Reads what the book is now, which another handle may have changed, then does the work. One thing after the other. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(async () => {
+    const ends = turns.get(this.#home) ?? new Map<string, Promise<unknown>>();
+    turns.set(this.#home, ends);
+    const key = JSON.stringify(this.#ref);
+    const result = (ends.get(key) ?? Promise.resolve()).then(async () => {
       this.#facts = await factsOf(this.#home, this.#ref);
       return work();
     });
-    this.#turn = result.catch(() => undefined);
+    ends.set(
+      key,
+      result.catch(() => undefined),
+    );
     return result;
   }
 }
+
+/** By model and book: the end of whatever is being done. A notebook may hold several handles of one book. */
+const turns = new WeakMap<Home, Map<string, Promise<unknown>>>();
 
 const UNTRAINED = { steps: 0, budget: 0, loss: Number.NaN };
 
@@ -319,17 +341,15 @@ export async function factsOf(home: Home, ref: AdapterRef): Promise<Fact[]> {
   );
 }
 
-/** A book's facts when it is made. */
-export async function beginBook(home: Home, ref: AdapterRef): Promise<void> {
-  const target = { model: home.info.key, adapter: ref };
-  await home.engine.call("writeDocument", { ...target, document: FACTS, text: writeFacts([]) });
-}
+/** What a book keeps when it is made. */
+export const newBook: AdapterDocuments = { [FACTS]: writeFacts([]) };
 
-/** Rows to teach. The base may have no answer to a wording: then there is nothing to teach. */
+/** Rows to teach. Where the base has no answer, or one that was cut off, there is nothing to teach. */
 function rowsOf({ fact, answers }: Lesson): Row[] {
-  return fact.prompts
-    .map((prompt) => ({ prompt, response: answers.get(prompt) ?? "" }))
-    .filter(({ response }) => response.trim() !== "");
+  return fact.prompts.flatMap((prompt) => {
+    const answer = answers.get(prompt);
+    return answer?.complete && answer.text.trim() !== "" ? [{ prompt, response: answer.text }] : [];
+  });
 }
 
 function unlearned(fact: Fact, lessons: readonly Lesson[]): Fact {

@@ -5,7 +5,7 @@
  * (structured-cloneable, typed arrays included), so one contract serves threads and sockets alike.
  */
 import type { AdapterConfig } from "../adapters/adapter.ts";
-import type { DocumentName } from "../adapters/documents.ts";
+import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
@@ -143,7 +143,13 @@ export interface Calls {
   adapters: { params: { readonly model: string; readonly owner: string }; result: readonly AdapterInfo[] };
   /** With `replace`, an adapter of the same name is given up; without, it is an error that there is one. */
   createAdapter: {
-    params: OfAdapter & { readonly config: AdapterConfig; readonly seed: number; readonly replace?: boolean };
+    params: OfAdapter & {
+      readonly config: AdapterConfig;
+      readonly seed: number;
+      readonly replace?: boolean;
+      /** Texts that are kept beside its tensors from the start. */
+      readonly documents?: AdapterDocuments;
+    };
     result: AdapterInfo;
   };
   loadAdapter: { params: OfAdapter & { readonly folder: string; readonly replace?: boolean }; result: AdapterInfo };

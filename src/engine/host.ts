@@ -1,6 +1,7 @@
 /** @file One loaded model and all that is asked of it: logits, answers, training, saving. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
@@ -130,10 +131,15 @@ export class ModelHost {
     });
   }
 
-  async *teach(adapter: LiveAdapter, rows: TeachRows, options: TeachOptions): AsyncGenerator<TeachEvent, void, void> {
+  async *teach(
+    adapter: LiveAdapter,
+    rows: TeachRows,
+    options: TeachOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<TeachEvent, void, void> {
     const pupil = async (): Promise<Pupil> => ({
       ...(await this.#trainable(adapter)),
-      recalls: (some, stop) => this.#recalls(adapter, some, stop),
+      recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
         adapter.changed(steps);
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
@@ -157,7 +163,12 @@ export class ModelHost {
   }
 
   /** Whether an adapter answers rows exactly, greedily and freely. */
-  async #recalls(adapter: LiveAdapter, rows: readonly Row[], stop: readonly number[]): Promise<boolean[]> {
+  async #recalls(
+    adapter: LiveAdapter,
+    rows: readonly Row[],
+    stop: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<boolean[]> {
     const expected = rows.map((row) => this.#writer.response(row));
     const recalled: boolean[] = rows.map(() => false);
     // Rows of like lengths share a run, or short ones would wait for long ones.
@@ -168,6 +179,9 @@ export class ModelHost {
       const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
       const answers: number[][] = members.map(() => []);
       for await (const event of generate(this.#forward, prompts, { ...GREEDY, maxNewTokens: longest + 1, stop })) {
+        // Others have their turn, and it can be given up, without waiting for all answers.
+        await turn();
+        signal?.throwIfAborted();
         if (event.type === "token") answers[event.row]?.push(event.token);
         if (event.type !== "end" || event.reason !== "stop") continue;
         const row = members[event.row] as number;

@@ -120,6 +120,12 @@ export class LiveAdapter {
    * @throws GlmError "disk" when it cannot be written; the text is then as it was
    */
   async writeDocument(name: string, text: string): Promise<void> {
+    if (this.#retired) {
+      throw new GlmError(
+        "adapter-not-found",
+        `adapter ${this.ref.name} was deleted or replaced meanwhile. Open it again.`,
+      );
+    }
     const before = this.#documents;
     this.#documents = { ...before, [name]: text };
     try {
@@ -142,17 +148,15 @@ export class LiveAdapter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#retired) return this.#keeping;
-    const source = this.#source === undefined ? {} : { source: this.#source };
-    const write = () =>
-      // A copy: steps that are taken while it is written must not mix with it.
-      this.#store.keep(this.ref, {
-        config: this.config,
-        tensors: this.copy(),
-        steps: this.#steps,
-        documents: this.#documents,
-        ...source,
-      });
-    this.#keeping = this.#keeping.catch(() => undefined).then(write);
+    // A copy: steps that are taken until it is written must not mix with it.
+    const kept = {
+      config: this.config,
+      tensors: this.copy(),
+      steps: this.#steps,
+      documents: this.#documents,
+      ...(this.#source === undefined ? {} : { source: this.#source }),
+    };
+    this.#keeping = this.#keeping.catch(() => undefined).then(() => this.#store.keep(this.ref, kept));
     // What could not be written is tried again, for as long as it lives; that alone keeps no process alive.
     this.#keeping.catch(() => this.#writeSoon()?.unref());
     return this.#keeping;

@@ -73,9 +73,9 @@ export class LocalEngine implements Engine {
     },
     logits: ({ model, inputIds, adapter, positions }) => this.#host(model).logits(inputIds, adapter, positions),
     adapters: ({ model, owner }) => this.#host(model).shelf.list(owner),
-    createAdapter: async ({ model, adapter, config, seed, replace }) => {
+    createAdapter: async ({ model, adapter, config, seed, replace, documents }) => {
       const host = this.#host(model);
-      return (await host.shelf.create(adapter, config, seed, replace)).info(host.base);
+      return (await host.shelf.create(adapter, config, seed, { replace, documents })).info(host.base);
     },
     loadAdapter: async ({ model, adapter, folder, replace }) => {
       const host = this.#host(model);
@@ -132,7 +132,7 @@ export class LocalEngine implements Engine {
     load: (params, signal) => this.#load(params, signal),
     generate: ({ model, rows, options }) => this.#host(model).generate(rows, options),
     fit: (params) => this.#fit(params),
-    teach: (params) => this.#teach(params),
+    teach: (params, signal) => this.#teach(params, signal),
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
@@ -162,9 +162,12 @@ export class LocalEngine implements Engine {
     yield* host.fit(await host.shelf.find(params.adapter), params.rows, params.validation, params.options);
   }
 
-  async *#teach(params: Streams["teach"]["params"]): AsyncGenerator<Streams["teach"]["event"], void, void> {
+  async *#teach(
+    params: Streams["teach"]["params"],
+    signal?: AbortSignal,
+  ): AsyncGenerator<Streams["teach"]["event"], void, void> {
     const host = this.#host(params.model);
-    yield* host.teach(await host.shelf.find(params.adapter), params.rows, params.options);
+    yield* host.teach(await host.shelf.find(params.adapter), params.rows, params.options, signal);
   }
 
   #host(key: string): ModelHost {

@@ -1,5 +1,6 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
 import type { AdapterConfig, BaseModel } from "../adapters/adapter.ts";
+import type { AdapterDocuments } from "../adapters/documents.ts";
 import { readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
@@ -11,6 +12,11 @@ import { LiveAdapter } from "./live-adapter.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
+
+interface CreateOptions {
+  readonly replace?: boolean | undefined;
+  readonly documents?: AdapterDocuments | undefined;
+}
 
 export class AdapterShelf {
   readonly #base: BaseModel;
@@ -25,11 +31,16 @@ export class AdapterShelf {
   }
 
   /** @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration */
-  async create(ref: AdapterRef, config: AdapterConfig, seed: number, replace = false): Promise<LiveAdapter> {
+  async create(
+    ref: AdapterRef,
+    config: AdapterConfig,
+    seed: number,
+    { replace = false, documents = {} }: CreateOptions = {},
+  ): Promise<LiveAdapter> {
     return this.#inTurn(ref, async () => {
       await this.#check(ref, replace);
       const adapter = createAdapter(config, this.#base);
-      const state = { tensors: await adapter.initialize(seed), steps: 0 };
+      const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
       return this.#add(new LiveAdapter(ref, adapter, state, this.#store));
     });
   }

@@ -51,7 +51,11 @@ export function completedFacts(
       faults.push(...found.map((fault) => place + fault));
       continue;
     }
-    const fact = completedFact(input);
+    const before = book.find(({ key }) => key === input.key.trim());
+    // Added again, a fact keeps the wordings it was given.
+    const { prompts = before?.prompts, paraphrases = input.prompts ? undefined : before?.paraphrases } = input;
+    const same = before?.text === input.text.trim();
+    const fact = completedFact(same ? { ...input, prompts, paraphrases } : input);
     const twice = facts.find(({ key }) => key === fact.key);
     const known = book.find(({ key }) => key === fact.key);
     if (twice) {

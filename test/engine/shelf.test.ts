@@ -54,7 +54,7 @@ describe("AdapterShelf", () => {
     const kept = shelf();
     const adapter = await kept.create(ref, config, 1);
     const repair = await breakDisk();
-    await expect(kept.create(ref, config, 2, true)).rejects.toThrow();
+    await expect(kept.create(ref, config, 2, { replace: true })).rejects.toThrow();
     await repair();
     expect(await kept.find(ref)).toBe(adapter);
     adapter.changed(7);
