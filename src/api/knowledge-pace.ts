@@ -28,7 +28,7 @@ export function paceRules(method: Method, parameters: number, facts: number): Op
     steps: whole(large ? 40 + 20 * (facts - 1) : 160 + 40 * (facts - 1), { min: 1 }),
     lr: number(rates[method][large ? "large" : "small"], { above: 0 }),
     batchSize: whole(facts === 1 ? 8 : 16, { min: 1 }),
-    rehearsePerStep: whole(large ? 2 : 8, { min: 0 }),
+    rehearsePerStep: whole(large ? 2 : 12, { min: 0 }),
     extraSteps: whole(large ? 4 : 10, { min: 0 }),
   };
 }

@@ -247,23 +247,33 @@ export class KnowledgeBook {
     }
   }
 
-  /** What is rehearsed: the base's own answers to everyday questions and to names near the keys. */
-  async #rehearsal(plan: Plan, given: RehearsalRows | undefined, options: ExamineOptions): Promise<readonly Row[]> {
+  /** What is rehearsed: the base's own answers to everyday questions, and to names near the keys. */
+  async #rehearsal(
+    plan: Plan,
+    given: RehearsalRows | undefined,
+    options: ExamineOptions,
+  ): Promise<readonly (readonly Row[])[]> {
     const { rehearsed, nearMisses: each, mostNearMisses } = this.#breadth;
     const rows = rehearsal(given ?? rehearsalQuestions.slice(0, rehearsed));
     const count = Math.max(1, Math.min(each, Math.floor(mostNearMisses / plan.lessons.length)));
     const near = plan.lessons.flatMap(({ fact: { key, text } }) =>
       nearMisses(key, text, count, plan.keys, "rehearsed"),
     );
-    const open = [...rows.filter(({ response }) => response === "").map(({ prompt }) => prompt), ...near];
-    const answers = await this.#examiner.base(open, options);
-    // An answer that was cut off would teach the model to stop there.
-    const answered = [...answers].flatMap(([prompt, { text, complete: ended }]) =>
-      ended && text.trim() !== "" ? [{ prompt, response: text }] : [],
-    );
+    const open = rows.filter(({ response }) => response === "").map(({ prompt }) => prompt);
+    const answers = await this.#examiner.base([...open, ...near], options);
     const facts = [...plan.book, ...plan.lessons.map(({ fact }) => fact)];
     const taken = new Set(facts.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]));
-    return [...rows.filter(({ response }) => response !== ""), ...answered].filter(({ prompt }) => !taken.has(prompt));
+    const answered = (prompts: readonly string[]): Row[] =>
+      prompts.flatMap((prompt) => {
+        const answer = answers.get(prompt);
+        // An answer that was cut off would teach the model to stop there.
+        return answer?.complete && answer.text.trim() !== "" ? [{ prompt, response: answer.text }] : [];
+      });
+    const usual = [...rows.filter(({ response }) => response !== ""), ...answered(open)];
+    return [
+      usual.filter(({ prompt }) => !taken.has(prompt)),
+      answered(near).filter(({ prompt }) => !taken.has(prompt)),
+    ];
   }
 
   /** The adapter as it was when the book was new: without effect. */

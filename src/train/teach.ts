@@ -4,7 +4,7 @@
  */
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
-import { randomStream } from "../random.ts";
+import { type RandomStream, randomStream } from "../random.ts";
 import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
@@ -19,8 +19,8 @@ export interface TeachRows {
   readonly lessons: readonly Row[];
   /** Answered exactly until now, and to be so in the end: they are rehearsed, and taught again where they were lost. */
   readonly kept: readonly Row[];
-  /** Rehearsed so that the rest of what the model knows stays. */
-  readonly rehearse: readonly Row[];
+  /** Rehearsed so that the rest of what the model knows stays: groups, each of which has as many places in a step. */
+  readonly rehearse: readonly (readonly Row[])[];
 }
 
 export interface TeachOptions {
@@ -132,7 +132,7 @@ export async function* teach(
   const rows = [...lessons, ...kept];
   const examples = encodedRows(pupil.encode(rows, maxLength));
   const keptExamples = examples.slice(lessons.length);
-  const others = rehearse.length === 0 ? [] : encodedRows(pupil.encode(rehearse, maxLength));
+  const groups = [keptExamples, ...rehearse.map((rows) => encodedRows(pupil.encode(rows, maxLength)))];
   yield { type: "start", lessons: lessons.length, budget: steps };
 
   const recall = new Recall(rows.length, lessons.length, seed);
@@ -179,9 +179,7 @@ export async function* teach(
   try {
     while (taken < end) {
       const taught = recall.draw(batchSize, taken).map((i) => examples[i] as Example);
-      const stream = randomStream(seed, "rehearsal", taken);
-      const old = drawn(keptExamples, others.length > 0 ? Math.ceil(rehearsePerStep / 2) : rehearsePerStep, stream);
-      const beside = [...old, ...drawn(others, rehearsePerStep - old.length, stream)];
+      const beside = drawnEvenly(groups, rehearsePerStep, randomStream(seed, "rehearsal", taken));
       const parts = await gradientsOf(taught, seed + taken);
       const rehearsed = await gradientsOf(beside, seed + taken);
       loss = meanLoss(parts);
@@ -235,6 +233,17 @@ export async function* teach(
     seconds,
     reason: recall.pending().length === 0 ? "recalled" : "budget",
   };
+}
+
+/** Examples of all groups, of each as many as of the others while it has so many. */
+function drawnEvenly(groups: readonly (readonly Example[])[], count: number, stream: RandomStream): readonly Example[] {
+  const chosen: Example[] = [];
+  // Small groups first: what they cannot fill is the others'.
+  const filled = groups.filter(({ length }) => length > 0).sort((a, b) => a.length - b.length);
+  for (const [i, group] of filled.entries()) {
+    chosen.push(...drawn(group, Math.ceil((count - chosen.length) / (filled.length - i)), stream));
+  }
+  return chosen;
 }
 
 function copied({ step, mean, square }: OptimizerState): OptimizerState {

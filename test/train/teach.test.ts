@@ -100,7 +100,7 @@ describe("teaching", () => {
     const pupil = await student();
     await run(pupil, only(LESSONS));
     const before = pupil.values();
-    const events = await run(pupil, { lessons: LESSONS.slice(0, 2), kept: LESSONS.slice(2), rehearse: OTHERS });
+    const events = await run(pupil, { lessons: LESSONS.slice(0, 2), kept: LESSONS.slice(2), rehearse: [OTHERS] });
     expect(events.map(({ type }) => type)).toEqual(["start", "check", "done"]);
     expect(doneOf(events)).toMatchObject({ steps: 0, reason: "recalled", recalled: [true, true], loss: Number.NaN });
     expect(pupil.values()).toEqual(before);
@@ -119,7 +119,7 @@ describe("teaching", () => {
 
   it("asks only what is not known, and everything before it says that all is known", async () => {
     const pupil = await student();
-    const events = await run(pupil, { lessons: LESSONS, kept: [], rehearse: OTHERS }, { batchSize: 2 });
+    const events = await run(pupil, { lessons: LESSONS, kept: [], rehearse: [OTHERS] }, { batchSize: 2 });
     const checks = pick("check", events);
     expect(pupil.asked[0]).toEqual(LESSONS);
     const together = pupil.asked.slice(-2).flat();
@@ -148,7 +148,7 @@ describe("teaching", () => {
       const pupil = await student({ dropout: 0.1 });
       const events = await run(
         pupil,
-        { lessons: LESSONS, kept: [], rehearse: OTHERS },
+        { lessons: LESSONS, kept: [], rehearse: [OTHERS] },
         { seed, steps: 30, batchSize: 2 },
       );
       return { losses: pick("step", events).map(({ loss }) => loss), values: pupil.values() };
@@ -215,7 +215,7 @@ describe("kept rows", () => {
     await run(pupil, only(LESSONS.slice(0, 2)));
     pupil.batches.length = 0;
     const lessons = LESSONS.slice(2);
-    const rows = { lessons, kept: LESSONS.slice(0, 2), rehearse: OTHERS };
+    const rows = { lessons, kept: LESSONS.slice(0, 2), rehearse: [OTHERS] };
     await run(pupil, rows, { steps: 6, rehearsePerStep: 2, checkEvery: 100 });
     const texts = pupil.batches.flatMap(({ inputIds }) => inputIds.map((ids) => String.fromCodePoint(...ids.slice(1))));
     const among = (some: readonly Row[]): number =>
@@ -434,7 +434,7 @@ describe("a run that breaks down", () => {
         return what === "the rehearsal" ? { ...step, loss: Number.NaN } : step;
       },
     });
-    const rows = { lessons: LESSONS, kept: [], rehearse: OTHERS };
+    const rows = { lessons: LESSONS, kept: [], rehearse: [OTHERS] };
     await expect(run(broken, rows)).rejects.toMatchObject({
       code: "loss-not-finite",
       message: expect.stringContaining("a sixteenth of the learning rate"),
