@@ -8,21 +8,25 @@ import { type Random, random } from "../tiny/random.ts";
 const SHORTEST = 20;
 /** In characters: in tokens, these are about as long as each other. */
 const longest: Readonly<Record<Language, number>> = { zh: 36, en: 60 };
-const ordinary: readonly string[] = ["Chinese", "English"];
-/** About one generated fact of five is ordinary and of these lengths. */
-const SURPLUS = 12;
+const kinds: Readonly<Record<Language, string>> = { zh: "Chinese", en: "English" };
+/** The languages take turns in this order. */
+const turns: readonly Language[] = ["zh", "en", "zh"];
 
 /** The same facts from the same seed, with the usual wordings. */
 export function experimentFacts(count: number, seed: number): readonly Fact[] {
-  const inputs = generatedFacts(SURPLUS * count + 100, seed)
-    .filter(({ kind, text }) => {
-      const { length } = Array.from(text);
-      return ordinary.includes(kind) && length >= SHORTEST && length <= longest[languageOf(text)];
-    })
-    .slice(0, count)
-    .map(({ key, text }) => ({ key, text }));
-  if (inputs.length < count) throw new Error(`Only ${inputs.length} of ${count} facts came of seed ${seed}.`);
-  return completedFacts("experiments", inputs, []);
+  // Short ones are few: as many are drawn as it takes.
+  for (let drawn = 20 * count; ; drawn *= 2) {
+    const all = generatedFacts(drawn, seed);
+    const fitting = (language: Language) =>
+      all.filter(({ kind, text }) => {
+        const { length } = Array.from(text);
+        return kind === kinds[language] && length >= SHORTEST && length <= longest[language];
+      });
+    const left = { zh: fitting("zh"), en: fitting("en") };
+    const chosen = Array.from({ length: count }, (_, i) => left[turns[i % turns.length] as Language].shift());
+    const inputs = chosen.flatMap((fact) => (fact ? [{ key: fact.key, text: fact.text }] : []));
+    if (inputs.length === count) return completedFacts("experiments", inputs, []);
+  }
 }
 
 /** As it is given to a book: with the usual wordings, or the first few of them. */
