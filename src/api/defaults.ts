@@ -63,7 +63,7 @@ export const knowledgeTargets: readonly string[] = ["query_key_value", "dense", 
 
 /** How a book teaches. What depends on the model's size and on how much is taught stands in knowledge-pace.ts. */
 export const teach: OptionRules<Pick<TeachOptions, "checkEvery" | "clip" | "weightDecay">> = {
-  checkEvery: whole(10, { min: 1 }),
+  checkEvery: whole(8, { min: 1 }),
   clip: number(1, { min: 0 }),
   weightDecay: number(0.01, { min: 0 }),
 };

@@ -10,7 +10,7 @@ const LARGE = 200e6;
 
 /** Parameters of the model itself move less for the same effect than those of an update that starts from nothing. */
 const rates: Readonly<Record<Method, { readonly small: number; readonly large: number }>> = {
-  lora: { small: 3e-3, large: 1e-3 },
+  lora: { small: 2e-3, large: 1e-3 },
   full: { small: 5e-4, large: 2e-5 },
 };
 
@@ -29,7 +29,7 @@ export function paceRules(method: Method, parameters: number, facts: number): Op
     lr: number(rates[method][large ? "large" : "small"], { above: 0 }),
     batchSize: whole(facts === 1 ? 8 : 16, { min: 1 }),
     rehearsePerStep: whole(large ? 2 : 12, { min: 0 }),
-    extraSteps: whole(large ? 4 : 10, { min: 0 }),
+    extraSteps: whole(large ? 4 : 8, { min: 0 }),
   };
 }
 
