@@ -4,11 +4,11 @@ import type { Sizes } from "./laboratory.ts";
 export const full: Sizes = {
   facts: 24,
   group: 5,
-  askedAt: [1, 4, 8, 12, 16, 20, 24],
+  askedAt: [1, 6, 12, 18, 24],
   oldSteps: 60,
-  capacity: { facts: [8, 32, 64], ranks: [1, 2, 4, 8, 16], steps: 64 },
-  similarity: { facts: 16, askedAt: [2, 4, 6, 8, 12, 16, 24, 32] },
-  rehearsal: { facts: 5, perStep: [4, 8, 16] },
+  capacity: { facts: [8, 32], ranks: [1, 4, 16], steps: 64 },
+  similarity: { facts: 16, askedAt: [2, 4, 8, 12, 16, 24] },
+  rehearsal: { facts: 4, perStep: [4, 24] },
 };
 
 export const quick: Sizes = {
