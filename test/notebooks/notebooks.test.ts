@@ -3,11 +3,15 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { toSvg } from "../../magics/render/svg.ts";
+import { VEGA_LITE_MIME, type VegaLiteSpec } from "../../magics/render/vega.ts";
 import { ensureJupyter, type JupyterServer, startServer } from "../../scripts/jupyter.ts";
 import { type Cell, type Notebook, runNotebook, sourceOf, textOf } from "../../scripts/notebook.ts";
 import { packageFolder } from "../../src/version.ts";
 
 const MINUTES = 60_000;
+/** Each is run once more, in a new kernel, with what the first run has left. */
+const TIMES = ["", ", again"];
 
 describe("notebooks", () => {
   const folder = mkdtempSync(join(tmpdir(), "glmlab-notebooks-"));
@@ -41,9 +45,18 @@ describe("notebooks", () => {
   };
   const tagged = (cells: readonly Cell[], tag: string): string =>
     textOf(cells.find(({ metadata }) => metadata.tags?.includes(tag)) as Cell).trim();
+  /** What stands below a tagged cell's first line. */
+  const bodyOf = (cells: readonly Cell[], tag: string): string => {
+    const source = sourceOf(cells.find(({ metadata }) => metadata.tags?.includes(tag)) as Cell);
+    return source.slice(source.indexOf("\n") + 1).trim();
+  };
+  const chartsOf = (cells: readonly Cell[]): VegaLiteSpec[] =>
+    cells.flatMap(({ outputs = [] }) =>
+      outputs.flatMap(({ data }) => (data?.[VEGA_LITE_MIME] ? [data[VEGA_LITE_MIME] as VegaLiteSpec] : [])),
+    );
 
-  it(
-    "01: learns one fact, keeps the rest with rehearsal, survives a restart",
+  it.each(TIMES)(
+    "01%s: learns one fact, keeps the rest with rehearsal, survives a restart, learns a fact of one's own",
     async () => {
       const cells = await run("01-inject-one-fact.ipynb");
       expect(tagged(cells, "before")).toMatch(/没有.*信息/);
@@ -63,12 +76,14 @@ describe("notebooks", () => {
       expect(without[2], "without rehearsal more is forgotten").toBeLessThan(unrelated);
       expect(tagged(cells, "reloaded")).toBe(lesson.description);
       expect(tagged(cells, "removed")).toMatch(/没有.*信息/);
+      expect(tagged(cells, "own")).not.toContain("Not learnt");
+      expect(tagged(cells, "own-answer")).toBe(bodyOf(cells, "own"));
     },
     10 * MINUTES,
   );
 
-  it(
-    "02: the same with %%train",
+  it.each(TIMES)(
+    "02%s: the same with %%train",
     async () => {
       const cells = await run("02-train-magic.ipynb");
       const answers = cells
@@ -102,6 +117,47 @@ describe("notebooks", () => {
       const prompts = tagged(cells, "prompts").split("\n");
       const conversations = [/"hi⟨\[gMASK\]⟩⟨<sop>⟩"/, /\[Round 1\]/, /⟨<\|user\|>⟩/, /⟨<\|user\|>⟩/];
       for (const [i, conversation] of conversations.entries()) expect(prompts[i]).toMatch(conversation);
+    },
+    10 * MINUTES,
+  );
+
+  it.each(TIMES)(
+    "04%s: facts at once and one by one, changed and deleted, near ones lost first, and the measured results",
+    async () => {
+      const cells = await run("04-knowledge.ipynb");
+      expect(tagged(cells, "at-once")).toMatch(/^learnt: 4 of 4 facts$/m);
+      const recalled = tagged(cells, "ways")
+        .split("\n")
+        .flatMap((line) => (/at once|one by one/.test(line) ? [Number(line.split("│")[2])] : []));
+      expect(recalled.slice(0, 2)).toEqual([4, 4]);
+      expect(recalled[2], "what nothing repeats is lost").toBeLessThan(4);
+      expect(tagged(cells, "updated")).toBe(bodyOf(cells, "update"));
+      const [base, book] = tagged(cells, "deleted").split("lab-one-by-one:") as [string, string];
+      expect(base.split("\n")[1]?.trim()).toBe(book.trim());
+      expect(tagged(cells, "list")).toMatch(/3 facts/);
+      expect(tagged(cells, "list")).not.toContain("Port Ember");
+      const lost = tagged(cells, "small-chart")
+        .split("\n")
+        .filter((line) => line.includes("no longer exact"));
+      expect(lost.length).toBeGreaterThan(0);
+      const near = lost.filter((line) => /雾铃车|Dorva Lane/.test(line));
+      expect(near.length, "names near to the new ones go first").toBeGreaterThanOrEqual(lost.length - near.length);
+      const unchanged = tagged(cells, "rehearsal")
+        .match(/\d+(?= of 20 unrelated)/g)
+        ?.map(Number) as [number, number];
+      expect(unchanged[0], "rehearsal keeps the rest").toBeGreaterThanOrEqual(unchanged[1]);
+
+      expect(tagged(cells, "origin").match(/knowledge\.js --only/g)).toHaveLength(5);
+      expect(tagged(cells, "origin"), "the full experiments are shipped").not.toContain("trial");
+      const charts = chartsOf(cells).filter(({ data }) => data !== undefined);
+      expect(charts).toHaveLength(9);
+      for (const chart of charts) {
+        const encoding = chart.encoding as Record<string, { title?: string }>;
+        const names = [chart.title, encoding.x?.title, encoding.y?.title] as string[];
+        const picture = await toSvg(chart);
+        for (const name of names) expect(picture).toContain(name);
+        expect(picture).not.toMatch(/NaN|undefined/);
+      }
     },
     10 * MINUTES,
   );
