@@ -18,7 +18,7 @@ export class KnowledgeView {
   readonly #recall: RecallPoint[] = [];
   #budget: number | undefined;
   #wordings = 0;
-  /** The check whose values are kept: the last of those that found most. */
+  /** The check whose values are kept. */
   #best: RecallPoint | undefined;
   #examining = false;
 
@@ -48,10 +48,10 @@ export class KnowledgeView {
         this.#draw();
         return;
       case "check": {
-        const { step, recalled, wordings } = progress;
+        const { step, recalled, wordings, best } = progress;
         this.#wordings = wordings;
         this.#recall.push({ step, recalled });
-        if (recalled >= (this.#best?.recalled ?? 0)) this.#best = { step, recalled };
+        if (best) this.#best = { step, recalled };
         this.#teach();
         this.#draw();
       }

@@ -7,7 +7,7 @@ import { completedFacts, type Fact, type FactInput, invalid, quoted, updatedFact
 import { FACTS, readFacts, writeFacts } from "../knowledge/facts-file.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
-import { KnowledgeReport } from "../knowledge/report.ts";
+import { type FactReport, KnowledgeReport } from "../knowledge/report.ts";
 import { suggestion } from "../suggestion.ts";
 import { sizeOf } from "../tensor.ts";
 import type { Row } from "../train/dataset.ts";
@@ -27,8 +27,14 @@ export type KnowledgeProgress =
   | AskingProgress
   | { readonly type: "start"; readonly facts: number; readonly wordings: number; readonly budget: number }
   | { readonly type: "step"; readonly step: number; readonly budget: number; readonly loss: number }
-  /** How many of the taught wordings were answered exactly when they were last asked. */
-  | { readonly type: "check"; readonly step: number; readonly recalled: number; readonly wordings: number };
+  /** How many of the taught wordings were answered exactly when they were last asked; the book keeps the last `best`. */
+  | {
+      readonly type: "check";
+      readonly step: number;
+      readonly recalled: number;
+      readonly wordings: number;
+      readonly best: boolean;
+    };
 
 export interface TeachSettings extends Given<Pace>, Abortable {
   readonly onProgress?: ((progress: KnowledgeProgress) => void) | undefined;
@@ -69,7 +75,7 @@ export class KnowledgeBook {
     this.#examiner = new Examiner(home, this.#ref, this.#breadth);
   }
 
-  /** The facts, oldest first. */
+  /** The facts, oldest first, as this handle last saw them: another one, or another notebook, may have changed them. */
   list(): readonly Fact[] {
     return this.#facts;
   }
@@ -80,7 +86,8 @@ export class KnowledgeBook {
    * @throws GlmError "data-invalid" with every fact that cannot be used; nothing is changed then
    */
   async add(facts: FactInput | readonly FactInput[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
-    return this.#inTurn(() => {
+    return this.#inTurn(async () => {
+      await this.#mustTrain(settings);
       const added = completedFacts("add", facts, this.#facts);
       const keys = new Set(added.map(({ key }) => key));
       const others = this.#facts.filter(({ key }) => !keys.has(key));
@@ -94,7 +101,8 @@ export class KnowledgeBook {
    * @throws GlmError "data-invalid" when there is no fact of this key, or the text cannot be used
    */
   async update(fact: FactInput, settings: TeachSettings = {}): Promise<KnowledgeReport> {
-    return this.#inTurn(() => {
+    return this.#inTurn(async () => {
+      await this.#mustTrain(settings);
       const before = this.#fact("update", fact?.key);
       const after = updatedFact("update", { ...fact, key: before.key }, before, this.#facts);
       const book = this.#facts.map((one) => (one.key === before.key ? after : one));
@@ -109,13 +117,13 @@ export class KnowledgeBook {
    */
   async delete(keys: string | readonly string[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
     return this.#inTurn(async () => {
+      await this.#mustTrain(settings);
       const gone = [...new Set([keys].flat().map((key) => this.#fact("delete", key)))];
       if (gone.length === 0)
         throw invalid("delete", ["expected the key of a fact or a list of them, got an empty list."]);
       const wordings = gone.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]);
       const answers = await this.#examiner.base(wordings, settings);
       const book = this.#facts.filter((fact) => !gone.includes(fact));
-      if (book.length === 0) await this.#renew(settings);
       return this.#train(
         this.#plan(
           "delete",
@@ -134,10 +142,11 @@ export class KnowledgeBook {
       const started = performance.now();
       const before = await this.#examiner.scores(settings);
       const lessons = this.#facts.map((fact) => this.#examiner.lesson(fact));
-      const keys = this.#facts.map(({ key }) => key);
+      const asked = this.#facts;
+      const keys = asked.map(({ key }) => key);
       const examined = await this.#examiner.examine({ action: "check", lessons, kept: [], keys }, settings);
-      const learned = new Map(examined.facts.map((fact) => [fact.key, fact.learned]));
-      await this.#write(this.#facts.map((fact) => ({ ...fact, learned: learned.get(fact.key) ?? false })));
+      const known = learnedKeys(examined.facts);
+      await this.#rewrite((facts) => judged(facts, asked, known));
       const base = await this.#examiner.baseUnchanged(before, settings);
       const seconds = (performance.now() - started) / 1000;
       return new KnowledgeReport({ ...examined, action: "check", base, ...UNTRAINED, seconds });
@@ -145,12 +154,13 @@ export class KnowledgeBook {
   }
 
   /** What the book answers, greedily. */
-  async query(question: string, { signal }: Abortable = {}): Promise<string> {
+  async query(question: string, options: Abortable = {}): Promise<string> {
+    refuseUnknown("query", options, ["signal"]);
     if (typeof question !== "string" || question.trim() === "") {
       throw invalid("query", [`expected a question, got ${JSON.stringify(question)}.`]);
     }
     const texts = this.#facts.map(({ text }) => text);
-    return (await this.#examiner.book([question], texts, { signal })).get(question) ?? "";
+    return (await this.#examiner.book([question], texts, options)).get(question) ?? "";
   }
 
   /** Writes the adapter's files and facts.json; `loadAdapter` brings both back, and `knowledge` opens them. */
@@ -172,35 +182,42 @@ export class KnowledgeBook {
     this.#mustFit(plan);
     const started = performance.now();
     const examining = { signal, onProgress };
-    const before = await this.#examiner.scores(examining);
-    // A book without facts has been made anew: there is nothing left to forget.
+    // A book without facts is made anew: there is nothing left to forget.
     const nothing = action === "delete" && plan.book.length === 0;
+    if (nothing) await this.#renew(settings);
+    const before = await this.#examiner.scores(examining);
     const rows = {
       lessons: nothing ? [] : lessons.flatMap(rowsOf),
       kept: kept.flatMap((fact) => rowsOf(this.#examiner.lesson(fact))),
       rehearse: rehearse === false || nothing ? [] : await this.#rehearsal(plan, rehearse, examining),
     };
-    // Until it is forgotten, a fact is in the book.
-    const meanwhile = action === "delete" ? this.#facts.map((fact) => unlearned(fact, lessons)) : plan.book;
     const maxLength = this.#home.info.config.contextLength;
-    const options = { ...defaultsOf(defaults.teach), ...pace, maxLength, seed, stop: this.#home.generation.stop };
+    const options = {
+      ...complete(action, defaults.teach, {}),
+      ...pace,
+      maxLength,
+      seed,
+      stop: this.#home.generation.stop,
+    };
     const params = { model: this.#home.info.key, adapter: this.#ref, rows, options };
-    const interrupted = new Set(lessons.map(({ fact }) => fact.key));
-    /** Writes down which of the facts in question are known, going by their wordings. */
+    /** The facts in question, known or not. Until it is forgotten, a fact is in the book, and known no more. */
+    const inQuestion = (isKnown: (fact: Fact) => boolean): Fact[] =>
+      lessons.map(({ fact }) => ({ ...fact, learned: action !== "delete" && isKnown(fact) }));
+    /** Writes down which of them are known, going by their wordings. */
     const note = async (wordings: ReadonlySet<string>): Promise<void> => {
-      const isLearned = ({ prompts }: Fact): boolean =>
-        action !== "delete" && prompts.every((one) => wordings.has(one));
-      await this.#write(
-        meanwhile.map((fact) => (interrupted.has(fact.key) ? { ...fact, learned: isLearned(fact) } : fact)),
-      );
+      const now = inQuestion(({ prompts }) => prompts.every((one) => wordings.has(one)));
+      await this.#rewrite((facts) => replaced(facts, now, action === "add"));
     };
     const { steps, loss } = await this.#teach(params, lessons.length, settings, note);
 
     const { known, ...examined } = await this.#examiner.examine(plan, examining);
-    const done = new Set(examined.facts.filter(({ learned }) => learned).map(({ key }) => key));
-    // What is forgotten leaves the book; what is not stays in it, to be deleted again.
-    const book = action === "delete" ? meanwhile.filter(({ key }) => !done.has(key)) : meanwhile;
-    await this.#write(book.map((fact) => ({ ...fact, learned: known.has(fact.key) || done.has(fact.key) })));
+    const done = learnedKeys(examined.facts);
+    const now = inQuestion(({ key }) => done.has(key));
+    await this.#rewrite((facts) => {
+      const book = replaced(judged(facts, kept, known), now, action === "add");
+      // What is forgotten leaves the book; what is not stays in it, to be deleted again.
+      return action === "delete" ? book.filter(({ key }) => !done.has(key)) : book;
+    });
     const base = await this.#examiner.baseUnchanged(before, examining);
     const seconds = (performance.now() - started) / 1000;
     return new KnowledgeReport({ ...examined, action, base, steps, budget: pace.steps, loss, seconds });
@@ -233,7 +250,8 @@ export class KnowledgeBook {
         } else if (event.type === "check") {
           const recalled = promptsOf(event.recalled);
           if (event.best) known = recalled;
-          onProgress?.({ type: "check", step: event.step, recalled: recalled.size, wordings: lessons.length });
+          const { step, best } = event;
+          onProgress?.({ type: "check", step, recalled: recalled.size, wordings: lessons.length, best });
         } else {
           await note(promptsOf(event.recalled));
           return event;
@@ -241,8 +259,10 @@ export class KnowledgeBook {
       }
       throw new Error("teaching ended without saying so");
     } catch (error) {
+      // A runtime that is gone left what it wrote last, maybe worse than the best: nothing is known until it is asked.
+      const isLost = error instanceof GlmError && error.code === "runtime-lost";
       // Why it ended matters more than that this could not be written.
-      if (known) await note(known).catch(() => undefined);
+      if (known && !isLost) await note(known).catch(() => undefined);
       throw error;
     }
   }
@@ -286,6 +306,19 @@ export class KnowledgeBook {
     this.#facts = facts;
   }
 
+  /**
+   * Before anything is asked or replaced: a book that was made anew would take back what was merged.
+   * @throws GlmError "adapter-invalid" when the book is part of the weights
+   */
+  async #mustTrain({ signal }: Abortable): Promise<void> {
+    if (!(await this.adapter.info({ signal })).merged) return;
+    throw new GlmError(
+      "adapter-invalid",
+      `book ${this.name}: it is merged into the base and cannot be changed any more. ` +
+        "Save the merged model, load it, and teach a new book on it.",
+    );
+  }
+
   #fact(subject: string, key: unknown): Fact {
     const found = this.#facts.find((fact) => fact.key === (typeof key === "string" ? key.trim() : key));
     if (found) return found;
@@ -299,19 +332,25 @@ export class KnowledgeBook {
     if (action === "delete") return;
     const writer = rowWriter(this.#home.info.family, this.#home.tokenizer);
     const faults = lessons.flatMap(({ fact }) => {
-      const asked = Math.max(...fact.prompts.map((prompt) => writer.prompt({ prompt, response: "" }).length));
+      // Paraphrases, too: they are asked after training, which must not have been for nothing.
+      const wordings = [...fact.prompts, ...fact.paraphrases];
+      const asked = Math.max(...wordings.map((prompt) => writer.prompt({ prompt, response: "" }).length));
       const room = Math.max(0, this.#home.info.config.contextLength - asked - 1);
       const pieces = writer.response({ prompt: "", response: fact.text }).length;
       if (pieces <= room) return [];
-      const fault = `its text has ${pieces} pieces (tokens), and the context leaves room for ${room}. Shorten it.`;
+      const fault = `its text has ${pieces} pieces (tokens), and the context leaves room for ${room}. Shorten it, or its longest wording.`;
       return [`${quoted(fact.key)}: ${fault}`];
     });
     if (faults.length > 0) throw invalid(action, faults);
   }
 
-  /** Without the cell's signal: what is known is written down, above all when the cell was interrupted. */
-  async #write(facts: readonly Fact[]): Promise<void> {
+  /**
+   * Writes the facts as a change makes them of those that are there now: what another notebook wrote of a shared book is not
+   * lost. Without the cell's signal: what is known is written down, above all when the cell was interrupted.
+   */
+  async #rewrite(change: (facts: readonly Fact[]) => readonly Fact[]): Promise<void> {
     const target = { model: this.#home.info.key, adapter: this.#ref };
+    const facts = change(await factsOf(this.#home, this.#ref));
     await this.#home.engine.call("writeDocument", { ...target, document: FACTS, text: writeFacts(facts) });
     this.#facts = facts;
   }
@@ -362,11 +401,18 @@ function rowsOf({ fact, answers }: Lesson): Row[] {
   });
 }
 
-function unlearned(fact: Fact, lessons: readonly Lesson[]): Fact {
-  return lessons.some(({ fact: { key } }) => key === fact.key) ? { ...fact, learned: false } : fact;
+const learnedKeys = (facts: readonly FactReport[]): ReadonlySet<string> =>
+  new Set(facts.filter(({ learned }) => learned).map(({ key }) => key));
+
+/** The facts, of which those that were asked are known or not; one that has another text by now was not asked. */
+function judged(facts: readonly Fact[], asked: readonly Fact[], known: ReadonlySet<string>): Fact[] {
+  const texts = new Map(asked.map(({ key, text }) => [key, text]));
+  return facts.map((fact) => (texts.get(fact.key) === fact.text ? { ...fact, learned: known.has(fact.key) } : fact));
 }
 
-function defaultsOf<T>(rules: { readonly [K in keyof T]: { readonly default: T[K] } }): T {
-  const entries = Object.entries<{ default: unknown }>(rules).map(([name, rule]) => [name, rule.default]);
-  return Object.fromEntries(entries) as T;
+/** The facts with some of them as they are now: in their places, or at the end. */
+function replaced(facts: readonly Fact[], some: readonly Fact[], atEnd: boolean): Fact[] {
+  const now = new Map(some.map((fact) => [fact.key, fact]));
+  if (atEnd) return [...facts.filter(({ key }) => !now.has(key)), ...some];
+  return facts.map((fact) => now.get(fact.key) ?? fact);
 }

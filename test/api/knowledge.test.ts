@@ -52,7 +52,7 @@ describe("askEach", { timeout: LONG }, () => {
   it("names the question that the context has no room for", async () => {
     const long = "一".repeat(glm.config.contextLength);
     await expect(glm.askEach([long, "a"])).rejects.toThrow(/question 1: expected fewer than 256 tokens/);
-    await expect(glm.askEach(["a", "b", long])).rejects.toThrow(/question 3/);
+    await expect(glm.askEach(["a", "b", long])).rejects.toThrow(/question 3: .*: "一一一/);
   });
 });
 
@@ -176,6 +176,11 @@ describe("a book", { timeout: LONG }, () => {
     await expect(book.update({ key: "stov", text: "y" })).rejects.toThrow("Did you mean stove?");
     await expect(book.delete(["stove", "stoev"])).rejects.toThrow("Did you mean stove?");
     await expect(book.query(" ")).rejects.toMatchObject({ code: "data-invalid" });
+    await expect(book.query("q?", { adapter: "x" } as object)).rejects.toMatchObject({ code: "option-invalid" });
+    // The last fact's deletion makes the book anew, and not before its options are looked at.
+    await expect(book.delete("stove", { step: 3 } as object)).rejects.toThrow("Did you mean steps?");
+    const unaskable = { key: "b", text: "c", paraphrases: ["一".repeat(300)] };
+    await expect(book.add(unaskable, quick)).rejects.toThrow(/add: "b": its text has .* or its longest wording\./);
     await expect(book.add({ key: "b", text: "c" }, { step: 3 } as object)).rejects.toThrow("Did you mean steps?");
     const long = book.add({ key: "b", text: "一".repeat(300) }, quick);
     await expect(long).rejects.toThrow(
@@ -187,6 +192,28 @@ describe("a book", { timeout: LONG }, () => {
     expect(Number(room)).toBeLessThan(256);
     expect((await glm.knowledge("refusing")).list()).toEqual(facts);
     expect(await book.query("q?")).toBe("x");
+  });
+
+  it("that is merged is refused before it is changed or made anew", async () => {
+    const book = await glm.knowledge("merged");
+    await book.add({ key: "a", text: "炉", ...one }, quick);
+    await book.adapter.merge();
+    try {
+      for (const work of [
+        () => book.add({ key: "b", text: "c" }, quick),
+        () => book.update({ key: "a", text: "c" }, quick),
+        () => book.delete("a", quick),
+      ]) {
+        await expect(work()).rejects.toMatchObject({
+          code: "adapter-invalid",
+          message: expect.stringContaining("merged into the base"),
+        });
+      }
+      expect(book.list()).toMatchObject([{ key: "a", text: "炉", learned: true }]);
+      expect((await book.adapter.info()).merged).toBe(true);
+    } finally {
+      await book.adapter.dispose();
+    }
   });
 
   it("whose last fact is deleted is as new: the base, to the last bit", async () => {
