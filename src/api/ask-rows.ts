@@ -1,6 +1,7 @@
 /** @file Many questions at once: greedy answers of the base or of an adapter, in batches of like lengths. */
 import type { AdapterRef, EngineOptions } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
+import { quoted } from "../knowledge/fact.ts";
 import { prompt } from "../text/prompt.ts";
 import { AnswerText } from "./answer.ts";
 import type { BaseAnswer } from "./base-answers.ts";
@@ -25,7 +26,7 @@ export async function askRows(
   const { adapter, maxNewTokens, onDone, signal } = options;
   const { engine, info, tokenizer, generation } = home;
   const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
-  mustFit(prompts, info.config.contextLength);
+  mustFit(questions, prompts, info.config.contextLength);
   const order = [...prompts.keys()].sort((a, b) => (prompts[a]?.length ?? 0) - (prompts[b]?.length ?? 0));
   const answers: BaseAnswer[] = [];
   let done = 0;
@@ -47,12 +48,16 @@ export async function askRows(
   return answers;
 }
 
-/** The engine gets the rows in another order, and would count them in that. */
-function mustFit(prompts: readonly (readonly number[])[], context: number): void {
+/**
+ * The engine gets the rows in another order, and would count them in that. Books put questions that nobody has written, so
+ * that a number alone says little.
+ */
+function mustFit(questions: readonly string[], prompts: readonly (readonly number[])[], context: number): void {
   const at = prompts.findIndex(({ length }) => length >= context);
   if (at < 0) return;
   throw new GlmError(
     "data-invalid",
-    `question ${at + 1}: expected fewer than ${context} tokens (the model's context), got ${prompts[at]?.length}. Shorten it.`,
+    `question ${at + 1}: expected fewer than ${context} tokens (the model's context), got ${prompts[at]?.length}: ` +
+      `${quoted(questions[at] ?? "")}. Shorten it.`,
   );
 }
