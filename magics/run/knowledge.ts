@@ -55,8 +55,9 @@ export async function knowledgeAdd(
   } catch (error) {
     // A book that was only made for facts that cannot be taught would be in the way of one that is made otherwise.
     if (isNew && book.list().length === 0 && error instanceof GlmError) {
-      await book.adapter.dispose();
-      await refreshAdapters(model);
+      // Why it could not be taught matters more than that it could not be tidied up.
+      const tidied = book.adapter.dispose().then(() => refreshAdapters(model));
+      await tidied.catch(() => undefined);
     }
     throw error;
   }
