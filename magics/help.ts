@@ -11,7 +11,9 @@ export function helpText(title: string): string {
   const [, sign = "%", name = "", sub] = /^(%%?)(\S+)(?: (\S+))?$/.exec(title) ?? [];
   const magic = MAGICS[name];
   if (!magic) return lsmagicText();
-  const commands = commandsOf(name, magic).filter(([shown]) => sub === undefined || shown === `${sign}${name} ${sub}`);
+  const commands = titledCommands(name, magic).filter(
+    ([shown]) => sub === undefined || shown === `${sign}${name} ${sub}`,
+  );
   const groups = new Map<string, { options: Command["options"]; titles: string[] }>();
   for (const [shown, { options }] of commands) {
     const key = Object.keys(options).join();
@@ -33,10 +35,8 @@ export function helpText(title: string): string {
 }
 
 /** One line a magic. */
-export function lsmagicText(): string {
-  const lines = Object.entries(MAGICS).map(([name, magic]) => [signsOf(name, magic), magic.summary] as const);
-  const note = "Every magic has --help and --show-code.";
-  return [...aligned(lines), "", note].join("\n");
+function lsmagicText(): string {
+  return [...aligned(magicRows()), "", "Every magic has --help and --show-code."].join("\n");
 }
 
 /** Names of the magics and what they are for, as rows of a table. */
@@ -48,7 +48,7 @@ function signsOf(name: string, { line, cell }: Magic): string {
   return [...(line ? [`%${name}`] : []), ...(cell ? [`%%${name}`] : [])].join("  ");
 }
 
-function commandsOf(name: string, { line, cell }: Magic): readonly (readonly [title: string, command: Command])[] {
+function titledCommands(name: string, { line, cell }: Magic): readonly (readonly [title: string, command: Command])[] {
   const titled = (sign: Sign, commands: Commands = {}) =>
     Object.entries(commands).map(([sub, command]) => [`${sign}${name} ${sub}`.trim(), command] as const);
   return [...titled("%%", cell), ...titled("%", line)];
