@@ -254,6 +254,6 @@ function broken(loss: number, step: number, lr: number): GlmError {
   return new GlmError(
     "loss-not-finite",
     `teaching: expected a finite loss after step ${step}, got ${loss}, also at a sixteenth of the learning rate ${lr}. ` +
-      "The values of the last check are kept. Give a lower learning rate.",
+      "The values of the best check are kept. Give a lower learning rate.",
   );
 }

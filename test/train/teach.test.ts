@@ -384,7 +384,7 @@ describe("a run that breaks down", () => {
   const isFiniteAll = (values: Record<string, number[]>): boolean =>
     Object.values(values).every((list) => list.every(Number.isFinite));
 
-  it("halves the rate, goes back, and gives up with the values of the last check", async () => {
+  it("halves the rate, goes back, and gives up with the values of the best check", async () => {
     const pupil = await student();
     const before = pupil.values();
     const rates: number[] = [];
@@ -395,7 +395,7 @@ describe("a run that breaks down", () => {
     };
     await expect(breaking()).rejects.toMatchObject({
       code: "loss-not-finite",
-      message: expect.stringMatching(/a sixteenth of the learning rate 1e\+25.*last check are kept.*lower/),
+      message: expect.stringMatching(/a sixteenth of the learning rate 1e\+25.*best check are kept.*lower/),
     });
     expect(pupil.values()).toEqual(before);
     // The first four steps at whole and halved rates, each in the warm-up of where it was taken.
