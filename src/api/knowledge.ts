@@ -8,6 +8,7 @@ import { FACTS, readFacts, writeFacts } from "../knowledge/facts-file.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
 import { type FactReport, KnowledgeReport } from "../knowledge/report.ts";
+import { parametersOf } from "../models/architectures.ts";
 import { suggestion } from "../suggestion.ts";
 import { sizeOf } from "../tensor.ts";
 import type { Row } from "../train/dataset.ts";
@@ -70,7 +71,8 @@ export class KnowledgeBook {
     this.#home = home;
     this.#ref = refOf(adapter);
     this.#facts = facts;
-    this.#parameters = home.info.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    // Not those of `info`, which are counted as they are stored: of a model in int4, packed bytes and scales.
+    this.#parameters = parametersOf(home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
     this.#breadth = breadthOf(this.#parameters);
     this.#examiner = new Examiner(home, this.#ref, this.#breadth);
   }
