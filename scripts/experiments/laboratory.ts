@@ -5,8 +5,10 @@ import type { ChatGLM, TeachSettings } from "../../src/index.ts";
 export interface Sizes {
   /** Where a book stops however little it knows; absent: its own budget. */
   readonly steps?: number;
-  /** Facts of `together` and `oldRecipe`. */
+  /** Facts of `oldRecipe`. */
   readonly facts: number;
+  /** Facts of `together`, which are also taught one after the other. */
+  readonly inTurn: number;
   readonly group: number;
   /** How many facts are taught when those taught so far are asked. */
   readonly askedAt: readonly number[];

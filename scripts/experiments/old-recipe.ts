@@ -1,6 +1,6 @@
 /**
- * @file One fact to a fresh LoRA, in two ways: the fixed 60 steps of the first notebook, and a book that stops when every
- * wording is answered.
+ * @file The same facts in two ways: one fact to a fresh LoRA and the fixed 60 steps of the first notebook, and all of them in
+ * one book, which stops when every wording is answered.
  */
 import { dataset, type Fact, lora, rehearsalQuestions } from "../../src/index.ts";
 import { experimentFacts, inputOf } from "./facts.ts";
@@ -36,25 +36,36 @@ export async function oldRecipe(
     }
     return steps;
   };
-  const untilRecalled = async (fact: Fact): Promise<number> =>
-    (await (await glm.knowledge(NAME)).add(inputOf(fact), settingsOf(laboratory))).steps;
+  const clock = new Clock();
+  const judgements: Judgement[] = [];
+  let steps = 0;
+  for (const fact of facts) {
+    steps += await clock.run(() => fixed(fact));
+    judgements.push(await judge(glm, NAME, [fact], base));
+    await (await glm.adapter(NAME)).dispose();
+  }
+  const alone = {
+    recipe: `fixed ${sizes.oldSteps} steps, a LoRA each`,
+    seconds: clock.seconds,
+    steps,
+    end: total(judgements),
+  };
 
-  const recipes: Recipe[] = [];
-  for (const [recipe, teach] of [
-    [`fixed ${sizes.oldSteps} steps`, fixed],
-    ["book", untilRecalled],
-  ] as const) {
-    const clock = new Clock();
-    const judgements: Judgement[] = [];
-    let steps = 0;
-    for (const fact of facts) {
-      steps += await clock.run(() => teach(fact));
-      judgements.push(await judge(glm, NAME, [fact], base));
-      await (await glm.adapter(NAME)).dispose();
-    }
-    const end = total(judgements);
-    recipes.push({ recipe, seconds: clock.seconds, steps, end });
-    say(`${recipe}: ${end.recalled} of ${end.facts} learnt, ${end.unchanged} of ${end.unrelated} unchanged`);
+  const together = new Clock();
+  const book = await glm.knowledge(NAME);
+  const report = await together.run(() =>
+    book.add(
+      facts.map((fact) => inputOf(fact)),
+      settingsOf(laboratory),
+    ),
+  );
+  const end = await judge(glm, NAME, facts, base);
+  await book.adapter.dispose();
+  const recipes = [alone, { recipe: "one book, all at once", seconds: together.seconds, steps: report.steps, end }];
+  for (const { recipe, end: counts } of recipes) {
+    say(
+      `${recipe}: ${counts.recalled} of ${counts.facts} learnt, ${counts.unchanged} of ${counts.unrelated} unchanged`,
+    );
   }
   return { facts: facts.length, recipes };
 }

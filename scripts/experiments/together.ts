@@ -24,7 +24,7 @@ export async function together(
   laboratory: Laboratory,
 ): Promise<{ readonly facts: number; readonly ways: readonly Way[] }> {
   const { glm, sizes, seed } = laboratory;
-  const facts = experimentFacts(sizes.facts, seed);
+  const facts = experimentFacts(sizes.inTurn, seed);
   const base = await unrelatedAnswers(glm);
   const ways: Way[] = [];
   for (const [way, group] of [
