@@ -257,17 +257,14 @@ export class ChatGLM {
     const { signal, share = false, ...choice } = options;
     const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
     if (known) {
+      const facts = await factsOf(this.#home, refOf(known));
       mustBe(name, choice, known.config);
       if (share && known.owner !== SHARED) {
         throw invalid("knowledge", [
           `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,
         ]);
       }
-      return new KnowledgeBook(
-        this.#home,
-        new AdapterHandle(this.#home, known),
-        await factsOf(this.#home, refOf(known)),
-      );
+      return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, known), facts);
     }
     const adapter = { owner: share ? SHARED : this.#home.owner, name };
     const params = { model: this.info.key, adapter, config: bookConfig(choice), seed: 0, documents: newBook };
