@@ -1,7 +1,7 @@
 /**
  * @file Experiments on how facts are taught, kept and lost; notebook 04 draws what they find. A quarter of an hour on two cores.
  *
- *   node dist/scripts/experiments/knowledge.js [--only NAME] [--again] [--quick] [--model tiny] [--seed 7] [--out FILE]
+ *   node dist/scripts/experiments/knowledge.js [--only NAME] [--again] [--short | --quick] [--model tiny] [--seed 7] [--out FILE]
  *
  * Results that are there already, of the same weights, are kept: an interrupted run goes on where it was. `--again` measures anew.
  */
@@ -19,7 +19,7 @@ import { oldRecipe } from "./old-recipe.ts";
 import { rehearsal } from "./rehearsal.ts";
 import { isCurrent, type Origin, readResults, writeResult } from "./results.ts";
 import { similarKeys } from "./similarity.ts";
-import { full, quick } from "./sizes.ts";
+import { full, quick, short } from "./sizes.ts";
 import { together } from "./together.ts";
 
 const experiments: Readonly<Record<string, (laboratory: Laboratory) => Promise<object>>> = {
@@ -36,6 +36,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     again: { type: "boolean", default: false },
+    short: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     model: { type: "string", default: "tiny" },
     seed: { type: "string", default: SEED },
@@ -59,6 +60,7 @@ process.env.GLMLAB_CACHE = join(workspace, "cache");
 try {
   const glm = await load(values.model, { runtime: "none" });
   const given = [
+    ...(values.short ? ["--short"] : []),
     ...(values.quick ? ["--quick"] : []),
     ...(values.model === "tiny" ? [] : ["--model", values.model]),
     ...(values.seed === SEED ? [] : ["--seed", values.seed]),
@@ -78,7 +80,7 @@ try {
     }
     console.log(name);
     const started = performance.now();
-    const sizes = values.quick ? quick : full;
+    const sizes = values.quick ? quick : values.short ? short : full;
     const say = (line: string): void => console.log(`  ${line}`);
     const data = await (experiments[name] as (typeof experiments)[string])({ glm, sizes, seed, workspace, say });
     const seconds = Math.round((performance.now() - started) / 1000);

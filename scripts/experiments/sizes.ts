@@ -1,4 +1,4 @@
-/** @file How large the experiments are: about a quarter of an hour on two idle cores, or a minute for a trial. */
+/** @file How large the experiments are: a good quarter of an hour on two idle cores, a few minutes, or one for a trial. */
 import type { Sizes } from "./laboratory.ts";
 
 export const full: Sizes = {
@@ -10,6 +10,18 @@ export const full: Sizes = {
   capacity: { facts: [8, 32], ranks: [1, 4, 16], steps: 64 },
   similarity: { facts: 16, askedAt: [2, 4, 8, 12, 16, 24] },
   rehearsal: { facts: 3, perStep: [4, 24] },
+};
+
+/** A few minutes: enough to see tendencies. */
+export const short: Sizes = {
+  facts: 6,
+  inTurn: 6,
+  group: 3,
+  askedAt: [1, 2, 4, 6],
+  oldSteps: 60,
+  capacity: { facts: [8], ranks: [1, 4, 16], steps: 48 },
+  similarity: { facts: 6, askedAt: [2, 4, 8, 12, 16, 24] },
+  rehearsal: { facts: 2, perStep: [4] },
 };
 
 export const quick: Sizes = {
