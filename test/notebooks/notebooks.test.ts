@@ -12,6 +12,8 @@ import { packageFolder } from "../../src/version.ts";
 const MINUTES = 60_000;
 /** Each is run once more, in a new kernel, with what the first run has left. */
 const TIMES = ["", ", again"];
+/** The long ones: they take minutes. */
+const ONCE = TIMES.slice(0, 1);
 
 describe("notebooks", () => {
   const folder = mkdtempSync(join(tmpdir(), "glmlab-notebooks-"));
@@ -55,7 +57,7 @@ describe("notebooks", () => {
       outputs.flatMap(({ data }) => (data?.[VEGA_LITE_MIME] ? [data[VEGA_LITE_MIME] as VegaLiteSpec] : [])),
     );
 
-  it.each(TIMES)(
+  it.each(ONCE)(
     "01%s: learns one fact, keeps the rest with rehearsal, survives a restart, learns a fact of one's own",
     async () => {
       const cells = await run("01-inject-one-fact.ipynb");
@@ -121,7 +123,7 @@ describe("notebooks", () => {
     10 * MINUTES,
   );
 
-  it.each(TIMES)(
+  it.each(ONCE)(
     "04%s: facts at once and one by one, changed and deleted, near ones lost first, and the measured results",
     async () => {
       const cells = await run("04-knowledge.ipynb");
