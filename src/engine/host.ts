@@ -255,10 +255,11 @@ async function* alone<E>(
     failed = true;
     throw error;
   } finally {
+    // First: what is written is a copy, and whoever comes next need not wait for the disk.
+    adapter.endTraining();
     // Why training failed matters more than that its end could not be written either.
-    const settled = adapter.settle().catch((error: unknown) => {
+    await adapter.settle().catch((error: unknown) => {
       if (!failed) throw error;
     });
-    await settled.finally(() => adapter.endTraining());
   }
 }
