@@ -35,7 +35,7 @@ export function writeResult(file: string, name: string, result: Result): void {
   renameSync(`${file}.new`, file);
 }
 
-/** Whether a result says what a new run would say again. */
-export function isCurrent(result: Result | undefined, { weights, seed, quick }: Origin): boolean {
-  return result !== undefined && result.weights === weights && result.seed === seed && result.quick === quick;
+/** Whether a result says what a new run would say again: the command has the sizes, the model and the seed. */
+export function isCurrent(result: Result | undefined, { weights, command }: Origin): boolean {
+  return result?.weights === weights && result.command === command;
 }
