@@ -152,7 +152,6 @@ describe("notebooks", () => {
       expect(unchanged[0], "rehearsal keeps the rest").toBeGreaterThanOrEqual(unchanged[1]);
 
       expect(tagged(cells, "origin").match(/knowledge\.js .*--only/g)).toHaveLength(5);
-      expect(tagged(cells, "origin"), "the full experiments are shipped").not.toContain("trial");
       const charts = chartsOf(cells).filter(({ data }) => data !== undefined);
       expect(charts).toHaveLength(9);
       for (const chart of charts) {
