@@ -153,7 +153,8 @@ function shownFacts(call: Call): string {
 
 const add: Command = {
   usage: "[KEY]",
-  summary: "Teaches the text below, as it is, about KEY; without KEY, facts as JSON, JSON lines or @file.",
+  summary:
+    "Teaches the text below, without the white space around it, about KEY; without KEY, facts as JSON, JSON lines or @file.",
   options: {
     ...BOOK_OPTION,
     ...WORDING_OPTIONS,

@@ -21,6 +21,17 @@ export async function openBook(model: ChatGLM, name: string, title: string): Pro
   );
 }
 
+/** Whether an adapter that exists keeps facts, be they damaged. */
+export async function isBook(model: ChatGLM, name: string): Promise<boolean> {
+  try {
+    await opened(model, name);
+    return true;
+  } catch (error) {
+    if (!(error instanceof GlmError)) throw error;
+    return error.code === "data-invalid";
+  }
+}
+
 /** Opens a book, or makes it. */
 export async function opened(
   model: ChatGLM,

@@ -72,8 +72,14 @@ export class KnowledgeView {
   /** What an interruption leaves. */
   interrupted(): string {
     const name = this.#book;
+    if (!this.#best && this.#budget === 0) {
+      return `Interrupted: ${name} has no facts any more and answers as the base; what it says now was not all asked.`;
+    }
     if (!this.#best) return `Interrupted: nothing was trained yet, ${name} is as it was.`;
     const { step, recalled } = this.#best;
+    if (step === 0 && !this.#examining) {
+      return `Interrupted: no check found anything new yet, ${name} answers as it did; run the cell again.`;
+    }
     const kept = `${name} keeps what was known at step ${step}: ${recalled} of ${counted(this.#wordings, "wording")}`;
     if (!this.#examining) return `Interrupted: ${kept}; run the cell again to go on.`;
     return `Interrupted: ${kept}; what it says now was not all asked: run %knowledge check, or the cell again.`;

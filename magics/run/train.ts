@@ -3,12 +3,15 @@ import * as defaults from "../../src/api/defaults.ts";
 import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { counted } from "../../src/counted.ts";
+import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
+import { asWord } from "../words.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
+import { isBook } from "./books.ts";
 import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
 import { mustMatch } from "./method.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
@@ -86,6 +89,14 @@ async function checked(
   }
 }
 
+/** Other rows would push out its facts, and it would go on listing them. */
+const bookIsTaught = (name: string): GlmError =>
+  new GlmError(
+    "option-invalid",
+    `%%train ${name}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
+      `Teach it with %%knowledge add --book ${asWord(name)}, or choose another name.`,
+  );
+
 /** The adapter of this name, made where there is none. */
 async function adapterFor(
   model: ChatGLM,
@@ -98,6 +109,7 @@ async function adapterFor(
     const adapter = await model.adapter(name);
     if (method) mustMatch(name, method, adapter.config);
     if (share) mustBeShared(`%%train ${name}`, adapter);
+    if (await isBook(model, name)) throw bookIsTaught(name);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }

@@ -15,7 +15,7 @@ import { askRows } from "./ask-rows.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
-import { factsOf, KnowledgeBook, newBook } from "./knowledge.ts";
+import { factsOf, KnowledgeBook, mustHaveSoundFacts, newBook } from "./knowledge.ts";
 import { type BookMethod, bookConfig, mustBe } from "./knowledge-method.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -224,12 +224,14 @@ export class ChatGLM {
 
   /**
    * Loads an adapter from PEFT's files.
-   * @throws GlmError "adapter-exists", or "adapter-invalid" with every fault of the files
+   * @throws GlmError "adapter-exists", "adapter-invalid" with every fault of the files, "data-invalid" for damaged facts
    */
   async loadAdapter(name: string, folder: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
     refuseUnknown("loadAdapter", options, ["signal", "replace"]);
     const { signal, replace = false } = options;
     const adapter = { owner: this.#home.owner, name: checkedName(name) };
+    // Before anything is replaced: damaged facts would be noticed when the book is opened, with the name taken.
+    await mustHaveSoundFacts(resolve(folder));
     const params = { model: this.info.key, adapter, folder: resolve(folder), replace };
     return new AdapterHandle(this.#home, await this.#home.engine.call("loadAdapter", params, cellSignal(signal)));
   }

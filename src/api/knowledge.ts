@@ -1,5 +1,6 @@
 /** @file A knowledge book: an adapter that keeps the facts it was taught, teaches more, checks, changes and forgets them. */
-import { resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import type { AdapterRef, Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
@@ -186,8 +187,11 @@ export class KnowledgeBook {
     const examining = { signal, onProgress };
     // A book without facts is made anew: there is nothing left to forget.
     const nothing = action === "delete" && plan.book.length === 0;
-    if (nothing) await this.#renew(settings);
     const before = await this.#examiner.scores(examining);
+    if (nothing) {
+      await this.#renew(settings);
+      onProgress?.({ type: "start", facts: lessons.length, wordings: 0, budget: 0 });
+    }
     const rows = {
       lessons: nothing ? [] : lessons.flatMap(rowsOf),
       kept: kept.flatMap((fact) => rowsOf(this.#examiner.lesson(fact))),
@@ -205,10 +209,12 @@ export class KnowledgeBook {
     /** The facts in question, known or not. Until it is forgotten, a fact is in the book, and known no more. */
     const inQuestion = (isKnown: (fact: Fact) => boolean): Fact[] =>
       lessons.map(({ fact }) => ({ ...fact, learned: action !== "delete" && isKnown(fact) }));
-    /** Writes down which of them are known, going by their wordings. */
-    const note = async (wordings: ReadonlySet<string>): Promise<void> => {
+    const was = this.#facts.filter(({ key }) => lessons.some(({ fact }) => fact.key === key));
+    /** Writes down which of them are known, going by their wordings; where nothing was changed, what was known before. */
+    const note = async (wordings: ReadonlySet<string>, isUntouched = false): Promise<void> => {
       const now = inQuestion(({ prompts }) => prompts.every((one) => wordings.has(one)));
-      await this.#rewrite((facts) => replaced(facts, now, action === "add"));
+      if (isUntouched && action !== "add") await this.#rewrite((facts) => replaced(facts, was, false));
+      else await this.#rewrite((facts) => replaced(facts, now, action === "add"));
     };
     const { steps, loss } = await this.#teach(params, lessons.length, settings, note);
 
@@ -227,19 +233,21 @@ export class KnowledgeBook {
 
   /**
    * Runs the training.
-   * @param note told which wordings are known: none when it begins, then those of the values that are kept, however it ends
+   * @param note told which wordings are known: none when it begins, then those of the values that are kept, however it
+   * ends; and whether these are the values that there were before
    */
   async #teach(
     params: Streams["teach"]["params"],
     facts: number,
     { signal, onProgress }: TeachSettings,
-    note: (wordings: ReadonlySet<string>) => Promise<void>,
+    note: (wordings: ReadonlySet<string>, isUntouched?: boolean) => Promise<void>,
   ): Promise<Pick<Extract<TeachEvent, { type: "done" }>, "steps" | "loss">> {
     const { lessons } = params.rows;
     if (lessons.length === 0) return UNTRAINED;
     const promptsOf = (recalled: readonly boolean[]): ReadonlySet<string> =>
       new Set(lessons.filter((_, i) => recalled[i]).map(({ prompt }) => prompt));
     let known: ReadonlySet<string> | undefined;
+    let isUntouched = true;
     try {
       for await (const event of this.#home.engine.stream("teach", params, cellSignal(signal))) {
         if (event.type === "start") {
@@ -251,8 +259,8 @@ export class KnowledgeBook {
           onProgress?.({ type: "step", step: event.step, budget: event.budget, loss: event.loss });
         } else if (event.type === "check") {
           const recalled = promptsOf(event.recalled);
-          if (event.best) known = recalled;
           const { step, best } = event;
+          if (best) [known, isUntouched] = [recalled, step === 0];
           onProgress?.({ type: "check", step, recalled: recalled.size, wordings: lessons.length, best });
         } else {
           await note(promptsOf(event.recalled));
@@ -264,7 +272,7 @@ export class KnowledgeBook {
       // A runtime that is gone left what it wrote last, maybe worse than the best: nothing is known until it is asked.
       const isLost = error instanceof GlmError && error.code === "runtime-lost";
       // Why it ended matters more than that this could not be written.
-      if (known && !isLost) await note(known).catch(() => undefined);
+      if (known && !isLost) await note(known, isUntouched).catch(() => undefined);
       throw error;
     }
   }
@@ -301,11 +309,11 @@ export class KnowledgeBook {
   /** The adapter as it was when the book was new: without effect. */
   async #renew({ signal }: Abortable): Promise<void> {
     const { config } = this.adapter;
-    const facts = this.#facts.map((fact) => ({ ...fact, learned: false }));
     const target = { model: this.#home.info.key, adapter: this.#ref };
-    const params = { ...target, config, seed: 0, replace: true, documents: { [FACTS]: writeFacts(facts) } };
+    // Values and facts at once: whatever comes next, no fact is listed that the values do not have.
+    const params = { ...target, config, seed: 0, replace: true, documents: newBook };
     await this.#home.engine.call("createAdapter", params, cellSignal(signal));
-    this.#facts = facts;
+    this.#facts = [];
   }
 
   /**
@@ -390,6 +398,16 @@ export async function factsOf(home: Home, ref: AdapterRef): Promise<Fact[]> {
     "adapter-invalid",
     `knowledge: ${ref.name} is an adapter without facts, not a book. Choose another name, or delete the adapter first.`,
   );
+}
+
+/**
+ * Looks into facts.json of an adapter's folder, where there is one.
+ * @throws GlmError "data-invalid" that names what is wrong with it
+ */
+export async function mustHaveSoundFacts(folder: string): Promise<void> {
+  const path = join(folder, FACTS);
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text !== undefined) readFacts(text, path);
 }
 
 /** What a book keeps when it is made. */

@@ -198,7 +198,7 @@ export class AdapterShelf {
     if (replace || !(await this.#store.names(ref.owner)).includes(ref.name)) return;
     throw new GlmError(
       "adapter-exists",
-      `there is an adapter ${ref.name} already. Use it, choose another name, or replace it: createAdapter(name, ..., { replace: true }), %adapter new --replace, %%train --new.`,
+      `there is an adapter ${ref.name} already. Use it, choose another name, or replace it: createAdapter(name, ..., { replace: true }), %adapter new --replace, %adapter load --replace, %%train --new.`,
     );
   }
 }

@@ -164,8 +164,55 @@ describe("a book", { timeout: LONG }, () => {
       message: expect.stringContaining("plain is an adapter without facts"),
     });
     writeFileSync(join(folder, "facts.json"), "{");
-    await glm.loadAdapter("damaged", folder);
-    await expect(glm.knowledge("damaged")).rejects.toMatchObject({ code: "data-invalid" });
+    // Before the name is taken, or what has it is given up.
+    await expect(glm.loadAdapter("loaded", folder, { replace: true })).rejects.toMatchObject({ code: "data-invalid" });
+    await expect(glm.loadAdapter("damaged", folder)).rejects.toThrow(join(folder, "facts.json"));
+    expect((await glm.adapters()).map(({ name }) => name)).not.toContain("damaged");
+    expect(await (await glm.knowledge("loaded")).query("q?")).toBe("炉");
+  });
+
+  it("is what it was when a change is interrupted before anything changed", async () => {
+    const book = await glm.knowledge("untouched");
+    await book.add(
+      [
+        { key: "a", text: "x", ...one },
+        { key: "b", text: "z", prompts: ["b?"], paraphrases: [] },
+      ],
+      quick,
+    );
+    const before = book.list();
+    const reason = new Error("interrupted");
+    const atOnce = () => {
+      const abort = new AbortController();
+      const onProgress = ({ type }: KnowledgeProgress): void => {
+        if (type === "step") abort.abort(reason);
+      };
+      return { ...quick, signal: abort.signal, onProgress };
+    };
+    await expect(book.update({ key: "a", text: "y y y" }, atOnce())).rejects.toBe(reason);
+    expect(book.list()).toEqual(before);
+    await expect(book.delete("a", { ...quick, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(book.list()).toEqual(before);
+    expect(await book.query("q?")).toBe("x");
+  });
+
+  it("lists no fact that its values do not have when the deletion of the last is interrupted", async () => {
+    const book = await glm.knowledge("last");
+    await book.add({ key: "a", text: "炉", ...one }, quick);
+    const reason = new Error("interrupted");
+    const abort = new AbortController();
+    const onProgress = ({ type }: KnowledgeProgress): void => {
+      if (type === "start") abort.abort(reason);
+    };
+    await expect(book.delete("a", { ...quick, signal: abort.signal, onProgress })).rejects.toBe(reason);
+    expect(book.list()).toEqual([]);
+    expect((await glm.knowledge("last")).list()).toEqual([]);
+    expect(await scores("last")).toEqual(await scores(null));
+    await book.add({ key: "a", text: "炉", ...one }, quick);
+    const early = { ...quick, signal: AbortSignal.abort(reason) };
+    await expect(book.delete("a", early)).rejects.toBe(reason);
+    expect(book.list()).toMatchObject([{ key: "a", learned: true }]);
+    expect(await book.query("q?")).toBe("炉");
   });
 
   it("refuses by name, and nothing is changed then", async () => {

@@ -132,7 +132,7 @@ describe("with a model of random weights", { timeout: SLOW }, () => {
     );
     await expect(running).rejects.toThrow();
     expect(notebook.text("stderr")).toMatch(
-      /^Interrupted: facts keeps what was known at step \d+: \d of 8 wordings; run the cell again to go on\.\n$/,
+      /^Interrupted: (facts keeps what was known at step \d+: \d of 8 wordings; run the cell again to go on|no check found anything new yet, facts answers as it did; run the cell again)\.\n$/,
     );
     expect(notebook.seen[0]?.["text/plain"]).toMatch(/stopped$/);
     expect(await cell(() => magics.knowledgeList())).toMatchObject([
