@@ -56,7 +56,7 @@ export class Client {
       this.#send ??= sender(this.settings.proxy);
       const send = await this.#send;
       for (let hops = 0; hops <= MOST_REDIRECTIONS; hops++) {
-        const raw = await send(at.href, { method, headers: this.#headers(at, from), signal: watch.signal });
+        const raw = await watch.wait(send(at.href, { method, headers: this.#headers(at, from), signal: watch.signal }));
         watch.heard();
         const location = REDIRECTIONS.has(raw.status) ? raw.headers.get("location") : null;
         const next = location === null ? undefined : new URL(location, at);
@@ -127,9 +127,12 @@ export class Client {
       drop: () => watch.end(),
       async *body() {
         try {
-          for await (const part of raw.body ?? []) {
+          const parts = raw.body?.[Symbol.asyncIterator]();
+          while (parts) {
+            const { done, value } = await watch.wait(parts.next());
+            if (done) return;
             watch.heard();
-            yield part;
+            yield value;
           }
         } catch (error) {
           throw explained(error, at, watch, signal);
@@ -180,6 +183,17 @@ class Watch {
 
   heard(): void {
     this.#timer.refresh();
+  }
+
+  /** What is waited for, or the end: fetch sometimes forgets a read that begins just when its request is aborted. */
+  wait<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this;
+    return new Promise((resolve, reject) => {
+      const ended = (): void => reject(signal.reason);
+      if (signal.aborted) ended();
+      signal.addEventListener("abort", ended, { once: true });
+      work.then(resolve, reject).finally(() => signal.removeEventListener("abort", ended));
+    });
   }
 
   end(): void {
