@@ -1,11 +1,19 @@
 /** @file A table as HTML and as aligned text. */
 import type { MimeBundle } from "../../src/ambient.ts";
-import { columnsOf, escapeHtml, padded } from "./text.ts";
+import { columnsOf, escapeHtml, fitted, padded } from "./text.ts";
+
+/** Columns of a terminal that a table's text takes at most, as long as its texts can be cut. */
+const MOST_COLUMNS = 100;
+/** Columns that a cut text keeps at least. */
+const LEAST_COLUMNS = 12;
+const GAP = "  ";
 
 export interface Column {
   readonly title: string;
   /** Numbers are set right. */
   readonly align?: "left" | "right";
+  /** Names that say nothing without their ends are never cut, however wide the text becomes. */
+  readonly whole?: boolean;
 }
 
 export interface Table {
@@ -24,18 +32,38 @@ function plainTable({ columns, rows, caption, empty }: Table): string {
   const head = caption === undefined ? [] : [caption];
   if (rows.length === 0 && empty !== undefined) return [...head, empty].join("\n");
   const flat = rows.map((row) => row.map((cell) => cell.replace(/\s*\n\s*/g, " ⏎ ")));
-  const widths = columns.map((column, index) =>
-    Math.max(columnsOf(column.title), ...flat.map((row) => columnsOf(row[index] ?? ""))),
+  const widths = narrowed(
+    columns,
+    columns.map(({ title }, index) => Math.max(columnsOf(title), ...flat.map((row) => columnsOf(row[index] ?? "")))),
   );
   const line = (cells: readonly string[]): string =>
     columns
-      .map((column, index) =>
-        padded(cells[index] ?? "", widths[index] ?? 0, column.align === "right" ? "start" : "end"),
-      )
-      .join("  ")
+      .map(({ align }, index) => {
+        const width = widths[index] ?? 0;
+        return padded(fitted(cells[index] ?? "", width), width, align === "right" ? "start" : "end");
+      })
+      .join(GAP)
       .trimEnd();
-  const rule = widths.map((width) => "─".repeat(width)).join("  ");
+  const rule = widths.map((width) => "─".repeat(width)).join(GAP);
   return [...head, line(columns.map((column) => column.title)), rule, ...flat.map(line)].join("\n");
+}
+
+/** Widths that fit: the widest texts give way, to one width that they share. Numbers are never cut. */
+function narrowed(columns: readonly Column[], widths: readonly number[]): readonly number[] {
+  const mayGive = ({ align, whole }: Column, width: number): boolean =>
+    align !== "right" && !whole && width > LEAST_COLUMNS;
+  const texts = widths.filter((width, index) => mayGive(columns[index] as Column, width)).sort((a, b) => a - b);
+  const all = widths.reduce((sum, width) => sum + width, 0) + GAP.length * (columns.length - 1);
+  if (all <= MOST_COLUMNS || texts.length === 0) return widths;
+  // What those that stay narrower do not take is the others'.
+  let room = MOST_COLUMNS - (all - texts.reduce((sum, width) => sum + width, 0));
+  let most = LEAST_COLUMNS;
+  for (const [index, width] of texts.entries()) {
+    most = Math.max(LEAST_COLUMNS, Math.floor(room / (texts.length - index)));
+    if (width > most) break;
+    room -= width;
+  }
+  return widths.map((width, index) => (mayGive(columns[index] as Column, width) ? Math.min(width, most) : width));
 }
 
 function htmlTable({ columns, rows, caption, empty }: Table): string {

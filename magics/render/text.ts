@@ -54,14 +54,23 @@ export function duration(seconds: number): string {
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|[\u{20000}-\u{3fffd}]/u;
 
-/** Columns that the text takes in a terminal: Chinese characters take two. */
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+
+/** The characters of a text as people count them: a family of emoji is one. */
+function charactersOf(text: string): readonly string[] {
+  return Array.from(graphemes.segment(text), ({ segment }) => segment);
+}
+
+/** Columns that the text takes in a terminal: Chinese characters and emoji take two. */
 export function columnsOf(text: string): number {
-  let columns = 0;
-  for (const character of text) {
-    if (/\p{Mark}|\u200d/u.test(character)) continue;
-    columns += WIDE.test(character) ? 2 : 1;
-  }
-  return columns;
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  return charactersOf(text).reduce((sum, character) => sum + widthOf(character), 0);
+}
+
+function widthOf(character: string): number {
+  // Emoji presentation is asked for, or built in; whatever is joined to a wide character stands in its columns.
+  if (character.includes("\ufe0f") || WIDE.test(character)) return 2;
+  return Array.from(character).filter((one) => !/[\p{Mark}\p{Control}\u200b-\u200d]/u.test(one)).length;
 }
 
 export function padded(text: string, columns: number, side: "start" | "end" = "end"): string {
@@ -69,15 +78,23 @@ export function padded(text: string, columns: number, side: "start" | "end" = "e
   return side === "end" ? text + fill : fill + text;
 }
 
-const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
-
 /** Text in at most so many characters as people count them: a family of emoji is one. */
 export function shortened(text: string, most: number): string {
-  const letters = Array.from(graphemes.segment(text), ({ segment }) => segment);
-  return letters.length <= most
-    ? text
-    : `${letters
-        .slice(0, most - 1)
-        .join("")
-        .trimEnd()}…`;
+  const letters = charactersOf(text);
+  return letters.length <= most ? text : elided(letters.slice(0, most - 1));
 }
+
+/** Text in at most so many columns of a terminal, cut between characters. */
+export function fitted(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  const kept: string[] = [];
+  let left = columns - 1;
+  for (const character of charactersOf(text)) {
+    left -= widthOf(character);
+    if (left < 0) break;
+    kept.push(character);
+  }
+  return elided(kept);
+}
+
+const elided = (letters: readonly string[]): string => `${letters.join("").trimEnd()}…`;

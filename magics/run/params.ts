@@ -31,7 +31,7 @@ export async function params(name?: string | null, options: ParamsOptions = {}):
 
 function parameterTable(parameters: readonly ParameterInfo[], caption: string) {
   const columns = [
-    { title: "parameter" },
+    { title: "parameter", whole: true },
     { title: "shape" },
     { title: "dtype" },
     { title: "count", align: "right" as const },

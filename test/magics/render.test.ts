@@ -230,9 +230,9 @@ describe("facts of a book", () => {
     expect(shortened(family.repeat(3), 3)).toBe(family.repeat(3));
     expect(shortened(family.repeat(4), 3)).toBe(`${family}${family}…`);
     const fact = { key: "a", text: family.repeat(99), prompts: ["a?"], paraphrases: [], learned: true };
-    expect(renderFacts([fact], "facts")["text/plain"]).toMatch(
-      new RegExp(`^a +${family.repeat(39)}… .* 1 +0 +yes$`, "m"),
-    );
+    const shown = renderFacts([fact], "facts");
+    expect(shown["text/html"]).toContain(`>${family.repeat(39)}…<`);
+    expect(shown["text/plain"]).toMatch(new RegExp(`^a +${family.repeat(26)}… .* 1 +0 +yes$`, "m"));
   });
 });
 
@@ -287,6 +287,25 @@ describe("table", () => {
     expect(renderTable(table)["text/plain"]).toBe("名      n\n────  ───\n梦中    1\n<b>   200");
   });
 
+  it("fits into a terminal: long texts are cut between characters, numbers and names never", () => {
+    const family = "👨‍👩‍👧‍👦";
+    const columns = [{ title: "question" }, { title: "answer" }, { title: "n", align: "right" as const }];
+    const rows = [
+      ["short?", family.repeat(99), "1"],
+      ["é".repeat(99), "梦".repeat(99), "1,000,000"],
+    ];
+    const wide = renderTable({ columns, rows });
+    const lines = String(wide["text/plain"]).split("\n");
+    expect(lines.map(columnsOf).every((width) => width <= 100)).toBe(true);
+    expect(lines[2]).toMatch(new RegExp(`^short\\? +${family.repeat(21)}… +1$`));
+    expect(lines[3]).toMatch(/^é{42}… {2}梦{21}… {2}1,000,000$/);
+    expect(wide["text/html"]).toContain(family.repeat(99));
+    const named = renderTable({ columns: [{ title: "parameter", whole: true }], rows: [["w".repeat(120)]] });
+    expect(named["text/plain"]).toContain("w".repeat(120));
+    const narrow = renderTable({ columns, rows: [["a".repeat(20), "b".repeat(200), "1"]] });
+    expect(narrow["text/plain"]).toMatch(/^a{20} {2}b{74}… {2}1$/m);
+  });
+
   it("shows HTML as text", () => {
     const html = String(renderTable(table)["text/html"]);
     expect(html).toContain("&lt;b&gt;");
@@ -327,5 +346,6 @@ describe("numbers for people", () => {
     expect([0.84, 59, 187, 3753].map(duration)).toEqual(["0.8 s", "59 s", "3:07", "1:02:33"]);
     expect([512, 3 * 2 ** 30].map(bytes)).toEqual(["512 B", "3.00 GiB"]);
     expect(["a梦", "👍", "é"].map(columnsOf)).toEqual([3, 2, 1]);
+    expect(["👨‍👩‍👧‍👦", "👍🏽", "🇩🇪", "❤️", "e\u0301", "한", "a\u200bb"].map(columnsOf)).toEqual([2, 2, 2, 2, 1, 2, 2]);
   });
 });
