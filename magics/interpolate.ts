@@ -28,8 +28,31 @@ export function closingBrace(source: string, open: number, end: number): number 
   return close;
 }
 
+/** A text on a magic's line, without the quotes that it may stand in. */
+export interface WrittenText {
+  readonly from: number;
+  readonly to: number;
+  /** Between such quotes, a backslash takes one of them, or another backslash, literally. */
+  readonly quote?: '"' | "'";
+}
+
+/** The text without its quotes, where one pair holds all of it: texts may be quoted as words are. A `;` after them is habit. */
+export function withoutQuotes(source: string, from: number, to: number): WrittenText {
+  const quote = source[from];
+  const whole = { from, to };
+  if (quote !== '"' && quote !== "'") return whole;
+  for (let at = from + 1; at < to; at++) {
+    if (source.startsWith("\\${", at)) at += 2;
+    else if (source.startsWith("${", at)) at = closingBrace(source, at, to);
+    else if (source[at] === "\\" && quote === '"') at++;
+    else if (source[at] === quote)
+      return /^;?$/.test(source.slice(at + 1, to)) ? { from: from + 1, to: at, quote } : whole;
+  }
+  return whole;
+}
+
 /** Written text as a template literal in which `${...}` stays code; `\${` is a plain `${`. */
-export function templateLiteral(source: string, from: number, to: number): Code {
+export function templateLiteral(source: string, { from, to, quote }: WrittenText): Code {
   const pieces: Piece[] = ["`"];
   let plain = from;
   const flush = (end: number): void => {
@@ -45,8 +68,9 @@ export function templateLiteral(source: string, from: number, to: number): Code 
       plain = at;
     } else if (escaped || source[at] === "`" || source[at] === "\\") {
       flush(at);
+      if (quote === '"' && /["\\]/.test(source.charAt(at + 1)) && source[at] === "\\" && at + 1 < to) at++;
       const written = escaped ? "\\${" : source.charAt(at);
-      pieces.push({ text: escaped ? written : `\\${written}`, at });
+      pieces.push({ text: escaped || written === '"' ? written : `\\${written}`, at });
       at += written.length;
       plain = at;
     } else at++;

@@ -2,6 +2,7 @@
 import { suggestion } from "../src/suggestion.ts";
 import { arrayLiteral, type Code } from "./code.ts";
 import { MagicError } from "./error.ts";
+import { type WrittenText, withoutQuotes } from "./interpolate.ts";
 import type { Command } from "./magic.ts";
 import { isRepeatable, type OptionSpec, type OptionTable, placeholder } from "./option.ts";
 import { optionValue } from "./values.ts";
@@ -22,7 +23,7 @@ export interface Arguments {
   readonly positional: readonly Word[];
   readonly options: ReadonlyMap<string, Given>;
   /** The rest of the line, for commands that take text. */
-  readonly text?: { readonly from: number; readonly to: number };
+  readonly text?: WrittenText;
 }
 
 /** Every command has these. */
@@ -112,10 +113,10 @@ function splitInline(word: Word): readonly [name: string, value: Word | undefine
   return [word.text.slice(2, equals), value];
 }
 
-function trimmed(source: string, start: number, end: number): { from: number; to: number } {
+function trimmed(source: string, start: number, end: number): WrittenText {
   const text = source.slice(start, end);
   const from = start + text.length - text.trimStart().length;
-  return { from: Math.min(from, end), to: Math.max(from, start + text.trimEnd().length) };
+  return withoutQuotes(source, Math.min(from, end), Math.max(from, start + text.trimEnd().length));
 }
 
 function unknownOption(name: string, word: Word, table: OptionTable, title: string): MagicError {

@@ -4,6 +4,7 @@ import { MagicError } from "../error.ts";
 import type { Call, Command, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { RUNTIME, textValue } from "../values.ts";
+import { asWord } from "../words.ts";
 import {
   declared,
   MODEL_OPTION,
@@ -44,9 +45,9 @@ function named(
     positional: extra.folder ? 2 : 1,
     completes: "adapter",
     expand(call) {
+      if (extra.folder === "required") mustNameFolder(call);
       const adapter = nameOf(call);
       const [, folder] = call.arguments.positional;
-      if (extra.folder === "required") required(call, 1, `a folder: ${call.title} ${adapter.text} ./folder`);
       const isOption = extra.folder === "optional" && folder;
       const values = [textValue(adapter), ...(folder && !isOption ? [textValue(folder)] : [])];
       const properties = [
@@ -59,6 +60,22 @@ function named(
     show: extra.show,
   };
 }
+
+/** @throws MagicError where a name or a folder is missing; which of them is given, if any, is seen from its form */
+function mustNameFolder(call: Call): void {
+  const [word, folder] = call.arguments.positional;
+  if (folder) return;
+  const isFolder = word !== undefined && !word.expression && /[/\\]|^\.+$/.test(word.text);
+  const got = !word ? "neither" : isFolder ? `the folder ${word.text} without a name` : "a name without a folder";
+  const stem = isFolder ? word.text.split(/[/\\]+/).findLast((part) => !/^\.*$/.test(part)) : undefined;
+  const name = word && !isFolder ? call.source.slice(word.from, word.to) : asWord(stem ?? "dream");
+  const at = isFolder ? call.source.slice(word.from, word.to) : `./${isPlain(name) ? name : "dream"}`;
+  const what = "a name for the adapter, and the folder with PEFT's files (adapter_config.json and adapter_model.*)";
+  const message = `${call.title}: expected NAME FOLDER, ${what}, got ${got}. Write: ${call.title} ${name} ${at}`;
+  throw new MagicError(message, call.from, call.to - call.from);
+}
+
+const isPlain = (name: string): boolean => /^[\w.-]+$/.test(name);
 
 function nameOf(call: Call) {
   const word = required(call, 0, `the name of an adapter: ${call.title} dream`);

@@ -1,7 +1,7 @@
 /** @file %chatglm and %%chatglm: ask the model, stream the answer, go on from cell to cell. */
 import { type Code, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
-import { templateLiteral } from "../interpolate.ts";
+import { templateLiteral, type WrittenText } from "../interpolate.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { RUNTIME } from "../values.ts";
@@ -46,11 +46,12 @@ function expand(call: Call): Expanded {
 
 /** The question as a template literal. */
 function question(call: Call): Code {
-  const { from, to } = call.body ?? call.arguments.text ?? { from: call.to, to: call.to };
+  const text: WrittenText = call.body ?? call.arguments.text ?? { from: call.to, to: call.to };
+  const { from, to } = text;
   const written = call.source.slice(from, to);
   const start = from + written.length - written.trimStart().length;
   const end = from + written.trimEnd().length;
-  if (start < end) return templateLiteral(call.source, start, end);
+  if (start < end) return templateLiteral(call.source, { ...text, from: start, to: end });
   const where = call.body ? "on the lines below it" : "after its options";
   throw new MagicError(`${call.title} needs a question ${where}.`, call.from, call.to - call.from);
 }

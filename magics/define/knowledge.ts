@@ -265,8 +265,8 @@ const query: Command = {
 };
 
 function question(call: Call): Code {
-  const { from, to } = call.arguments.text ?? { from: call.to, to: call.to };
-  if (from < to) return templateLiteral(call.source, from, to);
+  const { text } = call.arguments;
+  if (text && call.source.slice(text.from, text.to).trim() !== "") return templateLiteral(call.source, text);
   throw missing(call, "a question after its options");
 }
 
