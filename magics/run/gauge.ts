@@ -5,6 +5,7 @@ import { counted } from "../../src/counted.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
 import { randomStream, shuffled } from "../../src/random.ts";
 import { messagesOf } from "../../src/train/encode.ts";
+import { isInterrupt } from "../interrupt.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
 import { parameterCount } from "./weights.ts";
 
@@ -57,14 +58,14 @@ export async function gauge(
       before += 1;
     }
     const { answerTokens } = breadthOf(parameters);
-    const base = await model.askEach(questions, { adapter: null, maxNewTokens: answerTokens, onDone });
+    const base = await adapter.baseAnswers(questions, { onDone });
     before += questions.length;
     const now = await model.askEach(questions, { adapter, maxNewTokens: answerTokens, onDone });
     bar.finish();
     const changed = questions.filter((_, i) => base[i] !== now[i]).length;
     return { recalled, asked: sample.length, changed, unrelated: questions.length };
   } catch (error) {
-    bar.finish("stopped");
+    bar.finish(isInterrupt(error) ? "stopped" : "failed");
     throw error;
   }
 }

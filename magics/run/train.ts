@@ -71,7 +71,10 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
 }
 
-/** Asks what came of it. That it could not be asked is no reason to lose what it came to. */
+/**
+ * Asks what came of it. That it could not be asked is no reason to lose what it came to; an interrupt ends the cell, though,
+ * and the lines below it.
+ */
 async function checked(
   model: ChatGLM,
   adapter: AdapterHandle,
@@ -83,8 +86,10 @@ async function checked(
     write(gaugeText(check));
     return { check };
   } catch (error) {
-    const why = isInterrupt(error) ? "Interrupted" : error instanceof Error ? error.message : String(error);
-    write(`${why}: ${adapter.name} is trained, and only what it answers now was not all asked.\n`, "stderr");
+    const interrupted = isInterrupt(error);
+    const why = interrupted ? "Interrupted" : error instanceof Error ? error.message : String(error);
+    write(`${why}: ${adapter.name} is trained and kept; only what it answers now was not all asked.\n`, "stderr");
+    if (interrupted) throw error;
     return {};
   }
 }

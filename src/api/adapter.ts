@@ -2,15 +2,19 @@
 import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import type { AdapterInfo, AdapterRef, Batch, ParameterInfo } from "../engine/engine.ts";
+import { parametersOf } from "../models/architectures.ts";
+import { sizeOf } from "../tensor.ts";
 import type { RowBatch } from "../train/dataset.ts";
 import { encodeRows, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import * as defaults from "./defaults.ts";
+import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
 import { type Home, refOf, sameAdapter } from "./home.ts";
+import { breadthOf } from "./knowledge-pace.ts";
 import type { StepResult } from "./optimizer.ts";
-import { complete, type Given } from "./options.ts";
+import { complete, type Given, refuseUnknown } from "./options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
@@ -28,6 +32,11 @@ export interface GradientOptions extends Abortable {
   readonly seed?: number | undefined;
   /** Longest encoded row in tokens. */
   readonly maxLength?: number | undefined;
+}
+
+export interface BaseAnswersOptions extends Abortable {
+  /** Told how many of those that were not put before are answered. */
+  readonly onDone?: ((done: number) => void) | undefined;
 }
 
 export class AdapterHandle {
@@ -60,6 +69,19 @@ export class AdapterHandle {
   /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
   async info({ signal }: Abortable = {}): Promise<AdapterInfo> {
     return this.#home.engine.call("adapterInfo", this.#target(), cellSignal(signal));
+  }
+
+  /**
+   * What is answered without this adapter, greedily, in the questions' order. Each question is put once for as long as the
+   * model's files stay, so these are the answers that the reports of knowledge books tell.
+   */
+  async baseAnswers(questions: readonly string[], options: BaseAnswersOptions = {}): Promise<readonly string[]> {
+    refuseUnknown("baseAnswers", options, ["signal", "onDone"]);
+    const { signal, onDone } = options;
+    const parameters = parametersOf(this.#home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    const examiner = new Examiner(this.#home, refOf(this), breadthOf(parameters));
+    const answers = await examiner.base(questions, { signal, onProgress: ({ done }) => onDone?.(done) });
+    return questions.map((question) => answers.get(question)?.text ?? "");
   }
 
   /**

@@ -205,26 +205,32 @@ describe("with a model", () => {
         const many = Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}`, response: "好" }));
         const { check, adapter } = await cell(() => magics.train("sample", many, { epochs: 1 }));
         expect(check).toMatchObject({ asked: 20, unrelated: 20 });
+        // What the base answers was kept, and is not asked again.
+        const asked: number[] = [];
+        const some = unrelatedQuestions.slice(0, 2);
+        const base = await adapter.baseAnswers(some, { onDone: (done) => asked.push(done) });
+        expect(base).toEqual(await glm.askEach(some, { adapter: null, maxNewTokens: 160 }));
+        expect(asked).toEqual([]);
         expect(await cell(() => magics.train("sample", many, { epochs: 1, check: false }))).not.toHaveProperty("check");
         await adapter.dispose();
       },
       SLOW,
     );
 
-    it("keeps its result when it is interrupted while it asks", async () => {
+    it("ends when it is interrupted while it asks, and keeps what was trained", async () => {
       const abort = new AbortController();
       const write = notebook.write.bind(notebook);
       notebook.write = (text, stream) => {
         write(text, stream);
         if (text.includes("Ask it:")) abort.abort();
       };
-      const result = await cell(() => magics.train("cut", rows, { epochs: 1 }), abort.signal);
-      expect(result.steps).toBe(1);
-      expect(result).not.toHaveProperty("check");
+      await expect(cell(() => magics.train("cut", rows, { epochs: 1 }), abort.signal)).rejects.toThrow("aborted");
       expect(notebook.text("stderr")).toBe(
-        "Interrupted: cut is trained, and only what it answers now was not all asked.\n",
+        "Interrupted: cut is trained and kept; only what it answers now was not all asked.\n",
       );
-      await result.adapter.dispose();
+      const adapter = await glm.adapter("cut");
+      expect(await adapter.info()).toMatchObject({ steps: 1 });
+      await adapter.dispose();
     });
 
     it("trains on, or starts again", async () => {
