@@ -11,7 +11,7 @@ import { sessionOf } from "../session.ts";
  */
 export async function openBook(model: ChatGLM, name: string, title: string): Promise<KnowledgeBook> {
   const names = (await model.adapters()).map((adapter) => adapter.name);
-  if (names.includes(name)) return opened(model, name);
+  if (names.includes(name)) return opened(model, name, { create: false });
   const books = await refreshBooks(model, names);
   const hint = books.length === 0 ? " This notebook has none yet." : suggestion(name, books);
   throw new GlmError(
@@ -24,7 +24,7 @@ export async function openBook(model: ChatGLM, name: string, title: string): Pro
 /** Whether an adapter that exists keeps facts, be they damaged. */
 export async function isBook(model: ChatGLM, name: string): Promise<boolean> {
   try {
-    await opened(model, name);
+    await opened(model, name, { create: false });
     return true;
   } catch (error) {
     if (!(error instanceof GlmError)) throw error;
@@ -56,7 +56,7 @@ export async function refreshBooks(model: ChatGLM, adapters: readonly string[]):
   books.clear();
   for (const name of adapters) {
     // Others are no books, or damaged ones, which are told of when they are used.
-    await opened(model, name).catch((error: unknown) => {
+    await opened(model, name, { create: false }).catch((error: unknown) => {
       if (!(error instanceof GlmError)) throw error;
     });
   }

@@ -1,6 +1,7 @@
 /** @file Many questions at once: greedy answers of the base or of an adapter, in batches of like lengths. */
 import type { AdapterRef, EngineOptions } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
+import { GREEDY } from "../generate/sampler.ts";
 import { quoted } from "../knowledge/fact.ts";
 import { prompt } from "../text/prompt.ts";
 import { AnswerText } from "./answer.ts";
@@ -14,7 +15,8 @@ export interface AskRowsOptions extends EngineOptions {
   readonly adapter: AdapterRef | null;
   /** Longest answer in tokens. */
   readonly maxNewTokens: number;
-  readonly onDone?: (done: number) => void;
+  /** Told each answer with its question's place as soon as it is whole, and how many are. */
+  readonly onAnswer?: (place: number, answer: BaseAnswer, done: number) => void;
 }
 
 /** Greedy answers in the questions' order; `complete` when the answer ended by itself. */
@@ -23,7 +25,7 @@ export async function askRows(
   questions: readonly string[],
   options: AskRowsOptions,
 ): Promise<BaseAnswer[]> {
-  const { adapter, maxNewTokens, onDone, signal } = options;
+  const { adapter, maxNewTokens, onAnswer, signal } = options;
   const { engine, info, tokenizer, generation } = home;
   const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
   mustFit(questions, prompts, info.config.contextLength);
@@ -33,16 +35,17 @@ export async function askRows(
   for (let at = 0; at < order.length; at += AT_ONCE) {
     const members = order.slice(at, at + AT_ONCE);
     const rows = members.map((i) => ({ ids: prompts[i] as number[], adapter }));
-    const sampling = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0 };
-    const params = { model: info.key, rows, options: { ...sampling, maxNewTokens, stop: generation.stop } };
+    const params = { model: info.key, rows, options: { ...GREEDY, maxNewTokens, stop: generation.stop } };
     const texts = members.map(() => ({ said: "", text: new AnswerText(info.family, tokenizer) }));
     for await (const event of engine.stream("generate", params, signal ? { signal } : {})) {
       if (event.type === "prompt") continue;
       const row = texts[event.row] as (typeof texts)[number];
       row.said += event.type === "token" ? row.text.push(event.token) : row.text.end();
       if (event.type !== "end") continue;
-      answers[members[event.row] as number] = { text: row.said, complete: event.reason === "stop" };
-      onDone?.(++done);
+      const place = members[event.row] as number;
+      const answer = { text: row.said, complete: event.reason === "stop" };
+      answers[place] = answer;
+      onAnswer?.(place, answer, ++done);
     }
   }
   return answers;

@@ -13,8 +13,11 @@ export interface BaseAnswer {
 
 type Answers = Record<string, BaseAnswer>;
 
-/** Asks the base questions and gives answers in their order. */
-export type AskBase = (questions: readonly string[], onDone: (done: number) => void) => Promise<readonly BaseAnswer[]>;
+/** Asks the base questions, telling each answer with its question's place as soon as it is whole. */
+export type AskBase = (
+  questions: readonly string[],
+  onAnswer: (place: number, answer: BaseAnswer) => void,
+) => Promise<unknown>;
 
 /**
  * Answers to the questions, those that were ever asked from the cache.
@@ -30,21 +33,30 @@ export async function baseAnswers(
   const known = path === undefined ? {} : await readAnswers(path);
   const wanted = [...new Set(questions)];
   const missing = wanted.filter((question) => !Object.hasOwn(known, question));
-  if (missing.length > 0) {
-    const answers = await ask(missing, (done) => onProgress(done, missing.length));
-    missing.forEach((question, i) => {
-      known[question] = answers[i] as BaseAnswer;
-    });
-    if (path === undefined) return answersTo(wanted, known);
-    const bytes = new TextEncoder().encode(JSON.stringify({ key, answers: known }));
-    // A cache that cannot be written is asked again.
-    await replaceFile(path, [bytes], bytes.length).catch(() => undefined);
+  const fresh: Answers = {};
+  let done = 0;
+  try {
+    if (missing.length > 0) {
+      await ask(missing, (place, answer) => {
+        fresh[missing[place] as string] = answer;
+        onProgress(++done, missing.length);
+      });
+    }
+  } finally {
+    // Also of what was interrupted: the next one goes on from there.
+    if (path !== undefined && done > 0) await keep(path, key, fresh);
   }
-  return answersTo(wanted, known);
+  const answers: Answers = { ...known, ...fresh };
+  return new Map(wanted.map((question) => [question, answers[question] as BaseAnswer]));
 }
 
-const answersTo = (questions: readonly string[], known: Answers): ReadonlyMap<string, BaseAnswer> =>
-  new Map(questions.map((question) => [question, known[question] as BaseAnswer]));
+/** Adds to what is there now: another notebook may have asked meanwhile. */
+async function keep(path: string, key: string | undefined, fresh: Answers): Promise<void> {
+  const answers = { ...(await readAnswers(path)), ...fresh };
+  const bytes = new TextEncoder().encode(JSON.stringify({ key, answers }));
+  // A cache that cannot be written is asked again.
+  await replaceFile(path, [bytes], bytes.length).catch(() => undefined);
+}
 
 const answersFile = (key: string): string =>
   join(cacheFolder(), "answers", `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);

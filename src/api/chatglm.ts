@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, SHARED } from "../engine/engine.ts";
+import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { FloatTensor } from "../tensor.ts";
@@ -12,10 +13,11 @@ import { messagesOf } from "../train/encode.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
+import { factsOf, mustHaveSoundFacts, noFacts } from "./book-facts.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
-import { factsOf, KnowledgeBook, mustHaveSoundFacts, newBook } from "./knowledge.ts";
+import { KnowledgeBook } from "./knowledge.ts";
 import { type BookMethod, bookConfig, mustBe } from "./knowledge-method.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -98,6 +100,8 @@ export type KnowledgeOptions = BookMethod &
   Abortable & {
     /** Makes a new book visible to every notebook. */
     readonly share?: boolean | undefined;
+    /** `false`: a book that is not there is an error, and is not made. */
+    readonly create?: boolean | undefined;
   };
 
 const OWN = ["seed", "stop", "adapter", "signal", "onProgress"];
@@ -253,25 +257,34 @@ export class ChatGLM {
   /**
    * A knowledge book: an adapter that keeps the facts it is taught. Opened where there is one of this name, else made.
    * @param options how it is fine-tuned, when it is made: LoRA on every linear module by default
-   * @throws GlmError "adapter-invalid" when an adapter of this name is no book, or is made otherwise than the options say
+   * @throws GlmError "adapter-invalid" when an adapter of this name is no book, or is made otherwise than the options say,
+   * "adapter-not-found" when there is none and none is to be made
    */
   async knowledge(name: string, options: KnowledgeOptions = {}): Promise<KnowledgeBook> {
-    const { signal, share = false, ...choice } = options;
+    const { signal, share = false, create = true, ...choice } = options;
     const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
-    if (known) {
-      const facts = await factsOf(this.#home, refOf(known));
-      mustBe(name, choice, known.config);
-      if (share && known.owner !== SHARED) {
+    // Without one, this says which names there are.
+    const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
+    if (handle) {
+      const facts = await factsOf(this.#home, refOf(handle));
+      mustBe(name, choice, handle.config);
+      if (share && handle.owner !== SHARED) {
         throw invalid("knowledge", [
           `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,
         ]);
       }
-      return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, known), facts);
+      return new KnowledgeBook(this.#home, handle, facts);
     }
     const adapter = { owner: share ? SHARED : this.#home.owner, name };
-    const params = { model: this.info.key, adapter, config: bookConfig(choice), seed: 0, documents: newBook };
-    const made = await this.#home.engine.call("createAdapter", params, cellSignal(signal));
-    return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, made), []);
+    const params = { model: this.info.key, adapter, config: bookConfig(choice), seed: 0, documents: noFacts };
+    try {
+      const made = await this.#home.engine.call("createAdapter", params, cellSignal(signal));
+      return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, made), []);
+    } catch (error) {
+      // Somebody made it at the same time.
+      if (error instanceof GlmError && error.code === "adapter-exists") return this.knowledge(name, options);
+      throw error;
+    }
   }
 
   /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
@@ -284,8 +297,11 @@ export class ChatGLM {
       throw invalid("askEach", ["questions: expected a list of questions, none of them empty."]);
     }
     const { adapter, signal, onDone } = options;
-    const rows = { adapter: this.#choose(adapter), maxNewTokens, ...(onDone ? { onDone } : {}) };
-    const answers = await askRows(this.#home, questions, { ...rows, ...cellSignal(signal) });
+    const answers = await askRows(this.#home, questions, {
+      ...{ adapter: this.#choose(adapter), maxNewTokens },
+      onAnswer: (_place, _answer, done) => onDone?.(done),
+      ...cellSignal(signal),
+    });
     return answers.map(({ text }) => text);
   }
 

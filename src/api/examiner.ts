@@ -6,9 +6,10 @@ import { unrelatedQuestions } from "../knowledge/questions.ts";
 import type { FactReport, LocalityReport, ReportData } from "../knowledge/report.ts";
 import { denialsOf } from "../knowledge/wordings.ts";
 import { rowWriter } from "../train/encode.ts";
+import { version } from "../version.ts";
 import { sayable } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
-import { type BaseAnswer, baseAnswers } from "./base-answers.ts";
+import { type AskBase, type BaseAnswer, baseAnswers } from "./base-answers.ts";
 import type { Home } from "./home.ts";
 import type { Breadth } from "./knowledge-pace.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
@@ -80,7 +81,8 @@ export class Examiner {
     const base = await this.base([...unrelated, ...near], options);
     const wordings = facts.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]);
     const old = kept.flatMap(({ prompts }) => prompts);
-    const texts = [...facts, ...kept].map(({ text }) => text);
+    const answers = lessons.flatMap((lesson) => [...lesson.answers.values()]);
+    const texts = [...facts, ...kept, ...answers].map(({ text }) => text);
     const said = await this.book([...wordings, ...denials, ...near, ...unrelated, ...old], texts, options);
     const answer = (question: string): string => said.get(question) ?? "";
 
@@ -138,7 +140,7 @@ export class Examiner {
     const answers = await askRows(this.#home, wanted, {
       adapter: this.#ref,
       maxNewTokens: longest,
-      onDone: (done) => onProgress?.({ type: "asking", whom: "book", done, total: wanted.length }),
+      onAnswer: (_place, _answer, done) => onProgress?.({ type: "asking", whom: "book", done, total: wanted.length }),
       ...cellSignal(signal),
     });
     return new Map(wanted.map((question, i) => [question, answers[i]?.text ?? ""]));
@@ -146,13 +148,13 @@ export class Examiner {
 
   /** Answers of the base: each question is put once, for as long as the model's files and their form stay. */
   base(questions: readonly string[], { signal, onProgress }: ExamineOptions): Promise<ReadonlyMap<string, BaseAnswer>> {
-    const { info, merged } = this.#home;
+    const { info, merged, generation } = this.#home;
     const maxNewTokens = this.#breadth.answerTokens;
     const report = (done: number, total: number): void => onProgress?.({ type: "asking", whom: "base", done, total });
-    const ask = (missing: readonly string[], onDone: (done: number) => void): Promise<BaseAnswer[]> =>
-      askRows(this.#home, missing, { adapter: merged, maxNewTokens, onDone, ...cellSignal(signal) });
-    // A merged adapter is part of what its owner sees as the base, and is nobody else's.
-    const key = merged === null ? JSON.stringify([info.key, maxNewTokens]) : undefined;
+    const ask: AskBase = (missing, onAnswer) =>
+      askRows(this.#home, missing, { adapter: merged, maxNewTokens, onAnswer, ...cellSignal(signal) });
+    // A merged adapter is part of what its owner sees as the base, and is nobody else's. Another version may ask otherwise.
+    const key = merged === null ? JSON.stringify([version, info.key, maxNewTokens, generation.stop]) : undefined;
     return baseAnswers(key, questions, ask, report);
   }
 

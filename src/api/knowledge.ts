@@ -1,14 +1,19 @@
 /** @file A knowledge book: an adapter that keeps the facts it was taught, teaches more, checks, changes and forgets them. */
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import type { AdapterDocuments } from "../adapters/documents.ts";
+import { resolve } from "node:path";
 import type { AdapterRef, Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
-import { completedFacts, type Fact, type FactInput, invalid, quoted, updatedFact } from "../knowledge/fact.ts";
-import { FACTS, readFacts, writeFacts } from "../knowledge/facts-file.ts";
+import {
+  completedFacts,
+  type Fact,
+  type FactInput,
+  invalid,
+  judgedFact,
+  quoted,
+  updatedFact,
+} from "../knowledge/fact.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
-import { type FactReport, KnowledgeReport } from "../knowledge/report.ts";
+import { KnowledgeReport } from "../knowledge/report.ts";
 import { parametersOf } from "../models/architectures.ts";
 import { suggestion } from "../suggestion.ts";
 import { sizeOf } from "../tensor.ts";
@@ -16,6 +21,8 @@ import type { Row } from "../train/dataset.ts";
 import { rowWriter } from "../train/encode.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { AdapterHandle } from "./adapter.ts";
+import type { BaseAnswer } from "./base-answers.ts";
+import { factsOf, judged, learnedKeys, noFacts, replaced, rewriteFacts } from "./book-facts.ts";
 import * as defaults from "./defaults.ts";
 import { type AskingProgress, type ExamineOptions, Examiner, type Lesson, type Subject } from "./examiner.ts";
 import { type Home, refOf } from "./home.ts";
@@ -109,8 +116,10 @@ export class KnowledgeBook {
       const before = this.#fact("update", fact?.key);
       const after = updatedFact("update", { ...fact, key: before.key }, before, this.#facts);
       const book = this.#facts.map((one) => (one.key === before.key ? after : one));
-      const outdated = before.text === after.text ? undefined : before.text;
-      return this.#train({ ...this.#plan("update", [this.#examiner.lesson(after)], book), outdated }, settings);
+      return this.#train(
+        { ...this.#plan("update", [this.#examiner.lesson(after)], book), outdated: after.replaces },
+        settings,
+      );
     });
   }
 
@@ -130,7 +139,7 @@ export class KnowledgeBook {
       return this.#train(
         this.#plan(
           "delete",
-          gone.map((fact) => ({ fact, answers })),
+          gone.map((fact) => ({ fact, answers: toForget(fact, answers) })),
           book,
         ),
         settings,
@@ -208,7 +217,7 @@ export class KnowledgeBook {
     const params = { model: this.#home.info.key, adapter: this.#ref, rows, options };
     /** The facts in question, known or not. Until it is forgotten, a fact is in the book, and known no more. */
     const inQuestion = (isKnown: (fact: Fact) => boolean): Fact[] =>
-      lessons.map(({ fact }) => ({ ...fact, learned: action !== "delete" && isKnown(fact) }));
+      lessons.map(({ fact }) => judgedFact(fact, action !== "delete" && isKnown(fact)));
     const was = this.#facts.filter(({ key }) => lessons.some(({ fact }) => fact.key === key));
     /** Writes down which of them are known, going by their wordings; where nothing was changed, what was known before. */
     const note = async (wordings: ReadonlySet<string>, isUntouched = false): Promise<void> => {
@@ -311,7 +320,7 @@ export class KnowledgeBook {
     const { config } = this.adapter;
     const target = { model: this.#home.info.key, adapter: this.#ref };
     // Values and facts at once: whatever comes next, no fact is listed that the values do not have.
-    const params = { ...target, config, seed: 0, replace: true, documents: newBook };
+    const params = { ...target, config, seed: 0, replace: true, documents: noFacts };
     await this.#home.engine.call("createAdapter", params, cellSignal(signal));
     this.#facts = [];
   }
@@ -354,15 +363,8 @@ export class KnowledgeBook {
     if (faults.length > 0) throw invalid(action, faults);
   }
 
-  /**
-   * Writes the facts as a change makes them of those that are there now: what another notebook wrote of a shared book is not
-   * lost. Without the cell's signal: what is known is written down, above all when the cell was interrupted.
-   */
   async #rewrite(change: (facts: readonly Fact[]) => readonly Fact[]): Promise<void> {
-    const target = { model: this.#home.info.key, adapter: this.#ref };
-    const facts = change(await factsOf(this.#home, this.#ref));
-    await this.#home.engine.call("writeDocument", { ...target, document: FACTS, text: writeFacts(facts) });
-    this.#facts = facts;
+    this.#facts = await rewriteFacts(this.#home, this.#ref, change);
   }
 
   /** Reads what the book is now, which another handle may have changed, then does the work. One thing after the other. */
@@ -387,52 +389,30 @@ const turns = new WeakMap<Home, Map<string, Promise<unknown>>>();
 
 const UNTRAINED = { steps: 0, budget: 0, loss: Number.NaN };
 
-/**
- * The facts of a book.
- * @throws GlmError "adapter-invalid" when the adapter is no book, "data-invalid" when its facts are damaged
- */
-export async function factsOf(home: Home, ref: AdapterRef): Promise<Fact[]> {
-  const text = await home.engine.call("readDocument", { model: home.info.key, adapter: ref, document: FACTS });
-  if (text !== null) return readFacts(text, `book ${ref.name}`);
-  throw new GlmError(
-    "adapter-invalid",
-    `knowledge: ${ref.name} is an adapter without facts, not a book. Choose another name, or delete the adapter first.`,
-  );
-}
-
-/**
- * Looks into facts.json of an adapter's folder, where there is one.
- * @throws GlmError "data-invalid" that names what is wrong with it
- */
-export async function mustHaveSoundFacts(folder: string): Promise<void> {
-  const path = join(folder, FACTS);
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text !== undefined) readFacts(text, path);
-}
-
-/** What a book keeps when it is made. */
-export const newBook: AdapterDocuments = { [FACTS]: writeFacts([]) };
-
-/** Rows to teach. Where the base has no answer, or one that was cut off, there is nothing to teach. */
+/** Rows to teach. What the base left unanswered cannot be taught. */
 function rowsOf({ fact, answers }: Lesson): Row[] {
   return fact.prompts.flatMap((prompt) => {
-    const answer = answers.get(prompt);
-    return answer?.complete && answer.text.trim() !== "" ? [{ prompt, response: answer.text }] : [];
+    const response = answers.get(prompt)?.text ?? "";
+    return response.trim() === "" ? [] : [{ prompt, response }];
   });
 }
 
-const learnedKeys = (facts: readonly FactReport[]): ReadonlySet<string> =>
-  new Set(facts.filter(({ learned }) => learned).map(({ key }) => key));
-
-/** The facts, of which those that were asked are known or not; one that has another text by now was not asked. */
-function judged(facts: readonly Fact[], asked: readonly Fact[], known: ReadonlySet<string>): Fact[] {
-  const texts = new Map(asked.map(({ key, text }) => [key, text]));
-  return facts.map((fact) => (texts.get(fact.key) === fact.text ? { ...fact, learned: known.has(fact.key) } : fact));
+/**
+ * What a fact's wordings are to be answered with when it is forgotten: the base's own answers. A wording that the base leaves
+ * unanswered, or answers without end, gets what it says to another one, so that it can be forgotten at all.
+ */
+function toForget(
+  { prompts, paraphrases }: Fact,
+  base: ReadonlyMap<string, BaseAnswer>,
+): ReadonlyMap<string, BaseAnswer> {
+  const wordings = [...prompts, ...paraphrases];
+  const isWhole = (answer: BaseAnswer | undefined): boolean => answer?.complete === true && answer.text.trim() !== "";
+  const other = wordings.map((wording) => base.get(wording)).find(isWhole);
+  const answer = (wording: string): BaseAnswer => {
+    const own = base.get(wording) ?? NO_ANSWER;
+    return isWhole(own) ? own : (other ?? own);
+  };
+  return new Map(wordings.map((wording) => [wording, answer(wording)]));
 }
 
-/** The facts with some of them as they are now: in their places, or at the end. */
-function replaced(facts: readonly Fact[], some: readonly Fact[], atEnd: boolean): Fact[] {
-  const now = new Map(some.map((fact) => [fact.key, fact]));
-  if (atEnd) return [...facts.filter(({ key }) => !now.has(key)), ...some];
-  return facts.map((fact) => now.get(fact.key) ?? fact);
-}
+const NO_ANSWER: BaseAnswer = { text: "", complete: true };

@@ -7,7 +7,7 @@ import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
 import { generate } from "../generate/generate.ts";
 import { ForwardModel } from "../generate/model.ts";
-import type { SamplingOptions } from "../generate/sampler.ts";
+import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import type { Compile } from "../graph/program.ts";
 import { dataFolder } from "../places.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
@@ -32,8 +32,6 @@ const REHEARSED_ANSWER = 128;
 
 /** How many rows are asked in one decoding run, to see whether they are known. */
 const ASKED_AT_ONCE = 32;
-
-const GREEDY = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0 };
 
 /** Packed weights of so many bytes are not mapped in both their forms: to map them again takes a second or two. */
 const LARGE = 2 ** 30;
@@ -119,6 +117,7 @@ export class ModelHost {
     rows: readonly Row[],
     validation: readonly Row[],
     options: FitOptions,
+    signal?: AbortSignal,
   ): AsyncGenerator<FitEvent, void, void> {
     const trainee = async (): Promise<Trainee> => ({
       ...(await this.#trainable(adapter)),
@@ -126,7 +125,7 @@ export class ModelHost {
       answer: (row) => this.#answer(this.#writer.prompt(row)),
       changed: (steps) => adapter.changed(steps),
     });
-    yield* alone(adapter, async function* run() {
+    yield* alone(adapter, signal, async function* run() {
       yield* train(await trainee(), rows, validation, options);
     });
   }
@@ -146,7 +145,7 @@ export class ModelHost {
         void adapter.flush().catch(() => undefined);
       },
     });
-    yield* alone(adapter, async function* run() {
+    yield* alone(adapter, signal, async function* run() {
       yield* teach(await pupil(), rows, options);
     });
   }
@@ -245,9 +244,10 @@ export class ModelHost {
 /** A run that has the adapter for itself, and after which what it did is on the disk. */
 async function* alone<E>(
   adapter: LiveAdapter,
+  signal: AbortSignal | undefined,
   run: () => AsyncGenerator<E, void, void>,
 ): AsyncGenerator<E, void, void> {
-  adapter.beginTraining();
+  const end = await adapter.beginTraining(signal);
   let failed = false;
   try {
     yield* run();
@@ -256,7 +256,7 @@ async function* alone<E>(
     throw error;
   } finally {
     // First: what is written is a copy, and whoever comes next need not wait for the disk.
-    adapter.endTraining();
+    end();
     // Why training failed matters more than that its end could not be written either.
     await adapter.settle().catch((error: unknown) => {
       if (!failed) throw error;

@@ -17,6 +17,13 @@ export interface LiveState {
   readonly documents?: AdapterDocuments;
 }
 
+/** Training that is under way. */
+interface Run {
+  /** Given up: it ends at its next step, and can be waited for. */
+  readonly signal: AbortSignal | undefined;
+  readonly over: Promise<void>;
+}
+
 export class LiveAdapter {
   readonly ref: AdapterRef;
   readonly adapter: Adapter;
@@ -28,7 +35,7 @@ export class LiveAdapter {
   #effect: AdapterEffect | undefined;
   #merged = false;
   #retired = false;
-  #training = false;
+  #run: Run | undefined;
   #timer: NodeJS.Timeout | undefined;
   #keeping: Promise<void> = Promise.resolve();
 
@@ -66,6 +73,7 @@ export class LiveAdapter {
    * there is nothing to merge into before it is saved: the adapter acts beside them, as before, to the same effect.
    */
   async merge(base: BaseModel): Promise<void> {
+    await this.idle();
     this.#mustBeIdle();
     // From before the first await: what is read meanwhile must not be trained meanwhile.
     const before = this.#merged;
@@ -182,20 +190,36 @@ export class LiveAdapter {
 
   /**
    * Trains alone: two runs at once would mix their steps, and a merge would be half of each.
+   * @param signal that gives the run up
+   * @returns what ends the run
    * @throws GlmError "adapter-invalid" when it is being trained already, or is merged
    */
-  beginTraining(): void {
+  async beginTraining(signal?: AbortSignal | undefined): Promise<() => void> {
+    await this.idle();
     this.mustTrain();
     this.#mustBeIdle();
-    this.#training = true;
+    let resolve = (): void => undefined;
+    const over = new Promise<void>((done) => {
+      resolve = done;
+    });
+    this.#run = { signal, over };
+    return () => {
+      this.#run = undefined;
+      resolve();
+    };
   }
 
-  endTraining(): void {
-    this.#training = false;
+  /**
+   * Waits for training that was given up: whoever interrupted it need not know how long its last step takes.
+   * @throws GlmError "adapter-invalid" when it is being trained
+   */
+  async idle(): Promise<void> {
+    while (this.#run?.signal?.aborted) await this.#run.over;
+    this.#mustBeIdle();
   }
 
   #mustBeIdle(): void {
-    if (!this.#training) return;
+    if (!this.#run) return;
     throw new GlmError(
       "adapter-invalid",
       `adapter ${this.ref.name} is being trained, here or in another notebook. Wait for it, interrupt it, or use another name.`,

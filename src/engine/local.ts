@@ -131,7 +131,7 @@ export class LocalEngine implements Engine {
   readonly #streams: StreamTable = {
     load: (params, signal) => this.#load(params, signal),
     generate: ({ model, rows, options }) => this.#host(model).generate(rows, options),
-    fit: (params) => this.#fit(params),
+    fit: (params, signal) => this.#fit(params, signal),
     teach: (params, signal) => this.#teach(params, signal),
   };
 
@@ -157,9 +157,12 @@ export class LocalEngine implements Engine {
     yield { type: "ready", model: fresh.info };
   }
 
-  async *#fit(params: Streams["fit"]["params"]): AsyncGenerator<Streams["fit"]["event"], void, void> {
+  async *#fit(
+    params: Streams["fit"]["params"],
+    signal?: AbortSignal,
+  ): AsyncGenerator<Streams["fit"]["event"], void, void> {
     const host = this.#host(params.model);
-    yield* host.fit(await host.shelf.find(params.adapter), params.rows, params.validation, params.options);
+    yield* host.fit(await host.shelf.find(params.adapter), params.rows, params.validation, params.options, signal);
   }
 
   async *#teach(

@@ -30,7 +30,10 @@ export class AdapterShelf {
     this.#store = store;
   }
 
-  /** @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration */
+  /**
+   * @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration or when
+   * the one that would be replaced is being trained
+   */
   async create(
     ref: AdapterRef,
     config: AdapterConfig,
@@ -100,10 +103,13 @@ export class AdapterShelf {
     );
   }
 
+  /** @throws GlmError "adapter-invalid" while it is being trained */
   async dispose(ref: AdapterRef): Promise<void> {
     const { ref: own } = await this.find(ref);
     await this.#inTurn(own, async () => {
-      await this.#live.get(keyOf(own))?.forget();
+      const adapter = this.#live.get(keyOf(own));
+      await adapter?.idle();
+      await adapter?.forget();
       this.#live.delete(keyOf(own));
     });
   }
@@ -126,6 +132,8 @@ export class AdapterShelf {
 
   async #add(adapter: LiveAdapter): Promise<LiveAdapter> {
     const before = this.#live.get(keyOf(adapter.ref));
+    // Not under the hands of whoever trains it.
+    await before?.idle();
     // A replaced adapter must not write itself over its successor, unless there is none after all.
     await before?.retire();
     try {

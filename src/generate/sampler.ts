@@ -16,6 +16,16 @@ export interface SamplingOptions {
   readonly stop: readonly number[];
 }
 
+/** How the likeliest token is always taken: without length and end. */
+export const GREEDY: Omit<SamplingOptions, "maxNewTokens" | "stop"> = {
+  greedy: true,
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  repetitionPenalty: 1,
+  seed: 0,
+};
+
 /** What shapes the distribution that a token is drawn from. */
 export type Shaping = Pick<SamplingOptions, "temperature" | "topP" | "topK" | "repetitionPenalty">;
 

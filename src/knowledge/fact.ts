@@ -23,6 +23,8 @@ export interface Fact {
   readonly paraphrases: readonly string[];
   /** Whether every taught wording was answered exactly when it was last asked. */
   readonly learned: boolean;
+  /** The text that an update replaces, until the new one is learnt: the model may still say it. */
+  readonly replaces?: string;
 }
 
 /** Faults that are listed in one message. */
@@ -79,6 +81,11 @@ export function completedFacts(
   return facts;
 }
 
+/** The fact as it is when every taught wording was answered exactly, or was not. */
+export function judgedFact({ replaces, ...fact }: Fact, learned: boolean): Fact {
+  return { ...fact, learned, ...(learned || replaces === undefined ? {} : { replaces }) };
+}
+
 /** The fact with its text changed; the usual wordings follow the new text's language, wordings of one's own stay. */
 export function updatedFact(
   subject: string,
@@ -99,7 +106,9 @@ export function updatedFact(
     : before.paraphrases.filter((one) => !taught.includes(one));
   const input = { key, text, prompts: prompts ?? ownPrompts, paraphrases: paraphrases ?? ownParaphrases };
   const others = book.filter((fact) => fact.key !== before.key);
-  return completedFacts(subject, input, others)[0] as Fact;
+  const after = completedFacts(subject, input, others)[0] as Fact;
+  const replaces = after.text === before.text ? before.replaces : before.text;
+  return replaces === undefined ? after : { ...after, replaces };
 }
 
 /** Two facts with one wording and two texts: one of them cannot be answered. */
@@ -133,14 +142,14 @@ function completedFact({ key, text, prompts, paraphrases }: FactInput): Fact {
 
 const KNOWN: readonly string[] = ["key", "text", "prompts", "paraphrases"] satisfies readonly (keyof FactInput)[];
 /** A book's own facts may be given to another book, which finds out by itself what it knows. */
-const LEARNED: keyof Fact = "learned";
+const OWN: readonly string[] = ["learned", "replaces"] satisfies readonly (keyof Fact)[];
 
 function faultsOf(input: FactInput): string[] {
   if (typeof input !== "object" || input === null) {
     return [`expected an object { key, text }, got ${JSON.stringify(input)}.`];
   }
   const faults: string[] = [];
-  const strange = Object.keys(input).filter((name) => !KNOWN.includes(name) && name !== LEARNED);
+  const strange = Object.keys(input).filter((name) => !KNOWN.includes(name) && !OWN.includes(name));
   if (strange.length > 0) faults.push(`${strange.join(", ")}: expected ${KNOWN.join(", ")} and nothing else.`);
   const { key, text, prompts, paraphrases } = input;
   if (typeof key !== "string" || !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(key)) {
@@ -182,8 +191,11 @@ export function invalid(subject: string, faults: readonly string[]): GlmError {
   return new GlmError("data-invalid", `${subject}:${list}`);
 }
 
-/** A text in quotation marks, shortened between characters. */
-export function quoted(text: string): string {
+/** A text in quotation marks, shortened. */
+export const quoted = (text: string): string => JSON.stringify(shortened(text));
+
+/** The beginning of a long text, cut between characters. */
+export function shortened(text: string): string {
   const letters = Array.from(text);
-  return JSON.stringify(letters.length > 60 ? `${letters.slice(0, 57).join("")}...` : text);
+  return letters.length > 60 ? `${letters.slice(0, 57).join("")}...` : text;
 }

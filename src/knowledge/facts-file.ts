@@ -1,13 +1,13 @@
 /** @file The file in which a book keeps its facts, beside the adapter's tensors. */
 import { GlmError } from "../errors.ts";
-import { type Fact, quoted } from "./fact.ts";
+import { type Fact, quoted, shortened } from "./fact.ts";
 
 const FORMAT = "glmlab facts 1";
 
 /** Name of the document. */
 export const FACTS = "facts.json";
 
-export function writeFacts(facts: readonly Fact[]): string {
+export function factsText(facts: readonly Fact[]): string {
   return `${JSON.stringify({ format: FORMAT, facts }, null, 2)}\n`;
 }
 
@@ -15,7 +15,7 @@ export function writeFacts(facts: readonly Fact[]): string {
  * @param subject whose facts they are, for messages
  * @throws GlmError "data-invalid" that names what is wrong with the file
  */
-export function readFacts(text: string, subject: string): Fact[] {
+export function factsFrom(text: string, subject: string): Fact[] {
   const damaged = (got: string): GlmError =>
     new GlmError(
       "data-invalid",
@@ -33,23 +33,26 @@ export function readFacts(text: string, subject: string): Fact[] {
   if (!Array.isArray(facts)) throw damaged("no list of facts");
   const keys = new Set<string>();
   return facts.map((fact: unknown, i) => {
-    if (!isFact(fact)) throw damaged(`${shorten(JSON.stringify(fact))} as fact ${i + 1}`);
-    const { key, text, prompts, paraphrases, learned } = fact;
+    if (!isFact(fact)) throw damaged(`${shortened(JSON.stringify(fact))} as fact ${i + 1}`);
+    const { key, text, prompts, paraphrases, learned, replaces } = fact;
     if (keys.has(key)) throw damaged(`a second fact of the key ${quoted(key)} as fact ${i + 1}`);
     keys.add(key);
-    return { key, text, prompts, paraphrases, learned };
+    return { key, text, prompts, paraphrases, learned, ...(replaces === undefined ? {} : { replaces }) };
   });
 }
 
-const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
-
 function isFact(value: unknown): value is Fact {
   if (typeof value !== "object" || value === null) return false;
-  const { key, text, prompts, paraphrases, learned } = value as Record<string, unknown>;
+  const { key, text, prompts, paraphrases, learned, replaces } = value as Record<string, unknown>;
   const isText = (one: unknown): boolean => typeof one === "string" && one.trim() !== "";
   const areTexts = (list: unknown, least: number): boolean =>
     Array.isArray(list) && list.length >= least && list.every(isText);
   return (
-    isText(key) && isText(text) && typeof learned === "boolean" && areTexts(prompts, 1) && areTexts(paraphrases, 0)
+    isText(key) &&
+    isText(text) &&
+    typeof learned === "boolean" &&
+    areTexts(prompts, 1) &&
+    areTexts(paraphrases, 0) &&
+    (replaces === undefined || isText(replaces))
   );
 }

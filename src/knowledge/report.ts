@@ -90,11 +90,12 @@ export class KnowledgeReport implements ReportData {
 
   /** What went wrong, in words, with what to try; empty when nothing did. */
   problems(): readonly string[] {
-    const done = this.action === "delete" ? "Not forgotten" : "Not learnt";
+    const [done, right] =
+      this.action === "delete" ? ["Not forgotten", "answered as the base does"] : ["Not learnt", "answered exactly"];
     const missed = this.facts.filter(({ learned }) => !learned);
     const lines = missed.slice(0, 10).map(({ key, recalled, prompts, failure }) => {
       const answer = failure ? ` ${quoted(failure.prompt)} is answered ${quoted(failure.answer)}.` : "";
-      return `${done}: ${key}, ${recalled} of ${counted(prompts, "taught wording")} answered exactly.${answer}`;
+      return `${done}: ${key}, ${recalled} of ${counted(prompts, "taught wording")} ${right}.${answer}`;
     });
     if (missed.length > 10) lines.push(`${done}: ${missed.length - 10} more.`);
     if (missed.length > 0 && this.action !== "check") lines.push(this.#advice());

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type BaseAnswer, baseAnswers } from "../../src/api/base-answers.ts";
+import { type AskBase, type BaseAnswer, baseAnswers } from "../../src/api/base-answers.ts";
 
 let home: string;
 let asked: (readonly string[])[];
@@ -18,13 +18,13 @@ afterEach(() => {
 });
 
 const answerOf = (question: string): BaseAnswer => ({ text: `${question}!`, complete: question !== "long" });
-async function ask(questions: readonly string[], onDone: (done: number) => void): Promise<BaseAnswer[]> {
+const ask: AskBase = async (questions, onAnswer) => {
   asked.push(questions);
-  return questions.map((question, i) => {
-    onDone(i + 1);
-    return answerOf(question);
-  });
-}
+  for (const [i, question] of questions.entries()) {
+    if (question === "interrupted") throw new Error(question);
+    onAnswer(i, answerOf(question));
+  }
+};
 const answers = (key: string | undefined, questions: readonly string[], seen: [number, number][] = []) =>
   baseAnswers(key, questions, ask, (done, total) => seen.push([done, total]));
 const file = (): string => join(home, "answers", readdirSync(join(home, "answers"))[0] ?? "");
@@ -52,6 +52,22 @@ describe("answers of the base", () => {
       ["c", answerOf("c")],
     ]);
     expect(asked).toHaveLength(2);
+  });
+
+  it("are kept when the rest is interrupted", async () => {
+    await expect(answers("m", ["a", "b", "interrupted", "c"])).rejects.toThrow("interrupted");
+    expect([...(await answers("m", ["b", "c", "a"])).values()]).toEqual(["b", "c", "a"].map(answerOf));
+    expect(asked.slice(1)).toEqual([["c"]]);
+  });
+
+  it("are not lost when another notebook asks meanwhile", async () => {
+    const slow: AskBase = async (questions, onAnswer) => {
+      await answers("m", ["b"]);
+      await ask(questions, onAnswer);
+    };
+    await baseAnswers("m", ["a"], slow, () => undefined);
+    await answers("m", ["a", "b"]);
+    expect(asked).toEqual([["b"], ["a"]]);
   });
 
   it("are another model's own", async () => {

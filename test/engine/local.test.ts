@@ -333,26 +333,27 @@ describe("adapters under concurrency", () => {
     await engine.close();
   });
 
+  const options = {
+    epochs: 5,
+    lr: 1e-3,
+    batchSize: 1,
+    accumulate: 1,
+    clip: 1,
+    weightDecay: 0,
+    scheduler: "constant" as const,
+    warmup: 0,
+    patience: 0,
+    rehearse: [],
+    rehearsePerBatch: 1,
+    maxLength: 64,
+    seed: 0,
+  };
+
   it("refuses a second training and a merge while one is under way", async () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "busy" };
     await engine.call("createAdapter", { model, adapter, config, seed: 1, replace: true });
-    const options = {
-      epochs: 5,
-      lr: 1e-3,
-      batchSize: 1,
-      accumulate: 1,
-      clip: 1,
-      weightDecay: 0,
-      scheduler: "constant" as const,
-      warmup: 0,
-      patience: 0,
-      rehearse: [],
-      rehearsePerBatch: 1,
-      maxLength: 64,
-      seed: 0,
-    };
     const training = () =>
       engine.stream("fit", { model, adapter, rows: [{ prompt: "a", response: "b" }], validation: [], options });
     const running = training();
@@ -360,8 +361,59 @@ describe("adapters under concurrency", () => {
     const refused = { code: "adapter-invalid", message: expect.stringContaining("being trained") };
     await expect(training().next()).rejects.toMatchObject(refused);
     await expect(engine.call("mergeAdapter", { model, adapter })).rejects.toMatchObject(refused);
+    const anew = { model, adapter, config, seed: 2, replace: true };
+    await expect(engine.call("createAdapter", anew)).rejects.toMatchObject(refused);
+    await expect(engine.call("disposeAdapter", { model, adapter })).rejects.toMatchObject(refused);
+    const saved = join(mkdtempSync(join(scratch, "busy-")), "busy");
+    await engine.call("saveAdapter", { model, adapter, folder: saved });
+    await expect(engine.call("loadAdapter", { model, adapter, folder: saved, replace: true })).rejects.toMatchObject(
+      refused,
+    );
+    expect((await engine.call("adapterInfo", { model, adapter })).name).toBe("busy");
     await running.return();
     await expect(training().next()).resolves.toMatchObject({ done: false });
     await engine.close();
+  });
+
+  it("waits for the last step of training that was given up, whatever comes next", async () => {
+    const engine = new LocalEngine();
+    const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
+    const adapter = { owner: "concurrent", name: "given-up" };
+    const anew = { model, adapter, config, seed: 1, replace: true };
+    await engine.call("createAdapter", anew);
+    const again = async (): Promise<void> => {
+      const running = training();
+      await running.next();
+      await running.return();
+    };
+    for (const next of [
+      again,
+      () => engine.call("createAdapter", anew),
+      () => engine.call("mergeAdapter", { model, adapter }),
+      () => engine.call("disposeAdapter", { model, adapter }),
+    ]) {
+      const abort = new AbortController();
+      const running = training(abort.signal);
+      await running.next();
+      const step = running.next();
+      abort.abort();
+      // Whether the reader sees that step or the abort, what comes next waits until it is over.
+      const over = step.then(
+        () => running.return(),
+        () => undefined,
+      );
+      await next();
+      await over;
+      if (next.toString().includes("merge")) await engine.call("createAdapter", anew);
+    }
+    await engine.close();
+
+    function training(signal?: AbortSignal) {
+      return engine.stream(
+        "fit",
+        { model, adapter, rows: [{ prompt: "a", response: "b" }], validation: [], options },
+        signal ? { signal } : {},
+      );
+    }
   });
 });

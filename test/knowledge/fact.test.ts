@@ -1,7 +1,15 @@
 /** @file Facts as they are given: completed, and refused with what is wrong and whose it is. */
 import { describe, expect, it } from "vitest";
 import { GlmError } from "../../src/errors.ts";
-import { completedFacts, type Fact, type FactInput, invalid, quoted, updatedFact } from "../../src/knowledge/fact.ts";
+import {
+  completedFacts,
+  type Fact,
+  type FactInput,
+  invalid,
+  judgedFact,
+  quoted,
+  updatedFact,
+} from "../../src/knowledge/fact.ts";
 import { wordingsFor } from "../../src/knowledge/wordings.ts";
 
 const complete = (given: unknown, book: readonly Fact[] = []): Fact[] =>
@@ -162,12 +170,30 @@ describe("an updated fact", () => {
 
   it("is asked in the new text's language, unless its wordings are its own", () => {
     const usual = update({ key: "usual", text: "Good." });
-    expect(usual).toEqual({ key: "usual", text: "Good.", ...wordingsFor("usual", "Good."), learned: false });
+    const made = { key: "usual", text: "Good.", ...wordingsFor("usual", "Good."), learned: false };
+    expect(usual).toEqual({ ...made, replaces: "好。" });
     const own = update({ key: "own", text: "Good." });
     expect(own.prompts).toEqual(["own？", "讲讲own。"]);
     expect(own.paraphrases).toEqual(wordingsFor("own", "Good.").paraphrases);
     const asked = update({ key: "asked", text: "Good." });
     expect([asked.prompts[0], asked.paraphrases]).toEqual(["What is asked?", ["asked?"]]);
+  });
+
+  it("remembers what it replaces until it is learnt, however often it is asked for", () => {
+    const [usual] = book as [Fact];
+    const change = (text: string, before: Fact): Fact => updatedFact("update", { key: "usual", text }, before, book);
+    expect(change("好。", usual)).not.toHaveProperty("replaces");
+    const once = change("坏。", usual);
+    expect([once.replaces, change("坏。", once).replaces, change("大。", once).replaces]).toEqual([
+      "好。",
+      "好。",
+      "坏。",
+    ]);
+    expect(judgedFact(once, false)).toEqual(once);
+    expect(judgedFact(once, true)).not.toHaveProperty("replaces");
+    expect(judgedFact(once, true).learned).toBe(true);
+    // Given to another book, it replaces nothing there.
+    expect(complete(once)[0]).not.toHaveProperty("replaces");
   });
 
   it("takes new wordings, and what is taught now is no paraphrase any more", () => {
