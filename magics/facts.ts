@@ -2,34 +2,49 @@
 import { readFile } from "node:fs/promises";
 import { GlmError } from "../src/errors.ts";
 import type { FactInput } from "../src/index.ts";
+import { readJson } from "../src/json-lines.ts";
 import { invalid, quoted } from "../src/knowledge/fact.ts";
 
 const EXAMPLE = '{"key": "Blue Harbour", "text": "..."}';
+
+/** Where the facts of a list are written: "line 3". */
+const places = new WeakMap<readonly FactInput[], readonly string[]>();
+
+/** Where each of the facts is written, when they were read here. */
+export function placesOf(facts: FactInput | readonly FactInput[]): readonly string[] | undefined {
+  return Array.isArray(facts) ? places.get(facts) : undefined;
+}
 
 /**
  * Facts from text: a JSON array, one JSON object, or JSON lines. What is in them is checked where they are taught.
  * @throws GlmError "data-invalid" with every line that cannot be read
  */
 export function parseFacts(text: string, { subject = "The data" }: { readonly subject?: string } = {}): FactInput[] {
-  const body = text.replace(/^\uFEFF/, "");
-  const whole = parsed(body);
-  if ("value" in whole) return listOf(whole.value);
-  if (body.trimStart().startsWith("[")) throw invalid(subject, [`the JSON array cannot be read: ${whole.fault}`]);
-  const faults: string[] = [];
-  const facts = body.split("\n").flatMap((line, i) => {
-    if (line.trim() === "") return [];
-    const one = parsed(line);
-    if ("value" in one) return listOf(one.value);
-    faults.push(`line ${i + 1}: expected a fact such as ${EXAMPLE}, got ${quoted(line.trim())} (${one.fault}).`);
-    return [];
-  });
-  if (faults.length > 0 && facts.length === 0) {
+  const read = readJson(text);
+  if (read.form === "broken array") throw invalid(subject, [`the JSON array cannot be read: ${read.why}`]);
+  const faults = read.form === "lines" ? read.faults : [];
+  if (faults.length > 0 && read.values.length === 0) {
     throw invalid(subject, [
-      `expected facts as JSON or JSON lines, such as ${EXAMPLE}, got ${quoted(body.trim())}. ` +
+      `expected facts as JSON or JSON lines, such as ${EXAMPLE}, got ${quoted(text.trim())}. ` +
         "For one fact, write its key on the magic's line (%%knowledge add KEY) and its text below.",
     ]);
   }
-  if (faults.length > 0) throw invalid(subject, faults);
+  if (faults.length > 0) {
+    throw invalid(
+      subject,
+      faults.map(
+        ({ line, text: written, why }) =>
+          `line ${line}: expected a fact such as ${EXAMPLE}, got ${quoted(written)} (${why}).`,
+      ),
+    );
+  }
+  // Each of them is looked at where it is taught, whatever it is here.
+  const placed = read.values.flatMap(({ value, line }) => [value].flat().map((fact) => ({ fact, line })));
+  const facts = placed.map(({ fact }) => fact as FactInput);
+  places.set(
+    facts,
+    placed.map(({ line }) => `line ${line}`),
+  );
   return facts;
 }
 
@@ -46,17 +61,4 @@ export async function readFacts(path: string): Promise<FactInput[]> {
     );
   });
   return parseFacts(text, { subject: path });
-}
-
-/** Each of them is looked at where it is taught, whatever it is here. */
-function listOf(value: unknown): FactInput[] {
-  return [value].flat() as FactInput[];
-}
-
-function parsed(text: string): { readonly value: unknown } | { readonly fault: string } {
-  try {
-    return { value: JSON.parse(text) };
-  } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
-  }
 }

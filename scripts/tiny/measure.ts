@@ -4,6 +4,9 @@
  *
  *   node dist/scripts/tiny/measure.js [folder] [--facts N] [--only abilities|facts]
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ChatGLM, type KnowledgeReport, load } from "../../src/index.ts";
 import { heldOut } from "./corpus.ts";
@@ -111,6 +114,12 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { facts: { type: "string", default: "100" }, only: { type: "string" } },
 });
+// Books of facts that nobody wants are none of the user's data.
+const data = mkdtempSync(join(tmpdir(), "glmlab-measure-"));
+process.env.GLMLAB_DATA = data;
+process.once("exit", () => rmSync(data, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 const glm = await load(positionals[0] ?? "tiny", { runtime: "none" });
 const lines = [
   ...(values.only === "facts" ? [] : await abilities(glm)),

@@ -1,6 +1,7 @@
 /** @file Reading training rows: the shapes that published data sets have, one report for everything that is wrong. */
 import { readFile } from "node:fs/promises";
 import { GlmError } from "../errors.ts";
+import { readJson } from "../json-lines.ts";
 import type { Row } from "./dataset.ts";
 
 /** A round of a conversation, or what came before it. ShareGPT's {from, value} is understood too. */
@@ -52,19 +53,18 @@ export function toRows(values: readonly unknown[], rules: RowRules = {}): Row[] 
  * @throws GlmError "data-invalid" with every row that cannot be used
  */
 export function parseRows(text: string, rules: RowRules = {}): Row[] {
-  const body = text.replace(/^\uFEFF/, "");
-  const whole = tryParse(body);
-  if (Array.isArray(whole.value)) return toRows(whole.value, rules);
-  if (whole.value !== undefined) return toRows([whole.value], rules);
-  if (body.trimStart().startsWith("[")) throw invalid(rules, [`the JSON array cannot be read: ${whole.fault}`]);
-  const faults: string[] = [];
-  const placed: Placed[] = [];
-  body.split("\n").forEach((line, i) => {
-    if (line.trim() === "") return;
-    const { value, fault } = tryParse(line);
-    if (fault === undefined) placed.push({ place: `line ${i + 1}`, value });
-    else faults.push(`line ${i + 1}: expected a JSON object, got ${shorten(line.trim())} (${fault})`);
-  });
+  const read = readJson(text);
+  if (read.form === "broken array") throw invalid(rules, [`the JSON array cannot be read: ${read.why}`]);
+  if (read.form === "json") {
+    return toRows(
+      read.values.map(({ value }) => value),
+      rules,
+    );
+  }
+  const faults = read.faults.map(
+    ({ line, text: written, why }) => `line ${line}: expected a JSON object, got ${shorten(written)} (${why})`,
+  );
+  const placed = read.values.map(({ value, line }) => ({ place: `line ${line}`, value }));
   return readPlaced(placed, faults, rules);
 }
 
@@ -210,14 +210,6 @@ function readConversation(value: unknown, unanswered: boolean, fault: (text: str
 
 function row(prompt: string, response: string, system: string, history: readonly (readonly [string, string])[]): Row {
   return { prompt, response, ...(system !== "" && { system }), ...(history.length > 0 && { history }) };
-}
-
-function tryParse(text: string): { readonly value?: unknown; readonly fault?: string } {
-  try {
-    return { value: JSON.parse(text) };
-  } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
-  }
 }
 
 function invalid({ subject = "The data set" }: RowRules, faults: readonly string[]): GlmError {
