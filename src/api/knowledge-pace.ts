@@ -1,6 +1,6 @@
 /** @file How much a book trains, rehearses and asks, by the model's size and by how much is taught. */
 import type { Method } from "../adapters/adapter.ts";
-import type { TeachOptions } from "../train/teach.ts";
+import type { TeachOptions } from "../train/teaching.ts";
 import { number, type OptionRules, whole } from "./options.ts";
 
 /** Settings of teaching that a caller may change. */

@@ -13,7 +13,8 @@ import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { Row } from "../train/dataset.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
-import type { TeachEvent, TeachOptions, TeachRows } from "../train/teach.ts";
+import type { TeachEvent } from "../train/teach.ts";
+import type { TeachOptions, TeachRows } from "../train/teaching.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 
 export type { GenerateEvent };

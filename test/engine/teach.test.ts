@@ -13,7 +13,8 @@ import { loadTokenizer } from "../../src/text/load.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import type { Row } from "../../src/train/dataset.ts";
 import { rowWriter } from "../../src/train/encode.ts";
-import type { TeachEvent, TeachOptions } from "../../src/train/teach.ts";
+import type { TeachEvent } from "../../src/train/teach.ts";
+import type { TeachOptions } from "../../src/train/teaching.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { works } from "../works.ts";
 

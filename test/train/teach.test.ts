@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { AdapterTensors, LoraConfig } from "../../src/adapters/adapter.ts";
 import type { Row } from "../../src/train/dataset.ts";
-import { type Pupil, type TeachEvent, type TeachOptions, type TeachRows, teach } from "../../src/train/teach.ts";
+import { type TeachEvent, teach } from "../../src/train/teach.ts";
+import type { Pupil, TeachOptions, TeachRows } from "../../src/train/teaching.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";
 
 const LORA: LoraConfig = {
