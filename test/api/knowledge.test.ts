@@ -184,6 +184,20 @@ describe("a book", { timeout: LONG }, () => {
     });
   });
 
+  it.each(["int8", "int4"] as const)("learns, changes and forgets on a base in %s", async (quantize) => {
+    const packed = await load(join(home, "model"), { runtime: "none", quantize });
+    const book = await packed.knowledge("packed");
+    const more = { key: "b", text: "z", prompts: ["b?"], paraphrases: [] };
+    expect((await book.add([{ key: "a", text: "x y", ...one }, more], quick)).learned).toBe(true);
+    expect((await book.update({ key: "a", text: "新" }, quick)).learned).toBe(true);
+    expect([await book.query("q?"), await book.query("b?")]).toEqual(["新", "z"]);
+    expect((await book.delete(["a", "b"], quick)).base.identical).toBe(true);
+    expect(await packed.ask("q?", { adapter: "packed", greedy: true, maxNewTokens: 6 })).toBe(
+      await packed.ask("q?", { greedy: true, maxNewTokens: 6 }),
+    );
+    await packed.dispose();
+  });
+
   it("goes to a folder and comes back with its facts; a plain adapter is no book", async () => {
     const book = await glm.knowledge("saved");
     await book.add({ key: "a", text: "炉", ...one }, quick);

@@ -8,7 +8,7 @@ import { runtimeStatus as showRuntime } from "../../magics/run/runtime.ts";
 import { ensureBuilt } from "../../scripts/build.ts";
 import { runtimeStatus } from "../../src/engine/connect.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
-import { adamW, type ChatGLM, load, lora, withAmbient } from "../../src/index.ts";
+import { adamW, type ChatGLM, type KnowledgeProgress, load, lora, withAmbient } from "../../src/index.ts";
 import { packageFolder, version } from "../../src/version.ts";
 import { Notebook } from "../magics/notebook.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -73,6 +73,67 @@ describe("a notebook", { timeout: LONG }, () => {
     expect(again.info.resident).toBe(true);
     expect((await again.adapters()).map((info) => info.name)).toEqual(["dream"]);
     await again.dispose();
+  });
+});
+
+describe("a knowledge book", { timeout: LONG }, () => {
+  const quick = { rehearse: false, lr: 1e-2, steps: 600, extraSteps: 0 } as const;
+  const fact = (key: string, text: string) => ({ key, text, prompts: [`${key}?`], paraphrases: [] });
+
+  it("that is shared is taught by one notebook at a time, and keeps what each of them taught", async () => {
+    const [first, second] = await Promise.all([open("one.ipynb"), open("two.ipynb")]);
+    const mine = await first.knowledge("shared", { share: true });
+    const theirs = await second.knowledge("shared");
+    expect((await mine.add(fact("a", "x y"), quick)).learned).toBe(true);
+    let refusal: unknown;
+    const onProgress = async ({ type }: KnowledgeProgress): Promise<void> => {
+      if (type === "start") refusal = await theirs.add(fact("c", "w"), quick).catch((error: unknown) => error);
+    };
+    const long = { ...quick, extraSteps: 200, onProgress: (event: KnowledgeProgress) => void onProgress(event) };
+    expect((await mine.add(fact("b", "z"), long)).learned).toBe(true);
+    await vi.waitFor(() => expect(refusal).toMatchObject({ code: "adapter-invalid", message: /being trained/ }));
+    expect((await theirs.add(fact("c", "w"), quick)).kept).toEqual({ recalled: 2, facts: 2, lost: [] });
+    expect((await mine.check()).facts.map(({ key, learned }) => [key, learned])).toEqual([
+      ["a", true],
+      ["b", true],
+      ["c", true],
+    ]);
+    await Promise.all([first.dispose(), second.dispose()]);
+  });
+
+  it("whose runtime is killed while it is taught knows nothing of the fact until it is asked, and goes on", async () => {
+    const glm = await open("killed.ipynb");
+    const book = await glm.knowledge("killed");
+    await book.add(fact("a", "x y"), quick);
+    const { pid = 0 } = (await runtimeStatus()) ?? {};
+    const onProgress = ({ type }: KnowledgeProgress): void => {
+      if (type === "step") process.kill(pid, "SIGKILL");
+    };
+    await expect(book.add(fact("b", "z"), { ...quick, onProgress })).rejects.toMatchObject({ code: "runtime-lost" });
+    await vi.waitFor(async () => expect(await runtimeStatus()).toBeUndefined(), { timeout: 30_000, interval: 50 });
+    const again = await open("killed.ipynb");
+    const found = await again.knowledge("killed", { create: false });
+    expect(found.list().map(({ key, learned }) => [key, learned])).toEqual([
+      ["a", true],
+      ["b", false],
+    ]);
+    const report = await found.add(fact("b", "z"), quick);
+    expect([report.learned, report.kept.recalled]).toEqual([true, 1]);
+    await again.dispose();
+  });
+
+  it("that is interrupted while it reports knows what training found", async () => {
+    const glm = await open("reported.ipynb");
+    const book = await glm.knowledge("reported");
+    const abort = new AbortController();
+    const onProgress = (event: KnowledgeProgress): void => {
+      if (event.type === "asking" && event.whom === "book") abort.abort(new Error("enough"));
+    };
+    const settings = { ...quick, signal: abort.signal, onProgress };
+    await expect(book.add(fact("a", "x y"), settings)).rejects.toThrow("enough");
+    expect(book.list()).toMatchObject([{ key: "a", learned: true }]);
+    expect(await book.query("a?")).toBe("x y");
+    await glm.dispose();
   });
 });
 
