@@ -2,11 +2,12 @@
  * @file How many facts so many parameters take up in a number of steps that is the same for all: LoRA of several ranks, and the
  * model's own MLPs. Two wordings a fact and nothing rehearsed, so that nothing but the facts uses up room and time.
  */
+import { knowledgeTargets } from "../../src/api/defaults.ts";
 import { type AdapterConfig, dataset, full, lora } from "../../src/index.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { experimentFacts } from "./facts.ts";
 import { recalledOf } from "./judge.ts";
-import { Clock, everyLinear, type Laboratory } from "./laboratory.ts";
+import { Clock, type Laboratory } from "./laboratory.ts";
 
 export interface Point {
   readonly method: string;
@@ -44,7 +45,7 @@ export async function capacity({ glm, sizes, seed, say }: Laboratory): Promise<{
     ...ranks.map((r) => ({
       method: `LoRA r ${r}`,
       rank: r,
-      config: lora({ r, alpha: 4 * r, targets: everyLinear }),
+      config: lora({ r, alpha: 4 * r, targets: knowledgeTargets }),
       lr: 3e-3,
     })),
     { method: "full, MLP", rank: 0, config: full({ match: ["mlp"] }), lr: 5e-4 },

@@ -33,9 +33,6 @@ export interface Laboratory {
   say(line: string): void;
 }
 
-/** Every linear module, as books adapt them. */
-export const everyLinear: readonly string[] = ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"];
-
 /** How a book teaches here. */
 export function settingsOf({ sizes, seed }: Laboratory): TeachSettings {
   return { seed, steps: sizes.steps };

@@ -2,10 +2,11 @@
  * @file The same facts in two ways: one fact to a fresh LoRA and the fixed 60 steps of the first notebook, and all of them in
  * one book, which stops when every wording is answered.
  */
+import { knowledgeTargets } from "../../src/api/defaults.ts";
 import { dataset, type Fact, lora, rehearsalQuestions } from "../../src/index.ts";
 import { experimentFacts, inputOf } from "./facts.ts";
 import { type Judgement, judge, total, unrelatedAnswers } from "./judge.ts";
-import { Clock, everyLinear, type Laboratory, settingsOf } from "./laboratory.ts";
+import { Clock, type Laboratory, settingsOf } from "./laboratory.ts";
 
 export interface Recipe {
   readonly recipe: string;
@@ -27,7 +28,7 @@ export async function oldRecipe(
   const rehearse = rehearsalQuestions.map((prompt, i) => ({ prompt, response: answers[i] ?? "" }));
 
   const fixed = async (fact: Fact): Promise<number> => {
-    const adapter = await glm.createAdapter(NAME, lora({ r: 8, targets: everyLinear }), { seed });
+    const adapter = await glm.createAdapter(NAME, lora({ r: 8, targets: knowledgeTargets }), { seed });
     const rows = dataset(fact.prompts.map((prompt) => ({ prompt, response: fact.text })));
     const options = { lr: 3e-3, scheduler: "linear", batchSize: 8, rehearse, rehearsePerBatch: 16, seed } as const;
     let steps = 0;
