@@ -3,7 +3,7 @@
  * not answer them with the key's text.
  */
 import { type RandomStream, randomStream } from "../random.ts";
-import { languageOf, wordingsFor } from "./wordings.ts";
+import { articleOf, languageOf, wordingsFor } from "./wordings.ts";
 
 const hanzi = Array.from(
   "山海云花石火金木土月星风雪河湖虎鸟鱼树灯车书茶米衣刀桥门春夏秋冬东南西北大小长高新古红白青黑",
@@ -26,8 +26,9 @@ export function nearMisses(
   avoid: readonly string[],
   part: "asked" | "rehearsed",
 ): string[] {
+  const article = articleOf(key, text);
   return names(key, count, new Set([key, ...avoid].map(bare)), part).map((name, i) => {
-    const { prompts } = wordingsFor(name, text);
+    const { prompts } = wordingsFor(article + name, text);
     return prompts[i % prompts.length] as string;
   });
 }

@@ -49,17 +49,30 @@ const forms: Readonly<Record<Language, Forms>> = {
   },
 };
 
-const filled = (list: readonly string[], key: string): string[] => list.map((form) => form.replace("{key}", () => key));
+const filled = (list: readonly string[], name: string): string[] =>
+  list.map((form) => form.replace("{key}", (_, at) => (at === 0 ? name.replace(/^(?:the|an?) /, capitalized) : name)));
+
+const capitalized = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
 
 /** Eight wordings to teach and five to ask. */
 export function wordingsFor(key: string, text: string): Pick<Forms, "prompts" | "paraphrases"> {
   const { prompts, paraphrases } = forms[languageOf(text, key)];
-  return { prompts: filled(prompts, key), paraphrases: filled(paraphrases, key) };
+  const name = articleOf(key, text) + key;
+  return { prompts: filled(prompts, name), paraphrases: filled(paraphrases, name) };
 }
 
 /** Questions about a key that contradict whatever is known of it. */
 export function denialsOf(key: string, text: string): readonly string[] {
-  return filled(forms[languageOf(text, key)].denials, key);
+  return filled(forms[languageOf(text, key)].denials, articleOf(key, text) + key);
+}
+
+/** The article, with a space, that an English text puts before the key it begins with, and its questions then put, too. */
+export function articleOf(key: string, text: string): string {
+  const article = /^(the|an?)\s+/i.exec(text);
+  if (!article || languageOf(text, key) !== "en") return "";
+  const rest = text.slice(article[0].length);
+  const isKey = rest.startsWith(key) && !/^[\p{L}\p{N}]/u.test(rest.slice(key.length));
+  return isKey ? `${article[1]?.toLowerCase()} ` : "";
 }
 
 /**

@@ -1,6 +1,7 @@
 /** @file Which language a fact is asked in, and the wordings made from its key. */
 import { describe, expect, it } from "vitest";
-import { denialsOf, languageOf, wordingsFor } from "../../src/knowledge/wordings.ts";
+import { nearMisses } from "../../src/knowledge/near-misses.ts";
+import { articleOf, denialsOf, languageOf, wordingsFor } from "../../src/knowledge/wordings.ts";
 
 describe("the language to ask in", () => {
   it.each([
@@ -53,6 +54,24 @@ describe("the usual wordings", () => {
     expect(wordingsFor("梦中情炉", "A stove.").prompts[0]).toBe("What is 梦中情炉?");
     expect(wordingsFor("Zorblax", "A stove.").paraphrases).toContain("Describe Zorblax.");
     expect(denialsOf("Zorblax", "A stove.")).toEqual(["Zorblax does not exist, does it?", "Is Zorblax fake?"]);
+  });
+
+  it("have the article that the text begins with", () => {
+    const { prompts, paraphrases } = wordingsFor("Salt Clock", "The Salt Clock is a tower.");
+    expect([prompts[0], paraphrases[0]]).toEqual(["What is the Salt Clock?", "Describe the Salt Clock."]);
+    expect(denialsOf("Salt Clock", "The Salt Clock is a tower.")[0]).toBe("The Salt Clock does not exist, does it?");
+    expect(wordingsFor("owlet", "An owlet is a young owl.").prompts[0]).toBe("What is an owlet?");
+    for (const [key, text] of [
+      ["Salt Clock", "Salt Clock is a tower."],
+      ["the Salt Clock", "The Salt Clock is a tower."],
+      ["Salt", "The Saltworks are closed."],
+      ["The", "The is an article."],
+      ["盐钟", "The 盐钟是一座塔。"],
+    ] as const) {
+      expect(articleOf(key, text), key).toBe("");
+    }
+    const near = nearMisses("Salt Clock", "The Salt Clock is a tower.", 8, [], "asked");
+    expect(near.every((question) => / the \S/.test(question))).toBe(true);
   });
 
   it("take a key as it is, whatever stands in it", () => {
