@@ -106,11 +106,17 @@ describe("one kernel", () => {
     expect((await kernel.execute("1")).reply.content.status).toBe("ok");
   });
 
-  test("a warning is shown, but for those about Node's own experiments", async () => {
+  test("a warning is shown, but for that about the experiment of Node which the kernel stands on", async () => {
     const { output } = await kernel.execute(
       'process.emitWarning("new", "ExperimentalWarning"); process.emitWarning("careful"); await new Promise(setImmediate); 1',
     );
-    expect(printed(output, "stderr")).toBe("Warning: careful\n");
+    expect(printed(output, "stderr")).toBe("ExperimentalWarning: new\nWarning: careful\n");
+    // The first import is what Node warns of.
+    const { output: imported } = await kernel.execute(
+      'const { sep } = await import("node:path"); await new Promise(setImmediate); 1',
+    );
+    expect(printed(imported, "stderr")).toBe("");
+    expect(kernel.stderr).not.toContain("Experimental");
   });
 
   test("an error aborts the cells that were sent with it, not those sent later", async () => {
