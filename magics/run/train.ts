@@ -134,7 +134,7 @@ async function adapterFor(
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
-  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share, replace: anew });
+  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share });
 }
 
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {

@@ -320,7 +320,7 @@ export class KnowledgeBook {
     const { config } = this.adapter;
     const target = { model: this.#home.info.key, adapter: this.#ref };
     // Values and facts at once: whatever comes next, no fact is listed that the values do not have.
-    const params = { ...target, config, seed: 0, replace: true, documents: noFacts };
+    const params = { ...target, config, seed: 0, existing: "replace" as const, documents: noFacts };
     await this.#home.engine.call("createAdapter", params, cellSignal(signal));
     this.#facts = [];
   }

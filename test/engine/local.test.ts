@@ -230,7 +230,7 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
     }
     const folder = join(scratch, "biased");
     await engine.call("saveAdapter", { model, adapter: ref("biased"), folder });
-    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, replace: true });
+    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, existing: "replace" as const });
   });
 
   it("answers with the base and several adapters in one batch as it does one by one", async () => {
@@ -353,7 +353,7 @@ describe("adapters under concurrency", () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "busy" };
-    await engine.call("createAdapter", { model, adapter, config, seed: 1, replace: true });
+    await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" as const });
     const training = () =>
       engine.stream("fit", { model, adapter, rows: [{ prompt: "a", response: "b" }], validation: [], options });
     const running = training();
@@ -361,14 +361,14 @@ describe("adapters under concurrency", () => {
     const refused = { code: "adapter-invalid", message: expect.stringContaining("being trained") };
     await expect(training().next()).rejects.toMatchObject(refused);
     await expect(engine.call("mergeAdapter", { model, adapter })).rejects.toMatchObject(refused);
-    const anew = { model, adapter, config, seed: 2, replace: true };
+    const anew = { model, adapter, config, seed: 2, existing: "replace" as const };
     await expect(engine.call("createAdapter", anew)).rejects.toMatchObject(refused);
     await expect(engine.call("disposeAdapter", { model, adapter })).rejects.toMatchObject(refused);
     const saved = join(mkdtempSync(join(scratch, "busy-")), "busy");
     await engine.call("saveAdapter", { model, adapter, folder: saved });
-    await expect(engine.call("loadAdapter", { model, adapter, folder: saved, replace: true })).rejects.toMatchObject(
-      refused,
-    );
+    await expect(
+      engine.call("loadAdapter", { model, adapter, folder: saved, existing: "replace" as const }),
+    ).rejects.toMatchObject(refused);
     expect((await engine.call("adapterInfo", { model, adapter })).name).toBe("busy");
     await running.return();
     await expect(training().next()).resolves.toMatchObject({ done: false });
@@ -379,7 +379,7 @@ describe("adapters under concurrency", () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "given-up" };
-    const anew = { model, adapter, config, seed: 1, replace: true };
+    const anew = { model, adapter, config, seed: 1, existing: "replace" as const };
     await engine.call("createAdapter", anew);
     const again = async (): Promise<void> => {
       const running = training();
