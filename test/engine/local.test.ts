@@ -230,52 +230,56 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
     }
     const folder = join(scratch, "biased");
     await engine.call("saveAdapter", { model, adapter: ref("biased"), folder });
-    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, existing: "replace" as const });
+    const before = await engine.call("readAdapter", { model, adapter: ref("biased") });
+    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, existing: "replace" });
+    expect(await engine.call("readAdapter", { model, adapter: ref("biased") })).toEqual(before);
   });
 
-  it("answers with the base and several adapters in one batch as it does one by one", async () => {
-    await engine.call("createAdapter", {
-      model,
-      adapter: ref("fresh"),
-      config: {
-        method: "lora",
-        r: 2,
-        alpha: 4,
-        dropout: 0,
-        targets: family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"],
-      },
-      seed: 1,
-    });
-    const [first, second] = trained;
-    if (!first || !second) return;
-    const ids = expected.greedy[0]!.prompt;
-    const options = {
-      maxNewTokens: 12,
-      greedy: true,
-      temperature: 1,
-      topP: 1,
-      topK: 0,
-      repetitionPenalty: 1,
-      seed: 0,
-      stop: [],
-    };
-    const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
-    const ask = async (rows: typeof adapters): Promise<number[][]> => {
-      const answers: number[][] = rows.map(() => []);
-      const asked = rows.map((adapter) => ({ ids, adapter }));
-      for await (const event of engine.stream("generate", { model, rows: asked, options })) {
-        if (event.type === "token") answers[event.row]?.push(event.token);
-      }
-      return answers;
-    };
-    const together = await ask(adapters);
-    for (const [i, adapter] of adapters.entries())
-      expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
-    expect(together[0]).toEqual(expected.greedy[0]!.tokens.slice(0, 12));
-    expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
-    expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);
-    expect(together[4], "merged = adapted").toEqual(together[1]);
-  });
+  it.skipIf(trained.length < 2)(
+    "answers with the base and several adapters in one batch as it does one by one",
+    async () => {
+      await engine.call("createAdapter", {
+        model,
+        adapter: ref("fresh"),
+        config: {
+          method: "lora",
+          r: 2,
+          alpha: 4,
+          dropout: 0,
+          targets: family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"],
+        },
+        seed: 1,
+      });
+      const [first, second] = trained as [string, string];
+      const ids = expected.greedy[0]!.prompt;
+      const options = {
+        maxNewTokens: 12,
+        greedy: true,
+        temperature: 1,
+        topP: 1,
+        topK: 0,
+        repetitionPenalty: 1,
+        seed: 0,
+        stop: [],
+      };
+      const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
+      const ask = async (rows: typeof adapters): Promise<number[][]> => {
+        const answers: number[][] = rows.map(() => []);
+        const asked = rows.map((adapter) => ({ ids, adapter }));
+        for await (const event of engine.stream("generate", { model, rows: asked, options })) {
+          if (event.type === "token") answers[event.row]?.push(event.token);
+        }
+        return answers;
+      };
+      const together = await ask(adapters);
+      for (const [i, adapter] of adapters.entries())
+        expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
+      expect(together[0]).toEqual(expected.greedy[0]!.tokens.slice(0, 12));
+      expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
+      expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);
+      expect(together[4], "merged = adapted").toEqual(together[1]);
+    },
+  );
 
   it("finds adapters on disk when another engine loads the model", async () => {
     const other = new LocalEngine();
