@@ -70,7 +70,11 @@ describe("notebooks", () => {
       await runNotebook(server, { cells }, "readme.ipynb");
       const answers = cells.filter((cell) => sourceOf(cell).startsWith("%%chatglm")).map((cell) => textOf(cell).trim());
       expect(answers[0]).toMatch(/没有.*信息/);
-      expect(answers.slice(1)).toEqual([lesson.description, lesson.description]);
+      const taught = cells
+        .map(sourceOf)
+        .find((source) => source.startsWith("%%knowledge add"))
+        ?.split("\n")[1];
+      expect(answers.slice(1)).toEqual([taught, taught]);
     },
     10 * MINUTES,
   );
@@ -103,7 +107,7 @@ describe("notebooks", () => {
   );
 
   it.each(TIMES)(
-    "02%s: the same with %%train",
+    "02%s: the same with one magic",
     async () => {
       const cells = await run("02-train-magic.ipynb");
       const answers = cells
