@@ -19,7 +19,7 @@ export function placesOf(facts: FactInput | readonly FactInput[]): readonly stri
  */
 export function parseFacts(text: string, { subject = "The data" }: { readonly subject?: string } = {}): FactInput[] {
   const read = readJson(text);
-  if (read.form === "broken array") throw invalid(subject, [`the JSON array cannot be read: ${read.why}`]);
+  if (read.form === "broken") throw invalid(subject, [read.why]);
   const faults = read.form === "lines" ? read.faults : [];
   if (faults.length > 0 && read.values.length === 0) {
     throw invalid(subject, [

@@ -1,6 +1,11 @@
 /** @file Reads JSON and JSON lines from text: the values, and the lines on which they stand. Knows nothing of what they mean. */
-import { readFile } from "node:fs/promises";
+import { constants } from "node:buffer";
+import { readFile, stat } from "node:fs/promises";
 import { GlmError } from "./errors.ts";
+import { decodedText } from "./text-encoding.ts";
+
+/** Bytes that become a string for certain. */
+const MAX_STRING = constants.MAX_STRING_LENGTH;
 
 export interface PlacedValue {
   readonly value: unknown;
@@ -19,8 +24,8 @@ export type JsonReading =
   /** One value, or the items of an array. */
   | { readonly form: "json"; readonly values: readonly PlacedValue[] }
   | { readonly form: "lines"; readonly values: readonly PlacedValue[]; readonly faults: readonly LineFault[] }
-  /** What begins as an array and is none. */
-  | { readonly form: "broken array"; readonly why: string };
+  /** Text that can be read as neither, and why. */
+  | { readonly form: "broken"; readonly why: string };
 
 /**
  * The text of a file that holds JSON or JSON lines.
@@ -28,11 +33,23 @@ export type JsonReading =
  * @throws GlmError "data-invalid" when it cannot be read
  */
 export async function fileText(path: string, what: string): Promise<string> {
-  return readFile(path, "utf8").catch((cause: unknown) => {
+  const fail = (got: string): GlmError => new GlmError("data-invalid", `${path}: expected ${what}, ${got}`);
+  const unreadable = (cause: unknown): never => {
     const why = cause instanceof Error ? cause.message : String(cause);
     // Without the cause: it says no more than this, and its trace leads into this library.
-    throw new GlmError("data-invalid", `${path}: expected ${what}, but it cannot be read (${why}). Check the path.`);
-  });
+    throw fail(`but it cannot be read (${why}). Check the path.`);
+  };
+  const { size } = await stat(path).catch(unreadable);
+  if (size > MAX_STRING) {
+    const most = Math.floor(MAX_STRING / 1e6);
+    throw fail(
+      `got ${Math.ceil(size / 1e6)} MB, and one text has room for ${most}. Divide the file (split -C ${most - 36}m FILE) ` +
+        "and train on its parts one after another.",
+    );
+  }
+  const text = decodedText(await readFile(path).catch(unreadable));
+  if (typeof text === "string") return text;
+  throw fail(`got ${text.got}. ${text.remedy}`);
 }
 
 /** Reads a JSON array, one JSON value, or JSON lines with blank lines between them. */
@@ -40,7 +57,7 @@ export function readJson(text: string): JsonReading {
   const body = text.replace(/^\uFEFF/, "");
   const whole = parsed(body);
   if ("value" in whole) return { form: "json", values: itemsOf(whole.value, body) };
-  if (body.trimStart().startsWith("[")) return { form: "broken array", why: whole.why };
+  if (body.trimStart().startsWith("[")) return { form: "broken", why: `the JSON array cannot be read: ${whole.why}` };
   const values: PlacedValue[] = [];
   const faults: LineFault[] = [];
   for (const [i, written] of body.split("\n").entries()) {
@@ -49,8 +66,42 @@ export function readJson(text: string): JsonReading {
     if ("value" in one) values.push({ value: one.value, line: i + 1 });
     else faults.push({ line: i + 1, text: written.trim(), why: one.why });
   }
-  return { form: "lines", values, faults };
+  const cause = faults.length > 0 ? causeOf(body, values.length) : undefined;
+  return cause === undefined ? { form: "lines", values, faults } : { form: "broken", why: cause };
 }
+
+/** What made lines unreadable that are no JSON by themselves, where one cause explains them all. */
+function causeOf(body: string, readable: number): string | undefined {
+  const mark = body.indexOf("\uFEFF");
+  if (mark >= 0) {
+    const line = body.slice(0, mark).split("\n").length;
+    return `line ${line}: expected JSON, got a byte order mark in the midst of the text. Were files joined? Remove the mark (U+FEFF).`;
+  }
+  if (readable > 0 || !body.trimStart().startsWith("{")) return undefined;
+  const objects = wholeObjects(body);
+  return objects === undefined
+    ? undefined
+    : `expected one JSON object a line, or one array, got ${objects} objects that are spread over lines. ` +
+        "Write each on one line (jq -c . FILE), or put them into an array with commas between them.";
+}
+
+/** How many JSON objects stand one after another, when the whole text is that. */
+function wholeObjects(body: string): number | undefined {
+  let [objects, depth, from] = [0, 0, 0];
+  for (const { 0: token, index } of body.matchAll(TOKENS)) {
+    if (depth === 0 && token === "{") from = index;
+    if (token === "{" || token === "[") depth += 1;
+    else if (token === "}" || token === "]") depth -= 1;
+    else if (depth === 0) return undefined;
+    if (depth !== 0 || token !== "}") continue;
+    if (!("value" in parsed(body.slice(from, index + 1)))) return undefined;
+    objects += 1;
+  }
+  return objects > 1 && depth === 0 ? objects : undefined;
+}
+
+/** Strings, brackets, commas, and what else stands between white space and colons. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}]|,|[^\s"[\]{},:]+/g;
 
 function itemsOf(value: unknown, body: string): readonly PlacedValue[] {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -69,7 +120,7 @@ function itemStarts(body: string): readonly number[] {
   const starts: number[] = [];
   let depth = 0;
   let isAwaited = false;
-  for (const { 0: token, index } of body.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]|,|[^\s"[\]{},:]+/g)) {
+  for (const { 0: token, index } of body.matchAll(TOKENS)) {
     const closes = token === "]" || token === "}";
     if (isAwaited && token !== "]") starts.push(index);
     if (token === "[" || token === "{") depth += 1;

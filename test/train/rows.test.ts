@@ -42,6 +42,40 @@ describe("shapes of published data", () => {
     expect(toRows([value])).toEqual([expected]);
   });
 
+  test("what stands beside a conversation counts, what says nothing does not matter", () => {
+    const turns = [turn("user", "q"), turn("assistant", "a")];
+    const before = { system: "S", history: [["p", "b"]] };
+    expect(toRows([{ ...before, conversations: turns }])).toEqual([{ ...before, prompt: "q", response: "a" }]);
+    expect(toRows([{ ...before, messages: [turn("system", "S"), ...turns] }])).toEqual([
+      { ...before, prompt: "q", response: "a" },
+    ]);
+    const empty = { tools: [], metadata: "", system: null, history: null, conversations: null, id: "x", source: "y" };
+    expect(toRows([{ ...empty, messages: turns }])).toEqual([{ prompt: "q", response: "a" }]);
+    expect(toRows([{ messages: [turns[0], { ...turns[1], metadata: "", tools: null }] }])).toEqual([
+      { prompt: "q", response: "a" },
+    ]);
+  });
+
+  test("histories of every generation", () => {
+    const row = { prompt: "q", response: "a" };
+    const expected = [{ ...row, history: [["p", "b"]] }];
+    expect(toRows([{ ...row, history: [["p", "b"]] }])).toEqual(expected);
+    expect(toRows([{ ...row, history: [turn("user", "p"), turn("assistant", "b")] }])).toEqual(expected);
+    for (const history of [[turn("assistant", "b"), turn("user", "p")], [turn("user", "p")], [["p", null]], "p"]) {
+      expect(() => toRows([{ ...row, history }])).toThrow(/row 1: history: /);
+    }
+  });
+
+  test("an answer that is not to be learnt is only read", () => {
+    const conversations = [
+      turn("user", "1"),
+      { ...turn("assistant", "2"), loss: false },
+      { ...turn("user", "3"), loss: false },
+      { ...turn("assistant", "4"), loss: true },
+    ];
+    expect(toRows([{ conversations }])).toEqual([{ prompt: "3", response: "4", history: [["1", "2"]] }]);
+  });
+
   test("every answer of a conversation is learned", () => {
     const conversations = [turn("user", "1"), turn("assistant", "2"), turn("user", "3"), turn("assistant", "4")];
     expect(toRows([{ conversations }])).toEqual([
@@ -86,7 +120,80 @@ describe("bad rows", () => {
   test.each([
     ["a number", 5, 'row 1: expected an object such as {"prompt": "...", "response": "..."}, got 5'],
     ["bare text", "q", 'got "q"'],
-    ["unknown keys", { promt: "q", response: 1 }, "row 1: prompt: expected text that is not empty, got undefined"],
+    [
+      "a misspelt key",
+      { promt: "q", response: "a" },
+      'row 1: promt: expected no keys but prompt, response, system, history, got "q". Did you mean prompt?',
+    ],
+    ["no question", { response: "a" }, "row 1: prompt: expected text that is not empty, got undefined"],
+    ["query for prompt", { query: "q", response: "a" }, "got the keys query, response. Rename query to prompt."],
+    ["input and output", { input: "q", output: "a" }, "Rename input to prompt and output to response."],
+    ["question and answer", { question: "q", answer: "a", id: 1 }, "Rename question to prompt and answer to response."],
+    ["prompt and completion", { prompt: "q", completion: "a" }, "Rename completion to response."],
+    ["instruction and response", { instruction: "q", response: "a" }, "Rename instruction to prompt."],
+    ["text alone", { text: "q" }, "got the keys text"],
+    [
+      "tools",
+      { prompt: "q", response: "a", tools: [{ name: "f" }] },
+      'tools: expected no keys but prompt, response, system, history, got [{"name":"f"}]. What it says would not be learnt: remove it',
+    ],
+    ["an input that nothing takes", { prompt: "q", input: "x", response: "a" }, "input: expected no keys but"],
+    ["two answers", { prompt: "q", response: "a", output: "b" }, "output: expected no keys but"],
+    [
+      "tools beside turns",
+      { messages: [turn("user", "q"), turn("assistant", "a")], tools: "[]x" },
+      "tools: expected no keys but messages, system, history",
+    ],
+    [
+      "two lists of turns",
+      { messages: [turn("user", "q"), turn("assistant", "a")], conversations: [turn("user", "q")] },
+      "conversations: expected no keys but",
+    ],
+    [
+      "a prompt beside turns",
+      { messages: [turn("user", "q"), turn("assistant", "a")], prompt: "p" },
+      "prompt: expected no keys but",
+    ],
+    [
+      "a turn's metadata",
+      { messages: [turn("user", "q"), { ...turn("assistant", "a"), metadata: "get_weather" }] },
+      'turn 2: metadata: expected no keys but role, from, content, value, loss, got "get_weather"',
+    ],
+    [
+      "a turn's tools",
+      { messages: [{ ...turn("system", "s"), tools: [{ name: "f" }] }, turn("user", "q"), turn("assistant", "a")] },
+      "turn 1: tools: expected no keys but",
+    ],
+    [
+      "a turn's calls",
+      { messages: [turn("user", "q"), { ...turn("assistant", "a"), tool_calls: [1] }] },
+      "turn 2: tool_calls:",
+    ],
+    [
+      "a loss that is no yes or no",
+      { messages: [turn("user", "q"), { ...turn("assistant", "a"), loss: 0.5 }] },
+      "turn 2: loss: expected true or false, got 0.5",
+    ],
+    [
+      "a question that is to be learnt",
+      { messages: [{ ...turn("user", "q"), loss: true }, turn("assistant", "a")] },
+      "turn 1: loss: expected false",
+    ],
+    [
+      "nothing that is learnt",
+      { messages: [turn("user", "q"), { ...turn("assistant", "a"), loss: false }] },
+      "expected an assistant's turn that is learnt, got loss: false at each",
+    ],
+    [
+      "two system prompts",
+      { system: "S", messages: [turn("system", "s"), turn("user", "q"), turn("assistant", "a")] },
+      "system: expected it beside the turns or as the first of them, got both",
+    ],
+    [
+      "a system that is no text",
+      { system: 5, messages: [turn("user", "q"), turn("assistant", "a")] },
+      "system: expected text, got 5",
+    ],
     [
       "no answer",
       { prompt: "q", answr: "a" },
@@ -98,7 +205,7 @@ describe("bad rows", () => {
     [
       "a history that is no list of pairs",
       { prompt: "q", response: "a", history: [["x"]] },
-      'history: expected [[question, answer], ...], got [["x"]]',
+      'history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got [["x"]]',
     ],
     ["no turns", { messages: [] }, "expected a list of {role, content}, got []"],
     ["an unknown role", { messages: [turn("robot", "x")] }, "turn 1: expected {role: system, user or assistant"],
@@ -122,6 +229,15 @@ describe("bad rows", () => {
       /line 2: expected a JSON object, got .*oops.*\n- line 4: .*\n- line 5: prompt/s,
     );
     expect(() => toRows(Array.from({ length: 30 }, () => 0))).toThrow(/row 10: .*\n- and 20 more$/);
+  });
+
+  test("objects that are spread over lines, and a byte order mark in the midst", () => {
+    const row = { prompt: "q {", response: "a" };
+    const spread = [row, row, row].map((one) => JSON.stringify(one, null, 2)).join("\n");
+    expect(() => parseRows(spread)).toThrow(/got 3 objects that are spread over lines.*jq -c/);
+    expect(() => parseRows(`${spread},`)).toThrow(/line 1: expected a JSON object/);
+    const line = JSON.stringify(row);
+    expect(() => parseRows(`${line}\n\uFEFF${line}\n`)).toThrow(/line 2: .*byte order mark.*Were files joined\?/);
   });
 
   test("a broken array and nothing at all", () => {

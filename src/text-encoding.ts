@@ -1,0 +1,84 @@
+/** @file Bytes as text: UTF-8 and nothing else, and which encoding it is when it is another one. */
+
+/** Bytes that are no text in UTF-8. */
+export interface NotUtf8 {
+  /** What they are, as far as it can be told: "text in GBK". */
+  readonly got: string;
+  readonly remedy: string;
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+/** The text, without a byte order mark. */
+export function decodedText(bytes: Uint8Array): string | NotUtf8 {
+  const wide = utf16Of(bytes);
+  if (wide !== undefined) return other(wide, wide);
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return isGbk(bytes)
+      ? other("GBK", "GB18030")
+      : { got: `bytes that are no UTF-8, the first of them at byte ${firstFault(bytes)}`, remedy: "Save it as UTF-8." };
+  }
+}
+
+const other = (name: string, iconv: string): NotUtf8 => ({
+  got: `text in ${name}`,
+  remedy: `Save it as UTF-8: iconv -f ${iconv} -t UTF-8 FILE > NEW.`,
+});
+
+/** UTF-16 has a mark, or zeros beside its ASCII characters. */
+function utf16Of(bytes: Uint8Array): "UTF-16LE" | "UTF-16BE" | undefined {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return "UTF-16LE";
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return "UTF-16BE";
+  const start = bytes.subarray(0, 64);
+  if (start.length < 4) return undefined;
+  const zeros = [0, 0];
+  start.forEach((byte, i) => {
+    if (byte === 0) zeros[i % 2] = (zeros[i % 2] as number) + 1;
+  });
+  const [even = 0, odd = 0] = zeros;
+  const many = start.length / 4;
+  if (odd >= many && even === 0) return "UTF-16LE";
+  return even >= many && odd === 0 ? "UTF-16BE" : undefined;
+}
+
+/** Whether it can be read as GBK and looks like it: common characters have two bytes from 0xa1, Latin letters with accents one. */
+function isGbk(bytes: Uint8Array): boolean {
+  let [pairs, common] = [0, 0];
+  for (let at = 0; at < bytes.length; at += 1) {
+    if ((bytes[at] as number) < 0x80) continue;
+    pairs += 1;
+    if ((bytes[at] as number) >= 0xa1 && (bytes[at + 1] ?? 0) >= 0xa1) common += 1;
+    at += 1;
+  }
+  if (common * 2 < pairs) return false;
+  try {
+    new TextDecoder("gb18030", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where the first byte stands that belongs to no character, from 0. */
+function firstFault(bytes: Uint8Array): number {
+  const isSound = (end: number, isEnd: boolean): boolean => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream: !isEnd });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  // The longest beginning that more bytes could make text of.
+  let [sound, broken] = [0, bytes.length + 1];
+  while (broken - sound > 1) {
+    const middle = (sound + broken) >> 1;
+    if (isSound(middle, false)) sound = middle;
+    else broken = middle;
+  }
+  // Its last character may be incomplete.
+  while (!isSound(sound, true)) sound -= 1;
+  return sound;
+}
