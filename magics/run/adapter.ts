@@ -97,7 +97,7 @@ export async function adapterLoad(
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
-  write(`${adapter.summary()}\n`);
+  write(`${adapter.summary()}\n${adapter.note === undefined ? "" : `${adapter.note}\n`}`);
   return adapter;
 }
 

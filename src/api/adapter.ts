@@ -44,6 +44,8 @@ export class AdapterHandle {
   /** The notebook it belongs to. */
   readonly owner: string;
   readonly config: AdapterConfig;
+  /** What its user should know, for example that its files name modules which this model has not. */
+  readonly note: string | undefined;
   readonly #home: Home;
   readonly #info: AdapterInfo;
 
@@ -54,6 +56,7 @@ export class AdapterHandle {
     this.name = info.name;
     this.owner = info.owner;
     this.config = info.config;
+    this.note = info.note;
   }
 
   /** How many parameters train, in PEFT's words: shows itself as one line. */

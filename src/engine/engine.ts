@@ -79,6 +79,8 @@ export interface AdapterInfo extends AdapterRef {
   readonly steps: number;
   /** The folder it was loaded from, if it was. */
   readonly source?: string;
+  /** What its user should know, for example that the files name modules which this model has not. */
+  readonly note?: string;
   readonly merged: boolean;
 }
 

@@ -15,6 +15,8 @@ export interface LiveState {
   readonly steps: number;
   readonly source?: string;
   readonly documents?: AdapterDocuments;
+  /** What its user should know of how it was loaded. */
+  readonly note?: string;
 }
 
 /** Training that is under way. */
@@ -30,6 +32,7 @@ export class LiveAdapter {
   readonly tensors: AdapterTensors;
   readonly #store: AdapterStore;
   readonly #source: string | undefined;
+  readonly #note: string | undefined;
   #steps: number;
   #documents: AdapterDocuments;
   #effect: AdapterEffect | undefined;
@@ -42,7 +45,7 @@ export class LiveAdapter {
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
-    { tensors, steps, source, documents = {} }: LiveState,
+    { tensors, steps, source, documents = {}, note }: LiveState,
     store: AdapterStore,
   ) {
     this.ref = ref;
@@ -50,6 +53,7 @@ export class LiveAdapter {
     this.tensors = tensors;
     this.#steps = steps;
     this.#source = source;
+    this.#note = note;
     this.#documents = documents;
     this.#store = store;
   }
@@ -270,6 +274,7 @@ export class LiveAdapter {
       trainableCount,
       steps: this.#steps,
       ...(this.#source === undefined ? {} : { source: this.#source }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
       merged: this.#merged,
     };
   }
