@@ -7,7 +7,7 @@ import { toFloat32 } from "../float32.ts";
 import { nearest } from "../suggestion.ts";
 import type { Tensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
-import { holdsPrefixOnly } from "../weights/prefix.ts";
+import { holdsPrefixOnly, prefixAlone } from "../weights/prefix.ts";
 import { readSafetensors, readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
@@ -111,13 +111,7 @@ async function readConfig(folder: string): Promise<unknown> {
       `${folder}: expected a folder with an adapter, but there is none. Check the path.`,
     );
   if (!names.includes(configName)) {
-    if (await holdsPrefixOnly(folder)) {
-      throw new GlmError(
-        "unsupported",
-        `${folder}: expected a LoRA, got a prefix that was trained with P-tuning v2 (transformer.prefix_encoder.*), which is ` +
-          "not supported yet. Train a LoRA instead.",
-      );
-    }
+    if (await holdsPrefixOnly(folder)) throw prefixAlone(folder);
     throw new GlmError(
       "adapter-not-found",
       `${folder}: expected ${configName} and ${tensorsName}, got ${names.slice(0, 10).join(", ") || "an empty folder"}. ` +

@@ -39,6 +39,8 @@ export interface LoadParams {
   readonly device: Device;
   readonly precision: Precision;
   readonly quantize: Quantize;
+  /** The generation that it is, where its files leave that open; they decide when it is left out. */
+  readonly family?: Family;
 }
 
 export interface ModelInfo {
@@ -56,7 +58,7 @@ export interface ModelInfo {
   readonly parameters: readonly ParameterInfo[];
   /** True when the weights were in memory already: nothing was read. */
   readonly resident: boolean;
-  /** What its user should know, for example that memory is tight. */
+  /** What its user should know: that its family is a guess, that memory is tight. */
   readonly note?: string;
 }
 

@@ -11,6 +11,7 @@ import { GlmError } from "../errors.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { faultList } from "./faults.ts";
+import { isPrefix, isPrefixOnly, prefixAlone } from "./prefix.ts";
 import { sameNumbers } from "./same-numbers.ts";
 import type { StoredTensor } from "./stored.ts";
 
@@ -40,8 +41,8 @@ export const floatTypes: readonly string[] = ["float32", "float16", "bfloat16"];
 /** Other names for parameters: ChatGLM-6B's head is its embedding, and files have either or both. */
 const aliases: ReadonlyMap<string, string> = new Map([["transformer.word_embeddings.weight", "lm_head.weight"]]);
 
-/** Tensors that files have besides parameters: what the code computes itself, and P-tuning's encoder, which is an adapter. */
-const harmless = [/\.inv_freq$/, /\.(self_)?att(entio)?n\.(bias|masked_bias)$/, /^transformer\.prefix_encoder\./];
+/** Tensors that files have besides parameters, and that the code computes itself: frequencies of positions, causal masks. */
+const harmless = [/\.inv_freq$/, /\.(self_)?att(entio)?n\.(bias|masked_bias)$/];
 
 /** The name of the scales of a quantised weight. */
 export const scaleName = (weight: string): string => `${weight}_scale`;
@@ -51,12 +52,13 @@ export const scaleName = (weight: string): string => `${weight}_scale`;
  * 4 bits, [out, in / 2], each with its `.weight_scale`, a float for each of the [out] rows.
  * @returns the parameters, and after each packed one its scale, by name; one that the files have under another name has
  * its own name here
- * @throws GlmError "model-invalid" with everything that does not fit
+ * @throws GlmError "model-invalid" with everything that does not fit, "unsupported" for a prefix of P-tuning v2
  */
 export async function fitWeights(
   { folder, tensors }: Pick<Checkpoint, "folder" | "tensors">,
   { parameters, modules, bits }: ExpectedWeights,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
+  refusePrefix(folder, [...tensors.keys()]);
   const packed = new Set(modules.map(({ name }) => `${name}.weight`));
   const { faults, reported } = contradictions(
     tensors,
@@ -98,6 +100,19 @@ export async function fitWeights(
   throw new GlmError(
     "model-invalid",
     `${folder}: the weights do not fit config.json; take both from one model:${faultList(faults)}`,
+  );
+}
+
+/** The base alone would answer as if nobody had trained a prefix. */
+function refusePrefix(folder: string, names: readonly string[]): void {
+  const prefix = names.filter(isPrefix);
+  if (isPrefixOnly(names)) throw prefixAlone(folder);
+  if (prefix.length === 0) return;
+  throw new GlmError(
+    "unsupported",
+    `${folder}: expected a model's weights, got a model with a prefix that was trained with P-tuning v2 (${prefix[0]}` +
+      `${prefix.length > 1 ? ` and ${prefix.length - 1} more` : ""}), which is not supported yet. ` +
+      "Load the base model, and train a LoRA on it.",
   );
 }
 

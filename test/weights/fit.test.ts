@@ -158,10 +158,32 @@ describe("tensors that the model does not use", () => {
       "transformer.encoder.layers.0.self_attention.rotary_emb.inv_freq": {},
       "transformer.encoder.layers.0.attention.bias": { dtype: "bool" },
       "transformer.encoder.layers.0.attn.masked_bias": {},
-      "transformer.prefix_encoder.embedding.weight": {},
     });
     const fitted = await fitWeights(checkpoint, expectations["chatglm2-6b"]);
     expect(fitted.size).toBe(expectations["chatglm2-6b"].parameters.length);
+  });
+
+  test.each([
+    ["transformer.prefix_encoder.embedding.weight"],
+    ["transformer.prefix_encoder.trans.0.weight", "transformer.prefix_encoder.embedding.weight"],
+    ["prefix_encoder.embedding.weight"],
+  ])("are refused where they are a trained prefix: %s", async (...names) => {
+    const checkpoint = await changed("chatglm2-6b", Object.fromEntries(names.map((name) => [name, {}])));
+    await expect(fitWeights(checkpoint, expectations["chatglm2-6b"])).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/a model with a prefix that was trained with P-tuning v2 \(.*prefix_encoder/),
+    });
+  });
+
+  test("and a prefix alone is called that", async () => {
+    const { tensors } = await changed("chatglm2-6b", { "transformer.prefix_encoder.embedding.weight": {} });
+    const prefix = new Map([...tensors].filter(([name]) => name.includes("prefix")));
+    await expect(fitWeights({ folder: "p", tensors: prefix }, expectations["chatglm2-6b"])).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(
+        /^p: expected a model or a LoRA, got a prefix alone that was trained with P-tuning v2/,
+      ),
+    });
   });
 
   describe("a head that is tied to the embedding", () => {
