@@ -14,6 +14,7 @@ import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { fitWeights } from "../weights/fit.ts";
 import type { StoredTensor } from "../weights/stored.ts";
+import { checkWeights } from "./checked-weights.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { LoadParams } from "./engine.ts";
 import { memoryThere, mustFitMemory } from "./memory-fit.ts";
@@ -64,10 +65,12 @@ export async function openModel(
   const note = [guess, tight].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
   const identity = await fingerprint(checkpoint, settings);
-  const cache = join(cacheFolder(), "weights");
+  const [cache, checked] = ["weights", "checked"].map((name) => join(cacheFolder(), name)) as [string, string];
+  await checkWeights(plan, join(checked, identity), onProgress, signal);
   const holdings = await preparedWeights(plan, await planFolder(join(cache, identity), plan), onProgress, signal);
-  await removeUnused(cache);
-  const form = plan.bits ? `${identity}-${plan.name}` : identity;
+  for (const root of [cache, checked]) await removeUnused(root);
+  const version = plan.version > 1 ? `-v${plan.version}` : "";
+  const form = plan.bits ? `${identity}-${plan.name}${version}` : identity;
   return {
     folder,
     key: otherFamily ? `${form}-${config.family}` : form,

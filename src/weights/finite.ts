@@ -4,8 +4,10 @@
  * It is asked of all weights where they are read anyway, so it costs a fraction of reading them: all exponent bits set is
  * what both have in common, and adding one to the exponent then carries into the sign bit.
  */
+import { GlmError } from "../errors.ts";
 import { toFloat32 } from "../float32.ts";
 import type { Tensor } from "../tensor.ts";
+import type { StoredTensor } from "./stored.ts";
 
 /** How the exponent of a type lies in 32 bits, of one number or two: without signs, its lowest bit, and the signs. */
 const exponents = {
@@ -34,6 +36,21 @@ export function finiteFault(
   if (at < 0) return undefined;
   const place = indexOf(at + (part?.from ?? 0), part?.shape ?? values.shape);
   return `expected finite numbers, got ${data[at]} at [${place}]`;
+}
+
+/**
+ * @param stored where the numbers are from, or a larger tensor of which they are a part
+ * @param from where the part begins, in elements
+ * @throws GlmError "model-invalid" with the tensor's name and the place
+ */
+export function mustBeFinite({ file, name, shape }: StoredTensor, values: Tensor, from = 0): void {
+  const fault = finiteFault(values, { from, shape });
+  if (fault === undefined) return;
+  throw new GlmError(
+    "model-invalid",
+    `${file}: ${name}: ${fault}: every answer would be rubbish. Fetch or save the model again; ` +
+      "if it was trained, its training had diverged.",
+  );
 }
 
 function allFinite({ dtype, data }: Tensor): boolean {
