@@ -6,8 +6,10 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../files.ts";
-import { slabs } from "../held/matrix.ts";
 import type { Plan } from "../held/plan.ts";
+import { elementSize, type Tensor } from "../tensor.ts";
+import { readBytesInto, withFile } from "../weights/bytes.ts";
+import { mustBeFinite } from "../weights/finite.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { MARK, markUsed } from "./prepared-folder.ts";
 import type { OnProgress } from "./source-folder.ts";
@@ -31,16 +33,56 @@ export async function checkWeights(
   await markUsed(mark);
 }
 
+/** Bytes that are looked at while the next ones are read, into memory that is used again. */
+const PIECE = 2 ** 22;
+
+interface Piece {
+  readonly tensor: StoredTensor;
+  /** Where it begins in the tensor. */
+  readonly at: number;
+  readonly bytes: number;
+}
+
 async function readAll(tensors: readonly StoredTensor[], onProgress: OnProgress, signal?: AbortSignal): Promise<void> {
   const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
-  for (const tensor of tensors) {
-    for await (const { data } of slabs(tensor, tensor.shape.at(-1) ?? 1)) {
-      signal?.throwIfAborted();
-      done += data.byteLength;
-      onProgress("checking weights (once)", done, total, "bytes");
-    }
+  for (const file of new Set(tensors.map((tensor) => tensor.file))) {
+    const pieces = tensors.filter((tensor) => tensor.file === file).flatMap(piecesOf);
+    await withFile(file, "a file of weights", async (handle) => {
+      const buffers = [new ArrayBuffer(PIECE), new ArrayBuffer(PIECE)] as const;
+      const read = async (i: number): Promise<Tensor | undefined> => {
+        const piece = pieces[i];
+        if (!piece) return undefined;
+        const content = new Uint8Array(buffers[i % 2] as ArrayBuffer, 0, piece.bytes);
+        await readBytesInto(content, handle, file, piece.tensor.offset + piece.at);
+        return numbersOf(piece, content.buffer);
+      };
+      let next = read(0);
+      for (const [i, { tensor, at, bytes }] of pieces.entries()) {
+        const values = (await next) as Tensor;
+        next = read(i + 1);
+        // Whoever stops here stops what is being read as well: its failure is nobody's.
+        next.catch(() => undefined);
+        signal?.throwIfAborted();
+        mustBeFinite(tensor, values, at / elementSize[tensor.dtype]);
+        done += bytes;
+        onProgress("checking weights (once)", done, total, "bytes");
+      }
+    });
   }
+}
+
+function piecesOf(tensor: StoredTensor): Piece[] {
+  return Array.from({ length: Math.ceil(tensor.bytes / PIECE) }, (_, i) => {
+    const at = i * PIECE;
+    return { tensor, at, bytes: Math.min(PIECE, tensor.bytes - at) };
+  });
+}
+
+function numbersOf({ tensor: { dtype }, bytes }: Piece, buffer: ArrayBuffer): Tensor {
+  const count = bytes / elementSize[dtype];
+  const data = dtype === "float32" ? new Float32Array(buffer, 0, count) : new Uint16Array(buffer, 0, count);
+  return { dtype, shape: [count], data };
 }
 
 /** Names the tensors, and their files as they are now. */

@@ -70,11 +70,23 @@ export async function* slabs(stored: StoredTensor, width: number): AsyncGenerato
   const rows = sizeOf(stored.shape) / width;
   const rowBytes = width * elementSize[stored.dtype];
   const step = Math.max(1, Math.floor(SLAB / width));
-  for (let row = 0; row < rows; row += step) {
+  const read = (row: number): Promise<Tensor> => {
     const count = Math.min(step, rows - row);
-    const part = { ...stored, shape: [count, width], offset: stored.offset + row * rowBytes, bytes: count * rowBytes };
-    const read = await readTensor(part);
-    mustBeFinite(stored, read, row * width);
-    yield read;
+    return readTensor({
+      ...stored,
+      shape: [count, width],
+      offset: stored.offset + row * rowBytes,
+      bytes: count * rowBytes,
+    });
+  };
+  // The next one is read while this one is worked on, which pays for looking at the numbers.
+  let next = rows > 0 ? read(0) : undefined;
+  for (let row = 0; next; row += step) {
+    const part = await next;
+    next = row + step < rows ? read(row + step) : undefined;
+    // Who stops here does not want it any more.
+    next?.catch(() => undefined);
+    mustBeFinite(stored, part, row * width);
+    yield part;
   }
 }
