@@ -7,6 +7,7 @@ import { readHeld } from "../held/prepare.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
+import { rotaryFrequencies } from "../models/rotary.ts";
 import { cacheFolder } from "../places.ts";
 import { sizeOf } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
@@ -54,7 +55,8 @@ export async function openModel(
   const checkpoint = await openCheckpoint(folder);
   const [parameters, modules] = [parametersOf(config), modulesOf(config)];
   const bits = config.quantization;
-  const stored = await fitWeights(checkpoint, { parameters, modules, bits });
+  const frequencies = config.layout === "chatglm6b" ? rotaryFrequencies(config) : undefined;
+  const stored = await fitWeights(checkpoint, { parameters, modules, bits, frequencies });
   // Before the weights are prepared, which may take minutes.
   const text = await optionalTokenizer(folder, config.family);
   const { embedding, head } = architectureOf(config);

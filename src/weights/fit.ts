@@ -8,10 +8,12 @@
 
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { toFloat32 } from "../float32.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { faultList } from "./faults.ts";
 import { isPrefix, isPrefixOnly, prefixAlone } from "./prefix.ts";
+import { readTensor } from "./safetensors.ts";
 import { sameNumbers } from "./same-numbers.ts";
 import type { StoredTensor } from "./stored.ts";
 
@@ -26,6 +28,8 @@ export interface ExpectedWeights {
   readonly modules: readonly { readonly name: string }[];
   /** The published quantisation that config.json names. */
   readonly bits?: PublishedBits | undefined;
+  /** The frequencies of positions, where the published code takes those of the files: ChatGLM-6B's does. */
+  readonly frequencies?: Float32Array | undefined;
 }
 
 type Tensors = Checkpoint["tensors"];
@@ -41,7 +45,10 @@ export const floatTypes: readonly string[] = ["float32", "float16", "bfloat16"];
 /** Other names for parameters: ChatGLM-6B's head is its embedding, and files have either or both. */
 const aliases: ReadonlyMap<string, string> = new Map([["transformer.word_embeddings.weight", "lm_head.weight"]]);
 
-/** Tensors that files have besides parameters, and that the code computes itself: frequencies of positions, causal masks. */
+/**
+ * Tensors that files have besides parameters, and that the code computes itself: causal masks, and frequencies of positions,
+ * which are compared where the published code takes those of the files.
+ */
 const harmless = [/\.inv_freq$/, /\.(self_)?att(entio)?n\.(bias|masked_bias)$/];
 
 /** The name of the scales of a quantised weight. */
@@ -56,7 +63,7 @@ export const scaleName = (weight: string): string => `${weight}_scale`;
  */
 export async function fitWeights(
   { folder, tensors }: Pick<Checkpoint, "folder" | "tensors">,
-  { parameters, modules, bits }: ExpectedWeights,
+  { parameters, modules, bits, frequencies }: ExpectedWeights,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
   refusePrefix(folder, [...tensors.keys()]);
   const packed = new Set(modules.map(({ name }) => `${name}.weight`));
@@ -90,6 +97,7 @@ export async function fitWeights(
     if (used.has(name) || isBeyond(name) || harmless.some((pattern) => pattern.test(name))) continue;
     faults.push(`${describe(name)}: the model of config.json has no such tensor`);
   }
+  if (frequencies) faults.push(...(await otherFrequencies(tensors, frequencies)));
   if (faults.length === 0) {
     for (const { tensor, twin } of twins) {
       if (await sameNumbers(tensor, twin)) continue;
@@ -102,6 +110,25 @@ export async function fitWeights(
     `${folder}: the weights do not fit config.json; take both from one model:${faultList(faults)}`,
   );
 }
+
+/** Frequencies of positions that are not the model's: they were scaled, for longer texts. */
+async function otherFrequencies(tensors: Tensors, expected: Float32Array): Promise<string[]> {
+  const faults: string[] = [];
+  for (const tensor of tensors.values()) {
+    if (!tensor.name.endsWith(".inv_freq")) continue;
+    const found = tensor.bytes <= maxFrequencyBytes ? toFloat32(await readTensor(tensor)).data : [];
+    // In files they may be rounded to float16 or not.
+    const same = (value: number, i: number): boolean => Math.abs((found[i] as number) - value) <= 1e-3 * value;
+    if (found.length === expected.length && expected.every(same)) continue;
+    faults.push(
+      `${tensor.name}: expected the frequencies of positions of config.json, got others: scaled ones are not supported`,
+    );
+  }
+  return faults;
+}
+
+/** There are as many as a quarter of a head has elements. */
+const maxFrequencyBytes = 2 ** 16;
 
 /** The base alone would answer as if nobody had trained a prefix. */
 function refusePrefix(folder: string, names: readonly string[]): void {
