@@ -1,5 +1,5 @@
 /** @file Folders as they come: without a tokenizer, of a family that must be said, of something else than a model. */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -93,16 +93,18 @@ describe("without a tokenizer", () => {
 
 describe("the family", () => {
   it("is a guess where nothing tells, and what the user says", async () => {
-    const guessed = await open(folder);
+    expect((await open(folder)).info.note).toBeUndefined();
+    const plain = copy("plain", ["tokenizer_config.json"]);
+    const guessed = await open(plain);
     expect(guessed.family).toBe("chatglm2-6b");
     expect(guessed.info.note).toMatch(/Taken for a chatglm2-6b: that is a guess .*--family/);
-    const said = await open(folder, { family: "chatglm3-6b" });
+    const said = await open(plain, { family: "chatglm3-6b" });
     expect([said.family, said.info.note]).toEqual(["chatglm3-6b", undefined]);
     // One file, two models: each keeps its own prompt and its own adapters.
     expect(said.info.key).not.toBe(guessed.info.key);
     const message = [{ role: "user" as const, content: "你好" }];
     expect(said.prompt(message)).not.toEqual(guessed.prompt(message));
-    expect((await open(folder)).family).toBe("chatglm2-6b");
+    expect((await open(plain)).family).toBe("chatglm2-6b");
   });
 
   it("that there is not, or that the model cannot be, is refused", async () => {
@@ -115,6 +117,19 @@ describe("the family", () => {
       message: expect.stringContaining("has the architecture of chatglm-6b, and cannot be a glm-4-9b"),
     });
   });
+});
+
+it("an adapter that names modules which the model has not says so, also when it is asked for later", async () => {
+  const glm = await open(oracleFolder("chatglm2-6b"));
+  const place = join(home, "adapter");
+  cpSync(oracleFolder("chatglm2-6b", "lora-qkv"), place, { recursive: true });
+  const file = join(place, "adapter_config.json");
+  const json = JSON.parse(readFileSync(file, "utf8")) as object;
+  writeFileSync(file, JSON.stringify({ ...json, target_modules: ["query_key_value", "v_proj"] }));
+  const note = "This model has no module v_proj, which the adapter names.";
+  expect((await glm.loadAdapter("partly", place)).note).toBe(note);
+  expect((await glm.adapter("partly")).note).toBe(note);
+  expect((await glm.loadAdapter("wholly", oracleFolder("chatglm2-6b", "lora-qkv"))).note).toBeUndefined();
 });
 
 describe("a folder of something else", () => {
