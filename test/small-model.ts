@@ -36,7 +36,9 @@ const json = {
 export async function writeSmallModel(folder: string, seed = 0): Promise<string> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "config.json"), JSON.stringify(json));
-  await copyFile(join(packageFolder, "models", "tiny", "tokenizer.model"), join(folder, "tokenizer.model"));
+  for (const name of ["tokenizer.model", "tokenizer_config.json"]) {
+    await copyFile(join(packageFolder, "models", "tiny", name), join(folder, name));
+  }
   const tensors: Record<string, Tensor> = {};
   for (const { name, shape } of parametersOf(readConfig(json, "the small model"))) {
     const random = randomStream(seed, name);

@@ -30,7 +30,7 @@ export type PublishedBits = 8 | 4;
 /** As THUDM/chatglm3-6b has it, so far as it says something about the architecture. */
 export function configJson(shape: ModelShape, bits?: PublishedBits): Record<string, unknown> {
   return {
-    _name_or_path: "random/chatglm3-6b",
+    glmlab_family: "chatglm3-6b",
     model_type: "chatglm",
     architectures: ["ChatGLMModel"],
     num_layers: shape.layers,

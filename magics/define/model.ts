@@ -1,5 +1,6 @@
 /** @file %model: load a model and declare a variable for it. */
 import * as defaults from "../../src/api/defaults.ts";
+import { families } from "../../src/models/family.ts";
 import { printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Expanded, Magic } from "../magic.ts";
@@ -27,6 +28,11 @@ const OPTIONS = {
     default: defaults.load.quantize.default,
     help: "Hold the weights in fewer bits: less memory, faster, less precise.",
   },
+  family: {
+    kind: "choice",
+    choices: families,
+    help: "Which generation it is, where its files leave that open: it decides the prompt and what ends an answer.",
+  },
   hub: {
     kind: "choice",
     choices: ["huggingface", "modelscope"],
@@ -42,11 +48,11 @@ const OPTIONS = {
   use: {
     kind: "variable",
     help: "Make a model that a cell has loaded itself the current one.",
-    conflicts: ["as", "device", "precision", "quantize", "hub", "revision", "runtime"],
+    conflicts: ["as", "device", "precision", "quantize", "family", "hub", "revision", "runtime"],
   },
 } as const satisfies OptionTable;
 
-const LOAD_NAMES = ["device", "precision", "quantize", "hub", "revision", "runtime"];
+const LOAD_NAMES = ["device", "precision", "quantize", "family", "hub", "revision", "runtime"];
 
 function expand(call: Call): Expanded {
   const [name] = call.arguments.positional;

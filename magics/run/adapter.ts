@@ -102,7 +102,7 @@ export async function adapterLoad(
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${adapter.note === undefined ? "" : `${adapter.note}\n`}`);
   return adapter;
 }
 

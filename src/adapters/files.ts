@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
+import { finiteFault } from "../weights/finite.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
@@ -15,6 +16,11 @@ export interface StoredAdapter {
   readonly config: AdapterConfig;
   readonly tensors: AdapterTensors;
   readonly documents: AdapterDocuments;
+}
+
+/** What was read, with what its user should know: that it names modules which this model has not. */
+export interface LoadedAdapter extends StoredAdapter {
+  readonly note?: string;
 }
 
 const CONFIG = "adapter_config.json";
@@ -46,7 +52,7 @@ export async function writeAdapter(
  * Reads what `writeAdapter` or PEFT wrote, and checks it against the model it is to lie on.
  * @throws GlmError "adapter-not-found" without the files, "adapter-invalid" with every fault
  */
-export async function readAdapter(folder: string, base: BaseModel): Promise<StoredAdapter> {
+export async function readAdapter(folder: string, base: BaseModel): Promise<LoadedAdapter> {
   const text = await readFile(join(folder, CONFIG), "utf8").catch(() => undefined);
   const isOurs = text !== undefined && isFull(text);
   const read = isOurs ? await readFull(folder, JSON.parse(text) as FullConfig, base) : await readPeft(folder, base);
@@ -74,7 +80,11 @@ async function readFull(
     const value = values[name];
     if (!value || String(value.shape) !== String(shape)) {
       faults.push(`${name}: expected [${shape}], got ${value ? `[${value.shape}]` : "nothing"}`);
-    } else tensors[name] = toFloat32(value);
+      continue;
+    }
+    const fault = finiteFault(value);
+    if (fault === undefined) tensors[name] = toFloat32(value);
+    else faults.push(`${name}: ${fault}`);
   }
   if (faults.length > 0) {
     throw new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:\n- ${faults.join("\n- ")}`);

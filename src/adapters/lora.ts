@@ -6,6 +6,7 @@ import { type ModuleSpec, overridden } from "../models/context.ts";
 import { randomStream } from "../random.ts";
 import { copied, type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
+import { patternValues } from "./module-patterns.ts";
 
 /** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
 export const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
@@ -19,20 +20,17 @@ const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
   return targeted.has(module) ? `base_model.model.${module}.base_layer.bias` : `base_model.model.${bias}`;
 };
 
-/** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
+/**
+ * @throws GlmError "adapter-invalid" when an option is out of range or a target names no module, "unsupported" when a
+ * pattern cannot be matched in linear time
+ */
 export function lora(given: LoraConfig, base: BaseModel): Adapter {
   check(given);
+  const sizeOf = updateSizes(given);
   const config = { ...given, targets: given.targets.flatMap((target) => namesHere(target, base.modules)) };
   const { dropout } = config;
   const modules = targeted(config, base.modules);
-  const largest = Math.min(...modules.flatMap((module) => [module.in, module.out]));
-  if (config.r > largest) {
-    throw new GlmError(
-      "adapter-invalid",
-      `LoRA: r: expected at most ${largest}, the smallest side of the targeted matrices, got ${config.r}. Usual ranks are 4 to 64.`,
-    );
-  }
-  const sizes = new Map(modules.map(({ name }) => [name, updateSize(config, name)]));
+  const sizes = new Map(modules.map(({ name }) => [name, sizeOf(name)]));
   const targets = new Set(sizes.keys());
   const biases = base.parameters
     .filter(({ name }) => trainsBias(config, name, targets))
@@ -53,6 +51,8 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
       ...biases.map(({ name, shape }) => ({ name, shape })),
     ],
     async initialize(seed) {
+      // Only of new ones: PEFT loads files of any rank.
+      mustBeLowRank(config.r, modules);
       const pairs = modules.flatMap((module) => {
         const { a, b } = loraNames(module.name);
         const { r } = sizes.get(module.name) as Size;
@@ -107,6 +107,15 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   };
 }
 
+function mustBeLowRank(r: number, modules: readonly ModuleSpec[]): void {
+  const largest = Math.min(...modules.flatMap((module) => [module.in, module.out]));
+  if (r <= largest) return;
+  throw new GlmError(
+    "adapter-invalid",
+    `LoRA: r: expected at most ${largest}, the smallest side of the targeted matrices, got ${r}. Usual ranks are 4 to 64.`,
+  );
+}
+
 function trainsBias({ bias }: LoraConfig, name: string, targets: ReadonlySet<string>): boolean {
   if (bias === undefined || !name.endsWith(".bias")) return false;
   return bias === "all" || targets.has(name.slice(0, -".bias".length));
@@ -118,15 +127,16 @@ interface Size {
   readonly factor: number;
 }
 
-/** Rank and scale of one module's update. */
-function updateSize(
-  { r, alpha, rankStabilized, rankPattern = {}, alphaPattern = {} }: LoraConfig,
-  module: string,
-): Size {
-  const matching = (patterns: Readonly<Record<string, number>>): number | undefined =>
-    Object.entries(patterns).find(([ending]) => new RegExp(`^(?:.*\\.)?(?:${ending})$`).test(module))?.[1];
-  const rank = matching(rankPattern) ?? r;
-  return { r: rank, factor: (matching(alphaPattern) ?? alpha) / (rankStabilized ? Math.sqrt(rank) : rank) };
+/** Rank and scale of a module's update, by the module's name. */
+function updateSizes({ r, alpha, rankStabilized, rankPattern, alphaPattern }: LoraConfig): (module: string) => Size {
+  const [ranks, alphas] = [
+    patternValues("LoRA: rankPattern", rankPattern),
+    patternValues("LoRA: alphaPattern", alphaPattern),
+  ];
+  return (module) => {
+    const rank = ranks(module) ?? r;
+    return { r: rank, factor: (alphas(module) ?? alpha) / (rankStabilized ? Math.sqrt(rank) : rank) };
+  };
 }
 
 function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {} }: LoraConfig): void {
@@ -137,10 +147,6 @@ function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {}
   for (const [key, value] of [["alpha", alpha], ...patternEntries("alphaPattern", alphaPattern)] as const) {
     if (!(value > 0 && Number.isFinite(value))) faults.push(`${key}: expected a number above 0, got ${value}`);
   }
-  for (const ending of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) {
-    if (!isRegExp(ending))
-      faults.push(`rankPattern, alphaPattern: expected keys that are regular expressions, got ${ending}`);
-  }
   if (!(dropout >= 0 && dropout < 1)) faults.push(`dropout: expected 0 or more and less than 1, got ${dropout}`);
   if (targets.length === 0)
     faults.push('targets: expected at least one module, for example "query_key_value", got none');
@@ -149,14 +155,6 @@ function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {}
 
 const patternEntries = (name: string, patterns: Readonly<Record<string, number>>): (readonly [string, number])[] =>
   Object.entries(patterns).map(([ending, value]) => [`${name}[${JSON.stringify(ending)}]`, value]);
-
-function isRegExp(source: string): boolean {
-  try {
-    return new RegExp(source) !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 /** What transformers' layout of GLM-4 calls the modules of the published one. */
 const inTransformers: Readonly<Record<string, readonly string[]>> = {
@@ -175,6 +173,10 @@ function namesHere(target: string, modules: readonly ModuleSpec[]): readonly str
   const known = (name: string): boolean => modules.some((module) => matches(module, name));
   return !known(target) && others.length > 0 && others.every(known) ? others : [target];
 }
+
+/** Whether a target is the name of a module, or its ending, in either layout's words. */
+export const namesModule = (target: string, modules: readonly ModuleSpec[]): boolean =>
+  namesHere(target, modules).some((name) => modules.some((module) => matches(module, name)));
 
 /** The modules whose name is a target or ends in one, as PEFT matches them. */
 function targeted({ targets }: LoraConfig, modules: readonly ModuleSpec[]): ModuleSpec[] {

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
-import { suggestion } from "../suggestion.ts";
+import { nearest } from "../suggestion.ts";
 import type { Tensor } from "../tensor.ts";
+import { finiteFault } from "../weights/finite.ts";
+import { holdsPrefixOnly, prefixAlone } from "../weights/prefix.ts";
 import { readSafetensors, readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
@@ -20,6 +22,8 @@ const olderTensorsName = "adapter_model.bin";
 export interface PeftAdapter {
   readonly config: LoraConfig;
   readonly tensors: AdapterTensors;
+  /** What its user should know: targets that this model has not. */
+  readonly note?: string;
 }
 
 /**
@@ -28,27 +32,41 @@ export interface PeftAdapter {
  * adapter uses something that is not supported
  */
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
-  const config = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
+  const { config, ...noted } = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
   const values = await readTensors(folder);
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));
   const faults: string[] = [];
   const tensors: AdapterTensors = {};
+  const missing: string[] = [];
   for (const [name, shape] of expected) {
     const value = values[name] ?? values[olderName(name)];
-    if (!value) faults.push(`${name} is missing: expected [${shape}]`);
-    else if (String(value.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${value.shape}]`);
-    else if (!value.dtype.includes("float"))
-      faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
-    else tensors[name] = toFloat32(value);
+    if (!value) missing.push(name);
+    const fault = value ? faultOf(value, shape) : `is missing: expected [${shape}]`;
+    if (fault !== undefined) faults.push(value ? `${name}: ${fault}` : `${name} ${fault}`);
+    else if (value) tensors[name] = toFloat32(value);
   }
-  for (const name of Object.keys(values)) {
-    if (!expected.has(name) && !older.has(name))
-      faults.push(`${name} belongs to nothing in this model.${suggestion(name, missing(expected, values))}`);
-  }
+  // First what is there under another name: that may be what is missing.
+  const strangers = Object.keys(values).filter((name) => !expected.has(name) && !older.has(name));
+  faults.unshift(...strangers.slice(0, maxFaults).map((name) => strangerFault(name, missing)));
+  if (strangers.length > maxFaults) faults.push(`${strangers.length - maxFaults} more belong to nothing in this model`);
   if (faults.length > 0) throw invalid(folder, faults);
-  return { config, tensors };
+  return { config, tensors, ...noted };
+}
+
+function faultOf(value: Tensor, shape: readonly number[]): string | undefined {
+  if (String(value.shape) !== String(shape)) return `expected [${shape}], got [${value.shape}]`;
+  if (!value.dtype.includes("float")) return `expected numbers of a float type, got ${value.dtype}`;
+  return finiteFault(value);
+}
+
+/** A tensor that the adapter has not, with the name that it should have: its own in PEFT's files, else the nearest. */
+function strangerFault(name: string, missing: readonly string[]): string {
+  // A state dict that was saved by hand has the adapter's name in it, and may lack the wrapper's.
+  const plain = name.replace(/\.(lora_[AB])\.[^.]+\.weight$/, ".$1.weight");
+  const own = [plain, `base_model.model.${plain}`].find((one) => missing.includes(one)) ?? nearest(name, missing);
+  return `${name} belongs to nothing in this model.${own === undefined ? "" : ` Did you mean ${own}?`}`;
 }
 
 /** Files that are written with an adapter's own, and those of an earlier adapter that must go. */
@@ -93,6 +111,7 @@ async function readConfig(folder: string): Promise<unknown> {
       `${folder}: expected a folder with an adapter, but there is none. Check the path.`,
     );
   if (!names.includes(configName)) {
+    if (await holdsPrefixOnly(folder)) throw prefixAlone(folder);
     throw new GlmError(
       "adapter-not-found",
       `${folder}: expected ${configName} and ${tensorsName}, got ${names.slice(0, 10).join(", ") || "an empty folder"}. ` +
@@ -134,13 +153,12 @@ async function readOlder(file: string): Promise<Record<string, Tensor>> {
   return values;
 }
 
-function missing(expected: ReadonlyMap<string, unknown>, values: Readonly<Record<string, unknown>>): string[] {
-  return [...expected.keys()].filter((name) => !(name in values)).slice(0, 1);
-}
+/** Faults that are listed in one report. */
+const maxFaults = 12;
 
 function invalid(folder: string, faults: readonly string[]): GlmError {
-  const shown = faults.slice(0, 12).map((fault) => `\n- ${fault}`);
-  if (faults.length > 12) shown.push(`\n- and ${faults.length - 12} more`);
+  const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
+  if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
   return new GlmError(
     "adapter-invalid",
     `${folder}: this adapter does not fit the model; load it on the model it was trained on:${shown.join("")}`,

@@ -46,6 +46,8 @@ export class AdapterHandle {
   readonly config: AdapterConfig;
   /** The name under which the trained adapter is kept that had this name when this one was made; undefined when there was none. */
   readonly setAside: string | undefined;
+  /** What its user should know, for example that its files name modules which this model has not. */
+  readonly note: string | undefined;
   readonly #home: Home;
   readonly #info: AdapterInfo;
 
@@ -57,6 +59,7 @@ export class AdapterHandle {
     this.owner = info.owner;
     this.config = info.config;
     this.setAside = info.setAside;
+    this.note = info.note;
   }
 
   /** How many parameters train, in PEFT's words: shows itself as one line. */

@@ -121,7 +121,6 @@ export class ChatGLM {
   readonly info: ModelInfo;
   readonly config: ChatGLMConfig;
   readonly family: Family;
-  readonly tokenizer: Tokenizer;
   /** How it answers unless a call says otherwise: by its generation_config.json, else as published. */
   readonly generation: GenerationDefaults;
   readonly #home: Home;
@@ -132,10 +131,14 @@ export class ChatGLM {
     this.info = home.info;
     this.config = home.info.config;
     this.family = home.info.family;
-    this.tokenizer = home.tokenizer;
     this.generation = home.generation;
     this.#home = home;
     this.#release = release;
+  }
+
+  /** @throws GlmError "model-not-found" when the model's folder has none */
+  get tokenizer(): Tokenizer {
+    return this.#home.tokenizer;
   }
 
   /**

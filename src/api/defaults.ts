@@ -68,7 +68,7 @@ export const teach: OptionRules<Pick<TeachOptions, "checkEvery" | "clip" | "weig
   weightDecay: number(0.01, { min: 0 }),
 };
 
-export const load: OptionRules<Omit<LoadParams, "name" | "hub">> = {
+export const load: OptionRules<Omit<LoadParams, "name" | "hub" | "family">> = {
   device: choice("auto", ["auto", "cpu", "webgpu", "cuda"]),
   precision: choice("exact", ["exact", "fast"]),
   quantize: choice("none", ["none", "int8", "int4"]),

@@ -17,13 +17,14 @@ export interface GenerationDefaults extends Readonly<Omit<SamplingOptions, "seed
 }
 
 /**
- * Reads generation_config.json, and the ids that end an answer from there or from config.json.
+ * Reads generation_config.json, and the ids that end an answer from there or from config.json; those that the family's
+ * prompts end with are the tokenizer's, where there is one.
  * @throws GlmError "model-invalid" with every field that cannot be used
  */
 export async function readGeneration(
   folder: string,
   family: Family,
-  tokenizer: Tokenizer,
+  tokenizer: Tokenizer | undefined,
 ): Promise<GenerationDefaults> {
   const path = join(folder, "generation_config.json");
   const json = (await readJson(path)) ?? {};
@@ -50,7 +51,7 @@ export async function readGeneration(
     repetitionPenalty: field("repetition_penalty", rules.repetitionPenalty, published.repetitionPenalty),
     maxLength: field("max_length", rules.maxNewTokens, published.maxLength),
     ...(maxNewTokens === undefined ? {} : { maxNewTokens }),
-    stop: [...new Set([...stopIds(family, tokenizer), ...[ends].flat()])],
+    stop: [...new Set([...(tokenizer ? stopIds(family, tokenizer) : []), ...[ends].flat()])],
   };
   if (faults.length === 0) return generation;
   throw new GlmError(

@@ -6,6 +6,7 @@ import type { GenerationDefaults } from "./generation.ts";
 export interface Home {
   readonly engine: Engine;
   readonly info: ModelInfo;
+  /** @throws GlmError "model-not-found" when it is asked for and its files are not there */
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
   /** Whose adapters are seen, besides the shared ones. */

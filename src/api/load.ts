@@ -2,12 +2,14 @@
 import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
 import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
-import { loadTokenizer } from "../text/load.ts";
+import { type Family, families } from "../models/family.ts";
+import { suggestion } from "../suggestion.ts";
+import { optionalTokenizer } from "../text/optional.ts";
 import { ChatGLM } from "./chatglm.ts";
 import * as defaults from "./defaults.ts";
 import { type Lease, leaseEngine } from "./engines.ts";
 import { readGeneration } from "./generation.ts";
-import { refOf } from "./home.ts";
+import { type Home, refOf } from "./home.ts";
 import { complete, type Given, invalid } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
@@ -21,7 +23,12 @@ export interface LoadProgress {
   readonly unit?: "bytes";
 }
 
-export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub">>, SourceOptions, Abortable {
+export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub" | "family">>, SourceOptions, Abortable {
+  /**
+   * Which generation it is, where its files leave that open or are wrong about it: ChatGLM2, ChatGLM3 and GLM-4 share an
+   * architecture, and differ in their prompts and in what ends an answer. The files decide when it is left out.
+   */
+  readonly family?: Family | undefined;
   /**
    * Where the model runs. "auto" (the default in notebooks): in this user's runtime, which other notebooks share and
    * which is started when there is none. "none" (the default in scripts): in this process. Else a runtime's address.
@@ -33,33 +40,48 @@ export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub">>, So
 /**
  * Loads a model, or finds it in a runtime that has it already.
  * @param name "tiny", a folder with config.json, weights and tokenizer, or the id of a model on a hub ("owner/name"), which is
- * downloaded when it is not in the hub's cache. A folder that holds a model is taken before an id of the same name.
+ * downloaded when it is not in the hub's cache. Without a tokenizer it computes with token ids, and says what is missing where
+ * there is text. A folder that holds a model is taken before an id of the same name.
  * @throws GlmError "model-not-found", "model-invalid", "option-invalid", "runtime-unreachable", "hub-unreachable", "hub-denied",
  * "download-corrupt", "disk"
  */
 export async function load(name: string, options: LoadOptions = {}): Promise<ChatGLM> {
-  const { runtime, onProgress, signal, hub, revision, ...given } = options;
-  const others = ["runtime", "onProgress", "signal", "hub", "revision"];
+  const { runtime, onProgress, signal, hub, revision, family, ...given } = options;
+  const others = ["runtime", "onProgress", "signal", "hub", "revision", "family"];
+  mustBeFamily(family);
   const { notebook } = ambient();
   const place = placeOf(runtime, notebook);
   const settings = complete("load", defaults.load, given, others);
-  const params = { ...(await sourceOf(name, { hub, revision }, place)), ...settings };
+  const source = await sourceOf(name, { hub, revision }, place);
+  const params = { ...source, ...settings, ...(family === undefined ? {} : { family }) };
   const lease = await leaseEngine(place);
   try {
     const info = await loaded(lease, params, onProgress, signal);
-    const tokenizer = await loadTokenizer(info.folder, info.family);
-    const said = await readGeneration(info.folder, info.family, tokenizer);
+    const tokenizer = await optionalTokenizer(info.folder, info.family);
+    const said = await readGeneration(info.folder, info.family, tokenizer.found);
     const generation = { ...said, maxLength: Math.min(said.maxLength, info.config.contextLength) };
     const owner = notebook ?? resolve(process.argv[1] ?? ".");
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
-    const home = { engine: lease, info, tokenizer, generation, owner, merged: merged ? refOf(merged) : null };
+    const home: Home = {
+      ...{ engine: lease, info, generation, owner, merged: merged ? refOf(merged) : null },
+      get tokenizer() {
+        return tokenizer.get();
+      },
+    };
     lease.hold(info.key);
     return new ChatGLM(home, () => lease.close());
   } catch (error) {
     await lease.close();
     throw error;
   }
+}
+
+function mustBeFamily(family: unknown): void {
+  if (family === undefined || families.includes(family as Family)) return;
+  throw invalid("load", [
+    `family: expected ${families.join(" or ")}, got ${JSON.stringify(family)}.${suggestion(String(family), families)}`,
+  ]);
 }
 
 async function loaded(

@@ -1,29 +1,54 @@
 /** @file A model folder's config.json. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
-import { type ChatGLMConfig, readConfig } from "../models/config.ts";
+import { type ChatGLMConfig, type Family, readConfig } from "../models/config.ts";
+import { familyOf } from "../models/family-of.ts";
+import { tokenizerEvidence } from "../text/evidence.ts";
 import { readBytes, withFile } from "../weights/bytes.ts";
 
 /** Published ones have one or two kilobytes. */
 const maxBytes = 2 ** 20;
 
+export interface ConfigFile {
+  readonly config: ChatGLMConfig;
+  readonly text: string;
+  /** Whether its family is another than its text alone says. */
+  readonly otherFamily: boolean;
+  /** What its user should know: that its family is a guess. */
+  readonly note?: string;
+}
+
 /**
- * Reads and checks it.
- * @returns what it says, and its text
- * @throws GlmError "model-not-found" without the file, "model-invalid" or "unsupported" with all of its faults
+ * Reads and checks it, with what the tokenizer's files tell of the model's family.
+ * @param asked the name that the model was asked for by, and the family that its user says it is
+ * @throws GlmError "model-not-found" without the file, "model-invalid" or "unsupported" with all of its faults,
+ * "option-invalid" for a family that it cannot be
  */
 export async function readConfigFile(
   folder: string,
-): Promise<{ readonly config: ChatGLMConfig; readonly text: string }> {
+  asked: { readonly name?: string; readonly family?: Family | undefined } = {},
+): Promise<ConfigFile> {
   const file = join(folder, "config.json");
   const text = await withFile(file, "a model's folder with its configuration", async (handle, fileBytes) => {
     if (fileBytes > maxBytes) throw invalid(file, `${fileBytes} bytes`);
     return new TextDecoder().decode(await readBytes(handle, file, 0, fileBytes));
   });
-  const tokenizer = await readFile(join(folder, "tokenizer_config.json"), "utf8").catch(() => "");
-  return { config: readConfig(parsed(text, file), file, { roles: tokenizer.includes("<|user|>") }), text };
+  const json = parsed(text, file);
+  const { names, ...evidence } = await tokenizerEvidence(folder);
+  const hints = { ...evidence, names: [...names, ...(asked.name === undefined ? [] : [asked.name]), folder] };
+  const config = readConfig(json, file, { ...hints, family: asked.family });
+  if (config.layout !== "glm") return { config, text, otherFamily: false };
+  const { guess } = familyOf(json, hints);
+  return {
+    config,
+    text,
+    otherFamily: config.family !== familyOf(json, {}).family,
+    ...(guess === undefined || asked.family !== undefined ? {} : { note: guessed(config.family, guess) }),
+  };
 }
+
+const guessed = (family: Family, guess: string): string =>
+  `Taken for a ${family}: that is a guess (${guess}). If it is another, say so: --family, or { family } in load().`;
 
 function parsed(text: string, file: string): Record<string, unknown> {
   let json: unknown;

@@ -39,6 +39,8 @@ export interface LoadParams {
   readonly device: Device;
   readonly precision: Precision;
   readonly quantize: Quantize;
+  /** The generation that it is, where its files leave that open; they decide when it is left out. */
+  readonly family?: Family;
 }
 
 export interface ModelInfo {
@@ -56,7 +58,7 @@ export interface ModelInfo {
   readonly parameters: readonly ParameterInfo[];
   /** True when the weights were in memory already: nothing was read. */
   readonly resident: boolean;
-  /** What its user should know, for example that memory is tight. */
+  /** What its user should know: that its family is a guess, that memory is tight. */
   readonly note?: string;
 }
 
@@ -79,6 +81,8 @@ export interface AdapterInfo extends AdapterRef {
   readonly steps: number;
   /** The folder it was loaded from, if it was. */
   readonly source?: string;
+  /** What its user should know, for example that the files name modules which this model has not. */
+  readonly note?: string;
   readonly merged: boolean;
 }
 

@@ -11,6 +11,7 @@ import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import type { Compile } from "../graph/program.ts";
 import { dataFolder } from "../places.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
+import type { OptionalTokenizer } from "../text/optional.ts";
 import { stopIds } from "../text/prompt.ts";
 import { checkIds } from "../train/batch.ts";
 import type { Row } from "../train/dataset.ts";
@@ -47,14 +48,15 @@ export class ModelHost {
   readonly workbench: Workbench;
   readonly #model: OpenedModel;
   readonly #forward: ForwardModel;
-  readonly #writer: RowWriter;
+  #text: OptionalTokenizer;
+  #writer: RowWriter | undefined;
 
   constructor(model: OpenedModel, params: LoadParams, compile: Compile) {
     const { folder, config, base, plan } = model;
     const device = "cpu" as const;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
-    this.#writer = rowWriter(config.family, model.tokenizer);
+    this.#text = model.text;
     const compileFor = plan.packs && model.mappedBytes >= LARGE ? alternating(compile) : () => compile;
     this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
@@ -72,6 +74,17 @@ export class ModelHost {
       resident: false,
       ...(model.note ? { note: model.note } : {}),
     };
+  }
+
+  /** Text needs the tokenizer, which the model may have to do without. */
+  get #rows(): RowWriter {
+    this.#writer ??= rowWriter(this.#model.config.family, this.#text.get());
+    return this.#writer;
+  }
+
+  /** Takes the tokenizer of the same model where this one has none: its files may have come meanwhile, or lie elsewhere. */
+  adopt({ text }: Pick<OpenedModel, "text">): void {
+    if (!this.#text.found) this.#text = text;
   }
 
   get base(): BaseModel {
@@ -123,7 +136,7 @@ export class ModelHost {
     const trainee = async (): Promise<Trainee> => ({
       ...(await this.#trainable(adapter)),
       loss: async (batch) => (await this.workbench.program(adapter)).loss(batch, adapter.tensors),
-      answer: (row) => this.#answer(this.#writer.prompt(row)),
+      answer: (row) => this.#answer(this.#rows.prompt(row)),
       changed: (steps) => adapter.changed(steps),
     });
     yield* alone(adapter, signal, async function* run() {
@@ -158,7 +171,7 @@ export class ModelHost {
     return {
       tensors: adapter.tensors,
       gradients: (batch, seed) => program.gradients(batch, adapter.tensors, seed),
-      encode: (rows, maxLength) => encodeRows(rows, this.#writer, Math.min(maxLength, config.contextLength)),
+      encode: (rows, maxLength) => encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength)),
     };
   }
 
@@ -169,13 +182,13 @@ export class ModelHost {
     stop: readonly number[],
     signal?: AbortSignal,
   ): Promise<boolean[]> {
-    const expected = rows.map((row) => this.#writer.response(row));
+    const expected = rows.map((row) => this.#rows.response(row));
     const recalled: boolean[] = rows.map(() => false);
     // Rows of like lengths share a run, or short ones would wait for long ones.
     const order = [...rows.keys()].sort((a, b) => (expected[a]?.length ?? 0) - (expected[b]?.length ?? 0));
     for (let at = 0; at < order.length; at += ASKED_AT_ONCE) {
       const members = order.slice(at, at + ASKED_AT_ONCE);
-      const prompts = members.map((i) => ({ ids: this.#writer.prompt(rows[i] as Row), effect: adapter.effect }));
+      const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect: adapter.effect }));
       const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
       const answers: number[][] = members.map(() => []);
       for await (const event of generate(this.#forward, prompts, { ...GREEDY, maxNewTokens: longest + 1, stop })) {
@@ -194,7 +207,7 @@ export class ModelHost {
   /** The same ids, or others that say the same. */
   #says(answer: readonly number[], expected: readonly number[]): boolean {
     if (String(answer) === String(expected)) return true;
-    const { tokenizer } = this.#model;
+    const tokenizer = this.#text.get();
     return tokenizer.decode(answer) === tokenizer.decode(expected);
   }
 
@@ -223,7 +236,7 @@ export class ModelHost {
   }
 
   async #answer(ids: readonly number[]): Promise<string> {
-    const { tokenizer, config } = this.#model;
+    const [tokenizer, { config }] = [this.#text.get(), this.#model];
     const answer: number[] = [];
     const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop: stopIds(config.family, tokenizer) };
     for await (const event of generate(this.#forward, [{ ids, effect: undefined }], options)) {

@@ -16,6 +16,8 @@ export interface LiveState {
   readonly source?: string;
   readonly documents?: AdapterDocuments;
   readonly touched?: boolean;
+  /** What its user should know of how it was loaded. */
+  readonly note?: string;
 }
 
 /** Training that is under way. */
@@ -31,6 +33,7 @@ export class LiveAdapter {
   readonly tensors: AdapterTensors;
   readonly #store: AdapterStore;
   readonly #source: string | undefined;
+  readonly #note: string | undefined;
   #steps: number;
   #documents: AdapterDocuments;
   /** Whether it holds anything but what it was made or loaded with. */
@@ -45,7 +48,7 @@ export class LiveAdapter {
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
-    { tensors, steps, source, documents = {}, touched = false }: LiveState,
+    { tensors, steps, source, documents = {}, touched = false, note }: LiveState,
     store: AdapterStore,
   ) {
     this.ref = ref;
@@ -53,6 +56,7 @@ export class LiveAdapter {
     this.tensors = tensors;
     this.#steps = steps;
     this.#source = source;
+    this.#note = note;
     this.#documents = documents;
     this.#touched = touched;
     this.#store = store;
@@ -277,6 +281,7 @@ export class LiveAdapter {
       trainableCount,
       steps: this.#steps,
       ...(this.#source === undefined ? {} : { source: this.#source }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
       merged: this.#merged,
     };
   }

@@ -14,6 +14,7 @@ import type {
   EngineOptions,
   LoadEvent,
   LoadParams,
+  ModelInfo,
   NewAdapterInfo,
   StreamName,
   Streams,
@@ -143,7 +144,8 @@ export class LocalEngine implements Engine {
     const fresh = new ModelHost(model, params, compileForCpu);
     const known = this.#hosts.get(fresh.info.key);
     if (known) {
-      yield { type: "ready", model: { ...known.info, name: params.name, resident: true } };
+      known.adopt(model);
+      yield { type: "ready", model: asAsked(known.info, fresh.info) };
       return;
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
@@ -152,7 +154,8 @@ export class LocalEngine implements Engine {
     const faster = this.#hosts.get(fresh.info.key);
     if (faster) {
       await fresh.dispose();
-      yield { type: "ready", model: { ...faster.info, name: params.name, resident: true } };
+      faster.adopt(model);
+      yield { type: "ready", model: asAsked(faster.info, fresh.info) };
       return;
     }
     this.#hosts.set(fresh.info.key, fresh);
@@ -180,6 +183,11 @@ export class LocalEngine implements Engine {
     if (host) return host;
     throw notLoaded(key);
   }
+}
+
+/** A model that is here already, by the name and folder by which it was asked for now, and with the note that belongs to that. */
+function asAsked({ note: _, ...known }: ModelInfo, { name, folder, note }: ModelInfo): ModelInfo {
+  return { ...known, name, folder, resident: true, ...(note === undefined ? {} : { note }) };
 }
 
 const notLoaded = (key: string): GlmError =>

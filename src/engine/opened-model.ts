@@ -7,16 +7,19 @@ import { readHeld } from "../held/prepare.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
+import { rotaryFrequencies } from "../models/rotary.ts";
 import { cacheFolder } from "../places.ts";
 import { sizeOf } from "../tensor.ts";
-import { loadTokenizer } from "../text/load.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { fitWeights } from "../weights/fit.ts";
 import type { StoredTensor } from "../weights/stored.ts";
-import { readConfigFile } from "./config-file.ts";
+import { checkWeights } from "./checked-weights.ts";
+import { type ConfigFile, readConfigFile } from "./config-file.ts";
+import type { LoadParams } from "./engine.ts";
 import { memoryThere, mustFitMemory } from "./memory-fit.ts";
+import { otherFolder } from "./other-folder.ts";
 import { planFolder, preparedWeights, removeUnused } from "./prepared-folder.ts";
 import { type ModelSource, type OnProgress, sourceFolder } from "./source-folder.ts";
 
@@ -25,7 +28,7 @@ export interface OpenedModel {
   /** The same content held in the same form has the same key, wherever it lies. */
   readonly key: string;
   readonly config: ChatGLMConfig;
-  readonly tokenizer: Tokenizer;
+  readonly text: OptionalTokenizer;
   readonly checkpoint: Checkpoint;
   /** The checkpoint's tensors that make up the model: parameters, and scales where it is published quantised. */
   readonly stored: ReadonlyMap<string, StoredTensor>;
@@ -37,39 +40,44 @@ export interface OpenedModel {
   /** Brings the base weights into a graph, mapped from their files. */
   readonly weights: BindWeights;
   readonly mappedBytes: number;
-  /** What its user should know: that memory is tight. */
+  /** What its user should know: that its family is a guess, that memory is tight. */
   readonly note?: string;
 }
 
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
-  source: ModelSource & Wanted,
+  source: ModelSource & Wanted & Pick<LoadParams, "family">,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
   const folder = await sourceFolder(source, onProgress, signal);
-  const { config, text } = await readConfigFile(folder);
+  const { config, text: settings, otherFamily, note: guess } = await readSettings(folder, source);
   const checkpoint = await openCheckpoint(folder);
   const [parameters, modules] = [parametersOf(config), modulesOf(config)];
   const bits = config.quantization;
-  const stored = await fitWeights(checkpoint, { parameters, modules, bits });
+  const frequencies = config.layout === "chatglm6b" ? rotaryFrequencies(config) : undefined;
+  const stored = await fitWeights(checkpoint, { parameters, modules, bits, frequencies });
   // Before the weights are prepared, which may take minutes.
-  const tokenizer = await loadTokenizer(folder, config.family);
+  const text = await optionalTokenizer(folder, config.family);
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
   const plan = planWeights(source.name, given, source);
-  const note = mustFitMemory(source.name, given, plan, config, memoryThere());
-  if (note) onProgress(note, 0, 1);
+  const tight = mustFitMemory(source.name, given, plan, config, memoryThere());
+  if (tight) onProgress(tight, 0, 1);
+  const note = [guess, tight].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
-  const identity = await fingerprint(checkpoint, text);
-  const cache = join(cacheFolder(), "weights");
+  const identity = await fingerprint(checkpoint, settings);
+  const [cache, checked] = ["weights", "checked"].map((name) => join(cacheFolder(), name)) as [string, string];
+  await checkWeights(plan, join(checked, identity), onProgress, signal);
   const holdings = await preparedWeights(plan, await planFolder(join(cache, identity), plan), onProgress, signal);
-  await removeUnused(cache);
+  for (const root of [cache, checked]) await removeUnused(root);
+  const version = plan.version > 1 ? `-v${plan.version}` : "";
+  const form = plan.bits ? `${identity}-${plan.name}${version}` : identity;
   return {
     folder,
-    key: plan.bits ? `${identity}-${plan.name}` : identity,
+    key: otherFamily ? `${form}-${config.family}` : form,
     config,
-    tokenizer,
+    text,
     checkpoint,
     stored,
     plan,
@@ -85,6 +93,14 @@ export async function openModel(
     mappedBytes: plannedBytes(plan),
     ...(note ? { note } : {}),
   };
+}
+
+async function readSettings(folder: string, source: Parameters<typeof readConfigFile>[1]): Promise<ConfigFile> {
+  try {
+    return await readConfigFile(folder, source);
+  } catch (error) {
+    throw await otherFolder(folder, error);
+  }
 }
 
 const elements = (tensors: readonly FiledTensor[]): number =>

@@ -21,14 +21,11 @@ const DAY = 24 * 3600 * 1000;
 /** Prepared weights that were not used for so long, in milliseconds, are removed. */
 const KEPT = 30 * DAY;
 /** Its time is when the folder was used last: at load, and every day while a model is loaded. */
-const MARK = "used";
-
-/** To be counted up whenever the same plan is prepared to other bytes: older files are then no longer found. */
-const LAYOUT = 1;
+export const MARK = "used";
 
 /** The folder of a plan's files below that of the checkpoint. */
 export async function planFolder(checkpoint: string, plan: Plan): Promise<string> {
-  const name = `${plan.name}-v${LAYOUT}`;
+  const name = `${plan.name}-v${plan.version}`;
   return join(checkpoint, plan.packs ? `${name}-${await hostKey()}` : name);
 }
 
@@ -149,7 +146,8 @@ function keepMarked(folder: string, holdings: Holdings): void {
   }, DAY).unref();
 }
 
-async function markUsed(folder: string): Promise<void> {
+/** Says that a folder is used today. */
+export async function markUsed(folder: string): Promise<void> {
   const now = new Date();
   const mark = join(folder, MARK);
   // A cache that cannot be written to is still one.

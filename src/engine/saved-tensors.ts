@@ -2,7 +2,7 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { toFloat16 } from "../float16.ts";
-import { publishedCodes, publishedScales } from "../held/forms.ts";
+import { publishedMatrix } from "../held/forms.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import { scaleName } from "../weights/fit.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";
@@ -48,37 +48,28 @@ export function savedModel(model: OpenedModel, merged: Merged | undefined): Save
   return { tensors, settings: { glmlab_family: config.family, ...(plan.bits ? quantization : {}) } };
 }
 
-/** Codes and scales of a packed weight: those of the checkpoint, else those that were made of its floats. */
+/** Codes and scales of a packed weight: those of the checkpoint, else those that the published scheme makes of its floats. */
 function publishedSources({ stored, holdings, plan, config }: OpenedModel, name: string): TensorSource[] {
   if (stored.has(scaleName(name))) return [asStored(stored, name), asStored(stored, scaleName(name))];
-  const held = holdings.matrices.get(name);
-  if (!held || !plan.bits) throw new Error(`${name} is not held in fewer bits`);
-  const refused = (why: string): GlmError =>
-    new GlmError("unsupported", `this model cannot be saved in int${plan.bits}: ${why}`);
-  if (held.form.kind === "blocks" && !held.form.exact) {
-    throw refused(
-      'its scales are those of blocks, which no published format has. Load it with precision "exact" to save it, or use the original.',
-    );
-  }
+  const [held, planned] = [holdings.matrices.get(name), plan.matrices.get(name)];
+  if (!held || !planned || !plan.bits) throw new Error(`${name} is not held in fewer bits`);
   if (config.layout === "transformers") {
-    throw refused(
-      "transformers' layout has no published quantisation. Use a checkpoint in THUDM's own layout, or the original.",
+    throw new GlmError(
+      "unsupported",
+      `this model cannot be saved in int${plan.bits}: transformers' layout has no published quantisation. ` +
+        "Use a checkpoint in THUDM's own layout, or the original.",
     );
   }
   const { in: width, out, form, prepared } = held;
   const shape = [out, (width * plan.bits) / 8];
+  const published = publishedMatrix(planned.matrix, form, prepared);
   return [
-    {
-      name,
-      shape,
-      dtype: "int8",
-      read: async () => tensor("int8", shape, await publishedCodes(form, width, prepared)),
-    },
+    { name, shape, dtype: "int8", read: async () => tensor("int8", shape, await published.codes()) },
     {
       name: scaleName(name),
       shape: [out],
       dtype: "float16",
-      read: async () => toFloat16(tensor("float32", [out], await publishedScales(form, width, prepared))),
+      read: async () => toFloat16(tensor("float32", [out], await published.scales())),
     },
   ];
 }

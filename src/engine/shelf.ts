@@ -6,6 +6,7 @@ import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import type { FloatTensor } from "../tensor.ts";
+import { finiteFault } from "../weights/finite.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
 import { LiveAdapter } from "./live-adapter.ts";
@@ -57,8 +58,8 @@ export class AdapterShelf {
   async load(ref: AdapterRef, folder: string, existing?: Existing): Promise<NewAdapter> {
     return this.#inTurn(ref, async () => {
       await this.#check(ref, existing);
-      const { config, tensors, documents } = await readAdapter(folder, this.#base);
-      const state = { tensors, steps: 0, source: folder, documents };
+      const { config, tensors, documents, note } = await readAdapter(folder, this.#base);
+      const state = { tensors, steps: 0, source: folder, documents, ...(note === undefined ? {} : { note }) };
       return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store), existing);
     });
   }
@@ -187,11 +188,14 @@ export class AdapterShelf {
     const adapter = createAdapter(config, this.#base);
     for (const { name, shape } of adapter.parameters) {
       const found: FloatTensor | undefined = tensors[name];
-      if (String(found?.shape) === String(shape)) continue;
+      const fault =
+        String(found?.shape) === String(shape)
+          ? finiteFault(found as FloatTensor)
+          : `expected [${shape}], got ${found ? `[${found.shape}]` : "nothing"}`;
+      if (fault === undefined) continue;
       throw new GlmError(
         "adapter-invalid",
-        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: expected [${shape}], ` +
-          `got ${found ? `[${found.shape}]` : "nothing"}). Delete it and train it again.`,
+        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Replace it by a new one.`,
       );
     }
     return new LiveAdapter(

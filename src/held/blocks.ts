@@ -67,7 +67,7 @@ function paired(biased: Uint8Array): Uint8Array {
 }
 
 /** The codes of rows of `columns` elements, from -8 to 7, without the padding. */
-export function blockCodesOf(bytes: Uint8Array, columns: number): Int8Array {
+function blockCodesOf(bytes: Uint8Array, columns: number): Int8Array {
   const padded = blocksOf(columns) * BLOCK;
   const rows = (2 * bytes.length) / padded;
   const codes = new Int8Array(rows * columns);

@@ -10,15 +10,15 @@ import {
 import { type FileRange, Graph, type Value } from "../graph/value.ts";
 import type { DType } from "../tensor.ts";
 import { readTensor } from "../weights/safetensors.ts";
-import { type BlockRows, blockCodes, blockCodesOf, dequantizeBlocks, quantizeBlocks } from "./blocks.ts";
-import { floatRows, quantizedRows, type StoredMatrix } from "./matrix.ts";
+import { type BlockRows, blockCodes, dequantizeBlocks, quantizeBlocks } from "./blocks.ts";
+import { floatRows, publishedRows, quantizedRows, type StoredMatrix } from "./matrix.ts";
 import type { PackedBytes, Preparation, PreparedWeight } from "./prepared-file.ts";
-import { dequantizeRows, packPublished } from "./quantize.ts";
+import { dequantizeRows, packPublished, rowScales } from "./quantize.ts";
 
 /**
  * rows: 8-bit codes, transposed, with the published scale for each row.
- * blocks: 4-bit codes for the block kernels; exact ones have the published scales, the others the best for each block,
- * unless the checkpoint has codes already.
+ * blocks: 4-bit codes for the block kernels, with a scale for each block of a row: the published one of the row where the
+ * checkpoint has codes already, else the best for the block.
  * Exact forms are computed with as exactly as float32, the others faster.
  */
 export interface Form {
@@ -42,7 +42,7 @@ export function preparation(
   pack: Pack,
   onBytes: (bytes: number) => void,
 ): Preparation {
-  const numbers = form.kind === "rows" ? transposedRows(matrix, onBytes) : inBlocks(matrix, form.exact, onBytes);
+  const numbers = form.kind === "rows" ? transposedRows(matrix, onBytes) : inBlocks(matrix, onBytes);
   if (!isPacked(form)) return numbers;
   return {
     ...numbers,
@@ -93,7 +93,7 @@ function transposeInto(target: Int8Array, rows: Int8Array, first: number, width:
   }
 }
 
-function inBlocks(matrix: StoredMatrix, exact: boolean, onBytes: (bytes: number) => void): Preparation {
+function inBlocks(matrix: StoredMatrix, onBytes: (bytes: number) => void): Preparation {
   const { in: width, out } = matrix;
   const count = out * blocksOf(width);
   return {
@@ -103,7 +103,7 @@ function inBlocks(matrix: StoredMatrix, exact: boolean, onBytes: (bytes: number)
     async write(append) {
       const scales = new Float32Array(count);
       let block = 0;
-      for await (const part of blockRows(matrix, exact)) {
+      for await (const part of blockRows(matrix)) {
         await append(part.codes);
         scales.set(part.scales, block);
         block += part.scales.length;
@@ -114,12 +114,9 @@ function inBlocks(matrix: StoredMatrix, exact: boolean, onBytes: (bytes: number)
   };
 }
 
-async function* blockRows(matrix: StoredMatrix, exact: boolean): AsyncGenerator<BlockRows> {
-  if (exact || matrix.published) {
-    for await (const rows of quantizedRows(matrix, 4)) yield blockCodes(rows, matrix.in);
-  } else {
-    for await (const values of floatRows(matrix)) yield quantizeBlocks(values, matrix.in);
-  }
+async function* blockRows(matrix: StoredMatrix): AsyncGenerator<BlockRows> {
+  if (matrix.published) for await (const rows of publishedRows(matrix)) yield blockCodes(rows, matrix.in);
+  else for await (const values of floatRows(matrix)) yield quantizeBlocks(values, matrix.in);
 }
 
 /** A matrix in a form, where it lies in a file. */
@@ -160,16 +157,43 @@ export async function readForm({ kind }: Form, width: number, prepared: Prepared
   return dequantizeRows({ codes: await readRows(width, prepared), scales });
 }
 
-/** Its codes as published: int8 [out, in], or [out, in / 2] with two 4-bit ones a byte. */
-export async function publishedCodes({ kind }: Form, width: number, prepared: PreparedWeight): Promise<Int8Array> {
-  return kind === "rows" ? readRows(width, prepared) : packPublished(blockCodesOf(await readBytes(prepared), width));
+/** A matrix in the published scheme, read when it is written. */
+export interface PublishedMatrix {
+  /** int8 [out, in], or [out, in / 2] with two 4-bit codes a byte. */
+  codes(): Promise<Int8Array>;
+  /** float32 [out]. */
+  scales(): Promise<Float32Array>;
 }
 
-/** Its scales as published: float32 [out]. Only of forms that have one for each row. */
-export async function publishedScales({ kind }: Form, width: number, prepared: PreparedWeight): Promise<Float32Array> {
-  const scales = await readScales(prepared);
-  const blocks = kind === "rows" ? 1 : blocksOf(width);
-  return Float32Array.from({ length: scales.length / blocks }, (_, row) => scales[row * blocks] as number);
+/**
+ * A held matrix in the published scheme. Blocks have scales of their own, which it has no place for: they are quantised
+ * again, from the checkpoint's floats.
+ */
+export function publishedMatrix(matrix: StoredMatrix, { kind }: Form, prepared: PreparedWeight): PublishedMatrix {
+  const { in: width, out } = matrix;
+  if (kind === "rows") return { codes: () => readRows(width, prepared), scales: () => readScales(prepared) };
+  return {
+    async codes() {
+      const codes = new Int8Array((out * width) / 2);
+      let at = 0;
+      for await (const rows of quantizedRows(matrix, 4)) {
+        const packed = packPublished(rows.codes);
+        codes.set(packed, at);
+        at += packed.length;
+      }
+      return codes;
+    },
+    async scales() {
+      const scales = new Float32Array(out);
+      let at = 0;
+      for await (const values of floatRows(matrix)) {
+        const some = rowScales(values, width, 4);
+        scales.set(some, at);
+        at += some.length;
+      }
+      return scales;
+    },
+  };
 }
 
 const readScales = async ({ scales }: PreparedWeight): Promise<Float32Array> =>

@@ -30,6 +30,8 @@ export interface Given {
 export interface Plan {
   /** What tells this plan's files from others': "float32", "int8-exact", "int4-fast" and so on. */
   readonly name: string;
+  /** Counted up when the same plan is prepared to other numbers: files of an earlier version are then no longer found. */
+  readonly version: number;
   /** Whether kernels pack weights: the files are then for one kind of processor and one version of onnxruntime. */
   readonly packs: boolean;
   readonly bits?: PublishedBits;
@@ -71,6 +73,8 @@ export function planWeights(subject: string, given: Given, wanted: Wanted): Plan
   }
   return {
     name: bits ? `int${bits}-${wanted.precision}` : "float32",
+    // Exact 4-bit blocks of floats had the published scales once.
+    version: form?.kind === "blocks" && exact && !given.bits ? 2 : 1,
     packs: form !== undefined && isPacked(form),
     ...(bits ? { bits } : {}),
     asStored,

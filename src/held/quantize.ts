@@ -18,20 +18,30 @@ export interface QuantizedRows {
 
 export const largestCode = (bits: Bits): number => 2 ** (bits - 1) - 1;
 
+/** The scales that rows of `columns` elements get: float32 [rows], each a float16 number. */
+export function rowScales(values: Float32Array, columns: number, bits: Bits): Float32Array {
+  const scales = Float32Array.from({ length: values.length / columns }, (_, r) =>
+    largestMagnitude(values.subarray(r * columns, (r + 1) * columns)),
+  );
+  // Rounding keeps the order: the largest of rounded numbers is the largest, rounded.
+  roundToFloat16(scales);
+  for (let r = 0; r < scales.length; r += 1) scales[r] = (scales[r] as number) / largestCode(bits);
+  roundToFloat16(scales);
+  return scales;
+}
+
 /** Quantises rows of `columns` elements each. */
 export function quantizeRows(values: Float32Array, columns: number, bits: Bits): QuantizedRows {
   const rows = values.length / columns;
   const codes = new Int8Array(values.length);
-  const scales = new Float32Array(rows);
+  const scales = rowScales(values, columns, bits);
   const row = new Float32Array(columns);
   for (let r = 0; r < rows; r += 1) {
     const from = r * columns;
     row.set(values.subarray(from, from + columns));
-    roundToFloat16(row);
-    scales[r] = largestMagnitude(row) / largestCode(bits);
-    roundToFloat16(scales.subarray(r, r + 1));
     const scale = scales[r] as number;
     if (scale === 0) continue;
+    roundToFloat16(row);
     for (let i = 0; i < columns; i += 1) row[i] = (row[i] as number) / scale;
     roundToFloat16(row);
     for (let i = 0; i < columns; i += 1) codes[from + i] = nearestEven(row[i] as number);

@@ -2,7 +2,10 @@
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { type Family, families } from "./family.ts";
+import { type FamilyEvidence, familyOf } from "./family-of.ts";
 import { Fields, type Json } from "./fields.ts";
+import { strangeSettings } from "./settings.ts";
+import { variantOf } from "./variants.ts";
 
 export type { Family } from "./family.ts";
 
@@ -43,16 +46,17 @@ export interface ChatGLMConfig {
 /** Every layer's parameters are listed before weights are looked at: a damaged number must not fill the memory. */
 const maxLayers = 1000;
 
-/** What other files of the folder say. */
-export interface ConfigHints {
-  /** Whether the tokenizer has tokens for roles: what ChatGLM3 has and ChatGLM2 has not. */
-  readonly roles?: boolean;
+/** What is known of a model besides its config.json. */
+export interface ConfigHints extends FamilyEvidence {
+  /** What its user says that it is, which decides among the generations that share an architecture. */
+  readonly family?: Family | undefined;
 }
 
 /**
- * Reads a published config.json. Collects every fault before it throws.
+ * Reads a published config.json. Collects everything that is wrong before it throws.
  * @param subject what to call the file in messages
- * @throws GlmError "unsupported" for another architecture, "model-invalid" with every field that cannot be used
+ * @throws GlmError "unsupported" for another architecture or variant, "model-invalid" with every field that cannot be used,
+ * "option-invalid" when it cannot be of the family that its user says
  */
 export function readConfig(json: Json, subject: string, hints: ConfigHints = {}): ChatGLMConfig {
   const fields = new Fields(json);
@@ -62,41 +66,74 @@ export function readConfig(json: Json, subject: string, hints: ConfigHints = {})
   fields.check(heads % groups === 0, `${heads} attention heads are not a multiple of ${groups} key/value heads`);
   // Half of each head is rotated, in pairs (ChatGLM-6B: each half, in pairs).
   fields.check(headSize % 4 === 0, `size of a head: expected a multiple of 4, got ${headSize}`);
-  if (fields.faults.length > 0) {
-    throw new GlmError(
-      "model-invalid",
-      `${subject} cannot be used; fetch the model's own file again:\n- ${fields.faults.join("\n- ")}`,
+  fields.prefix();
+  for (const key of strangeSettings(json, fields.asked)) {
+    fields.unsupported.push(
+      `${key}: it is not known here, and may change what is computed; got ${describe(json[key])}`,
     );
   }
+  if (fields.faults.length > 0) {
+    const all = [...fields.unsupported, ...fields.faults];
+    throw new GlmError(
+      "model-invalid",
+      `${subject} cannot be used; fetch the model's own file again:\n- ${all.join("\n- ")}`,
+    );
+  }
+  if (fields.unsupported.length > 0) throw otherVariant(json, subject, config.family, fields.unsupported);
   return config;
 }
+
+/** The model is what it says, and that is not supported: another file would not help. */
+function otherVariant(json: Json, subject: string, family: Family, unsupported: readonly string[]): GlmError {
+  const name =
+    variantOf(json)?.name ??
+    (family === "chatglm2-6b" && json.rope_ratio !== undefined && json.rope_ratio !== 1
+      ? "chatglm2-6b-32k"
+      : `a variant of ${family}`);
+  return new GlmError(
+    "unsupported",
+    `${subject}: this is ${name}, which is not supported yet:\n- ${unsupported.join("\n- ")}\n${supported}`,
+  );
+}
+
+const supported = `Use a checkpoint of ${families.slice(0, -1).join(", ")} or ${families.at(-1)}.`;
 
 type Reader = (fields: Fields, json: Json, hints: ConfigHints) => ChatGLMConfig;
 
 function readerOf(json: Json, subject: string): Reader {
-  if (json.model_type === "chatglm" && json.vision_config === undefined) {
+  const variant = variantOf(json);
+  if (variant?.missing !== undefined) {
+    throw new GlmError(
+      "unsupported",
+      `${subject}: this is ${variant.name}, which is not supported yet: it ${variant.missing}. ${supported}`,
+    );
+  }
+  if (json.model_type === "chatglm") {
     if (json.inner_hidden_size !== undefined || json.position_encoding_2d !== undefined) return readChatGLM6B;
     if (json.num_layers !== undefined) return readGlm;
   }
   if (json.model_type === "glm") return readTransformers;
   const got = json.model_type === undefined ? "no model_type" : `model_type ${describe(json.model_type)}`;
-  const reason =
-    json.model_type === "glm4"
-      ? " GLM-4-0414 has other blocks than GLM-4-9B (norms on both sides of attention and MLP) and is not supported yet."
-      : json.vision_config !== undefined
-        ? " Models that see images are not supported."
-        : "";
   throw new GlmError(
     "unsupported",
-    `${subject}: expected the configuration of ${families.join(", ")} ("chatglm" or "glm"), got ${got}.${reason} ` +
+    `${subject}: expected the configuration of ${families.join(", ")} ("chatglm" or "glm"), got ${got}. ` +
       "Use a checkpoint of one of these.",
+  );
+}
+
+/** The family of an architecture that one generation has alone. */
+function onlyFamily(family: Family, { family: said }: ConfigHints): Family {
+  if (said === undefined || said === family) return family;
+  throw new GlmError(
+    "option-invalid",
+    `family: the model has the architecture of ${family}, and cannot be a ${said}. Leave family out.`,
   );
 }
 
 /** The first release had 20,000 more tokens, and its configuration did not name them all. */
 const firstRelease = 150528;
 
-function readChatGLM6B(fields: Fields): ChatGLMConfig {
+function readChatGLM6B(fields: Fields, _json: Json, hints: ConfigHints): ChatGLMConfig {
   fields.only("position_encoding_2d", true);
   const hidden = fields.size("hidden_size");
   const heads = fields.size("num_attention_heads");
@@ -105,7 +142,7 @@ function readChatGLM6B(fields: Fields): ChatGLMConfig {
   const specials = vocabulary === firstRelease ? 150000 : 130000;
   const quantization = fields.quantization();
   return {
-    family: "chatglm-6b",
+    family: onlyFamily("chatglm-6b", hints),
     layout: "chatglm6b",
     layers: fields.size("num_layers"),
     hidden,
@@ -135,14 +172,21 @@ function readGlm(fields: Fields, json: Json, hints: ConfigHints): ChatGLMConfig 
   fields.only("apply_residual_connection_post_layernorm", false);
   fields.only("tie_word_embeddings", false);
   fields.only("original_rope", true);
+  fields.only("interleaved_qkv", false);
+  fields.only("rotary_percent", 0.5);
   const quantization = fields.quantization();
-  const family = familyOf(json, hints);
+  const found = familyOf(json, hints);
+  if (hints.family === "chatglm-6b") onlyFamily(found.family, hints);
+  const family = hints.family ?? found.family;
   const ropeRatio = fields.positive("rope_ratio", 1);
-  // ChatGLM2's long version divides positions by the ratio, where its successors multiply theta.
-  fields.check(
-    family !== "chatglm2-6b" || ropeRatio === 1,
-    `rope_ratio: only 1 is supported for chatglm2-6b, got ${ropeRatio} (a ChatGLM3 is known by "chatglm3" in _name_or_path)`,
-  );
+  if (family === "chatglm2-6b" && ropeRatio !== 1) {
+    // Its long version divides positions by the ratio, where its successors multiply theta.
+    const guessed = hints.family === undefined && found.guess !== undefined;
+    fields.unsupported.push(
+      `rope_ratio: only 1 is supported for chatglm2-6b, got ${ropeRatio}, by which this generation divides positions` +
+        (guessed ? `. Its family was guessed (${found.guess}): say family: "chatglm3-6b" (--family) if it is one` : ""),
+    );
+  }
   return {
     family,
     layout: "glm",
@@ -160,20 +204,10 @@ function readGlm(fields: Fields, json: Json, hints: ConfigHints): ChatGLMConfig 
   };
 }
 
-/**
- * ChatGLM2, ChatGLM3 and GLM-4 share an architecture; prompts and tokens differ. Only GLM-4 ends answers with one of
- * several tokens; ChatGLM3 calls itself that.
- */
-function familyOf(json: Json, { roles }: ConfigHints): Family {
-  if (Array.isArray(json.eos_token_id)) return "glm-4-9b";
-  const name = [json.glmlab_family, json._name_or_path].find((value) => typeof value === "string");
-  if (/chatglm[23]/i.test(String(name))) return /chatglm3/i.test(String(name)) ? "chatglm3-6b" : "chatglm2-6b";
-  return roles ? "chatglm3-6b" : "chatglm2-6b";
-}
-
-function readTransformers(fields: Fields, json: Json): ChatGLMConfig {
+function readTransformers(fields: Fields, json: Json, hints: ConfigHints): ChatGLMConfig {
   // Newer files gather what concerns positions in one object.
-  const rope = new Fields({ ...json, ...(typeof json.rope_parameters === "object" ? json.rope_parameters : {}) });
+  const positions = typeof json.rope_parameters === "object" ? (json.rope_parameters as Json | null) : {};
+  const rope = new Fields({ ...json, ...positions });
   rope.only("partial_rotary_factor", 0.5);
   rope.only("rope_type", "default");
   fields.only("attention_bias", true);
@@ -181,8 +215,13 @@ function readTransformers(fields: Fields, json: Json): ChatGLMConfig {
   fields.only("tie_word_embeddings", false);
   const ropeBase = rope.positive("rope_theta", 10000);
   fields.faults.push(...rope.faults);
+  fields.unsupported.push(...rope.unsupported);
+  for (const key of ["rope_parameters", ...rope.asked]) fields.asked.add(key);
+  for (const key of strangeSettings(positions ?? {}, rope.asked)) {
+    fields.unsupported.push(`rope_parameters.${key}: it is not known here; got ${describe(positions?.[key])}`);
+  }
   return {
-    family: "glm-4-9b",
+    family: onlyFamily("glm-4-9b", hints),
     layout: "transformers",
     layers: fields.size("num_hidden_layers"),
     hidden: fields.size("hidden_size"),

@@ -1,11 +1,16 @@
-/** @file The fields of a config.json, each checked as it is read; faults are collected, not thrown. */
+/** @file The fields of a config.json, each checked as it is read; what is wrong is collected, not thrown. */
 
 import { describe } from "../describe.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
 export class Fields {
+  /** Values that no model has. */
   readonly faults: string[] = [];
+  /** Values that some model has which is not supported. */
+  readonly unsupported: string[] = [];
+  /** The fields that were asked for. */
+  readonly asked: Set<string> = new Set();
   readonly #json: Json;
 
   constructor(json: Json) {
@@ -14,22 +19,22 @@ export class Fields {
 
   /** A positive integer; `fallback` when the field is missing. */
   size(key: string, fallback?: number): number {
-    const value = this.#json[key] ?? fallback;
+    const value = this.#value(key) ?? fallback;
     if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
-    this.faults.push(`${key}: expected a positive integer, got ${describe(this.#json[key])}`);
+    this.faults.push(`${key}: expected a positive integer, got ${describe(this.#value(key))}`);
     return 1;
   }
 
   /** A token id. */
   id(key: string, fallback: number): number {
-    const value = this.#json[key] ?? fallback;
+    const value = this.#value(key) ?? fallback;
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
     this.faults.push(`${key}: expected a token id, got ${describe(value)}`);
     return fallback;
   }
 
   positive(key: string, fallback: number): number {
-    const value = this.#json[key] ?? fallback;
+    const value = this.#value(key) ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
     this.faults.push(`${key}: expected a positive number, got ${describe(value)}`);
     return fallback;
@@ -37,18 +42,32 @@ export class Fields {
 
   /** A field that changes the computation and has one value that is supported; files may leave it out. */
   only(key: string, expected: unknown): void {
-    const value = this.#json[key];
+    const value = this.#value(key);
     if (value === undefined || value === expected) return;
-    this.faults.push(`${key}: only ${describe(expected)} is supported, got ${describe(value)}`);
+    this.unsupported.push(`${key}: only ${describe(expected)} is supported, got ${describe(value)}`);
   }
 
   /** The published quantisation of the weights, if they have one. */
   quantization(): 4 | 8 | undefined {
-    const bits = this.#json.quantization_bit ?? 0;
+    const bits = this.#value("quantization_bit") ?? 0;
     if (bits === 0) return undefined;
     if (bits === 4 || bits === 8) return bits;
     this.faults.push(`quantization_bit: expected 4, 8 or 0, got ${describe(bits)}`);
     return undefined;
+  }
+
+  /** A prefix that was trained with P-tuning v2: without it the base would answer, as if nobody had trained anything. */
+  prefix(): void {
+    const length = this.#value("pre_seq_len") ?? 0;
+    if (length === 0) return;
+    this.unsupported.push(
+      `pre_seq_len: a prefix that was trained with P-tuning v2 is not supported, got one of ${describe(length)} tokens`,
+    );
+  }
+
+  #value(key: string): unknown {
+    this.asked.add(key);
+    return this.#json[key];
   }
 
   check(holds: boolean, fault: string): void {

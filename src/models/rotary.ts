@@ -6,18 +6,19 @@ import { type FloatTensor, tensor } from "../tensor.ts";
 import type { ChatGLMConfig } from "./config.ts";
 
 /**
- * Cosines and sines [positions, headSize / 4] of position · theta^(-2i/rotated), where half of each head is rotated by
- * one position. Frequencies are rounded as the published code does: to float32, ChatGLM-6B's to float16 first.
+ * theta^(-2i/rotated) for the headSize / 4 pairs of a head's half, which one position rotates. Rounded as the published code
+ * does: to float32, ChatGLM-6B's to float16 first.
  */
-export function rotaryTables(
-  { headSize, ropeBase, layout }: ChatGLMConfig,
-  positions: number,
-): { cos: FloatTensor; sin: FloatTensor } {
+export function rotaryFrequencies({ headSize, ropeBase, layout }: ChatGLMConfig): Float32Array {
   const rotated = headSize / 2;
-  const pairs = rotated / 2;
-  const exact = Float32Array.from({ length: pairs }, (_, pair) => 1 / ropeBase ** ((2 * pair) / rotated));
-  const inFloat32 = tensor("float32", [pairs], exact);
-  const frequencies = layout === "chatglm6b" ? toFloat32(toFloat16(inFloat32)).data : exact;
+  const exact = Float32Array.from({ length: rotated / 2 }, (_, pair) => 1 / ropeBase ** ((2 * pair) / rotated));
+  return layout === "chatglm6b" ? toFloat32(toFloat16(tensor("float32", [exact.length], exact))).data : exact;
+}
+
+/** Cosines and sines [positions, headSize / 4] of each position times each frequency. */
+export function rotaryTables(config: ChatGLMConfig, positions: number): { cos: FloatTensor; sin: FloatTensor } {
+  const frequencies = rotaryFrequencies(config);
+  const pairs = frequencies.length;
   const cos = new Float32Array(positions * pairs);
   const sin = new Float32Array(positions * pairs);
   for (let pair = 0; pair < pairs; pair += 1) {

@@ -39,6 +39,21 @@ export async function readBytes(
   bytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const content = new Uint8Array(bytes);
+  await readBytesInto(content, handle, file, offset);
+  return content;
+}
+
+/**
+ * The same into memory that is there, as much as it holds.
+ * @throws GlmError "model-invalid" when the file ends before
+ */
+export async function readBytesInto(
+  content: Uint8Array<ArrayBuffer>,
+  handle: FileHandle,
+  file: string,
+  offset: number,
+): Promise<void> {
+  const bytes = content.length;
   for (let at = 0; at < bytes; ) {
     const piece = Math.min(bytes - at, maxPiece);
     const { bytesRead } = await handle.read(content, at, piece, offset + at);
@@ -51,7 +66,6 @@ export async function readBytes(
     }
     at += bytesRead;
   }
-  return content;
 }
 
 /** The same bytes, for numbers of several bytes in them. */

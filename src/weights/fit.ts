@@ -8,9 +8,12 @@
 
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { toFloat32 } from "../float32.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { faultList } from "./faults.ts";
+import { isPrefix, isPrefixOnly, prefixAlone } from "./prefix.ts";
+import { readTensor } from "./safetensors.ts";
 import { sameNumbers } from "./same-numbers.ts";
 import type { StoredTensor } from "./stored.ts";
 
@@ -25,6 +28,8 @@ export interface ExpectedWeights {
   readonly modules: readonly { readonly name: string }[];
   /** The published quantisation that config.json names. */
   readonly bits?: PublishedBits | undefined;
+  /** The frequencies of positions, where the published code takes those of the files: ChatGLM-6B's does. */
+  readonly frequencies?: Float32Array | undefined;
 }
 
 type Tensors = Checkpoint["tensors"];
@@ -40,8 +45,11 @@ export const floatTypes: readonly string[] = ["float32", "float16", "bfloat16"];
 /** Other names for parameters: ChatGLM-6B's head is its embedding, and files have either or both. */
 const aliases: ReadonlyMap<string, string> = new Map([["transformer.word_embeddings.weight", "lm_head.weight"]]);
 
-/** Tensors that files have besides parameters: what the code computes itself, and P-tuning's encoder, which is an adapter. */
-const harmless = [/\.inv_freq$/, /\.(self_)?att(entio)?n\.(bias|masked_bias)$/, /^transformer\.prefix_encoder\./];
+/**
+ * Tensors that files have besides parameters, and that the code computes itself: causal masks, and frequencies of positions,
+ * which are compared where the published code takes those of the files.
+ */
+const harmless = [/\.inv_freq$/, /\.(self_)?att(entio)?n\.(bias|masked_bias)$/];
 
 /** The name of the scales of a quantised weight. */
 export const scaleName = (weight: string): string => `${weight}_scale`;
@@ -51,12 +59,13 @@ export const scaleName = (weight: string): string => `${weight}_scale`;
  * 4 bits, [out, in / 2], each with its `.weight_scale`, a float for each of the [out] rows.
  * @returns the parameters, and after each packed one its scale, by name; one that the files have under another name has
  * its own name here
- * @throws GlmError "model-invalid" with everything that does not fit
+ * @throws GlmError "model-invalid" with everything that does not fit, "unsupported" for a prefix of P-tuning v2
  */
 export async function fitWeights(
   { folder, tensors }: Pick<Checkpoint, "folder" | "tensors">,
-  { parameters, modules, bits }: ExpectedWeights,
+  { parameters, modules, bits, frequencies }: ExpectedWeights,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
+  refusePrefix(folder, [...tensors.keys()]);
   const packed = new Set(modules.map(({ name }) => `${name}.weight`));
   const { faults, reported } = contradictions(
     tensors,
@@ -88,6 +97,7 @@ export async function fitWeights(
     if (used.has(name) || isBeyond(name) || harmless.some((pattern) => pattern.test(name))) continue;
     faults.push(`${describe(name)}: the model of config.json has no such tensor`);
   }
+  if (frequencies) faults.push(...(await otherFrequencies(tensors, frequencies)));
   if (faults.length === 0) {
     for (const { tensor, twin } of twins) {
       if (await sameNumbers(tensor, twin)) continue;
@@ -98,6 +108,38 @@ export async function fitWeights(
   throw new GlmError(
     "model-invalid",
     `${folder}: the weights do not fit config.json; take both from one model:${faultList(faults)}`,
+  );
+}
+
+/** Frequencies of positions that are not the model's: they were scaled, for longer texts. */
+async function otherFrequencies(tensors: Tensors, expected: Float32Array): Promise<string[]> {
+  const faults: string[] = [];
+  for (const tensor of tensors.values()) {
+    if (!tensor.name.endsWith(".inv_freq")) continue;
+    const found = tensor.bytes <= maxFrequencyBytes ? toFloat32(await readTensor(tensor)).data : [];
+    // In files they may be rounded to float16 or not.
+    const same = (value: number, i: number): boolean => Math.abs((found[i] as number) - value) <= 1e-3 * value;
+    if (found.length === expected.length && expected.every(same)) continue;
+    faults.push(
+      `${tensor.name}: expected the frequencies of positions of config.json, got others: scaled ones are not supported`,
+    );
+  }
+  return faults;
+}
+
+/** There are as many as a quarter of a head has elements. */
+const maxFrequencyBytes = 2 ** 16;
+
+/** The base alone would answer as if nobody had trained a prefix. */
+function refusePrefix(folder: string, names: readonly string[]): void {
+  const prefix = names.filter(isPrefix);
+  if (isPrefixOnly(names)) throw prefixAlone(folder);
+  if (prefix.length === 0) return;
+  throw new GlmError(
+    "unsupported",
+    `${folder}: expected a model's weights, got a model with a prefix that was trained with P-tuning v2 (${prefix[0]}` +
+      `${prefix.length > 1 ? ` and ${prefix.length - 1} more` : ""}), which is not supported yet. ` +
+      "Load the base model, and train a LoRA on it.",
   );
 }
 

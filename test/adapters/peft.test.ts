@@ -125,6 +125,98 @@ test("an adapter_model.bin is read where there is nothing newer", async () => {
   expect((await readPeft(folder, small)).tensors).toEqual(tensors);
 });
 
+describe("what PEFT loads is loaded", () => {
+  const written = async (change: Record<string, unknown>, without: readonly string[] = []): Promise<void> => {
+    await cp(join(made, "plain"), folder, { recursive: true });
+    const path = join(folder, "adapter_config.json");
+    const json = { ...JSON.parse(await readFile(path, "utf8")), ...change };
+    await writeFile(
+      path,
+      JSON.stringify(Object.fromEntries(Object.entries(json).filter(([k]) => !without.includes(k)))),
+    );
+  };
+
+  test("targets of which some match nothing, with a note", async () => {
+    await written({ target_modules: ["q_proj", "query_key_value", "dense_4h_to_h", "v_proj"] });
+    const { config, note } = await readPeft(folder, small);
+    expect(config.targets).toEqual(["query_key_value", "dense_4h_to_h"]);
+    expect(note).toBe("This model has no module q_proj, v_proj, which the adapter names.");
+  });
+
+  test("what a file leaves out is as in PEFT", async () => {
+    await written({});
+    const { config: full, tensors } = await readPeft(folder, small);
+    await written({}, [
+      "lora_alpha",
+      "lora_dropout",
+      "bias",
+      "rank_pattern",
+      "alpha_pattern",
+      "use_rslora",
+      "task_type",
+    ]);
+    expect(await readPeft(folder, small)).toEqual({ config: { ...full, alpha: 8, dropout: 0 }, tensors });
+    const { config } = parsePeftConfig({ peft_type: "LORA" }, "x", small.modules);
+    expect(config).toEqual({ method: "lora", r: 8, alpha: 8, dropout: 0, targets: ["query_key_value"] });
+  });
+
+  test.each(["eva", "gaussian", "orthogonal", true, false])("starting values of %s", async (start) => {
+    await written({ init_lora_weights: start, eva_config: { rho: 2, tau: 0.99 } });
+    expect((await readPeft(folder, small)).config.r).toBe(3);
+  });
+
+  test("a rank beyond the smallest side", async () => {
+    const config: LoraConfig = { method: "lora", r: 40, alpha: 1, dropout: 0, targets: ["dense_4h_to_h"] };
+    const values = lora(config, small).parameters.map(({ name, shape }) => [name, filled(shape)]);
+    await writePeft(folder, config, Object.fromEntries(values), "");
+    expect((await readPeft(folder, small)).config).toEqual(config);
+    // A new one of that rank would only be slow.
+    await expect(lora(config, small).initialize(0)).rejects.toThrow("expected at most 6");
+  });
+
+  test("layers by the last number of two levels, or by the pattern that names their list", () => {
+    const parse = (change: object): readonly string[] =>
+      parsePeftConfig({ peft_type: "LORA", target_modules: ["dense"], ...change }, "x", small.modules).config.targets;
+    const dense = (layer: number): string => `transformer.encoder.layers.${layer}.self_attention.dense`;
+    expect(parse({ layers_to_transform: [0, 2] })).toEqual([dense(0), dense(2)]);
+    expect(parse({ layers_to_transform: 1, layers_pattern: "layers" })).toEqual([dense(1)]);
+    expect(parse({ layers_to_transform: 1, layers_pattern: ["h", "la.*s"] })).toEqual([dense(1)]);
+  });
+});
+
+describe("patterns that would never end", () => {
+  const hostile = "(?:(?:[a-z_.0-9]+)+)+!";
+  test.each([
+    ["target_modules", { target_modules: hostile }],
+    ["exclude_modules", { exclude_modules: hostile }],
+    ["layers_pattern", { layers_to_transform: [1], layers_pattern: hostile }],
+    ["rank_pattern", { rank_pattern: { [hostile]: 2 } }],
+    ["alpha_pattern", { alpha_pattern: { [hostile]: 2 } }],
+  ])("%s", (_, change) => {
+    const start = performance.now();
+    const json = { peft_type: "LORA", target_modules: ["dense"], ...change };
+    try {
+      const { config } = parsePeftConfig(json, "x", small.modules);
+      expect(lora(config, small).mergeTargets.size).toBe(3);
+    } catch (error) {
+      expect(error).toMatchObject({ code: "adapter-invalid", message: expect.stringContaining("fits none") });
+    }
+    expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  test("what cannot be matched in linear time is refused by name", () => {
+    const json = { peft_type: "LORA", target_modules: ".*(?<!h)dense", rank_pattern: { "(?=x)d": 1 } };
+    expect(() => parsePeftConfig(json, "x", small.modules)).toThrow(
+      expect.objectContaining({
+        code: "unsupported",
+        message: expect.stringMatching(
+          /rank_pattern\["\(\?=x\)d"\]: .*lookahead[\s\S]*target_modules: .*negative lookbehind/,
+        ),
+      }),
+    );
+  });
+});
+
 describe("what cannot be used is refused", () => {
   const refusal = async (base = small): Promise<Error & { code?: string }> => {
     const error = await readPeft(folder, base).catch((e: unknown) => e);
@@ -172,10 +264,56 @@ describe("what cannot be used is refused", () => {
     expect((await refusal()).message).toMatch(/target_modules: the pattern cannot be read/);
     await config({ target_modules: "nothing.*" });
     expect((await refusal()).message).toMatch(/which fits none/);
-    await config({ target_modules: ["query_key_value", "o_proj"] });
-    expect((await refusal()).message).toMatch(/o_proj: the model has no linear module of that name/);
+    await config({ target_modules: ["qkv", "o_proj"] });
+    expect((await refusal()).message).toMatch(
+      /got \["qkv","o_proj"\], which fits none. It has query_key_value, dense,/,
+    );
     await config({ target_modules: ["query_key_value"], r: 0.5, lora_alpha: -1 });
     expect((await refusal()).message).toMatch(/r: .*got 0.5\n- alpha: .*got -1/);
+  });
+
+  test.each(["lora_A.default.weight", "lora_B.default.weight"])(
+    "%s has the suggestion for its own name",
+    async (end) => {
+      await copy("plain");
+      const path = join(folder, "adapter_model.safetensors");
+      const { values } = await readSafetensors(path);
+      const named = (name: string): string => name.replace(/(lora_[AB])\.weight$/, "$1.default.weight");
+      await writeSafetensors(
+        path,
+        sourcesOf(Object.fromEntries(Object.entries(values).map(([k, v]) => [named(k), v]))),
+      );
+      const { message } = await refusal();
+      const module = "base_model.model.transformer.encoder.layers.2.mlp.dense_4h_to_h";
+      expect(message).toContain(
+        `${module}.${end} belongs to nothing in this model. Did you mean ${module}.${end.replace(".default", "")}?`,
+      );
+    },
+  );
+
+  test.each([
+    ["float32", Number.NaN, "NaN"],
+    ["float16", 0xfc00, "-Infinity"],
+    ["bfloat16", 0x7f80, "Infinity"],
+  ] as const)("%s with %s, by name and place", async (dtype, value, said) => {
+    await copy("plain");
+    const path = join(folder, "adapter_model.safetensors");
+    const { values } = await readSafetensors(path);
+    const name = "base_model.model.transformer.encoder.layers.1.mlp.dense_4h_to_h.lora_B.weight";
+    const { shape, data } = values[name]!;
+    const numbers = dtype === "float32" ? new Float32Array(data.length) : new Uint16Array(data.length);
+    numbers[7] = value;
+    await writeSafetensors(path, sourcesOf({ ...values, [name]: { dtype, shape, data: numbers } as Tensor }));
+    expect(await refusal()).toMatchObject({
+      code: "adapter-invalid",
+      message: expect.stringContaining(`${name}: expected finite numbers, got ${said} at [2,1]`),
+    });
+  });
+
+  test("P-tuning's prefix, which is called what it is", async () => {
+    const prefix = { "transformer.prefix_encoder.embedding.weight": filled([4, 8]) };
+    await writeSafetensors(join(folder, "model.safetensors"), sourcesOf(prefix));
+    expect(await refusal()).toMatchObject({ code: "unsupported", message: expect.stringMatching(/P-tuning v2/) });
   });
 
   test("every tensor that does not fit, in one report", async () => {

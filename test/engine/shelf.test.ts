@@ -43,6 +43,21 @@ describe("AdapterShelf", () => {
     expect(first).toBe(second);
   });
 
+  test("refuses a kept adapter with a number that is none, which another can replace", async () => {
+    const { adapter: live } = await shelf().create(ref, config, 1);
+    const { adapter, tensors } = live;
+    const [name = ""] = adapter.parameters.map((parameter) => parameter.name);
+    tensors[name]!.data[7] = Number.NaN;
+    await new AdapterStore(folder).keep(ref, { config, tensors, steps: 1, documents: {}, touched: true });
+    const restarted = shelf();
+    await expect(restarted.find(ref)).rejects.toMatchObject({
+      code: "adapter-invalid",
+      message: expect.stringContaining(`${name}: expected finite numbers, got NaN at [1,1]). Replace it`),
+    });
+    await restarted.create(ref, config, 1, { existing: "replace" });
+    expect((await restarted.find(ref)).tensors[name]?.data.every(Number.isFinite)).toBe(true);
+  });
+
   test("makes one adapter when two are created under one name at once", async () => {
     const both = shelf();
     const existing = "refuse" as const;

@@ -4,7 +4,14 @@ import { roundToFloat16, toFloat16 } from "../../src/float16.ts";
 import { toFloat32 } from "../../src/float32.ts";
 import { BLOCK, blocksOf } from "../../src/graph/quantized.ts";
 import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/held/blocks.ts";
-import { dequantizeRows, largestCode, packPublished, quantizeRows, unpackPublished } from "../../src/held/quantize.ts";
+import {
+  dequantizeRows,
+  largestCode,
+  packPublished,
+  quantizeRows,
+  rowScales,
+  unpackPublished,
+} from "../../src/held/quantize.ts";
 import { randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
@@ -25,6 +32,7 @@ describe.each([8, 4] as const)("%i bits", (bits) => {
       const name = scaleName.slice(0, -"_scale".length);
       const weight = toFloat32(await floats.read(name));
       const { codes, scales } = quantizeRows(weight.data, weight.shape[1] as number, bits);
+      expect(rowScales(weight.data, weight.shape[1] as number, bits), name).toEqual(scales);
       const published = (await packed.read(name)).data;
       expect(bits === 4 ? packPublished(codes) : codes, name).toEqual(published);
       expect(toFloat16(tensor("float32", [scales.length], scales)).data, name).toEqual(

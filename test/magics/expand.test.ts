@@ -28,6 +28,7 @@ describe("line magics", () => {
   it.each([
     ["%model tiny", 'const glm = await __glmlab.model("tiny");'],
     ["%model tiny --as small --device cpu", 'const small = await __glmlab.model("tiny", { device: "cpu" });'],
+    ["%model ./out --family chatglm3-6b", 'const glm = await __glmlab.model("./out", { family: "chatglm3-6b" });'],
     [
       "%model ZhipuAI/chatglm3-6b --hub modelscope --revision v1.0",
       'const glm = await __glmlab.model("ZhipuAI/chatglm3-6b", { hub: "modelscope", revision: "v1.0" });',

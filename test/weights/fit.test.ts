@@ -1,12 +1,15 @@
 import { readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
+import { rotaryFrequencies } from "../../src/models/rotary.ts";
+import { tensor as tensorOf } from "../../src/tensor.ts";
 import { type Checkpoint, openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { fitWeights, type PublishedBits } from "../../src/weights/fit.ts";
-import { readTensor } from "../../src/weights/safetensors.ts";
+import { readHeader } from "../../src/weights/header.ts";
+import { readTensor, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
 
@@ -158,10 +161,55 @@ describe("tensors that the model does not use", () => {
       "transformer.encoder.layers.0.self_attention.rotary_emb.inv_freq": {},
       "transformer.encoder.layers.0.attention.bias": { dtype: "bool" },
       "transformer.encoder.layers.0.attn.masked_bias": {},
-      "transformer.prefix_encoder.embedding.weight": {},
     });
     const fitted = await fitWeights(checkpoint, expectations["chatglm2-6b"]);
     expect(fitted.size).toBe(expectations["chatglm2-6b"].parameters.length);
+  });
+
+  test.each([
+    ["transformer.prefix_encoder.embedding.weight"],
+    ["transformer.prefix_encoder.trans.0.weight", "transformer.prefix_encoder.embedding.weight"],
+    ["prefix_encoder.embedding.weight"],
+  ])("are refused where they are a trained prefix: %s", async (...names) => {
+    const checkpoint = await changed("chatglm2-6b", Object.fromEntries(names.map((name) => [name, {}])));
+    await expect(fitWeights(checkpoint, expectations["chatglm2-6b"])).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/a model with a prefix that was trained with P-tuning v2 \(.*prefix_encoder/),
+    });
+  });
+
+  test("and a prefix alone is called that", async () => {
+    const { tensors } = await changed("chatglm2-6b", { "transformer.prefix_encoder.embedding.weight": {} });
+    const prefix = new Map([...tensors].filter(([name]) => name.includes("prefix")));
+    await expect(fitWeights({ folder: "p", tensors: prefix }, expectations["chatglm2-6b"])).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(
+        /^p: expected a model or a LoRA, got a prefix alone that was trained with P-tuning v2/,
+      ),
+    });
+  });
+
+  test("are refused where they are other frequencies than the model's, which ChatGLM-6B's code takes from the files", async () => {
+    const frequencies = rotaryFrequencies(oracleConfig("chatglm-6b"));
+    const expected = { ...expectations["chatglm-6b"], frequencies };
+    for (const form of ["", "-fp16-bin", "-int4"]) {
+      const bits = form === "-int4" ? (4 as const) : undefined;
+      const checkpoint = await openCheckpoint(oracleFolder(`chatglm-6b${form}`));
+      expect([...checkpoint.tensors.keys()].some((name) => name.endsWith("inv_freq"))).toBe(true);
+      expect((await fitWeights(checkpoint, { ...expected, bits })).size).toBeGreaterThan(0);
+    }
+    const name = "transformer.layers.1.attention.rotary_emb.inv_freq";
+    const scaled = tensorOf(
+      "float32",
+      [frequencies.length],
+      frequencies.map((value) => value / 4),
+    );
+    const file = join(await mkdtemp(join(tmpdir(), "glmlab-frequencies-")), "f.safetensors");
+    onTestFinished(() => rm(dirname(file), { recursive: true }));
+    await writeSafetensors(file, sourcesOf({ [name]: scaled }));
+    const [tensor] = (await readHeader(file)).tensors;
+    const said = `${name}: expected the frequencies of positions of config.json, got others: scaled ones are not supported`;
+    expect(await faultsOf(await changed("chatglm-6b", { [name]: tensor }), expected)).toEqual([said]);
   });
 
   describe("a head that is tied to the embedding", () => {

@@ -1,0 +1,27 @@
+/** @file P-tuning v2's trained prefix among a checkpoint's tensors: not supported, and called what it is. */
+import { GlmError } from "../errors.ts";
+import { openCheckpoint } from "./checkpoint.ts";
+
+/** Whether a tensor belongs to a prefix encoder, as P-tuning v2 saves it. */
+export const isPrefix = (name: string): boolean => /(^|\.)prefix_encoder\./.test(name);
+
+/** Whether a folder's weights are a prefix and nothing else; false where there are none that can be read. */
+export async function holdsPrefixOnly(folder: string): Promise<boolean> {
+  const checkpoint = await openCheckpoint(folder).catch(() => undefined);
+  return checkpoint !== undefined && isPrefixOnly(checkpoint.tensors.keys());
+}
+
+/** Names as P-tuning's scripts save them: whole, or as the prefix encoder's own. */
+export function isPrefixOnly(names: Iterable<string>): boolean {
+  const all = [...names];
+  const own = /^(prompt_embeddings|(transformer\.)?(prefix_encoder\.)?(embedding|trans\.[02])\.(weight|bias))$/;
+  return all.length > 0 && all.every((name) => isPrefix(name) || own.test(name));
+}
+
+/** The error for a folder with a prefix and nothing else, which is neither a model nor a LoRA. */
+export const prefixAlone = (folder: string): GlmError =>
+  new GlmError(
+    "unsupported",
+    `${folder}: expected a model or a LoRA, got a prefix alone that was trained with P-tuning v2 (prefix_encoder), which is ` +
+      "not supported yet. Load the base model, and train a LoRA on it.",
+  );

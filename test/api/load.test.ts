@@ -1,0 +1,154 @@
+/** @file Folders as they come: without a tokenizer, of a family that must be said, of something else than a model. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type ChatGLM, type LoadOptions, load, lora } from "../../src/index.ts";
+import { filled } from "../../src/tensor.ts";
+import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
+import { oracleFolder } from "../oracle.ts";
+import { writeSmallModel } from "../small-model.ts";
+
+let home: string;
+let folder: string;
+const opened: ChatGLM[] = [];
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), "glm-load-"));
+  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
+  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
+  folder = await writeSmallModel(join(home, "model"));
+});
+afterAll(async () => {
+  for (const glm of opened) await glm.dispose();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function open(from: string, options: LoadOptions = {}): Promise<ChatGLM> {
+  const glm = await load(from, { runtime: "none", ...options });
+  opened.push(glm);
+  return glm;
+}
+
+/** A copy of the small model, without some of its files. */
+function copy(name: string, without: readonly string[] = []): string {
+  const to = join(home, name);
+  cpSync(folder, to, { recursive: true });
+  for (const file of without) rmSync(join(to, file));
+  return to;
+}
+
+describe("without a tokenizer", () => {
+  const ids = [5, 900, 31, 7];
+
+  it("computes with token ids as it does with one", async () => {
+    const glm = await open(copy("mute", ["tokenizer.model"]));
+    const whole = await open(folder);
+    expect((await glm.logits(ids)).data).toEqual((await whole.logits(ids)).data);
+    const tokens = [];
+    for await (const id of glm.generate(ids, { greedy: true, maxNewTokens: 3 })) tokens.push(id);
+    expect(tokens).toHaveLength(3);
+    const adapter = await glm.createAdapter("a", lora({ r: 2 }));
+    expect((await adapter.gradients({ inputIds: [ids], labels: [ids] })).loss).toBeGreaterThan(0);
+  });
+
+  it("says what is missing where text is needed", async () => {
+    for (const glm of opened.splice(0)) await glm.dispose();
+    const glm = await open(copy("mute-too", ["tokenizer.model"]));
+    const missing = {
+      code: "model-not-found",
+      message: expect.stringMatching(/mute-too: expected tokenizer.model or/),
+    };
+    await expect(glm.ask("你好")).rejects.toMatchObject(missing);
+    expect(() => glm.tokenizer).toThrow(expect.objectContaining(missing));
+    expect(() => glm.prompt([{ role: "user", content: "你好" }])).toThrow(expect.objectContaining(missing));
+    const adapter = await glm.createAdapter("b", lora({ r: 2 }));
+    const rows = [{ prompt: "你", response: "好" }];
+    await expect(adapter.gradients(rows)).rejects.toMatchObject(missing);
+    const fitting = async (): Promise<void> => {
+      for await (const _ of adapter.fit(rows, { epochs: 1 }));
+    };
+    await expect(fitting()).rejects.toMatchObject(missing);
+  });
+
+  it("takes the one that has come meanwhile", async () => {
+    const place = copy("late", ["tokenizer.model"]);
+    const before = await open(place);
+    cpSync(join(folder, "tokenizer.model"), join(place, "tokenizer.model"));
+    const after = await open(place);
+    expect(after.info).toMatchObject({ key: before.info.key, resident: true });
+    expect(after.prompt([{ role: "user", content: "你好" }]).length).toBeGreaterThan(2);
+    const adapter = await after.createAdapter("late", lora({ r: 2 }));
+    for await (const event of adapter.fit([{ prompt: "你", response: "好" }], { epochs: 1 })) {
+      if (event.type === "step") expect(event.loss).toBeGreaterThan(0);
+    }
+  });
+
+  it("refuses one that is damaged at once", async () => {
+    writeFileSync(join(copy("damaged"), "tokenizer.model"), "no model");
+    await expect(open(join(home, "damaged"))).rejects.toMatchObject({ code: "model-invalid" });
+  });
+});
+
+describe("the family", () => {
+  it("is a guess where nothing tells, and what the user says", async () => {
+    expect((await open(folder)).info.note).toBeUndefined();
+    const plain = copy("plain", ["tokenizer_config.json"]);
+    const guessed = await open(plain);
+    expect(guessed.family).toBe("chatglm2-6b");
+    expect(guessed.info.note).toMatch(/Taken for a chatglm2-6b: that is a guess .*--family/);
+    const said = await open(plain, { family: "chatglm3-6b" });
+    expect([said.family, said.info.note]).toEqual(["chatglm3-6b", undefined]);
+    // One file, two models: each keeps its own prompt and its own adapters.
+    expect(said.info.key).not.toBe(guessed.info.key);
+    const message = [{ role: "user" as const, content: "你好" }];
+    expect(said.prompt(message)).not.toEqual(guessed.prompt(message));
+    expect((await open(plain)).family).toBe("chatglm2-6b");
+  });
+
+  it("that there is not, or that the model cannot be, is refused", async () => {
+    await expect(open(folder, { family: "chatglm3" as "chatglm3-6b" })).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringContaining("Did you mean chatglm3-6b?"),
+    });
+    await expect(open(oracleFolder("chatglm-6b"), { family: "glm-4-9b" })).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringContaining("has the architecture of chatglm-6b, and cannot be a glm-4-9b"),
+    });
+  });
+});
+
+it("an adapter that names modules which the model has not says so, also when it is asked for later", async () => {
+  const glm = await open(oracleFolder("chatglm2-6b"));
+  const place = join(home, "adapter");
+  cpSync(oracleFolder("chatglm2-6b", "lora-qkv"), place, { recursive: true });
+  const file = join(place, "adapter_config.json");
+  const json = JSON.parse(readFileSync(file, "utf8")) as object;
+  writeFileSync(file, JSON.stringify({ ...json, target_modules: ["query_key_value", "v_proj"] }));
+  const note = "This model has no module v_proj, which the adapter names.";
+  expect((await glm.loadAdapter("partly", place)).note).toBe(note);
+  expect((await glm.adapter("partly")).note).toBe(note);
+  expect((await glm.loadAdapter("wholly", oracleFolder("chatglm2-6b", "lora-qkv"))).note).toBeUndefined();
+});
+
+describe("a folder of something else", () => {
+  const prefix = { "transformer.prefix_encoder.embedding.weight": filled([4, 8]) };
+
+  it.each([[[]], [["config.json"]]])("P-tuning's prefix alone, without %j", async (without) => {
+    const place = copy(`prefix-${without.length}`, without);
+    await writeSafetensors(join(place, "model.safetensors"), sourcesOf(prefix));
+    await expect(open(place)).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/a prefix alone that was trained with P-tuning v2/),
+    });
+    await expect((await open(folder)).loadAdapter("p", place)).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/P-tuning v2/),
+    });
+  });
+
+  it("an adapter", async () => {
+    await expect(open(oracleFolder("chatglm2-6b", "lora-qkv"))).rejects.toThrow(/expected a model, got an adapter/);
+  });
+});
