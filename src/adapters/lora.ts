@@ -33,6 +33,15 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
     );
   }
   const sizes = new Map(modules.map(({ name }) => [name, updateSize(config, name)]));
+  for (const module of modules) {
+    const { r } = sizes.get(module.name) as Size;
+    const most = Math.min(module.in, module.out);
+    if (r <= most) continue;
+    throw new GlmError(
+      "adapter-invalid",
+      `LoRA: rankPattern: expected at most ${most} for ${module.name}, its smaller side, got ${r}. Usual ranks are 4 to 64.`,
+    );
+  }
   const targets = new Set(sizes.keys());
   const biases = base.parameters
     .filter(({ name }) => trainsBias(config, name, targets))

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
 import { generate } from "../generate/generate.ts";
@@ -96,6 +97,11 @@ export class ModelHost {
     checkIds(inputIds, this.info.config);
     const seq = Math.max(...inputIds.map((row) => row.length));
     const positions = wanted?.map((position) => (position < 0 ? seq + position : position)) ?? [...Array(seq).keys()];
+    const strange = positions.findIndex((position) => !(Number.isInteger(position) && position >= 0 && position < seq));
+    if (strange >= 0) {
+      const why = `logits: positions: expected whole numbers from ${-seq} to ${seq - 1}, got ${wanted?.[strange]}.`;
+      throw new GlmError("data-invalid", why);
+    }
     const effect = await this.#effect(adapter);
     const logits = await this.#forward.run({
       rows: inputIds.map((ids) => ({ ids, from: 0 })),

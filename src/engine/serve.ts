@@ -1,5 +1,6 @@
 /** @file The server's side of the protocol: lets one client ask any engine, and stops its work when it cancels or leaves. */
 
+import { GlmError } from "../errors.ts";
 import { version } from "../version.ts";
 import type { Channel } from "./channel.ts";
 import type { CallName, Calls, Engine, GradientInfo, StreamName } from "./engine.ts";
@@ -13,6 +14,7 @@ import {
   type StreamMessage,
   toWire,
 } from "./protocol.ts";
+import { type MessageFault, readMessage } from "./read-message.ts";
 
 export interface ServeOptions {
   /** Answers `status` questions; they are about the whole server, not about one client. */
@@ -55,7 +57,17 @@ class Session {
     this.#options = options;
   }
 
-  receive(message: ClientMessage): void {
+  /** @param given whatever the other side sent: nothing is done with it before it was checked */
+  receive(given: unknown): void {
+    const message = readMessage(given);
+    if ("fault" in message) this.#refuse(message);
+    else if ("id" in message && this.#isTaken(message)) {
+      const why = `id ${message.id}: expected one that is not in use, got that of a question under way. Count ids up.`;
+      this.#refuse({ fault: new GlmError("option-invalid", why) });
+    } else this.#take(message);
+  }
+
+  #take(message: ClientMessage): void {
     if (message.type === "hello") this.#welcome(message);
     else if (message.type === "call") this.#run(message.id, (abort) => this.#call(message, abort));
     else if (message.type === "stream") this.#stream(message);
@@ -77,12 +89,24 @@ class Session {
   }
 
   #welcome(client: Hello): void {
-    const refused = refusal(client);
-    if (!refused) {
-      this.#send({ type: "welcome", protocol: PROTOCOL, version, pid: process.pid });
+    const fault = refusal(client);
+    if (fault) this.#refuse({ fault });
+    else this.#send({ type: "welcome", protocol: PROTOCOL, version, pid: process.pid });
+  }
+
+  #isTaken(message: ClientMessage): boolean {
+    const asks = message.type === "call" || message.type === "stream" || message.type === "status";
+    return asks && this.#jobs.has(message.id);
+  }
+
+  /** Answers what has an id. Whoever sends anything else that is no message is not served any longer. */
+  #refuse({ fault, id }: MessageFault): void {
+    const error = toWire(fault);
+    if (id !== undefined && !this.#jobs.has(id)) {
+      this.#send({ type: "error", id, error });
       return;
     }
-    this.#send({ type: "refused", error: toWire(refused) });
+    this.#send({ type: "refused", error });
     this.#channel.close();
     this.end();
   }
