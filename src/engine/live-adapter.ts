@@ -113,10 +113,7 @@ export class LiveAdapter {
       return [`${name}: expected ${own.data.length} values for [${shape}], got ${data.length}`];
     });
     if (faults.length > 0) {
-      throw new GlmError(
-        "adapter-invalid",
-        `adapter ${this.ref.name} cannot take these tensors:${faultList(faults)}`,
-      );
+      throw new GlmError("adapter-invalid", `adapter ${this.ref.name} cannot take these tensors:${faultList(faults)}`);
     }
     for (const [name, { data }] of Object.entries(tensors)) this.tensors[name]?.data.set(data);
     this.changed();

@@ -48,7 +48,9 @@ function faultsOf(schema: z.ZodType, value: unknown): string[] {
   const result = schema.safeParse(value);
   if (result.success) return [];
   return result.error.issues.slice(0, MAX_FAULTS + 1).map((issue) => {
-    const place = issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${short(String(step))}`)).join("");
+    const place = issue.path
+      .map((step) => (typeof step === "number" ? `[${step}]` : `.${short(String(step))}`))
+      .join("");
     const found = issue.path.reduce<unknown>(partOf, value);
     return `${place.replace(/^\./, "") || "it"}: ${wording(issue, found)}`;
   });
