@@ -1,10 +1,9 @@
 /** @file An adapter's folder, whatever its method: LoRA as PEFT writes it, trained base parameters under their own names. */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
+import { isFile, readText } from "../regular-file.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
@@ -31,7 +30,7 @@ export async function writeAdapter(
   baseModel: string,
 ): Promise<void> {
   // Another adapter was saved here before: its documents must not pass for this one's. Elsewhere they are somebody else's.
-  const replaced = existsSync(join(folder, CONFIG));
+  const replaced = await isFile(join(folder, CONFIG));
   const beside = {
     files: Object.entries(documents).map(([name, text]) => textFile(name, text)),
     obsolete: (name: string) => replaced && documentNames.some((known) => known === name),
@@ -47,7 +46,7 @@ export async function writeAdapter(
  * @throws GlmError "adapter-not-found" without the files, "adapter-invalid" with every fault
  */
 export async function readAdapter(folder: string, base: BaseModel): Promise<StoredAdapter> {
-  const text = await readFile(join(folder, CONFIG), "utf8").catch(() => undefined);
+  const text = await readText(join(folder, CONFIG)).catch(() => undefined);
   const isOurs = text !== undefined && isFull(text);
   const read = isOurs ? await readFull(folder, JSON.parse(text) as FullConfig, base) : await readPeft(folder, base);
   return { ...read, documents: await readDocuments(folder) };

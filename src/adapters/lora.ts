@@ -35,11 +35,12 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   const sizes = new Map(modules.map(({ name }) => [name, updateSize(config, name)]));
   for (const module of modules) {
     const { r } = sizes.get(module.name) as Size;
-    const most = Math.min(module.in, module.out);
+    // PEFT takes more than the smaller side; what is announced must still be allocated.
+    const most = module.in + module.out;
     if (r <= most) continue;
     throw new GlmError(
       "adapter-invalid",
-      `LoRA: rankPattern: expected at most ${most} for ${module.name}, its smaller side, got ${r}. Usual ranks are 4 to 64.`,
+      `LoRA: rankPattern: expected at most ${most} for ${module.name}, its sides together, got ${r}. Usual ranks are 4 to 64.`,
     );
   }
   const targets = new Set(sizes.keys());

@@ -1,9 +1,9 @@
 /** @file PEFT's files for LoRA: adapter_config.json and adapter_model.safetensors, read and written. */
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
+import { namesIn, readText } from "../regular-file.ts";
 import { suggestion } from "../suggestion.ts";
 import type { Tensor } from "../tensor.ts";
 import { readSafetensors, readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
@@ -86,7 +86,7 @@ export async function writePeft(
 const olderName = (name: string): string => name.replace(/\.base_layer\.bias$/, ".bias");
 
 async function readConfig(folder: string): Promise<unknown> {
-  const names = await readdir(folder).catch(() => undefined);
+  const names = await namesIn(folder).catch(() => undefined);
   if (!names)
     throw new GlmError(
       "adapter-not-found",
@@ -106,7 +106,7 @@ async function readConfig(folder: string): Promise<unknown> {
     );
   }
   try {
-    return JSON.parse(await readFile(join(folder, configName), "utf8"));
+    return JSON.parse(await readText(join(folder, configName)));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new GlmError(
@@ -118,7 +118,7 @@ async function readConfig(folder: string): Promise<unknown> {
 }
 
 async function readTensors(folder: string): Promise<Record<string, Tensor>> {
-  const isOlder = !(await readdir(folder)).includes(tensorsName);
+  const isOlder = !(await namesIn(folder)).includes(tensorsName);
   try {
     return isOlder
       ? await readOlder(join(folder, olderTensorsName))

@@ -1,8 +1,8 @@
 /** @file A model folder's config.json. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type ChatGLMConfig, readConfig } from "../models/config.ts";
+import { readText } from "../regular-file.ts";
 import { readBytes, withFile } from "../weights/bytes.ts";
 
 /** Published ones have one or two kilobytes. */
@@ -21,7 +21,7 @@ export async function readConfigFile(
     if (fileBytes > maxBytes) throw invalid(file, `${fileBytes} bytes`);
     return new TextDecoder().decode(await readBytes(handle, file, 0, fileBytes));
   });
-  const tokenizer = await readFile(join(folder, "tokenizer_config.json"), "utf8").catch(() => "");
+  const tokenizer = await readText(join(folder, "tokenizer_config.json")).catch(() => "");
   return { config: readConfig(parsed(text, file), file, { roles: tokenizer.includes("<|user|>") }), text };
 }
 

@@ -1,5 +1,4 @@
 /** @file One loaded model and all that is asked of it: logits, answers, training, saving. */
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
@@ -11,6 +10,7 @@ import { ForwardModel } from "../generate/model.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import type { Compile } from "../graph/program.ts";
 import { dataFolder } from "../places.ts";
+import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import { stopIds } from "../text/prompt.ts";
 import { checkIds } from "../train/batch.ts";
@@ -210,7 +210,7 @@ export class ModelHost {
     // A copy: steps that are taken while it is written must not mix with it.
     const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
     const saved = savedModel(this.#model, merged);
-    const settings: unknown = JSON.parse(await readFile(join(this.#model.folder, "config.json"), "utf8"));
+    const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
     const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
     await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
@@ -239,9 +239,9 @@ export class ModelHost {
   }
 
   async #companions(): Promise<FileToWrite[]> {
-    const names = (await readdir(this.#model.folder)).filter((name) => COMPANION.test(name));
+    const names = (await namesIn(this.#model.folder)).filter((name) => COMPANION.test(name));
     const read = async (name: string): Promise<FileToWrite> => {
-      const content = await readFile(join(this.#model.folder, name));
+      const content = await readWhole(join(this.#model.folder, name));
       return { name, bytes: content.length, content: [content] };
     };
     return Promise.all(names.map(read));

@@ -1,9 +1,9 @@
 /** @file From what is asked for to the folder of its files: on this machine, or fetched from a hub. */
-import { realpath } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { GlmError } from "../errors.ts";
 import { requestedModel } from "../hub/request.ts";
 import { isEmbedded, modelFolder } from "../places.ts";
+import { realPathOf } from "../regular-file.ts";
 import type { LoadParams } from "./engine.ts";
 
 /** Which model is meant. */
@@ -19,7 +19,7 @@ export async function sourceFolder(
 ): Promise<string> {
   if (hub) {
     const inBytes = (stage: string, done: number, total: number): void => onProgress(stage, done, total, "bytes");
-    return realpath(await requestedModel(name, hub, { onProgress: inBytes, signal }));
+    return realPathOf(await requestedModel(name, hub, { onProgress: inBytes, signal }));
   }
   if (!isEmbedded(name) && !isAbsolute(name)) {
     throw new GlmError(

@@ -1,9 +1,9 @@
 /** @file The files that hold planned weights in their forms: which are there, and how those that are missing are made. */
-import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { growFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
+import { realPathOf } from "../regular-file.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
@@ -104,7 +104,7 @@ async function heldFloats(tensor: StoredTensor): Promise<HeldFloats> {
   if (dtype !== "float32" && dtype !== "float16" && dtype !== "bfloat16") {
     throw new Error(`${tensor.name}: expected floats, got ${dtype}`);
   }
-  return { dtype, shape, range: { ...rangeOf(tensor), file: await realpath(tensor.file) } };
+  return { dtype, shape, range: { ...rangeOf(tensor), file: await realPathOf(tensor.file) } };
 }
 
 async function readFloats(file: string, wanted: readonly StoredTensor[]): Promise<StoredTensor[] | undefined> {

@@ -3,10 +3,11 @@
  *
  * models--OWNER--NAME/refs/REVISION names a commit, snapshots/COMMIT/FILE links to ../../blobs/HASH.
  */
-import { copyFile, link, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { copyFile, link, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { GlmError } from "../errors.ts";
 import { makeFolder, onDisk, replaceFile } from "../files.ts";
+import { readText } from "../regular-file.ts";
 import { fault, type Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
 import type { FileHash, Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
@@ -56,7 +57,7 @@ const folderOf = (cache: string, { id }: ModelRef): string => join(cache, `model
 /** The commit that a revision was when it was last asked for. */
 async function commitOf(folder: string, revision: string): Promise<string | undefined> {
   if (isCommit(revision)) return revision;
-  const text = await readFile(join(folder, "refs", revision), "utf8").catch(() => "");
+  const text = await readText(join(folder, "refs", revision)).catch(() => "");
   return isCommit(text.trim()) ? text.trim() : undefined;
 }
 
@@ -149,7 +150,7 @@ class Blobs implements Shelf {
 
   async complete(): Promise<void> {
     if (this.#ref === undefined) return;
-    const known = await readFile(this.#ref, "utf8").catch(() => "");
+    const known = await readText(this.#ref).catch(() => "");
     if (known.trim() === this.#commit) return;
     const text = new TextEncoder().encode(this.#commit);
     // A cache that cannot be written to serves all the same.

@@ -1,6 +1,6 @@
 /** @file Reads the small JSON files of a checkpoint folder. */
-import { readFile } from "node:fs/promises";
 import { GlmError } from "../errors.ts";
+import { readText } from "../regular-file.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -9,7 +9,7 @@ export type Json = Readonly<Record<string, unknown>>;
  * @throws GlmError `model-invalid` when there is anything else in it
  */
 export async function readJson(path: string): Promise<Json | undefined> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+  const text = await readText(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
     throw unusable(path, cause.message, cause);
   });

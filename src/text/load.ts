@@ -1,9 +1,9 @@
 /** @file Finds out which tokenizer a checkpoint folder holds, by what is in its files, and loads it. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
 import { type TokenizerFile, tokenizerFileNames } from "../published.ts";
+import { readWhole } from "../regular-file.ts";
 import { type AddedToken, byteLevelTokenizer, isByteLevel } from "./byte-level.ts";
 import { iceTextTokenizer, isIceText } from "./ice-text.ts";
 import { type Json, parseJson, readJson } from "./json.ts";
@@ -85,7 +85,7 @@ async function tokenizerFile(folder: string, names: readonly string[]): Promise<
   for (const name of names) {
     const path = join(folder, name);
     try {
-      return { path, bytes: await readFile(path) };
+      return { path, bytes: await readWhole(path) };
     } catch (cause) {
       faults.push(cause instanceof Error ? cause.message : String(cause));
       isThere ||= (cause as NodeJS.ErrnoException).code !== "ENOENT";
