@@ -14,9 +14,9 @@ const SLOWEST = 500;
 const PIECE = 2 ** 22;
 
 /** Largest small file of a model or an adapter in bytes: a tokenizer with its merges has 20 MB. */
-export const SMALL_FILE = 2 ** 27;
+export const SMALL_FILE: number = 2 ** 27;
 /** Largest text in bytes that can be one string. */
-export const LARGEST_TEXT = 2 ** 29 - 2 ** 16;
+export const LARGEST_TEXT: number = 2 ** 29 - 2 ** 16;
 
 /** What reading ends in, where it is none of the system's own errors; `code` is as theirs. */
 class Unreadable extends Error {
@@ -47,7 +47,7 @@ export function openFile(path: string): Promise<FileHandle> {
  * @param most bytes that it may have; none are read of one that has more
  * @throws Error as `openFile`, and EFBIG
  */
-export function readWhole(path: string, most = SMALL_FILE): Promise<Buffer> {
+export function readWhole(path: string, most: number = SMALL_FILE): Promise<Buffer> {
   return inLine(path, PATIENCE_MS + most / SLOWEST, async (isAwaited) => {
     const file = await opened(path);
     try {
@@ -74,7 +74,7 @@ export function readWhole(path: string, most = SMALL_FILE): Promise<Buffer> {
 }
 
 /** The text of a file in UTF-8; see `readWhole`. */
-export async function readText(path: string, most = SMALL_FILE): Promise<string> {
+export async function readText(path: string, most: number = SMALL_FILE): Promise<string> {
   return (await readWhole(path, most)).toString("utf8");
 }
 

@@ -1,14 +1,19 @@
 /** @file An adapter's folder, whatever its method: LoRA as PEFT writes it, trained base parameters under their own names. */
 import { join } from "node:path";
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
 import { isFile, readText } from "../regular-file.ts";
-import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { faultList } from "../weights/faults.ts";
+import { readHeader } from "../weights/header.ts";
+import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
+import { isAdapterConfig } from "./config-schema.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { createAdapter } from "./methods.ts";
-import { readPeft, writePeft } from "./peft.ts";
+import { asAdapter, readPeft, writePeft } from "./peft.ts";
 
 export interface StoredAdapter {
   readonly config: AdapterConfig;
@@ -65,18 +70,30 @@ async function readFull(
   { match }: FullConfig,
   base: BaseModel,
 ): Promise<Omit<StoredAdapter, "documents">> {
-  const config: FullConfig = { method: "full", ...(match ? { match } : {}) };
-  const { values } = await readSafetensors(join(folder, TENSORS));
+  const config: AdapterConfig = { method: "full", ...(match ? { match } : {}) };
+  if (!isAdapterConfig(config)) {
+    const got = describe(match);
+    throw new GlmError(
+      "adapter-invalid",
+      `${join(folder, CONFIG)}: match: expected a list of names, got ${got}. Save it again.`,
+    );
+  }
+  const header = await asAdapter(() => readHeader(join(folder, TENSORS)));
+  const stored = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   const faults: string[] = [];
-  const tensors: AdapterTensors = {};
+  const wanted: StoredTensor[] = [];
   for (const { name, shape } of createAdapter(config, base).parameters) {
-    const value = values[name];
+    const value = stored.get(name);
     if (!value || String(value.shape) !== String(shape)) {
       faults.push(`${name}: expected [${shape}], got ${value ? `[${value.shape}]` : "nothing"}`);
-    } else tensors[name] = toFloat32(value);
+    } else if (!value.dtype.includes("float")) {
+      faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
+    } else wanted.push(value);
   }
   if (faults.length > 0) {
-    throw new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:\n- ${faults.join("\n- ")}`);
+    throw new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:${faultList(faults)}`);
   }
+  const tensors: AdapterTensors = {};
+  for (const value of wanted) tensors[value.name] = toFloat32(await asAdapter(() => readTensor(value)));
   return { config, tensors };
 }

@@ -5,8 +5,9 @@ import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
 import { namesIn, readText } from "../regular-file.ts";
 import { suggestion } from "../suggestion.ts";
-import type { Tensor } from "../tensor.ts";
-import { readSafetensors, readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { readHeader } from "../weights/header.ts";
+import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
 import { lora } from "./lora.ts";
@@ -29,25 +30,29 @@ export interface PeftAdapter {
  */
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
   const config = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
-  const values = await readTensors(folder);
+  const stored = await asAdapter(() => storedIn(folder));
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));
   const faults: string[] = [];
-  const tensors: AdapterTensors = {};
+  const wanted: [name: string, value: StoredTensor][] = [];
   for (const [name, shape] of expected) {
-    const value = values[name] ?? values[olderName(name)];
+    const value = stored.get(name) ?? stored.get(olderName(name));
     if (!value) faults.push(`${name} is missing: expected [${shape}]`);
     else if (String(value.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${value.shape}]`);
     else if (!value.dtype.includes("float"))
       faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
-    else tensors[name] = toFloat32(value);
+    else wanted.push([name, value]);
   }
-  for (const name of Object.keys(values)) {
+  const lost = [...expected.keys()].filter((name) => !stored.has(name)).slice(0, 1);
+  for (const name of stored.keys()) {
     if (!expected.has(name) && !older.has(name))
-      faults.push(`${name} belongs to nothing in this model.${suggestion(name, missing(expected, values))}`);
+      faults.push(`${name} belongs to nothing in this model.${suggestion(name, lost)}`);
   }
   if (faults.length > 0) throw invalid(folder, faults);
+  // Only now: what does not fit may be of any size.
+  const tensors: AdapterTensors = {};
+  for (const [name, value] of wanted) tensors[name] = toFloat32(await asAdapter(() => readTensor(value)));
   return { config, tensors };
 }
 
@@ -117,25 +122,22 @@ async function readConfig(folder: string): Promise<unknown> {
   }
 }
 
-async function readTensors(folder: string): Promise<Record<string, Tensor>> {
+/** The tensors of an adapter's file, by name. */
+async function storedIn(folder: string): Promise<ReadonlyMap<string, StoredTensor>> {
   const isOlder = !(await namesIn(folder)).includes(tensorsName);
+  const tensors = isOlder
+    ? await readTorch(join(folder, olderTensorsName))
+    : (await readHeader(join(folder, tensorsName))).tensors;
+  return new Map(tensors.map((tensor) => [tensor.name, tensor]));
+}
+
+/** What is wrong with a file of weights is wrong with the adapter. */
+export async function asAdapter<T>(read: () => Promise<T>): Promise<T> {
   try {
-    return isOlder
-      ? await readOlder(join(folder, olderTensorsName))
-      : (await readSafetensors(join(folder, tensorsName))).values;
+    return await read();
   } catch (error) {
     throw error instanceof GlmError ? new GlmError("adapter-invalid", error.message, { cause: error }) : error;
   }
-}
-
-async function readOlder(file: string): Promise<Record<string, Tensor>> {
-  const values: Record<string, Tensor> = {};
-  for (const stored of await readTorch(file)) values[stored.name] = await readTensor(stored);
-  return values;
-}
-
-function missing(expected: ReadonlyMap<string, unknown>, values: Readonly<Record<string, unknown>>): string[] {
-  return [...expected.keys()].filter((name) => !(name in values)).slice(0, 1);
 }
 
 function invalid(folder: string, faults: readonly string[]): GlmError {

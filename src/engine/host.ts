@@ -24,6 +24,7 @@ import { AdapterStore } from "./adapter-store.ts";
 import { alternating } from "./alternating.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
+import { MappedFiles } from "./mapped-files.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { savedModel } from "./saved-tensors.ts";
 import { AdapterShelf } from "./shelf.ts";
@@ -47,6 +48,7 @@ export class ModelHost {
   readonly shelf: AdapterShelf;
   readonly workbench: Workbench;
   readonly #model: OpenedModel;
+  readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
   readonly #writer: RowWriter;
 
@@ -56,7 +58,10 @@ export class ModelHost {
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
     this.#writer = rowWriter(config.family, model.tokenizer);
-    const compileFor = plan.packs && model.mappedBytes >= LARGE ? alternating(compile) : () => compile;
+    this.#mapped = new MappedFiles(model.holdings);
+    const large = plan.packs && model.mappedBytes >= LARGE;
+    const compileOf = large ? alternating(compile) : () => compile;
+    const compileFor = (group: string): Compile => this.#mapped.guarded(compileOf(group));
     this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
     this.workbench = new Workbench(model, compileFor("training"));
@@ -73,6 +78,11 @@ export class ModelHost {
       resident: false,
       ...(model.note ? { note: model.note } : {}),
     };
+  }
+
+  /** Whether the files that its weights are mapped from are whole; it cannot be used any more when not. */
+  get isWhole(): boolean {
+    return this.#mapped.isWhole;
   }
 
   get base(): BaseModel {
@@ -221,6 +231,7 @@ export class ModelHost {
       await this.shelf.close();
     } finally {
       await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+      await this.#mapped.close();
     }
   }
 

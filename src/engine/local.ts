@@ -140,9 +140,14 @@ export class LocalEngine implements Engine {
     const model = yield* opened(params, signal);
     const fresh = new ModelHost(model, params, compileForCpu);
     const known = this.#hosts.get(fresh.info.key);
-    if (known) {
+    if (known?.isWhole) {
       yield { type: "ready", model: { ...known.info, name: params.name, resident: true } };
       return;
+    }
+    if (known) {
+      // Its files were cut under it, and are whole again: what it is mapped from is not.
+      this.#hosts.delete(fresh.info.key);
+      await known.dispose();
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
     await fresh.warmUp();
