@@ -1,4 +1,5 @@
 /** @file PEFT's LoRA configuration (adapter_config.json) and ours, translated both ways. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import type { LoraConfig } from "./adapter.ts";
@@ -163,7 +164,4 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
+const describe = (value: unknown): string => (value === undefined ? "nothing" : shownJson(value));

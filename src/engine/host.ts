@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
@@ -221,6 +222,13 @@ export class ModelHost {
     const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
     const saved = savedModel(this.#model, merged);
     const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
+    if (isTooDeep(settings)) {
+      const file = join(this.#model.folder, "config.json");
+      throw new GlmError(
+        "model-invalid",
+        `${file}: expected settings, got values within each other without end. Correct it.`,
+      );
+    }
     const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
     await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });

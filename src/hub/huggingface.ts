@@ -5,6 +5,7 @@
  */
 import { copyFile, link, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import { readText } from "../regular-file.ts";
@@ -66,7 +67,7 @@ function listing(answer: unknown, address: string): Listing {
   if (commit === undefined || !isCommit(commit)) {
     throw new GlmError(
       "hub-unreachable",
-      `${address}: expected a model's description with its commit ("sha"), got ${JSON.stringify(answer)?.slice(0, 80)}. Is HF_ENDPOINT a hub's address?`,
+      `${address}: expected a model's description with its commit ("sha"), got ${shownJson(answer)}. Is HF_ENDPOINT a hub's address?`,
     );
   }
   const files = listOf(answer, "siblings").flatMap((entry): RemoteFile[] => {

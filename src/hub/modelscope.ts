@@ -6,6 +6,7 @@
  */
 import { readdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import { readText } from "../regular-file.ts";
@@ -73,7 +74,7 @@ async function earlier(cache: string, model: ModelRef): Promise<readonly string[
 function listing(answer: unknown, { revision }: ModelRef, address: string): Listing {
   const data = fieldOf(answer, "Data");
   if (!Array.isArray(fieldOf(data, "Files"))) {
-    const said = textOf(answer, "Message") ?? JSON.stringify(answer)?.slice(0, 80);
+    const said = textOf(answer, "Message") ?? shownJson(answer);
     throw new GlmError(
       "hub-unreachable",
       `${address}: expected a list of files, got ${said}. Is the revision right, and the address ModelScope's?`,

@@ -1,4 +1,5 @@
 /** @file Reads the small JSON files of a checkpoint folder. */
+import { isTooDeep, shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { readText } from "../regular-file.ts";
 
@@ -27,8 +28,9 @@ export function parseJson(text: string, path: string): Json {
   } catch (cause) {
     throw unusable(path, "text that is not JSON", cause);
   }
+  if (isTooDeep(value)) throw unusable(path, "values within each other without end");
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw unusable(path, JSON.stringify(value).slice(0, 60));
+  throw unusable(path, shownJson(value, 60));
 }
 
 function unusable(path: string, got: string, cause?: unknown): GlmError {

@@ -1,5 +1,6 @@
 /** @file Finds out which tokenizer a checkpoint folder holds, by what is in its files, and loads it. */
 import { join } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
 import { type TokenizerFile, tokenizerFileNames } from "../published.ts";
@@ -143,11 +144,11 @@ function names(folder: string, config: Json, key: string): readonly string[] | u
 function invalid(folder: string, expected: string, got: unknown): GlmError {
   return new GlmError(
     "model-invalid",
-    `${join(folder, "tokenizer_config.json")}: expected JSON whose ${expected}, got ${JSON.stringify(got)}. Correct or remove the file.`,
+    `${join(folder, "tokenizer_config.json")}: expected JSON whose ${expected}, got ${shownJson(got)}. Correct or remove the file.`,
   );
 }
 
 function kindOf(json: Json): string {
   const type = (json.model as { type?: unknown } | null | undefined)?.type;
-  return type === undefined ? "no model" : `a model of type ${JSON.stringify(type)} or one that is cut off`;
+  return type === undefined ? "no model" : `a model of type ${shownJson(type)} or one that is cut off`;
 }

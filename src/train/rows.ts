@@ -1,4 +1,5 @@
 /** @file Reading training rows: the shapes that published data sets have, one report for everything that is wrong. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { readJson } from "../json-lines.ts";
 import { LARGEST_TEXT, readText } from "../regular-file.ts";
@@ -62,7 +63,7 @@ export function parseRows(text: string, rules: RowRules = {}): Row[] {
     );
   }
   const faults = read.faults.map(
-    ({ line, text: written, why }) => `line ${line}: expected a JSON object, got ${shorten(written)} (${why})`,
+    ({ line, text: written, why }) => `line ${line}: expected a JSON object, got ${shownJson(written)} (${why})`,
   );
   const placed = read.values.map(({ value, line }) => ({ place: `line ${line}`, value }));
   return readPlaced(placed, faults, rules);
@@ -107,7 +108,7 @@ const flatShapes = [
 function readRow(value: unknown, unanswered: boolean, fault: (text: string) => void): Row[] {
   if (unanswered && typeof value === "string") return readRow({ prompt: value }, true, fault);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    fault(`expected an object such as {"prompt": "...", "response": "..."}, got ${shorten(value)}`);
+    fault(`expected an object such as {"prompt": "...", "response": "..."}, got ${shownJson(value)}`);
     return [];
   }
   const record = value as Record<string, unknown>;
@@ -135,7 +136,7 @@ function readFlat(
     const value = record[key] ?? (optional ? "" : undefined);
     if (typeof value === "string" && (optional || value.trim() !== "")) return value;
     faulty = true;
-    fault(`${key}: expected ${optional ? "text" : "text that is not empty"}, got ${shorten(value)}`);
+    fault(`${key}: expected ${optional ? "text" : "text that is not empty"}, got ${shownJson(value)}`);
     return "";
   };
   const prompt = text(question, false);
@@ -151,7 +152,7 @@ function readHistory(value: unknown, fault: (text: string) => void): [string, st
   const isPair = (pair: unknown): pair is [string, string] =>
     Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === "string");
   if (Array.isArray(value) && value.every(isPair)) return value.map(([question, answer]) => [question, answer]);
-  fault(`history: expected [[question, answer], ...], got ${shorten(value)}`);
+  fault(`history: expected [[question, answer], ...], got ${shownJson(value)}`);
   return undefined;
 }
 
@@ -169,7 +170,7 @@ function readConversation(value: unknown, unanswered: boolean, fault: (text: str
     return [];
   };
   if (!Array.isArray(value) || value.length === 0)
-    return fail(`expected a list of {role, content}, got ${shorten(value)}`);
+    return fail(`expected a list of {role, content}, got ${shownJson(value)}`);
   const turns: Turn[] = [];
   for (const [i, item] of value.entries()) {
     const {
@@ -182,7 +183,7 @@ function readConversation(value: unknown, unanswered: boolean, fault: (text: str
     const text = content ?? said;
     if (!who || typeof text !== "string" || text.trim() === "") {
       return fail(
-        `turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shorten(item)}`,
+        `turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shownJson(item)}`,
       );
     }
     turns.push({ role: who, content: text });
@@ -216,9 +217,4 @@ function invalid({ subject = "The data set" }: RowRules, faults: readonly string
   const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
   if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
   return new GlmError("data-invalid", `${subject} cannot be used; correct or remove these rows:${shown.join("")}`);
-}
-
-function shorten(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -12,6 +12,7 @@ import {
   strangers,
   withAt,
 } from "../../scripts/fuzz/message-samples.ts";
+import { RawClient } from "../../scripts/fuzz/raw-client.ts";
 import { describe as describeValue } from "../../src/describe.ts";
 import { connectRuntime } from "../../src/engine/connect.ts";
 import { runtimeFolder } from "../../src/engine/folder.ts";
@@ -19,7 +20,6 @@ import type { RemoteEngine } from "../../src/engine/remote.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import type { RuntimeStatus } from "../../src/engine/server.ts";
 import { writeSmallModel } from "../small-model.ts";
-import { RawClient } from "./raw-client.ts";
 
 const LONG = 300_000;
 let home: string;

@@ -36,10 +36,11 @@ export class RawClient {
     throw new Error(`not heard within ${patience / 1000} s; heard ${JSON.stringify(this.heard).slice(0, 500)}`);
   }
 
-  /** What ends the question of an id. */
-  answer(id: number): Promise<ServerMessage> {
+  /** What ends the question of an id, which is waited for so many milliseconds. */
+  answer(id: number, patience?: number): Promise<ServerMessage> {
     return this.hears(
       (message) => message.type === "refused" || (message.type !== "event" && "id" in message && message.id === id),
+      patience,
     );
   }
 
