@@ -156,7 +156,7 @@ function changed(message: unknown, samples: readonly unknown[], random: RandomSt
     case 0:
       return withAt(message, place, undefined);
     case 1:
-      return withAt(message, place, isPath(place) ? 1 : from.reduce(partOf, other));
+      return withAt(message, place, isSpared(message, place) ? 1 : from.reduce(partOf, other));
     case 2:
       return withAt(message, [...place.slice(0, -1), "unknown"], 1);
     case 3: {
@@ -169,8 +169,9 @@ function changed(message: unknown, samples: readonly unknown[], random: RandomSt
   }
 }
 
-/** A text from elsewhere could be a path to write to. */
-const isPath = (place: readonly (string | number)[]): boolean => place.at(-1) === "folder";
+/** A text from elsewhere could be a path to write to, or the model that all trials are about, to be unloaded. */
+const isSpared = (message: unknown, place: readonly (string | number)[]): boolean =>
+  place.at(-1) === "folder" || partOf(message, "method") === "unload";
 
 const partOf = (whole: unknown, key: string | number): unknown =>
   typeof whole === "object" && whole !== null ? (whole as Record<string | number, unknown>)[key] : undefined;
