@@ -10,7 +10,6 @@ import { readHeader } from "../weights/header.ts";
 import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
-import { isAdapterConfig } from "./config-schema.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { createAdapter } from "./methods.ts";
 import { asAdapter, readPeft, writePeft } from "./peft.ts";
@@ -71,6 +70,7 @@ async function readFull(
   base: BaseModel,
 ): Promise<Omit<StoredAdapter, "documents">> {
   const config: AdapterConfig = { method: "full", ...(match ? { match } : {}) };
+  const { isAdapterConfig } = await import("./config-schema.ts");
   if (!isAdapterConfig(config)) {
     const got = describe(match);
     throw new GlmError(

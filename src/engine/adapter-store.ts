@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
-import { isAdapterConfig } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import type { FloatTensor, Tensor } from "../tensor.ts";
@@ -60,6 +59,8 @@ export class AdapterStore {
     });
     const { format, source } = metadata;
     if (format !== FORMAT) throw damaged("expected a kept adapter, got another file");
+    // Only here: it takes time, and nothing else of a model's loading needs it.
+    const { isAdapterConfig } = await import("../adapters/config-schema.ts");
     const config = parsed(metadata.config);
     if (!isAdapterConfig(config)) throw damaged("its configuration is none");
     const documents = metadata.documents === undefined ? {} : parsed(metadata.documents);

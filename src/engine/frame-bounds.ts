@@ -10,16 +10,26 @@ const MAX_VALUES = 2 ** 23;
 /** Deepest nesting; messages of this protocol have eight levels. */
 const MAX_DEPTH = 32;
 
-/** Bytes after the head of each fixed-size value, by its first byte. */
-const FIXED: Readonly<Record<number, number>> = {
-  ...{ 192: 0, 194: 0, 195: 0, 202: 4, 203: 8, 204: 1, 205: 2, 206: 4, 207: 8 },
-  ...{ 208: 1, 209: 2, 210: 4, 211: 8, 212: 2, 213: 3, 214: 5, 215: 9, 216: 17 },
-};
+/** What a first byte can begin, beside values of a fixed size. */
+const CONTAINER = 255;
+const SIZED = 254;
+const NOTHING = 253;
 
-/** Bytes of the length that follows the first byte, and what comes between it and the content. */
-const SIZED: Readonly<Record<number, readonly [length: number, between: number]>> = {
+/** By first byte: how many bytes of its value follow, or which of the above it begins. */
+const FOLLOWS = Uint8Array.from({ length: 256 }, (_, first) => {
+  if (first < 0x80 || first >= 0xe0) return 0;
+  if (first < 0xa0 || first >= 0xdc) return CONTAINER;
+  if (first < 0xc0) return first & 0x1f;
+  const fixed: Readonly<Record<number, number>> = {
+    ...{ 192: 0, 194: 0, 195: 0, 202: 4, 203: 8, 204: 1, 205: 2, 206: 4, 207: 8 },
+    ...{ 208: 1, 209: 2, 210: 4, 211: 8, 212: 2, 213: 3, 214: 5, 215: 9, 216: 17, 193: NOTHING },
+  };
+  return fixed[first] ?? SIZED;
+});
+
+/** Bytes of the length that follows a first byte, and of what comes between it and the content: an extension's type. */
+const LENGTHS: Readonly<Record<number, readonly [length: number, between: number]>> = {
   ...{ 196: [1, 0], 197: [2, 0], 198: [4, 0], 217: [1, 0], 218: [2, 0], 219: [4, 0] },
-  // Extensions have their type there.
   ...{ 199: [1, 1], 200: [2, 1], 201: [4, 1] },
 };
 
@@ -29,47 +39,50 @@ const SIZED: Readonly<Record<number, readonly [length: number, between: number]>
  * @throws Error when it announces more than its bytes can hold, more than any message has, or is nested too deeply
  */
 export function mustBeBounded(head: Uint8Array): void {
-  if (head.length > MAX_BYTES) throw new Error(`it has ${head.length} bytes, expected at most ${MAX_BYTES}`);
+  const bytes = head.length;
+  if (bytes > MAX_BYTES) throw new Error(`it has ${bytes} bytes, expected at most ${MAX_BYTES}`);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  /** Values that each open container still waits for. */
-  const open: number[] = [];
-  let at = 0;
-  let values = 1;
-  /** Values that all open containers wait for: each takes a byte at least. */
-  let waiting = 1;
-  const lengthAt = (bytes: number): number => {
-    if (at + bytes > head.length) throw cut(head.length);
-    return bytes === 1 ? view.getUint8(at) : bytes === 2 ? view.getUint16(at) : view.getUint32(at);
+  const lengthAt = (at: number, size: number): number => {
+    if (at + size > bytes) throw cut(bytes);
+    return size === 1 ? view.getUint8(at) : size === 2 ? view.getUint16(at) : view.getUint32(at);
   };
-  while (waiting > 0) {
-    if (at >= head.length) throw cut(head.length);
+  /** Values that the containers around the innermost one still wait for, each and together. */
+  const outer: number[] = [];
+  let waiting = 0;
+  /** Those that the innermost one waits for. */
+  let left = 1;
+  let values = 1;
+  let at = 0;
+  for (;;) {
+    while (left === 0) {
+      const next = outer.pop();
+      if (next === undefined) return;
+      left = next;
+      waiting -= next;
+    }
+    left -= 1;
+    if (at >= bytes) throw cut(bytes);
     const first = head[at++] as number;
-    let inside = 0;
-    if (first < 0x80 || first >= 0xe0) {
-      // The value itself.
-    } else if (first < 0x90) inside = 2 * (first & 0x0f);
-    else if (first < 0xa0) inside = first & 0x0f;
-    else if (first < 0xc0) at += first & 0x1f;
-    else if (first >= 0xdc) {
-      const bytes = first === 0xdc || first === 0xde ? 2 : 4;
-      inside = lengthAt(bytes) * (first >= 0xde ? 2 : 1);
-      at += bytes;
+    const follows = FOLLOWS[first] as number;
+    if (follows < NOTHING) at += follows;
+    else if (follows === NOTHING) throw new Error(`byte ${at - 1} is ${first}, which begins no value`);
+    else if (follows === SIZED) {
+      const [size, between] = LENGTHS[first] as readonly [number, number];
+      at += size + between + lengthAt(at, size);
     } else {
-      const sized = SIZED[first];
-      const fixed = FIXED[first];
-      if (sized) at += sized[0] + sized[1] + lengthAt(sized[0]);
-      else if (fixed !== undefined) at += fixed;
-      else throw new Error(`byte ${at - 1} is ${first}, which begins no value`);
+      const size = first < 0xa0 ? 0 : first === 0xdc || first === 0xde ? 2 : 4;
+      const isObject = first < 0x90 || first >= 0xde;
+      const inside = (size === 0 ? first & 0x0f : lengthAt(at, size)) * (isObject ? 2 : 1);
+      at += size;
+      values += inside;
+      waiting += left;
+      // Each value takes a byte at least.
+      if (at + waiting + inside > bytes) throw cut(bytes);
+      if (values > MAX_VALUES) throw new Error(`it has more than ${MAX_VALUES} values`);
+      if (outer.push(left) > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} deep`);
+      left = inside;
     }
-    waiting += inside - 1;
-    values += inside;
-    if (at + waiting > head.length) throw cut(head.length);
-    if (values > MAX_VALUES) throw new Error(`it has more than ${MAX_VALUES} values`);
-    if (inside > 0) {
-      if (open.push(inside) > MAX_DEPTH) throw new Error(`it is nested more than ${MAX_DEPTH} deep`);
-      continue;
-    }
-    for (let top = open.length - 1; top >= 0 && --(open[top] as number) === 0; top -= 1) open.pop();
+    if (at > bytes) throw cut(bytes);
   }
 }
 
