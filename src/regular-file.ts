@@ -11,7 +11,9 @@ import { dirname, join, resolve } from "node:path";
 const PATIENCE_MS = 10_000;
 /** Bytes a millisecond that any disk reads. */
 const SLOWEST = 500;
+/** Bytes that are read at a time. */
 const PIECE = 2 ** 22;
+const LEAST = 2 ** 12;
 
 /** Largest small file of a model or an adapter in bytes: a tokenizer with its merges has 20 MB. */
 export const SMALL_FILE: number = 2 ** 27;
@@ -21,7 +23,7 @@ export const LARGEST_TEXT: number = 2 ** 29 - 2 ** 16;
 /** What reading ends in, where it is none of the system's own errors; `code` is as theirs. */
 class Unreadable extends Error {
   override readonly name = "Unreadable";
-  readonly code: "EFTYPE" | "EFBIG" | "ETIMEDOUT";
+  readonly code: "EISDIR" | "EFTYPE" | "EFBIG" | "ETIMEDOUT";
 
   constructor(code: Unreadable["code"], message: string) {
     super(message);
@@ -31,7 +33,7 @@ class Unreadable extends Error {
 
 /**
  * Opens a file for reading. Nothing but a file is opened.
- * @throws Error with a `code`: the system's own, EFTYPE for what is no file, ETIMEDOUT when the disk does not answer
+ * @throws Error with a `code`: the system's own, EFTYPE or EISDIR for what is no file, ETIMEDOUT when the disk does not answer
  */
 export function openFile(path: string): Promise<FileHandle> {
   return inLine(
@@ -59,7 +61,7 @@ export function readWhole(path: string, most: number = SMALL_FILE): Promise<Buff
       const parts: Buffer[] = [];
       let length = 0;
       while (isAwaited()) {
-        const want = Math.min(PIECE, Math.max(size - length, 0) + 1);
+        const want = Math.min(PIECE, Math.max(size - length + 1, LEAST));
         const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(want), 0, want, length);
         if (bytesRead === 0) break;
         parts.push(buffer.subarray(0, bytesRead));
@@ -130,13 +132,8 @@ async function opened(path: string): Promise<FileHandle> {
 
 function mustBeFile(found: Stats): void {
   if (found.isFile()) return;
-  const kind = found.isDirectory()
-    ? "a folder"
-    : found.isFIFO()
-      ? "a named pipe"
-      : found.isSocket()
-        ? "a socket"
-        : "a device";
+  if (found.isDirectory()) throw new Unreadable("EISDIR", "EISDIR: it is a folder, expected a file");
+  const kind = found.isFIFO() ? "a named pipe" : found.isSocket() ? "a socket" : "a device";
   throw new Unreadable("EFTYPE", `it is ${kind}, expected a file`);
 }
 

@@ -73,7 +73,8 @@ export class AdapterStore {
 
   /** Whether anything is kept under a name, damaged or not. */
   async has({ owner, name }: AdapterRef): Promise<boolean> {
-    return (await this.#files(owner)).includes(fileNameOf(name));
+    const file = fileNameOf(name);
+    return isFileName(file) && (await this.#files(owner)).includes(file);
   }
 
   /** The names kept for an owner, in the order of their files. What else lies there is left out. */

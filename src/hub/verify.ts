@@ -16,7 +16,8 @@ export async function faultOf(path: string, file: RemoteFile, reading: Reading =
   try {
     return await difference(path, file, reading);
   } catch (cause) {
-    if (!(cause instanceof Error && "syscall" in cause)) throw cause;
+    const isOfDisk = cause instanceof Error && "code" in cause && typeof cause.code === "string";
+    if (!isOfDisk || cause instanceof GlmError) throw cause;
     throw new GlmError(
       "disk",
       `${path}: expected a file that can be read, got: ${cause.message}. Change its permissions, or remove it to have it fetched again.`,

@@ -14,11 +14,13 @@ import {
 } from "../../scripts/fuzz/message-samples.ts";
 import { RawClient } from "../../scripts/fuzz/raw-client.ts";
 import { describe as describeValue } from "../../src/describe.ts";
-import { connectRuntime } from "../../src/engine/connect.ts";
+import { encode } from "../../src/engine/codec.ts";
+import { connectRuntime, connectTo } from "../../src/engine/connect.ts";
 import { runtimeFolder } from "../../src/engine/folder.ts";
 import type { RemoteEngine } from "../../src/engine/remote.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import type { RuntimeStatus } from "../../src/engine/server.ts";
+import { Router } from "../../src/engine/sockets.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 300_000;
@@ -212,6 +214,37 @@ describe("fields of other types", { timeout: LONG }, () => {
       expect(performance.now() - started).toBeLessThan(3000);
     }
     await othersGoOn();
+  });
+});
+
+describe("what is too large or strange for a connection", { timeout: LONG }, () => {
+  it("is refused where it is sent, and the connection goes on", async () => {
+    const inputIds = [Array.from({ length: 2 ** 23 }, () => 5)];
+    await expect(engine.call("logits", { model: sample.model, inputIds, adapter: null })).rejects.toMatchObject({
+      code: "data-invalid",
+      message: expect.stringMatching(/^this question cannot be sent: it has more than 8388608 values/),
+    });
+    await othersGoOn();
+  });
+
+  it.each([
+    ["nil", Uint8Array.of(0xc0)],
+    ["no type", encode({})[0] as Uint8Array],
+    ["an error that is none", encode({ type: "error", id: 0, error: null })[0] as Uint8Array],
+    ["nested headers", nested(400, [0xdd, 1, 0xff, 0xff, 0xff])],
+  ])("ends no client when a server answers so: %s", async (_name, answer) => {
+    const address = `ipc://${join(home, "strange.sock")}`;
+    const server = new Router({ linger: 0 });
+    await server.bind(address);
+    const answering = (async () => {
+      for await (const [identity] of server) if (identity) await server.send([identity, answer]);
+    })();
+    await expect(connectTo(address, { patience: 5000 })).rejects.toMatchObject({
+      name: "GlmError",
+      code: "runtime-unreachable",
+    });
+    server.close();
+    await answering;
   });
 });
 
