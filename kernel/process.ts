@@ -14,6 +14,7 @@ import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { notebookPath } from "./notebook.ts";
 import { captureStreams } from "./streams.ts";
 import { allowTermination } from "./terminate.ts";
+import { showWarnings } from "./warnings.ts";
 
 /**
  * Turns this process into the kernel of a connection file; it ends when Jupyter says so, or is gone.
@@ -40,13 +41,7 @@ export function runKernel(connectionFile: string): void {
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${inspect(error)}\n`));
   }
-  // Which of Node's experiments the kernel stands on is nothing for the notebook; other warnings are.
-  process.removeAllListeners("warning");
-  process.on("warning", (warning) => {
-    const line = `${warning.name}: ${warning.message}\n`;
-    if (warning.name === "ExperimentalWarning") log(line);
-    else process.stderr.write(line);
-  });
+  showWarnings();
   language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
 
   // 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.

@@ -1,9 +1,7 @@
 /** @file Reading facts for a knowledge book: JSON, JSON lines, or a file of either. */
-import { GlmError } from "../src/errors.ts";
 import type { FactInput } from "../src/index.ts";
-import { readJson } from "../src/json-lines.ts";
+import { fileText, readJson } from "../src/json-lines.ts";
 import { invalid, quoted } from "../src/knowledge/fact.ts";
-import { readText } from "../src/regular-file.ts";
 
 const EXAMPLE = '{"key": "Blue Harbour", "text": "..."}';
 
@@ -53,12 +51,5 @@ export function parseFacts(text: string, { subject = "The data" }: { readonly su
  * @throws GlmError "data-invalid" when it cannot be read
  */
 export async function readFacts(path: string): Promise<FactInput[]> {
-  const text = await readText(path).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new GlmError(
-      "data-invalid",
-      `${path}: expected a file of facts, but it cannot be read (${why}). Check the path.`,
-    );
-  });
-  return parseFacts(text, { subject: path });
+  return parseFacts(await fileText(path, "a file of facts"), { subject: path });
 }

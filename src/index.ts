@@ -19,7 +19,7 @@
 export type { AdapterConfig, AdapterTensors, FullConfig, LoraConfig, Method } from "./adapters/adapter.ts";
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
 // Fine-tuning
-export { AdapterHandle, type FitSettings, type GradientOptions } from "./api/adapter.ts";
+export { AdapterHandle, type BaseAnswersOptions, type FitSettings, type GradientOptions } from "./api/adapter.ts";
 export {
   type AdapterAnswer,
   type AdapterChoice,

@@ -1,4 +1,6 @@
 /** @file Reads JSON and JSON lines from text: the values, and the lines on which they stand. Knows nothing of what they mean. */
+import { GlmError } from "./errors.ts";
+import { LARGEST_TEXT, readText } from "./regular-file.ts";
 
 export interface PlacedValue {
   readonly value: unknown;
@@ -19,6 +21,19 @@ export type JsonReading =
   | { readonly form: "lines"; readonly values: readonly PlacedValue[]; readonly faults: readonly LineFault[] }
   /** What begins as an array and is none. */
   | { readonly form: "broken array"; readonly why: string };
+
+/**
+ * The text of a file that holds JSON or JSON lines.
+ * @param what it is to be, for the message: "a file of training rows"
+ * @throws GlmError "data-invalid" when it cannot be read
+ */
+export async function fileText(path: string, what: string): Promise<string> {
+  return readText(path, LARGEST_TEXT).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    // Without the cause: it says no more than this, and its trace leads into this library.
+    throw new GlmError("data-invalid", `${path}: expected ${what}, but it cannot be read (${why}). Check the path.`);
+  });
+}
 
 /** Reads a JSON array, one JSON value, or JSON lines with blank lines between them. */
 export function readJson(text: string): JsonReading {

@@ -18,7 +18,10 @@ export const SHARE_OPTION: OptionTable = {
 
 /** Names are unique: an adapter is only given up for another when that is wanted. */
 export const REPLACE_OPTION: OptionTable = {
-  replace: { kind: "flag", help: "Replace an adapter of the same name." },
+  replace: {
+    kind: "flag",
+    help: "Give up an adapter of the same name; without it, a trained one is kept as NAME.1, NAME.2, ...",
+  },
 };
 
 /** Declares a variable with the magic's value. */

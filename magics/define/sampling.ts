@@ -26,7 +26,7 @@ export const SAMPLING_OPTIONS: Readonly<Record<SamplingOption, OptionSpec>> = {
   greedy: {
     kind: "flag",
     help: "Always take the likeliest token.",
-    conflicts: ["temperature", "top-p", "top-k", "repetition-penalty", "seed"],
+    conflicts: ["temperature", "top-p", "top-k", "seed"],
   },
   temperature: {
     kind: "number",

@@ -68,7 +68,10 @@ const OPTIONS: OptionTable = {
   ...FIT_OPTIONS,
   val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
   "no-check": { kind: "flag", help: "Do not ask what it was taught, and unrelated questions, in the end." },
-  new: { kind: "flag", help: "Start again with a new adapter, where one of this name exists." },
+  new: {
+    kind: "flag",
+    help: "Start again with a new adapter; what was trained under this name is kept as NAME.1, NAME.2, ...",
+  },
   ...SHARE_OPTION,
   ...TO_OPTION,
   ...MODEL_OPTION,

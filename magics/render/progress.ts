@@ -22,7 +22,9 @@ const BLOCKS = 24;
 const COLORS = { running: "#1976d2", done: "#388e3c", stopped: "#f57c00", failed: "#d32f2f" } as const;
 
 export function renderProgress(progress: Progress): MimeBundle {
-  return { "text/plain": plainProgress(progress), "text/html": htmlProgress(progress) };
+  // A bar is one line, whatever its title names.
+  const flat = { ...progress, title: progress.title.replace(/\s+/g, " ").trim() };
+  return { "text/plain": plainProgress(flat), "text/html": htmlProgress(flat) };
 }
 
 function plainProgress(progress: Progress): string {

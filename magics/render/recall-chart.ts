@@ -15,10 +15,12 @@ export interface RecallCurve extends Pick<LossCurve, "title" | "points" | "steps
   readonly recall: readonly RecallPoint[];
   /** How many wordings there are. */
   readonly wordings: number;
+  /** What is counted of them: "recalled" unless it is said. */
+  readonly counts?: "recalled" | "forgotten";
 }
 
 /** Loss, and below it how much is recalled, over the same steps. */
-export function recallSpec({ title, points, recall, wordings, steps }: RecallCurve): VegaLiteSpec {
+export function recallSpec({ title, points, recall, wordings, steps, counts = "recalled" }: RecallCurve): VegaLiteSpec {
   // Both panels, whatever was checked when.
   const all = steps ?? Math.max(1, ...[points, recall].map((curve) => curve.at(-1)?.step ?? 0));
   const every = Math.ceil(recall.length / MOST_POINTS);
@@ -36,13 +38,13 @@ export function recallSpec({ title, points, recall, wordings, steps }: RecallCur
       y: {
         field: "recalled",
         type: "quantitative",
-        title: `recalled, of ${wordings}`,
+        title: `${counts}, of ${wordings}`,
         scale: { domain: [0, Math.max(1, wordings)] },
         axis: { tickMinStep: 1, format: "d" },
       },
       tooltip: [
         { field: "step", type: "quantitative" },
-        { field: "recalled", type: "quantitative" },
+        { field: "recalled", type: "quantitative", title: counts },
       ],
     },
   };
@@ -59,10 +61,10 @@ export function renderRecall(curve: RecallCurve): MimeBundle {
   return { [VEGA_LITE_MIME]: recallSpec(curve), "text/plain": plainRecall(curve) };
 }
 
-function plainRecall({ title, points, recall, wordings }: RecallCurve): string {
+function plainRecall({ title, points, recall, wordings, counts = "recalled" }: RecallCurve): string {
   const [first, last] = [points[0], points.at(-1)];
   const losses =
     first && last ? `loss ${figure(first.loss)} → ${figure(last.loss)} in ${counted(last.step, "step")}, ` : "";
   const known = recall.map(({ recalled }) => recalled);
-  return `${title}: ${losses}recalled ${known[0] ?? 0} → ${known.at(-1) ?? 0} of ${wordings}`;
+  return `${title}: ${losses}${counts} ${known[0] ?? 0} → ${known.at(-1) ?? 0} of ${wordings}`;
 }

@@ -74,7 +74,7 @@ function factTable({ action, facts }: ReportData): Table {
       : {}),
     columns: [
       { title: "fact" },
-      { title: "taught wordings", align: right },
+      { title: action === "delete" ? "wordings forgotten" : "taught wordings", align: right },
       { title: "other wordings", align: right },
       { title: done },
     ],
@@ -101,13 +101,18 @@ function sumsOf(facts: readonly FactReport[]): Sums {
 }
 
 function sumTable({ action, facts, locality, kept, outdated, base, steps, budget, loss, seconds }: ReportData): Table {
-  const wanted = action === "delete" ? "get the base's own answer" : "are answered exactly";
+  const forgets = action === "delete";
+  const wanted = forgets ? "get the base's own answer again" : "are answered exactly";
   const { unchanged, unrelated, nearMisses } = locality;
   const sums = sumsOf(facts);
   const trained = action !== "check";
   const rows: readonly (readonly [string, string, string] | false)[] = [
-    facts.length > 0 && ["reliability", taught(sums), `taught wordings ${wanted}`],
-    facts.length > 0 && ["generality", others(sums), `wordings that were never taught ${wanted}`],
+    facts.length > 0 && [forgets ? "forgotten" : "reliability", taught(sums), `taught wordings ${wanted}`],
+    facts.length > 0 && [
+      forgets ? "forgotten, others" : "generality",
+      others(sums),
+      `wordings that were never taught ${wanted}`,
+    ],
     ["locality", `${unchanged} of ${unrelated}`, "unrelated answers are unchanged"],
     nearMisses.asked > 0 && [
       "near misses",

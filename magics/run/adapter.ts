@@ -51,7 +51,7 @@ export async function adapterUse(name: string | null, { model: given }: OfModel 
 export interface NewOptions extends OfModel {
   /** Makes it visible to every notebook. */
   readonly share?: boolean;
-  /** Gives up an adapter of the same name. */
+  /** Gives up an adapter of the same name, which else is kept under another one. */
   readonly replace?: boolean;
 }
 
@@ -64,8 +64,13 @@ export async function adapterNew(
   const model = currentModel(given);
   const adapter = await model.createAdapter(name, config, { share, replace });
   await refreshAdapters(model);
-  write(`${adapter.summary()}\n${trainingNote(model, adapter)}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${trainingNote(model, adapter)}`);
   return adapter;
+}
+
+/** Where the adapter went whose name another has taken. */
+function setAsideNote({ name, setAside }: AdapterHandle): string {
+  return setAside === undefined ? "" : `The ${name} that was trained before is now ${setAside}.\n`;
 }
 
 export interface SaveOptions extends OfModel {
@@ -84,7 +89,7 @@ export async function adapterSave(
 }
 
 export interface LoadOptions extends OfModel {
-  /** Gives up an adapter of the same name. */
+  /** Gives up an adapter of the same name, which else is kept under another one. */
   readonly replace?: boolean;
 }
 
@@ -97,7 +102,7 @@ export async function adapterLoad(
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
-  write(`${adapter.summary()}\n`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n`);
   return adapter;
 }
 

@@ -7,10 +7,12 @@ import type {
   Fact,
   FactInput,
   KnowledgeBook,
-  KnowledgeProgress,
   KnowledgeReport,
+  ReportData,
   TeachSettings,
 } from "../../src/index.ts";
+import { quoted } from "../../src/knowledge/fact.ts";
+import { placesOf } from "../facts.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { show, write } from "../live.ts";
 import { visible } from "../render/answer.ts";
@@ -21,6 +23,7 @@ import { asWord } from "../words.ts";
 import { mustBeShared, refreshAdapters } from "./adapter.ts";
 import { openBook, opened, rememberFacts } from "./books.ts";
 import type { OfModel } from "./chat.ts";
+import { interruptible } from "./interruptible.ts";
 import { KnowledgeView } from "./knowledge-view.ts";
 
 export interface BookOptions extends OfModel {
@@ -43,24 +46,27 @@ export async function knowledgeAdd(
   { model: given, book: name = DEFAULT_BOOK, method, share = false, ...settings }: AddOptions = {},
 ): Promise<KnowledgeReport> {
   const model = currentModel(given);
-  const isNew = !(await model.adapters()).some((adapter) => adapter.name === name);
-  const book = await opened(model, name, { ...method, ...(share ? { share } : {}) });
-  if (share) mustBeShared("%%knowledge add", book.adapter);
-  if (isNew) await refreshAdapters(model);
-  const keys = [facts].flat().map((fact) => fact?.key);
-  try {
-    return await taught(model, book, `teaching ${named(keys)}`, (onProgress) =>
-      book.add(facts, { ...settings, onProgress }),
-    );
-  } catch (error) {
-    // A book that was only made for facts that cannot be taught would be in the way of one that is made otherwise.
-    if (isNew && book.list().length === 0 && error instanceof GlmError) {
-      // Why it could not be taught matters more than that it could not be tidied up.
-      const tidied = book.adapter.dispose().then(() => refreshAdapters(model));
-      await tidied.catch(() => undefined);
+  const task = { model, name, action: "add", title: "%%knowledge add", facts } as const;
+  return watched(task, async (view) => {
+    const isNew = !(await model.adapters()).some((adapter) => adapter.name === name);
+    const book = await opened(model, name, { ...method, ...(share ? { share } : {}) });
+    if (share) mustBeShared(task.title, book.adapter);
+    if (isNew) await refreshAdapters(model);
+    view.begin(`teaching ${named([facts].flat().map((fact) => fact?.key))}`);
+    try {
+      return { book, report: await book.add(facts, { ...settings, onProgress: (progress) => view.take(progress) }) };
+    } catch (error) {
+      // A book that was only made for facts that cannot be taught would be in the way of one that is made otherwise.
+      if (isNew && book.list().length === 0 && error instanceof GlmError) {
+        // Why it could not be taught matters more than that it could not be tidied up.
+        const tidied = book.adapter.dispose().then(() => refreshAdapters(model));
+        await tidied.catch(() => undefined);
+      }
+      throw error;
+    } finally {
+      rememberFacts(model, book);
     }
-    throw error;
-  }
+  });
 }
 
 /** Teaches another text for a fact. */
@@ -68,11 +74,17 @@ export async function knowledgeUpdate(
   fact: FactInput,
   { model: given, book: name = DEFAULT_BOOK, ...settings }: TeachingOptions = {},
 ): Promise<KnowledgeReport> {
-  const model = currentModel(given);
-  const book = await openBook(model, name, "%%knowledge update");
-  return taught(model, book, `teaching ${fact.key} anew`, (onProgress) =>
-    book.update(fact, { ...settings, onProgress }),
-  );
+  const task = {
+    model: currentModel(given),
+    name,
+    action: "update",
+    title: "%%knowledge update",
+    facts: fact,
+  } as const;
+  return onBook(task, (book, view) => {
+    view.begin(`teaching ${named([fact.key])} anew`);
+    return book.update(fact, { ...settings, onProgress: (progress) => view.take(progress) });
+  });
 }
 
 /** Forgets facts. */
@@ -80,12 +92,12 @@ export async function knowledgeDelete(
   keys: readonly string[],
   { model: given, book: name = DEFAULT_BOOK, ...settings }: TeachingOptions = {},
 ): Promise<KnowledgeReport> {
-  const model = currentModel(given);
-  const book = await openBook(model, name, "%knowledge delete");
-  mustBeQuoted(keys, book);
-  return taught(model, book, `forgetting ${named(keys)}`, (onProgress) =>
-    book.delete(keys, { ...settings, onProgress }),
-  );
+  const task = { model: currentModel(given), name, action: "delete", title: "%knowledge delete" } as const;
+  return onBook(task, (book, view) => {
+    mustBeQuoted(keys, book);
+    view.begin(`forgetting ${named(keys)}`);
+    return book.delete(keys, { ...settings, onProgress: (progress) => view.take(progress) });
+  });
 }
 
 /** Shows and returns the facts of a book. */
@@ -103,11 +115,12 @@ export async function knowledgeCheck({
   model: given,
   book: name = DEFAULT_BOOK,
 }: BookOptions = {}): Promise<KnowledgeReport> {
-  const model = currentModel(given);
-  const book = await openBook(model, name, "%knowledge check");
-  return watched(model, book, `checking ${counted(book.list().length, "fact")}`, (onProgress) =>
-    book.check({ onProgress }),
-  );
+  const task = { model: currentModel(given), name, action: "check", title: "%knowledge check" } as const;
+  return onBook(task, (book, view) => {
+    const facts = book.list().length;
+    view.begin(facts > 0 ? `checking ${counted(facts, "fact")}` : "checking a book without facts");
+    return book.check({ onProgress: (progress) => view.take(progress) });
+  });
 }
 
 /** Shows and returns what the book answers. */
@@ -121,40 +134,87 @@ export async function knowledgeQuery(
   return answer;
 }
 
-type Work = (onProgress: (progress: KnowledgeProgress) => void) => Promise<KnowledgeReport>;
-
-/** Work that changes a book, and then how to ask it. */
-async function taught(model: ChatGLM, book: KnowledgeBook, doing: string, work: Work): Promise<KnowledgeReport> {
-  const report = await watched(model, book, doing, work);
-  if (book.list().length > 0) write(`Ask it: %%chatglm --adapter ${asWord(book.name)}\n`);
-  return report;
+interface Task {
+  readonly model: ChatGLM;
+  /** The book's. */
+  readonly name: string;
+  readonly action: ReportData["action"];
+  /** Of the magic. */
+  readonly title: string;
+  readonly facts?: FactInput | readonly FactInput[];
 }
 
-/** Shows how the work goes, and its report: first what went wrong. */
-async function watched(model: ChatGLM, book: KnowledgeBook, doing: string, work: Work): Promise<KnowledgeReport> {
-  const view = new KnowledgeView(book.name, doing);
+/** Work on a book that exists. */
+function onBook(
+  task: Task,
+  work: (book: KnowledgeBook, view: KnowledgeView) => Promise<KnowledgeReport>,
+): Promise<KnowledgeReport> {
+  return watched(task, async (view) => {
+    const book = await openBook(task.model, task.name, task.title);
+    try {
+      return { book, report: await work(book, view) };
+    } finally {
+      rememberFacts(task.model, book);
+    }
+  });
+}
+
+/**
+ * Shows how the work goes, and its report: first what went wrong, last how to ask for what was taught. Of an interruption,
+ * however early, it says what it leaves.
+ */
+async function watched(
+  task: Task,
+  work: (view: KnowledgeView) => Promise<{ readonly book: KnowledgeBook; readonly report: KnowledgeReport }>,
+): Promise<KnowledgeReport> {
+  const { name, action } = task;
+  const view = new KnowledgeView(name, action);
+  const interrupted = (): void => {
+    view.stop("stopped");
+    write(`${view.interrupted()}\n`, "stderr");
+  };
   try {
-    const report = await work((progress) => view.take(progress));
+    const { book, report } = await interruptible(() => work(view), interrupted);
     view.done();
     await view.picture();
     const problems = report.problems();
     if (problems.length > 0) write(`${problems.join("\n")}\n`, "stderr");
     show(renderReport(report));
+    const isTaught = (action === "add" || action === "update") && book.list().length > 0;
+    if (isTaught) write(`Ask it: %%chatglm --adapter ${asWord(name)}\n`);
     return report;
   } catch (error) {
-    const interrupted = isInterrupt(error);
-    view.stop(interrupted ? "stopped" : "failed");
-    if (interrupted) write(`${view.interrupted()}\n`, "stderr");
+    view.stop("failed");
     await view.picture();
-    throw error;
-  } finally {
-    rememberFacts(model, book);
+    throw isInterrupt(error) ? error : asWritten(error, task);
   }
+}
+
+/** What belongs to one fact among the library's complaints. */
+const OF_A_FACT = /^(?:(?:key|text|prompts|paraphrases)\b|expected an object|.*: expected key, text, )/;
+
+/** A complaint of the library in the cell's terms: it names the magic, and each fact by its line or its key. */
+function asWritten(error: unknown, { action, title, facts }: Task): unknown {
+  if (!(error instanceof GlmError) || !error.message.startsWith(`${action}:`)) return error;
+  const places = facts ? placesOf(facts) : undefined;
+  const key = facts && "key" in facts && typeof facts.key === "string" ? quoted(facts.key) : undefined;
+  const only = places?.length === 1 ? places[0] : key;
+  const located = (fault: string): string => {
+    const number = /^fact (\d+): /.exec(fault);
+    const place = number ? places?.[Number(number[1]) - 1] : OF_A_FACT.test(fault) ? only : undefined;
+    return place === undefined || error.code !== "data-invalid"
+      ? fault
+      : `${place}: ${fault.slice(number?.[0].length ?? 0)}`;
+  };
+  const said = error.message.slice(action.length + 1);
+  const faults = said.startsWith("\n- ") ? said.slice(3).split("\n- ") : undefined;
+  const list = faults ? faults.map((fault) => `\n- ${located(fault)}`).join("") : ` ${located(said.trimStart())}`;
+  return new GlmError(error.code, `${title}:${list}`, { cause: error.cause });
 }
 
 /** "青石灯", "3 facts". */
 function named(keys: readonly unknown[]): string {
-  return keys.length === 1 ? shortened(String(keys[0]), 24) : counted(keys.length, "fact");
+  return keys.length === 1 ? shortened(String(keys[0]).replace(/\s+/g, " "), 24) : counted(keys.length, "fact");
 }
 
 /** @throws GlmError "data-invalid" for a key of several words that is written without quotes */

@@ -13,6 +13,7 @@ import { asWord } from "../words.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
 import { isBook } from "./books.ts";
 import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
+import { interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
@@ -51,16 +52,27 @@ export interface TrainResult {
 export async function train(name: string, rows: Rows, options: TrainOptions = {}): Promise<TrainResult> {
   const { method, new: anew = false, share = false, check = true, model: given, ...settings } = options;
   const model = currentModel(given);
-  const adapter = await adapterFor(model, name, { method, anew, share });
   const view = new TrainingView(name);
+  const interrupted = (): void => {
+    view.stop("stopped");
+    const { step, steps } = view;
+    const untrained = isRenewed
+      ? `nothing was trained yet, ${name} is a new adapter without effect`
+      : "nothing was trained yet";
+    const kept = step > 0 ? `${name} keeps the values of step ${step} of ${steps}` : untrained;
+    write(`Interrupted: ${kept}.\n`, "stderr");
+  };
+  let adapter: AdapterHandle;
+  let isRenewed = false;
   try {
-    for await (const event of adapter.fit(rows, settings)) view.take(event);
+    adapter = await interruptible(async () => {
+      const found = await adapterFor(model, name, { method, anew, share });
+      isRenewed = anew;
+      for await (const event of found.fit(rows, settings)) view.take(event);
+      return found;
+    }, interrupted);
   } catch (error) {
-    const interrupted = isInterrupt(error);
-    view.stop(interrupted ? "stopped" : "failed");
-    if (interrupted) {
-      write(`Interrupted: ${name} keeps the values of step ${view.step} of ${view.steps}.\n`, "stderr");
-    }
+    view.stop("failed");
     await view.picture();
     throw error;
   }
@@ -81,15 +93,19 @@ async function checked(
   rows: Rows,
   { validation, seed = defaults.fit.seed.default }: FitSettings,
 ): Promise<{ readonly check?: TrainCheck }> {
+  const unasked = (why: string): void =>
+    write(`${why}: ${adapter.name} is trained and kept; only what it answers now was not all asked.\n`, "stderr");
   try {
-    const check = await gauge(model, adapter, divide(rows, validation, seed).train, seed);
+    const train = divide(rows, validation, seed).train;
+    const check = await interruptible(
+      () => gauge(model, adapter, train, seed),
+      () => unasked("Interrupted"),
+    );
     write(gaugeText(check));
     return { check };
   } catch (error) {
-    const interrupted = isInterrupt(error);
-    const why = interrupted ? "Interrupted" : error instanceof Error ? error.message : String(error);
-    write(`${why}: ${adapter.name} is trained and kept; only what it answers now was not all asked.\n`, "stderr");
-    if (interrupted) throw error;
+    if (isInterrupt(error)) throw error;
+    unasked(error instanceof Error ? error.message : String(error));
     return {};
   }
 }
@@ -118,7 +134,7 @@ async function adapterFor(
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }
-  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share, replace: anew });
+  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share });
 }
 
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {

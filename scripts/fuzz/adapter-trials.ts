@@ -60,7 +60,10 @@ export const adapterTrials: Trials = async (folder, seed) => {
     await writeAdapter(saved, { config: adapter.config, tensors, documents }, "tiny");
     subjects.push({ name: `saved ${config.method} ${i}`, folder: saved, read: () => readAdapter(saved, base) });
     const kept = join(folder, `kept-${i}`);
-    await new AdapterStore(kept).keep({ owner, name }, { config: adapter.config, tensors, documents, steps: 3 });
+    await new AdapterStore(kept).keep(
+      { owner, name },
+      { config: adapter.config, tensors, documents, steps: 3, touched: true },
+    );
     const [own = ""] = await readdir(kept);
     const read = async (): Promise<Loaded> => {
       const shelf = new AdapterShelf(base, new AdapterStore(kept));

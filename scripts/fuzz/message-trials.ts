@@ -51,7 +51,7 @@ export const messageTrials: Trials = async (folder, seed) => {
     if (event.type !== "ready") continue;
     const config = { method: "lora", r: 1, alpha: 2, dropout: 0, targets: ["query_key_value"] } as const;
     const params = { model: event.model.key, adapter: { owner: "fuzz", name: "sample" }, config, seed: 1 };
-    const [tensor] = (await engine.call("createAdapter", { ...params, replace: true })).parameters;
+    const [tensor] = (await engine.call("createAdapter", { ...params, existing: "replace" })).parameters;
     if (tensor) model = { model: event.model.key, folder: event.model.folder, scratch, tensor };
   }
   if (!model) throw new Error("tiny was not loaded");

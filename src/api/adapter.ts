@@ -1,7 +1,7 @@
 /** @file An adapter as a notebook holds it: a handle; its tensors live beside the weights. */
 import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
-import type { AdapterInfo, AdapterRef, Batch, ParameterInfo } from "../engine/engine.ts";
+import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
 import { parametersOf } from "../models/architectures.ts";
 import { sizeOf } from "../tensor.ts";
 import type { RowBatch } from "../train/dataset.ts";
@@ -44,16 +44,19 @@ export class AdapterHandle {
   /** The notebook it belongs to. */
   readonly owner: string;
   readonly config: AdapterConfig;
+  /** The name under which the trained adapter is kept that had this name when this one was made; undefined when there was none. */
+  readonly setAside: string | undefined;
   readonly #home: Home;
   readonly #info: AdapterInfo;
 
   /** Made by ChatGLM; an adapter's data are not here. */
-  constructor(home: Home, info: AdapterInfo) {
+  constructor(home: Home, info: NewAdapterInfo) {
     this.#home = home;
     this.#info = info;
     this.name = info.name;
     this.owner = info.owner;
     this.config = info.config;
+    this.setAside = info.setAside;
   }
 
   /** How many parameters train, in PEFT's words: shows itself as one line. */

@@ -74,7 +74,7 @@ export interface CreateAdapterOptions extends Abortable {
   readonly seed?: number | undefined;
   /** Makes it visible to every notebook. */
   readonly share?: boolean | undefined;
-  /** Gives up an adapter of the same name; without it, that is an error. */
+  /** Gives up an adapter of the same name; without it, one that was trained is kept as NAME.1, NAME.2, ... */
   readonly replace?: boolean | undefined;
 }
 
@@ -214,21 +214,28 @@ export class ChatGLM {
   }
 
   /**
-   * A new adapter, without effect until it is trained.
-   * @throws GlmError "adapter-exists" when there is one of this name, "adapter-invalid" when it does not fit the model
+   * A new adapter, without effect until it is trained. One of the same name that was trained is set aside, and
+   * `setAside` of the new one says as what: a notebook can be run again, and nothing is lost.
+   * @throws GlmError "adapter-invalid" when it does not fit the model, or one of its name is being trained
    */
   async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
     const { signal, share = false, replace = false, seed: givenSeed } = options;
     refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"]);
     const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
     const adapter = { owner: share ? SHARED : this.#home.owner, name: checkedName(name) };
-    const params = { model: this.info.key, adapter, config, seed, replace };
+    const params = {
+      model: this.info.key,
+      adapter,
+      config,
+      seed,
+      ...(replace ? { existing: "replace" as const } : {}),
+    };
     return new AdapterHandle(this.#home, await this.#home.engine.call("createAdapter", params, cellSignal(signal)));
   }
 
   /**
-   * Loads an adapter from PEFT's files.
-   * @throws GlmError "adapter-exists", "adapter-invalid" with every fault of the files, "data-invalid" for damaged facts
+   * Loads an adapter from PEFT's files. One of the same name that was trained is set aside, as by `createAdapter`.
+   * @throws GlmError "adapter-invalid" with every fault of the files, "data-invalid" for damaged facts
    */
   async loadAdapter(name: string, folder: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
     refuseUnknown("loadAdapter", options, ["signal", "replace"]);
@@ -236,7 +243,8 @@ export class ChatGLM {
     const adapter = { owner: this.#home.owner, name: checkedName(name) };
     // Before anything is replaced: damaged facts would be noticed when the book is opened, with the name taken.
     await mustHaveSoundFacts(resolve(folder));
-    const params = { model: this.info.key, adapter, folder: resolve(folder), replace };
+    const target = { model: this.info.key, adapter, folder: resolve(folder) };
+    const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
     return new AdapterHandle(this.#home, await this.#home.engine.call("loadAdapter", params, cellSignal(signal)));
   }
 
@@ -291,7 +299,8 @@ export class ChatGLM {
       return new KnowledgeBook(this.#home, handle, facts);
     }
     const adapter = { owner: share ? SHARED : this.#home.owner, name };
-    const params = { model: this.info.key, adapter, config: bookConfig(choice), seed: 0, documents: noFacts };
+    const target = { model: this.info.key, adapter, existing: "refuse" as const };
+    const params = { ...target, config: bookConfig(choice), seed: 0, documents: noFacts };
     try {
       const made = await this.#home.engine.call("createAdapter", params, cellSignal(signal));
       return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, made), []);

@@ -72,7 +72,8 @@ const idOrIds: Check = {
 
 /**
  * The rules of sampling options with a model's defaults.
- * @param given what a call says: where it says how to sample, a model that is greedy by default samples
+ * @param given what a call says: where it says how to sample, a model that is greedy by default samples; a repetition penalty
+ * does not say so
  * @param promptTokens how long the prompt is
  */
 export function samplingRules(
@@ -80,9 +81,7 @@ export function samplingRules(
   given: Given<Shaping> | undefined,
   promptTokens: number,
 ): OptionRules<Omit<SamplingOptions, "seed" | "stop">> {
-  const shaped = [given?.temperature, given?.topP, given?.topK, given?.repetitionPenalty].some(
-    (value) => value !== undefined,
-  );
+  const shaped = [given?.temperature, given?.topP, given?.topK].some((value) => value !== undefined);
   return defaults.sampling({
     ...generation,
     greedy: generation.greedy && !shaped,

@@ -29,7 +29,7 @@ export function paceRules(method: Method, parameters: number, facts: number): Op
     lr: number(rates[method][large ? "large" : "small"], { above: 0 }),
     batchSize: whole(facts === 1 ? 8 : 16, { min: 1 }),
     rehearsePerStep: whole(large ? 2 : 12, { min: 0 }),
-    extraSteps: whole(large ? 4 : 8, { min: 0 }),
+    extraSteps: whole(large ? 4 : 16, { min: 0 }),
   };
 }
 
@@ -53,7 +53,7 @@ export function breadthOf(parameters: number): Breadth {
     ? { rehearsed: 16, nearMisses: 4, mostNearMisses: 16, unrelated: 20, asked: 10, answerTokens: 64 }
     : {
         rehearsed: Number.POSITIVE_INFINITY,
-        nearMisses: 16,
+        nearMisses: 32,
         mostNearMisses: 400,
         unrelated: 20,
         asked: 10,

@@ -198,7 +198,7 @@ export class KnowledgeBook {
     const nothing = action === "delete" && plan.book.length === 0;
     const before = await this.#examiner.scores(examining);
     if (nothing) {
-      await this.#renew(settings);
+      await this.#renew();
       onProgress?.({ type: "start", facts: lessons.length, wordings: 0, budget: 0 });
     }
     const rows = {
@@ -315,13 +315,13 @@ export class KnowledgeBook {
     ];
   }
 
-  /** The adapter as it was when the book was new: without effect. */
-  async #renew({ signal }: Abortable): Promise<void> {
+  /** The adapter as it was when the book was new: without effect. Without the cell's signal: it is done, or not begun. */
+  async #renew(): Promise<void> {
     const { config } = this.adapter;
     const target = { model: this.#home.info.key, adapter: this.#ref };
     // Values and facts at once: whatever comes next, no fact is listed that the values do not have.
-    const params = { ...target, config, seed: 0, replace: true, documents: noFacts };
-    await this.#home.engine.call("createAdapter", params, cellSignal(signal));
+    const params = { ...target, config, seed: 0, existing: "replace" as const, documents: noFacts };
+    await this.#home.engine.call("createAdapter", params);
     this.#facts = [];
   }
 

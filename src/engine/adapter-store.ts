@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
@@ -18,9 +19,14 @@ export interface KeptAdapter {
   readonly source?: string;
   /** In the same file as the tensors, so that the two are always of one moment. */
   readonly documents: AdapterDocuments;
+  /** Whether it holds anything but what it was made or loaded with. */
+  readonly touched: boolean;
 }
 
 const FORMAT = "glmlab adapter 1";
+
+/** Of a name, in what it is set aside as: names have 64 characters. */
+const LONGEST_STEM = 58;
 
 export class AdapterStore {
   readonly #folder: string;
@@ -34,10 +40,14 @@ export class AdapterStore {
    * Replaces what was kept under this name, as a whole. Only its owner can read it.
    * @throws GlmError "disk" when it cannot be written; what was kept before is then untouched
    */
-  async keep({ owner, name }: AdapterRef, { config, tensors, steps, source, documents }: KeptAdapter): Promise<void> {
+  async keep(
+    { owner, name }: AdapterRef,
+    { config, tensors, steps, source, documents, touched }: KeptAdapter,
+  ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
     const more = {
       ...(source === undefined ? {} : { source }),
+      ...(touched ? { touched: "true" } : {}),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
     };
     const file = this.#file({ owner, name });
@@ -68,7 +78,9 @@ export class AdapterStore {
     const steps = Number(metadata.steps);
     if (!(Number.isSafeInteger(steps) && steps >= 0)) throw damaged("its number of steps is none");
     if (!areFloats(values)) throw damaged("its tensors are not float32");
-    return { config, tensors: values, steps, documents, ...(source === undefined ? {} : { source }) };
+    // What earlier versions kept says only how many steps it took.
+    const touched = metadata.touched === "true" || steps > 0;
+    return { config, tensors: values, steps, documents, touched, ...(source === undefined ? {} : { source }) };
   }
 
   /** Whether anything is kept under a name, damaged or not. */
@@ -88,6 +100,35 @@ export class AdapterStore {
       if (name !== undefined) names.push(name);
     }
     return names;
+  }
+
+  /**
+   * Keeps what is here under a name under another one as well, NAME.1, NAME.2, ..., so that the name can be given to another
+   * adapter. What was set aside last is not kept twice: a notebook that runs again and comes to the same values leaves one copy.
+   * @returns the other name; undefined when there is nothing that was not made or loaded
+   * @throws GlmError "disk" when it cannot be written, "adapter-invalid" when what is here is damaged
+   */
+  async setAside({ owner, name }: AdapterRef): Promise<string | undefined> {
+    const names = await this.names(owner);
+    if (!names.includes(name)) return undefined;
+    const kept = await this.read({ owner, name });
+    if (!kept.touched) return undefined;
+    const stem = Array.from(name).slice(0, LONGEST_STEM).join("");
+    const numbers = names.flatMap((other) =>
+      other.startsWith(`${stem}.`) ? Number(other.slice(stem.length + 1)) : [],
+    );
+    const last = Math.max(0, ...numbers.filter(Number.isInteger));
+    if (last > 0 && (await this.#holds({ owner, name: `${stem}.${last}` }, kept))) return `${stem}.${last}`;
+    const aside = `${stem}.${last + 1}`;
+    await this.keep({ owner, name: aside }, kept);
+    return aside;
+  }
+
+  /** Whether what is kept under a name is the same, to the last bit. */
+  async #holds(ref: AdapterRef, kept: KeptAdapter): Promise<boolean> {
+    const { metadata } = await readHeader(this.#file(ref));
+    if (metadata.steps !== String(kept.steps) || metadata.config !== JSON.stringify(kept.config)) return false;
+    return isDeepStrictEqual(await this.read(ref), kept);
   }
 
   /** @throws GlmError "disk" when it cannot be removed; it is then still there */

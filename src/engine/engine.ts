@@ -82,6 +82,17 @@ export interface AdapterInfo extends AdapterRef {
   readonly merged: boolean;
 }
 
+/**
+ * What becomes of an adapter whose name a new one takes: kept under another name when it holds anything that is nowhere else
+ * (the default), given up, or respected: then it is an error that there is one.
+ */
+export type Existing = "set-aside" | "replace" | "refuse";
+
+export type NewAdapterInfo = AdapterInfo & {
+  /** The name under which the adapter that had this one before is kept; absent when there was nothing to keep. */
+  readonly setAside?: string;
+};
+
 /** Right-padded token rows with their labels; -100 is ignored. Rows may differ in length: they are padded here. */
 export interface Batch {
   readonly inputIds: readonly (readonly number[])[];
@@ -142,18 +153,20 @@ export interface Calls {
     result: Tensor<"float32">;
   };
   adapters: { params: { readonly model: string; readonly owner: string }; result: readonly AdapterInfo[] };
-  /** With `replace`, an adapter of the same name is given up; without, it is an error that there is one. */
   createAdapter: {
     params: OfAdapter & {
       readonly config: AdapterConfig;
       readonly seed: number;
-      readonly replace?: boolean;
+      readonly existing?: Existing;
       /** Texts that are kept beside its tensors from the start. */
       readonly documents?: AdapterDocuments;
     };
-    result: AdapterInfo;
+    result: NewAdapterInfo;
   };
-  loadAdapter: { params: OfAdapter & { readonly folder: string; readonly replace?: boolean }; result: AdapterInfo };
+  loadAdapter: {
+    params: OfAdapter & { readonly folder: string; readonly existing?: Existing };
+    result: NewAdapterInfo;
+  };
   saveAdapter: { params: OfAdapter & { readonly folder: string }; result: undefined };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };

@@ -16,6 +16,7 @@ export interface LiveState {
   readonly steps: number;
   readonly source?: string;
   readonly documents?: AdapterDocuments;
+  readonly touched?: boolean;
 }
 
 /** Training that is under way. */
@@ -33,6 +34,8 @@ export class LiveAdapter {
   readonly #source: string | undefined;
   #steps: number;
   #documents: AdapterDocuments;
+  /** Whether it holds anything but what it was made or loaded with. */
+  #touched: boolean;
   #effect: AdapterEffect | undefined;
   #merged = false;
   #retired = false;
@@ -43,7 +46,7 @@ export class LiveAdapter {
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
-    { tensors, steps, source, documents = {} }: LiveState,
+    { tensors, steps, source, documents = {}, touched = false }: LiveState,
     store: AdapterStore,
   ) {
     this.ref = ref;
@@ -52,6 +55,7 @@ export class LiveAdapter {
     this.#steps = steps;
     this.#source = source;
     this.#documents = documents;
+    this.#touched = touched;
     this.#store = store;
   }
 
@@ -136,6 +140,7 @@ export class LiveAdapter {
     }
     const before = this.#documents;
     this.#documents = { ...before, [name]: text };
+    this.#touched = true;
     try {
       await this.flush();
     } catch (error) {
@@ -147,6 +152,7 @@ export class LiveAdapter {
   /** To be called after every change of the tensors. */
   changed(steps = 0): void {
     this.#effect = undefined;
+    this.#touched = true;
     this.#steps += steps;
     this.#writeSoon();
   }
@@ -162,6 +168,7 @@ export class LiveAdapter {
       tensors: this.copy(),
       steps: this.#steps,
       documents: this.#documents,
+      touched: this.#touched,
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
     this.#keeping = this.#keeping.catch(() => undefined).then(() => this.#store.keep(this.ref, kept));

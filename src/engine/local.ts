@@ -14,6 +14,7 @@ import type {
   EngineOptions,
   LoadEvent,
   LoadParams,
+  NewAdapterInfo,
   StreamName,
   Streams,
 } from "./engine.ts";
@@ -21,6 +22,7 @@ import { ModelHost } from "./host.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
 import { mustBeElsewhere } from "./save-place.ts";
+import type { NewAdapter } from "./shelf.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
 type StreamTable = {
@@ -73,13 +75,13 @@ export class LocalEngine implements Engine {
     },
     logits: ({ model, inputIds, adapter, positions }) => this.#host(model).logits(inputIds, adapter, positions),
     adapters: ({ model, owner }) => this.#host(model).shelf.list(owner),
-    createAdapter: async ({ model, adapter, config, seed, replace, documents }) => {
+    createAdapter: async ({ model, adapter, config, seed, existing, documents }) => {
       const host = this.#host(model);
-      return (await host.shelf.create(adapter, config, seed, { replace, documents })).info(host.base);
+      return infoOf(await host.shelf.create(adapter, config, seed, { existing, documents }), host);
     },
-    loadAdapter: async ({ model, adapter, folder, replace }) => {
+    loadAdapter: async ({ model, adapter, folder, existing }) => {
       const host = this.#host(model);
-      return (await host.shelf.load(adapter, folder, replace)).info(host.base);
+      return infoOf(await host.shelf.load(adapter, folder, existing), host);
     },
     saveAdapter: async ({ model, adapter, folder }) => {
       const host = this.#host(model);
@@ -222,4 +224,8 @@ function supported({ device }: LoadParams): void {
       `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,
     );
   }
+}
+
+function infoOf({ adapter, ...rest }: NewAdapter, { base }: ModelHost): NewAdapterInfo {
+  return { ...adapter.info(base), ...rest };
 }

@@ -107,6 +107,7 @@ const row = exactly<Row>({
   history: list(z.tuple([z.string(), z.string()])).optional(),
 });
 
+const existing = z.enum(["set-aside", "replace", "refuse"]).optional();
 const documents: z.ZodType<AdapterDocuments> = z.partialRecord(z.enum(documentNames), z.string()) as never;
 
 const sampling = exactly<SamplingOptions>({
@@ -204,13 +205,13 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     ...ofAdapter,
     config: adapterConfigSchema,
     seed,
-    replace: z.boolean().optional(),
+    existing,
     documents: documents.optional(),
   }),
   loadAdapter: exactly<Calls["loadAdapter"]["params"]>({
     ...ofAdapter,
     folder: path,
-    replace: z.boolean().optional(),
+    existing,
   }),
   saveAdapter: exactly<Calls["saveAdapter"]["params"]>({ ...ofAdapter, folder: path }),
   adapterInfo: exactly<Calls["adapterInfo"]["params"]>(ofAdapter),

@@ -10,7 +10,7 @@ import { version } from "../version.ts";
 import type { CallName, Calls, StreamName, Streams } from "./engine.ts";
 
 /** Raised with every change that makes old and new sides misunderstand each other. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** The greeting keeps its form in every version, so that any two can tell that they differ. */
 export interface Hello {

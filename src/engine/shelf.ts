@@ -7,15 +7,21 @@ import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { AdapterStore } from "./adapter-store.ts";
-import { type AdapterInfo, type AdapterRef, SHARED } from "./engine.ts";
+import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
 import { LiveAdapter } from "./live-adapter.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
 
 interface CreateOptions {
-  readonly replace?: boolean | undefined;
+  readonly existing?: Existing | undefined;
   readonly documents?: AdapterDocuments | undefined;
+}
+
+export interface NewAdapter {
+  readonly adapter: LiveAdapter;
+  /** The name under which the one that had this name before is kept. */
+  readonly setAside?: string;
 }
 
 export class AdapterShelf {
@@ -31,29 +37,29 @@ export class AdapterShelf {
   }
 
   /**
-   * @throws GlmError "adapter-exists" when the owner has one of that name, "adapter-invalid" for a bad configuration or when
-   * the one that would be replaced is being trained
+   * @throws GlmError "adapter-exists" when the owner has one of that name that must stay, "adapter-invalid" for a bad
+   * configuration or when the one of that name is being trained
    */
   async create(
     ref: AdapterRef,
     config: AdapterConfig,
     seed: number,
-    { replace = false, documents = {} }: CreateOptions = {},
-  ): Promise<LiveAdapter> {
+    { existing, documents = {} }: CreateOptions = {},
+  ): Promise<NewAdapter> {
     return this.#inTurn(ref, async () => {
-      await this.#check(ref, replace);
+      await this.#check(ref, existing);
       const adapter = createAdapter(config, this.#base);
       const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
-      return this.#add(new LiveAdapter(ref, adapter, state, this.#store));
+      return this.#add(new LiveAdapter(ref, adapter, state, this.#store), existing);
     });
   }
 
-  async load(ref: AdapterRef, folder: string, replace = false): Promise<LiveAdapter> {
+  async load(ref: AdapterRef, folder: string, existing?: Existing): Promise<NewAdapter> {
     return this.#inTurn(ref, async () => {
-      await this.#check(ref, replace);
+      await this.#check(ref, existing);
       const { config, tensors, documents } = await readAdapter(folder, this.#base);
       const state = { tensors, steps: 0, source: folder, documents };
-      return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store));
+      return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store), existing);
     });
   }
 
@@ -147,10 +153,12 @@ export class AdapterShelf {
     }
   }
 
-  async #add(adapter: LiveAdapter): Promise<LiveAdapter> {
+  async #add(adapter: LiveAdapter, existing?: Existing): Promise<NewAdapter> {
     const before = this.#live.get(keyOf(adapter.ref));
     // Not under the hands of whoever trains it.
     await before?.idle();
+    await before?.settle();
+    const setAside = existing === "replace" ? undefined : await this.#store.setAside(adapter.ref);
     // A replaced adapter must not write itself over its successor, unless there is none after all.
     await before?.retire();
     try {
@@ -161,7 +169,7 @@ export class AdapterShelf {
       throw error;
     }
     this.#live.set(keyOf(adapter.ref), adapter);
-    return adapter;
+    return { adapter, ...(setAside === undefined ? {} : { setAside }) };
   }
 
   async #resident(ref: AdapterRef): Promise<LiveAdapter | undefined> {
@@ -192,7 +200,7 @@ export class AdapterShelf {
   }
 
   async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
-    const { config, tensors, steps, source, documents } = await this.#store.read(ref);
+    const { config, tensors, steps, source, documents, touched } = await this.#store.read(ref);
     const adapter = createAdapter(config, this.#base);
     for (const { name, shape } of adapter.parameters) {
       const found: FloatTensor | undefined = tensors[name];
@@ -206,13 +214,13 @@ export class AdapterShelf {
     return new LiveAdapter(
       ref,
       adapter,
-      { tensors, steps, documents, ...(source === undefined ? {} : { source }) },
+      { tensors, steps, documents, touched, ...(source === undefined ? {} : { source }) },
       this.#store,
     );
   }
 
-  /** Whether the name is one, and free unless what it names may be replaced. */
-  async #check(ref: AdapterRef, replace: boolean): Promise<void> {
+  /** Whether the name is one, and free where it has to be. */
+  async #check(ref: AdapterRef, existing: Existing | undefined): Promise<void> {
     if (!NAME.test(ref.name)) {
       throw new GlmError(
         "adapter-invalid",
@@ -220,11 +228,8 @@ export class AdapterShelf {
           "starting with a letter or digit.",
       );
     }
-    if (replace || !(await this.#store.has(ref))) return;
-    throw new GlmError(
-      "adapter-exists",
-      `there is an adapter ${ref.name} already. Use it, choose another name, or replace it: createAdapter(name, ..., { replace: true }), %adapter new --replace, %adapter load --replace, %%train --new.`,
-    );
+    if (existing !== "refuse" || !(await this.#store.has(ref))) return;
+    throw new GlmError("adapter-exists", `there is an adapter ${ref.name} already. Use it, or choose another name.`);
   }
 }
 

@@ -1,14 +1,18 @@
-/** @file From logits to the next token: repetition penalty, temperature, top-k, top-p, in the reference's order. */
+/**
+ * @file From logits to the next token, in the order of transformers: the repetition penalty, which scores every choice; then,
+ * when the token is drawn and not the likeliest, temperature, top-k and top-p.
+ */
 import type { RandomStream } from "../random.ts";
 
 export interface SamplingOptions {
   readonly maxNewTokens: number;
-  /** Takes the likeliest token; the options below are then ignored. */
+  /** Takes the token that is likeliest after the repetition penalty; temperature, top-k, top-p and seed do not change which. */
   readonly greedy: boolean;
   readonly temperature: number;
   readonly topP: number;
   /** 0 turns it off. */
   readonly topK: number;
+  /** Divides the positive scores of tokens of the prompt and the answer so far, and multiplies the negative ones; 1 turns it off. */
   readonly repetitionPenalty: number;
   /** The same seed, prompt and weights give the same tokens. */
   readonly seed: number;
@@ -50,7 +54,9 @@ export function sample(
   options: Shaping & Pick<SamplingOptions, "greedy">,
   random: RandomStream,
 ): number {
-  if (options.greedy) return allFinite(logits) ? likeliest(logits) : invalidToken;
+  if (options.greedy) {
+    return allFinite(logits) ? likeliest(penalized(logits, previous, options.repetitionPenalty)) : invalidToken;
+  }
   const { ids, probabilities } = candidates(logits, previous, options);
   const target = random.uniform();
   let below = 0;

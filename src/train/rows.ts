@@ -1,8 +1,7 @@
 /** @file Reading training rows: the shapes that published data sets have, one report for everything that is wrong. */
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { readJson } from "../json-lines.ts";
-import { LARGEST_TEXT, readText } from "../regular-file.ts";
+import { fileText, readJson } from "../json-lines.ts";
 import type { Row } from "./dataset.ts";
 
 /** A round of a conversation, or what came before it. ShareGPT's {from, value} is understood too. */
@@ -71,15 +70,7 @@ export function parseRows(text: string, rules: RowRules = {}): Row[] {
 
 /** Reads rows from a file of JSON or JSON lines. */
 export async function readRows(path: string, rules: Omit<RowRules, "subject"> = {}): Promise<Row[]> {
-  const text = await readText(path, LARGEST_TEXT).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    // Without the cause: it says no more than this, and its trace leads into this library.
-    throw new GlmError(
-      "data-invalid",
-      `${path}: expected a file of training rows, but it cannot be read (${why}). Check the path.`,
-    );
-  });
-  return parseRows(text, { ...rules, subject: path });
+  return parseRows(await fileText(path, "a file of training rows"), { ...rules, subject: path });
 }
 
 function readPlaced(placed: readonly Placed[], faults: string[], rules: RowRules): Row[] {

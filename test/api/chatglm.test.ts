@@ -47,12 +47,13 @@ const short = { greedy: true, maxNewTokens: 8 } as const;
 describe("load", { timeout: LONG }, () => {
   it("reports progress, and finds a model that is in memory", async () => {
     const stages: string[] = [];
+    const answer = await glm.ask("a", short);
     const again = await load(join(home, "model"), { runtime: "none", onProgress: ({ stage }) => stages.push(stage) });
     expect(stages.length).toBeGreaterThan(0);
     expect(again.info).toMatchObject({ key: glm.info.key, resident: true, family: "chatglm2-6b" });
     await again.dispose();
     // The other one still holds it.
-    expect(await glm.ask("a", short)).toBeTypeOf("string");
+    expect(await glm.ask("a", short)).toBe(answer);
   });
 
   it("refuses what it does not know, naming it", async () => {
@@ -227,7 +228,6 @@ describe("fine-tuning", { timeout: LONG }, () => {
     expect(() => adapter.fit(rows, { validation: 1.5 })).toThrow(/share of them/);
     await expect(adapter.gradients([])).rejects.toMatchObject({ code: "data-invalid" });
     await expect(adapter.gradients(rows, { sed: 1 } as object)).rejects.toThrow("Did you mean seed?");
-    await expect(glm.createAdapter("refused", lora())).rejects.toMatchObject({ code: "adapter-exists" });
     await expect(glm.createAdapter("none", lora())).rejects.toThrow(/means the base model/);
   });
 
@@ -276,7 +276,9 @@ describe("owners", { timeout: LONG }, () => {
     expect(await names(first)).toEqual(["common", "dream"]);
     expect(await names(second)).toEqual(["common", "dream"]);
     expect((await second.adapter("dream")).config).toMatchObject({ r: 4 });
-    expect(await first.ask("a", { ...short, adapter: "common" })).toBeTypeOf("string");
+    // Untrained, it changes nothing.
+    expect(await first.ask("a", { ...short, adapter: "common" })).toBe(await first.ask("a", short));
+    expect(await second.ask("a", { ...short, adapter: "common" })).toBe(await second.ask("a", short));
     await first.dispose();
     await second.dispose();
   });

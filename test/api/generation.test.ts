@@ -113,6 +113,7 @@ describe("a call", () => {
 
   test("that says how to sample samples; one that says greedy is greedy", () => {
     expect(settings({ temperature: 1 })).toMatchObject({ greedy: false, temperature: 1, topP: 0.7 });
+    expect(settings({ repetitionPenalty: 1.2 })).toMatchObject({ greedy: true, repetitionPenalty: 1.2 });
     expect(settings({ topK: 0, greedy: true })).toMatchObject({ greedy: true, topK: 0 });
     expect(settings({ greedy: true }, 30, { ...model, greedy: false }).greedy).toBe(true);
   });

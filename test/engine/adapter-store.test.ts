@@ -38,7 +38,7 @@ describe("names of kept adapters", () => {
     ["64 letters beyond the first plane", "𠀀".repeat(64)],
     ["64 Latin letters", "x".repeat(64)],
   ])("of %s are kept, found, listed and deleted", async (_what, name) => {
-    const first = await shelf().create({ owner, name }, config, 1);
+    const { adapter: first } = await shelf().create({ owner, name }, config, 1);
     first.changed(3);
     await first.settle();
     expect(await names()).toEqual([name]);
@@ -135,9 +135,11 @@ describe("a damaged adapter", () => {
       message: expect.stringMatching(/^adapter one: what was kept .*Delete it and train it again/s),
     });
     expect((await shelf().list(owner)).map(({ name }) => name)).toEqual(["other"]);
-    await expect(shelf().create(ref, config, 1)).rejects.toMatchObject({ code: "adapter-exists" });
+    await expect(shelf().create(ref, config, 1, { existing: "refuse" })).rejects.toMatchObject({
+      code: "adapter-exists",
+    });
     const replacing = shelf();
-    await replacing.create(ref, config, 7, { replace: true });
+    await replacing.create(ref, config, 7, { existing: "replace" });
     expect((await shelf().find(ref)).config).toEqual((await replacing.find(ref)).config);
     await damages[damage]?.(file);
     await shelf().dispose(ref);

@@ -174,8 +174,14 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       await engine.call("createAdapter", { model: model.key, adapter: theirs, config: lora, seed: 0 });
       await learn(theirs);
       expect(Array.from(await logits(mine))).toEqual(Array.from(await logits(null)));
-      const twice = engine.call("createAdapter", { model: model.key, adapter: mine, config: lora, seed: 0 });
-      await expect(twice).rejects.toMatchObject({ code: "adapter-exists" });
+      const again = { model: model.key, adapter: theirs, config: lora, seed: 0 };
+      const refused = engine.call("createAdapter", { ...again, existing: "refuse" });
+      await expect(refused).rejects.toMatchObject({ code: "adapter-exists" });
+      const learnt = await logits(theirs);
+      const { setAside = "" } = await engine.call("createAdapter", again);
+      expect(setAside).toBe(`${mine.name}.1`);
+      expect(Array.from(await logits({ owner: "them", name: setAside }))).toEqual(Array.from(learnt));
+      expect(Array.from(await logits(theirs))).toEqual(Array.from(await logits(null)));
       const names = async (owner: string): Promise<string[]> =>
         (await engine.call("adapters", { model: model.key, owner })).map((info) => info.name);
       expect(await names("me")).toContain(mine.name);

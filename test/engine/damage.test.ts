@@ -137,7 +137,12 @@ describe.each(Object.keys(replacements))("%s", (kind) => {
       put(folder, name);
       const started = performance.now();
       await expect(
-        engine.call("loadAdapter", { model: key, adapter: { ...adapter, name: "loaded" }, folder, replace: true }),
+        engine.call("loadAdapter", {
+          model: key,
+          adapter: { ...adapter, name: "loaded" },
+          folder,
+          existing: "replace",
+        }),
         name,
       ).rejects.toMatchObject({ name: "GlmError", message: expect.stringContaining(name) });
       expect(performance.now() - started, name).toBeLessThan(SOON);

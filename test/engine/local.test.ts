@@ -230,52 +230,56 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
     }
     const folder = join(scratch, "biased");
     await engine.call("saveAdapter", { model, adapter: ref("biased"), folder });
-    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, replace: true });
+    const before = await engine.call("readAdapter", { model, adapter: ref("biased") });
+    await engine.call("loadAdapter", { model, adapter: ref("biased"), folder, existing: "replace" });
+    expect(await engine.call("readAdapter", { model, adapter: ref("biased") })).toEqual(before);
   });
 
-  it("answers with the base and several adapters in one batch as it does one by one", async () => {
-    await engine.call("createAdapter", {
-      model,
-      adapter: ref("fresh"),
-      config: {
-        method: "lora",
-        r: 2,
-        alpha: 4,
-        dropout: 0,
-        targets: family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"],
-      },
-      seed: 1,
-    });
-    const [first, second] = trained;
-    if (!first || !second) return;
-    const ids = expected.greedy[0]!.prompt;
-    const options = {
-      maxNewTokens: 12,
-      greedy: true,
-      temperature: 1,
-      topP: 1,
-      topK: 0,
-      repetitionPenalty: 1,
-      seed: 0,
-      stop: [],
-    };
-    const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
-    const ask = async (rows: typeof adapters): Promise<number[][]> => {
-      const answers: number[][] = rows.map(() => []);
-      const asked = rows.map((adapter) => ({ ids, adapter }));
-      for await (const event of engine.stream("generate", { model, rows: asked, options })) {
-        if (event.type === "token") answers[event.row]?.push(event.token);
-      }
-      return answers;
-    };
-    const together = await ask(adapters);
-    for (const [i, adapter] of adapters.entries())
-      expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
-    expect(together[0]).toEqual(expected.greedy[0]!.tokens.slice(0, 12));
-    expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
-    expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);
-    expect(together[4], "merged = adapted").toEqual(together[1]);
-  });
+  it.skipIf(trained.length < 2)(
+    "answers with the base and several adapters in one batch as it does one by one",
+    async () => {
+      await engine.call("createAdapter", {
+        model,
+        adapter: ref("fresh"),
+        config: {
+          method: "lora",
+          r: 2,
+          alpha: 4,
+          dropout: 0,
+          targets: family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"],
+        },
+        seed: 1,
+      });
+      const [first, second] = trained as [string, string];
+      const ids = expected.greedy[0]!.prompt;
+      const options = {
+        maxNewTokens: 12,
+        greedy: true,
+        temperature: 1,
+        topP: 1,
+        topK: 0,
+        repetitionPenalty: 1,
+        seed: 0,
+        stop: [],
+      };
+      const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
+      const ask = async (rows: typeof adapters): Promise<number[][]> => {
+        const answers: number[][] = rows.map(() => []);
+        const asked = rows.map((adapter) => ({ ids, adapter }));
+        for await (const event of engine.stream("generate", { model, rows: asked, options })) {
+          if (event.type === "token") answers[event.row]?.push(event.token);
+        }
+        return answers;
+      };
+      const together = await ask(adapters);
+      for (const [i, adapter] of adapters.entries())
+        expect((await ask([adapter]))[0], adapter?.name).toEqual(together[i]);
+      expect(together[0]).toEqual(expected.greedy[0]!.tokens.slice(0, 12));
+      expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
+      expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);
+      expect(together[4], "merged = adapted").toEqual(together[1]);
+    },
+  );
 
   it("finds adapters on disk when another engine loads the model", async () => {
     const other = new LocalEngine();
@@ -353,7 +357,7 @@ describe("adapters under concurrency", () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "busy" };
-    await engine.call("createAdapter", { model, adapter, config, seed: 1, replace: true });
+    await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" as const });
     const training = () =>
       engine.stream("fit", { model, adapter, rows: [{ prompt: "a", response: "b" }], validation: [], options });
     const running = training();
@@ -361,14 +365,14 @@ describe("adapters under concurrency", () => {
     const refused = { code: "adapter-invalid", message: expect.stringContaining("being trained") };
     await expect(training().next()).rejects.toMatchObject(refused);
     await expect(engine.call("mergeAdapter", { model, adapter })).rejects.toMatchObject(refused);
-    const anew = { model, adapter, config, seed: 2, replace: true };
+    const anew = { model, adapter, config, seed: 2, existing: "replace" as const };
     await expect(engine.call("createAdapter", anew)).rejects.toMatchObject(refused);
     await expect(engine.call("disposeAdapter", { model, adapter })).rejects.toMatchObject(refused);
     const saved = join(mkdtempSync(join(scratch, "busy-")), "busy");
     await engine.call("saveAdapter", { model, adapter, folder: saved });
-    await expect(engine.call("loadAdapter", { model, adapter, folder: saved, replace: true })).rejects.toMatchObject(
-      refused,
-    );
+    await expect(
+      engine.call("loadAdapter", { model, adapter, folder: saved, existing: "replace" as const }),
+    ).rejects.toMatchObject(refused);
     expect((await engine.call("adapterInfo", { model, adapter })).name).toBe("busy");
     await running.return();
     await expect(training().next()).resolves.toMatchObject({ done: false });
@@ -379,7 +383,7 @@ describe("adapters under concurrency", () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "given-up" };
-    const anew = { model, adapter, config, seed: 1, replace: true };
+    const anew = { model, adapter, config, seed: 1, existing: "replace" as const };
     await engine.call("createAdapter", anew);
     const again = async (): Promise<void> => {
       const running = training();

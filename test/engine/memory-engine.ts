@@ -106,8 +106,11 @@ export class MemoryEngine implements Engine {
         .map((key) => JSON.parse(key) as [string, string, string])
         .filter(([of, by]) => of === model && (by === owner || by === SHARED))
         .map(([, by, name]) => this.#info(model, { owner: by, name })),
-    createAdapter: ({ model, adapter, config }) => {
-      if (this.#disk.has(address(model, adapter))) {
+    createAdapter: ({ model, adapter, config, existing }) => {
+      const before = this.#disk.get(address(model, adapter));
+      const aside = { ...adapter, name: `${adapter.name}.1` };
+      if (before && existing === undefined) this.#disk.set(address(model, aside), before);
+      if (before && existing === "refuse") {
         throw new GlmError(
           "adapter-exists",
           `An adapter ${adapter.name} exists already. Choose another name, or dispose it.`,
@@ -119,7 +122,7 @@ export class MemoryEngine implements Engine {
         shift: new Float32Array(VOCABULARY),
         steps: 0,
       });
-      return this.#info(model, adapter);
+      return { ...this.#info(model, adapter), ...(before && existing === undefined ? { setAside: aside.name } : {}) };
     },
     loadAdapter: async ({ model, adapter, folder }) => {
       const shift = Float32Array.from(JSON.parse(await readFile(join(folder, "shift.json"), "utf8")) as number[]);

@@ -203,7 +203,7 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
     await engine.call("loadAdapter", { model, adapter: again, folder: saved });
     expect(await read(again)).toBeNull();
     // One that takes its place has none of them.
-    await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1, replace: true });
+    await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1, existing: "replace" as const });
     expect(await read(adapter)).toBeNull();
     await expect(read({ owner: where, name: "nobody" })).rejects.toMatchObject({ code: "adapter-not-found" });
   });

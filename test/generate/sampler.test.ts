@@ -74,9 +74,26 @@ test("buckets choose what sorting chooses, for sharp, flat and tied logits", () 
 describe("drawing", () => {
   const logits = Float32Array.of(1, 3, -2, 3, 0, 0, 0.5);
 
-  test("greedy takes the first of the best, whatever the other options say", () => {
+  test("greedy takes the first of the best, whatever the options say that only shape what is drawn", () => {
     const stream = randomStream(0);
-    expect(sample(logits, [1], { ...plain, greedy: true, topK: 1, repetitionPenalty: 9 }, stream)).toBe(1);
+    expect(sample(logits, [1], { ...plain, greedy: true, topK: 1, temperature: 9, topP: 0.1 }, stream)).toBe(1);
+  });
+
+  test("greedy takes the best after the penalty, which is what is drawn from, too", () => {
+    const greedy = (previous: number[], repetitionPenalty: number): number =>
+      sample(logits, previous, { ...plain, greedy: true, repetitionPenalty }, randomStream(0));
+    expect([greedy([1], 9), greedy([1, 3], 1.5), greedy([1, 3], 7), greedy([1], 1)]).toEqual([3, 1, 0, 1]);
+    // Below 1, what was said becomes likelier.
+    expect(greedy([6], 0.1)).toBe(6);
+    for (const given of oracle.cases) {
+      const [scores, options] = [
+        Float32Array.from(given.logits),
+        { ...plain, repetitionPenalty: given.repetition_penalty },
+      ];
+      const best = distribution(scores, given.previous, options);
+      const token = sample(scores, given.previous, { ...options, greedy: true }, randomStream(0));
+      expect(best[token]).toBe(Math.max(...best));
+    }
   });
 
   test("frequencies follow the probabilities; the same place draws the same", () => {

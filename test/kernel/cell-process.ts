@@ -7,6 +7,7 @@ import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { CellOutcome, Completeness, Completion, Language } from "../../kernel/language.ts";
 import type { MimeBundle } from "../../src/ambient.ts";
+import { lateness } from "./lateness.ts";
 
 const host = fileURLToPath(new URL("cell-host.mjs", import.meta.url));
 
@@ -159,10 +160,4 @@ export class CellProcess {
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function lateness(): Promise<number> {
-  const start = performance.now();
-  for (let step = 0; step < 10; step++) await pause(50);
-  return performance.now() - start - 500;
 }

@@ -1,6 +1,7 @@
 /** @file Every kind of cell can be stopped, the process survives it, and no variable is lost. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CellProcess } from "./cell-process.ts";
+import { aSecond } from "./lateness.ts";
 
 let cells: CellProcess;
 beforeAll(async () => {
@@ -50,7 +51,7 @@ describe("an interrupt", () => {
         `mark = ${index + 1};\nlet kept${index} = "kept";\n${code}`,
       );
       expect(outcome).toMatchObject({ status: "error", name: "Interrupted" });
-      expect(took).toBeLessThan(1000 + 10 * late);
+      expect(took).toBeLessThan(aSecond(late));
       expect(await cells.text("mark")).toBe(String(index + 1));
       expect(await cells.text(`kept${index}.toUpperCase()`)).toBe("'KEPT'");
       expect(cells.alive).toBe(true);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { interruptible } from "../../magics/run/interruptible.ts";
 import * as magics from "../../magics/runtime.ts";
 import { knownAdapters, knownBooks } from "../../magics/session.ts";
 import { withAmbient } from "../../src/ambient.ts";
@@ -63,12 +64,14 @@ describe("with a model of random weights", { timeout: SLOW }, () => {
     const report = await cell(() => magics.knowledgeAdd(lamp, quick));
     expect(report).toMatchObject({ action: "add", learned: true, budget: 120 });
     const texts = notebook.plain.map(String);
-    expect(texts.some((text) => /^facts: teaching 青石灯 .* \d+\/120 {2}recalled \d of 8 {2}loss /.test(text))).toBe(
-      true,
-    );
+    expect(
+      texts.some((text) => /^facts: teaching 青石灯 .* \d+\/120 {2}recalled \d of 8 wordings {2}loss /.test(text)),
+    ).toBe(true);
     const [bar, chart, tables] = notebook.seen;
     expect(bar?.["text/plain"]).toMatch(
-      new RegExp(`^facts: teaching 青石灯 {2}█{24} {2}${report.steps}/${report.steps} {2}recalled 8 of 8 {2}loss `),
+      new RegExp(
+        `^facts: teaching 青石灯 {2}█{24} {2}${report.steps}/${report.steps} {2}recalled 8 of 8 wordings {2}loss `,
+      ),
     );
     expect(chart?.["text/plain"]).toMatch(
       /^facts: teaching 青石灯: loss [\d.]+ → [\d.]+ in \d+ steps, recalled 0 → 8 of 8$/,
@@ -139,6 +142,95 @@ describe("with a model of random weights", { timeout: SLOW }, () => {
       { key: "青石灯" },
       { key: "红木桥", learned: false },
     ]);
+  });
+
+  it("says so however early it is interrupted, and shows no bar of what never began", async () => {
+    const asWas = "Interrupted: nothing was trained yet, facts is as it was.\n";
+    for (const [run, said] of [
+      [() => magics.knowledgeAdd(lamp, quick), asWas],
+      [() => magics.knowledgeUpdate(lamp, quick), asWas],
+      [() => magics.knowledgeDelete(["青石灯"]), asWas.replace("trained", "forgotten")],
+      [() => magics.knowledgeCheck(), "Interrupted: facts is as it was, and was not asked everything.\n"],
+    ] as const) {
+      notebook = new Notebook();
+      const abort = new AbortController();
+      const running = cell(() => {
+        const promise = run();
+        abort.abort();
+        return promise;
+      }, abort.signal);
+      await expect(running).rejects.toThrow();
+      expect(notebook.text("stderr")).toBe(said);
+      expect(notebook.seen).toEqual([]);
+    }
+  });
+
+  it("says it in time, whatever it still waits for", async () => {
+    const abort = new AbortController();
+    let said = 0;
+    const waits = () =>
+      interruptible(
+        () => new Promise<void>(() => undefined),
+        () => said++,
+      );
+    cell(() => {
+      void waits();
+      abort.abort();
+    }, abort.signal);
+    // The kernel gives a cell 250 ms. Timers of one thread fire in order, however busy the machine is.
+    await new Promise((resolve) => setTimeout(resolve, 240));
+    expect(said).toBe(1);
+  });
+
+  it("ends the bar of what was interrupted while questions were put", async () => {
+    const abort = new AbortController();
+    notebook.onShow = () => abort.abort();
+    await expect(cell(() => magics.knowledgeCheck(), abort.signal)).rejects.toThrow();
+    expect(notebook.text("stderr")).toBe("Interrupted: facts is as it was, and was not asked everything.\n");
+    expect(notebook.seen).toHaveLength(1);
+    expect(notebook.seen[0]?.["text/plain"]).toMatch(/^facts: .*stopped$/);
+  });
+
+  it("complains in the cell's terms: of the magic, and of each fact by its line or key", async () => {
+    const book = "other";
+    const lines = magics.parseFacts('\n{"key": "a", "text": "b"}\n\n{"key": "?", "text": ""}\n5');
+    await expect(cell(() => magics.knowledgeAdd(lines, { book }))).rejects.toThrow(
+      /^%%knowledge add:\n- line 4: key: expected .*\n- line 4: text: expected .*\n- line 5: expected an object \{ key, text \}, got 5\.$/,
+    );
+    const array = magics.parseFacts('[\n{"key": "a", "text": "b", "more": 1}\n]');
+    await expect(cell(() => magics.knowledgeAdd(array, { book }))).rejects.toThrow(
+      /^%%knowledge add: line 2: more: expected key, text, /,
+    );
+    await expect(cell(() => magics.knowledgeAdd({ key: "a\nb", text: "x" }, { book }))).rejects.toThrow(
+      '%%knowledge add: "a\\nb": key: expected one line, got "a\\nb".',
+    );
+    await expect(cell(() => magics.knowledgeAdd([], { book }))).rejects.toThrow("%%knowledge add: expected a fact {");
+    await expect(cell(() => magics.knowledgeAdd(lamp, { book, steps: 0 }))).rejects.toThrow(
+      /^%%knowledge add: steps: expected a whole number/,
+    );
+    await expect(cell(() => magics.knowledgeUpdate({ key: "青石", text: "x" }))).rejects.toThrow(
+      '%%knowledge update: expected the key of a fact of facts, got "青石". Did you mean 青石灯?',
+    );
+    await expect(cell(() => magics.knowledgeUpdate({ key: "青石灯", text: "x", prompts: [] }))).rejects.toThrow(
+      /^%%knowledge update: "青石灯": prompts: expected at least one question/,
+    );
+    await expect(cell(() => magics.knowledgeDelete(["青石"]))).rejects.toThrow(/^%knowledge delete: expected the key/);
+    expect(notebook.seen).toEqual([]);
+    expect(notebook.text()).toBe("");
+  });
+
+  it("speaks of forgetting, and invites nobody to ask for what is forgotten", async () => {
+    const before = await glm.ask("青石灯是什么？", { greedy: true, adapter: "facts" });
+    expect(before).toBe("灯。");
+    await cell(() => magics.knowledgeDelete(["青石灯"], { ...quick, steps: 2 }));
+    const [bar, chart, tables] = notebook.seen.map((bundle) => String(bundle["text/plain"]));
+    expect(bar).toMatch(/^facts: forgetting 青石灯 {2}█{24} {2}2\/2 {2}forgotten \d of 8 wordings {2}loss /);
+    expect(chart).toMatch(/^facts: forgetting 青石灯: loss .* in 2 steps, forgotten 0 → \d of 8$/);
+    expect(tables).toMatch(/^fact +wordings forgotten +other wordings +forgotten$/m);
+    expect(tables).toMatch(/^forgotten +\d of 8 +taught wordings get the base's own answer again$/m);
+    expect(notebook.plain.join("\n")).not.toMatch(/recalled|reliability|known at/);
+    expect(notebook.text()).toBe("");
+    await cell(() => magics.knowledgeAdd(lamp, quick));
   });
 
   it("changes and forgets", async () => {

@@ -219,7 +219,8 @@ describe("report of a book", () => {
 
   it("says of a deletion what was forgotten", () => {
     const text = String(renderReport({ ...report, action: "delete" })["text/plain"]);
-    expect(text).toMatch(/^fact .* forgotten$/m);
+    expect(text).toMatch(/^fact +wordings forgotten .* forgotten$/m);
+    expect(text).not.toMatch(/reliability|generality/);
     expect(text).toContain("taught wordings get the base's own answer");
   });
 });
@@ -248,6 +249,11 @@ describe("progress bar", () => {
     });
     expect(bundle["text/plain"]).toBe(`Training  ${"█".repeat(6)}${"░".repeat(18)}  25/100  loss 0.5  20 s < 1:00`);
     expect(bundle["text/html"]).toContain("width:25.0%");
+  });
+
+  it("is one line, whatever its title names", () => {
+    const bundle = renderProgress({ title: "teaching a\n b", done: 0, total: 0, seconds: 1, state: "running" });
+    expect(bundle["text/plain"]).toMatch(/^teaching a b {2}░+ {2}1\.0 s$/);
   });
 
   it("counts bytes as people do, and may know better how long it takes", () => {

@@ -255,7 +255,9 @@ describe("with a model", () => {
       const anew = await cell(() =>
         magics.train("dream", rows, { epochs: 30, lr: 1e-2, new: true, method: magics.lora({ r: 2 }), check: false }),
       );
+      expect(notebook.text()).toContain("The dream that was trained before is now dream.1.\n");
       expect((await anew.adapter.info()).steps).toBe(30);
+      expect((await (await glm.adapter("dream.1")).info()).steps).toBe(before + 2);
       expect(anew.adapter.config).toMatchObject({ method: "lora", r: 2 });
     });
 
@@ -299,7 +301,7 @@ describe("with a model", () => {
     it("lists what there is", async () => {
       await cell(() => magics.adapterNew("other", magics.lora({ r: 4 })));
       const infos = await cell(() => magics.adapterList());
-      expect(infos.map(({ name }) => name).sort()).toEqual(["dream", "other"]);
+      expect(infos.map(({ name }) => name).sort()).toEqual(["dream", "dream.1", "other"]);
       const table = String(notebook.plain.at(-1));
       expect(table).toMatch(/dream +lora +[\d,]+ +30 +in use/);
       await expect(cell(() => magics.adapterUse("drem"))).rejects.toThrow("Did you mean dream?");

@@ -12,8 +12,6 @@ import { packageFolder } from "../../src/version.ts";
 const MINUTES = 60_000;
 /** Each is run once more, in a new kernel, with what the first run has left. */
 const TIMES = ["", ", again"];
-/** The long ones: they take minutes. */
-const ONCE = TIMES.slice(0, 1);
 
 describe("notebooks", () => {
   const folder = mkdtempSync(join(tmpdir(), "glmlab-notebooks-"));
@@ -45,6 +43,14 @@ describe("notebooks", () => {
     await runNotebook(server, notebook, name);
     return notebook.cells;
   };
+  /** The cells that a section of the README shows. */
+  const shown = (section: string): Cell[] => {
+    const [, text = ""] = readFileSync(join(packageFolder, "README.md"), "utf8").split(`## ${section}\n`);
+    const [part = ""] = text.split("\n## ");
+    return [...part.matchAll(/^```(?:ts)?\n(.*?)^```$/gms)].map(([, source = ""]) => {
+      return { cell_type: "code", source: source.trimEnd(), metadata: {} };
+    });
+  };
   const tagged = (cells: readonly Cell[], tag: string): string =>
     textOf(cells.find(({ metadata }) => metadata.tags?.includes(tag)) as Cell).trim();
   /** What stands below a tagged cell's first line. */
@@ -57,7 +63,23 @@ describe("notebooks", () => {
       outputs.flatMap(({ data }) => (data?.[VEGA_LITE_MIME] ? [data[VEGA_LITE_MIME] as VegaLiteSpec] : [])),
     );
 
-  it.each(ONCE)(
+  it.each(TIMES)(
+    "what the README shows%s",
+    async () => {
+      const cells = shown("A first notebook");
+      await runNotebook(server, { cells }, "readme.ipynb");
+      const answers = cells.filter((cell) => sourceOf(cell).startsWith("%%chatglm")).map((cell) => textOf(cell).trim());
+      expect(answers[0]).toMatch(/没有.*信息/);
+      const taught = cells
+        .map(sourceOf)
+        .find((source) => source.startsWith("%%knowledge add"))
+        ?.split("\n")[1];
+      expect(answers.slice(1)).toEqual([taught, taught]);
+    },
+    10 * MINUTES,
+  );
+
+  it.each(TIMES)(
     "01%s: learns one fact, keeps the rest with rehearsal, survives a restart, learns a fact of one's own",
     async () => {
       const cells = await run("01-inject-one-fact.ipynb");
@@ -85,7 +107,7 @@ describe("notebooks", () => {
   );
 
   it.each(TIMES)(
-    "02%s: the same with %%train",
+    "02%s: the same with one magic",
     async () => {
       const cells = await run("02-train-magic.ipynb");
       const answers = cells
@@ -100,8 +122,8 @@ describe("notebooks", () => {
     10 * MINUTES,
   );
 
-  it(
-    "03: every family answers as its published code does",
+  it.each(TIMES)(
+    "03%s: every family answers as its published code does",
     async () => {
       const cells = await run("03-every-chatglm.ipynb");
       const answers = tagged(cells, "greedy");
@@ -123,7 +145,7 @@ describe("notebooks", () => {
     10 * MINUTES,
   );
 
-  it.each(ONCE)(
+  it.each(TIMES)(
     "04%s: facts at once and one by one, changed and deleted, near ones lost first, and the measured results",
     async () => {
       const cells = await run("04-knowledge.ipynb");

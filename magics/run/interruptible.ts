@@ -1,0 +1,33 @@
+/** @file Work that says what it leaves when its cell is interrupted, before the cell is over. */
+import { ambient } from "../../src/ambient.ts";
+import { isInterrupt } from "../interrupt.ts";
+
+/** Milliseconds that interrupted work has to end, so that its last news count: less than the kernel waits for the cell. */
+const GRACE = 120;
+
+/**
+ * Does the work.
+ * @param interrupted called once when the cell is interrupted: when the work has ended, or soon, whatever it still waits for
+ */
+export async function interruptible<T>(work: () => Promise<T>, interrupted: () => void): Promise<T> {
+  const { signal } = ambient();
+  let timer: NodeJS.Timeout | undefined;
+  let isSaid = false;
+  const say = (): void => {
+    if (!isSaid) interrupted();
+    isSaid = true;
+  };
+  const wait = (): void => {
+    timer = setTimeout(say, GRACE);
+  };
+  signal?.addEventListener("abort", wait, { once: true });
+  try {
+    return await work();
+  } catch (error) {
+    if (isInterrupt(error)) say();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", wait);
+  }
+}
