@@ -100,7 +100,7 @@ function bound(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string
 
 function given(value: unknown): string {
   if (typeof value === "string" && value.length > 60) return `text of ${value.length} characters`;
-  return ArrayBuffer.isView(value) ? `a ${value.constructor.name}` : describe(value);
+  return ArrayBuffer.isView(value) ? value.constructor.name : describe(value);
 }
 
 const short = (name: string): string => (name.length > 60 ? `${name.slice(0, 57)}...` : name);

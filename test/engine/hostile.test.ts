@@ -189,7 +189,7 @@ describe("fields of other types", { timeout: LONG }, () => {
     const options = sampleParams(sample).generate.options;
     await expect(ask("generate", { model, rows: Int32Array.of(1, 2), options })).rejects.toMatchObject({
       code: "option-invalid",
-      message: "generate: rows: expected a list, got a Int32Array. Correct it and ask again.",
+      message: "generate: rows: expected a list, got Int32Array. Correct it and ask again.",
     });
     await expect(ask("generate", { model, rows: [{ ids: ["a"], adapter: null }], options })).rejects.toThrow(
       /^generate: rows\[0\]\.ids: expected a list of numbers, got a list of 1/,
