@@ -17,8 +17,11 @@ import { placesIn, type SampleOf, sampleMessages, strangers, withAt } from "./me
 import { byteMutators } from "./mutate-bytes.ts";
 import { RawClient } from "./raw-client.ts";
 
-/** Bytes by which the runtime may grow, over all trials. */
-const MEMORY_LIMIT = 512 * 2 ** 20;
+/**
+ * Bytes by which the runtime may grow, over all trials: some of their messages are sound, and the adapters that they make
+ * stay, with a graph for each configuration that is trained.
+ */
+const MEMORY_LIMIT = 2 ** 30;
 /** Milliseconds for an answer to others. */
 const SOON = 8000;
 /** Trials after which another client goes on. */
