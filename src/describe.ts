@@ -11,3 +11,27 @@ export function describe(value: unknown): string {
   const text = typeof value === "string" ? JSON.stringify(value.slice(0, 200)) : String(value);
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
+
+/** A value as JSON, cut where it is long; containers that cannot be written so (too deep, cyclic) are only named. */
+export function shownJson(value: unknown, longest = 80): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = describe(value);
+  }
+  return text.length > longest ? `${text.slice(0, longest - 3)}...` : text;
+}
+
+/** Deepest JSON that any file of a model has reason to hold. */
+const DEEPEST = 100;
+
+/** Whether containers lie within each other deeper than anything that walks over them by calling itself can follow. */
+export function isTooDeep(value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= DEEPEST; depth += 1) {
+    level = level.flatMap((one) => (typeof one === "object" && one !== null ? Object.values(one) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
+}

@@ -15,7 +15,13 @@ export interface FileToWrite {
   /** The file's size, for the message when there is no room for it. */
   readonly bytes: number;
   readonly content: Chunks;
+  /** Whether it is for its owner's eyes only, whatever the process's umask allows. */
+  readonly isPrivate?: boolean;
 }
+
+/** Permissions of files and folders that are their owner's alone. */
+const PRIVATE_FILE = 0o600;
+const PRIVATE_FOLDER = 0o700;
 
 /** A text file in UTF-8. */
 export function textFile(name: string, text: string): FileToWrite {
@@ -46,10 +52,11 @@ export async function replaceFiles(
   const needed = files.reduce((sum, file) => sum + file.bytes, 0);
   const paths = new Map(files.map((file) => [file, join(target, asideName(file.name))]));
   const aside = (file: FileToWrite): string => paths.get(file) as string;
-  const made = await onDisk(target, needed, () => makeFolder(target));
+  const isPrivate = files.some((file) => file.isPrivate);
+  const made = await onDisk(target, needed, () => makeFolder(target, isPrivate));
   try {
     for (const file of files) await refuseFolder(join(target, file.name), needed);
-    for (const file of files) await writeFlushed(aside(file), file.content, join(target, file.name), needed);
+    for (const file of files) await writeFlushed(aside(file), file, join(target, file.name), needed);
     for (const file of files) {
       const path = join(target, file.name);
       await onDisk(path, needed, () => rename(aside(file), path));
@@ -143,12 +150,13 @@ export async function removeAbandoned(folder: string, age: number = 24 * 3600 * 
 /**
  * Makes a folder and those above it; returns the ones that were missing, deepest first. Level by level: in places like
  * /proc Node's own recursive mkdir never ends.
+ * @param isPrivate whether those that are made are for their owner's eyes only
  */
-export async function makeFolder(folder: string): Promise<string[]> {
+export async function makeFolder(folder: string, isPrivate = false): Promise<string[]> {
   const missing: string[] = [];
   for (let at = folder; !(await isFolder(at)) && at !== dirname(at); at = dirname(at)) missing.push(at);
   for (const path of [...missing].reverse()) {
-    await mkdir(path).catch(async (error: unknown) => {
+    await mkdir(path, isPrivate ? PRIVATE_FOLDER : undefined).catch(async (error: unknown) => {
       // Somebody else may have been faster.
       if (!(await isFolder(path))) throw error;
     });
@@ -161,8 +169,13 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** Writes to `path` and waits until the bytes are on the disk. `subject` is the file as the user knows it. */
-async function writeFlushed(path: string, content: Chunks, subject: string, needed: number): Promise<void> {
-  const file = await onDisk(subject, needed, () => open(path, "w"));
+async function writeFlushed(
+  path: string,
+  { content, isPrivate }: FileToWrite,
+  subject: string,
+  needed: number,
+): Promise<void> {
+  const file = await onDisk(subject, needed, () => open(path, "w", isPrivate ? PRIVATE_FILE : undefined));
   try {
     // Only the writing is a matter of the disk: what goes wrong while a piece is made passes as it is.
     for await (const chunk of content) await onDisk(subject, needed, () => writeFully(file, chunk));

@@ -1,11 +1,6 @@
 /** @file Reads JSON and JSON lines from text: the values, and the lines on which they stand. Knows nothing of what they mean. */
-import { constants } from "node:buffer";
-import { readFile, stat } from "node:fs/promises";
 import { GlmError } from "./errors.ts";
-import { decodedText } from "./text-encoding.ts";
-
-/** Bytes that become a string for certain. */
-const MAX_STRING = constants.MAX_STRING_LENGTH;
+import { LARGEST_TEXT, readText, statOf } from "./regular-file.ts";
 
 export interface PlacedValue {
   readonly value: unknown;
@@ -34,22 +29,21 @@ export type JsonReading =
  */
 export async function fileText(path: string, what: string): Promise<string> {
   const fail = (got: string): GlmError => new GlmError("data-invalid", `${path}: expected ${what}, ${got}`);
-  const unreadable = (cause: unknown): never => {
+  const size = await statOf(path).then(
+    (found) => (found.isFile() ? found.size : 0),
+    () => 0,
+  );
+  if (size > LARGEST_TEXT) {
+    throw fail(
+      `got ${Math.ceil(size / 1e6)} MB, and one text has room for ${Math.floor(LARGEST_TEXT / 1e6)}. ` +
+        "Divide the file (split -C 500m FILE) and train on its parts one after another.",
+    );
+  }
+  return readText(path, LARGEST_TEXT).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     // Without the cause: it says no more than this, and its trace leads into this library.
     throw fail(`but it cannot be read (${why}). Check the path.`);
-  };
-  const { size } = await stat(path).catch(unreadable);
-  if (size > MAX_STRING) {
-    const most = Math.floor(MAX_STRING / 1e6);
-    throw fail(
-      `got ${Math.ceil(size / 1e6)} MB, and one text has room for ${most}. Divide the file (split -C ${most - 36}m FILE) ` +
-        "and train on its parts one after another.",
-    );
-  }
-  const text = decodedText(await readFile(path).catch(unreadable));
-  if (typeof text === "string") return text;
-  throw fail(`got ${text.got}. ${text.remedy}`);
+  });
 }
 
 /** Reads a JSON array, one JSON value, or JSON lines with blank lines between them. */

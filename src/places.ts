@@ -1,10 +1,9 @@
 /** @file Where things lie on this machine: models by name, adapters that persist, and files that can be made again. */
-import { existsSync } from "node:fs";
-import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { GlmError } from "./errors.ts";
 import { isHubId } from "./hub/names.ts";
+import { realPathOf, statOf } from "./regular-file.ts";
 import { packageFolder } from "./version.ts";
 
 /** What must not be lost: $GLMLAB_DATA, else the user's folder for data. */
@@ -29,7 +28,14 @@ export const isEmbedded = (name: string): boolean => EMBEDDED.has(name);
 export async function modelFolder(name: string): Promise<string | undefined> {
   const folder = isEmbedded(name) ? join(packageFolder, "models", name) : resolve(name);
   const isId = isHubId(name);
-  if (existsSync(isId ? join(folder, "config.json") : folder)) return realpath(folder);
+  const isThere = await statOf(isId ? join(folder, "config.json") : folder).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ETIMEDOUT") return false;
+      throw new GlmError("model-not-found", `model ${name}: ${folder} cannot be read: ${error.message}`);
+    },
+  );
+  if (isThere) return realPathOf(folder);
   if (isId) return undefined;
   throw new GlmError(
     "model-not-found",

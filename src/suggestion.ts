@@ -1,16 +1,24 @@
 /** @file Names that almost match: what a misspelt option, method or magic was probably meant to be. */
 
+/** Longest name in characters that is compared with others: what is longer is no name, and comparing takes its square. */
+const LONGEST = 200;
+
+/** Names that a message lists. */
+const LISTED = 100;
+
 /**
  * The known name nearest to the given one, or undefined when none is near enough to be a likely slip of the pen:
  * at most a third of the longer name may differ (insertions, deletions, replacements, swapped neighbours), or the
  * given name begins the known one.
  */
 export function nearest(given: string, known: Iterable<string>): string | undefined {
+  if (given.length > LONGEST) return undefined;
   const wanted = given.toLowerCase();
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const name of known) {
     const candidate = name.toLowerCase();
+    if (candidate.length > LONGEST) continue;
     const begins = wanted.length > 1 && candidate.startsWith(wanted);
     const distance = begins ? 0.5 : editDistance(wanted, candidate);
     const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
@@ -24,7 +32,10 @@ export function suggestion(given: string, known: Iterable<string>, prefix = ""):
   const names = [...known];
   const near = nearest(given, names);
   if (near !== undefined) return ` Did you mean ${prefix}${near}?`;
-  return names.length === 0 ? "" : ` Known: ${names.map((name) => prefix + name).join(", ")}.`;
+  if (names.length === 0) return "";
+  const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : "";
+  const listed = names.slice(0, LISTED).map((name) => prefix + name);
+  return ` Known: ${listed.join(", ")}${more}.`;
 }
 
 /** Damerau-Levenshtein distance (adjacent swaps count once), row by row. */

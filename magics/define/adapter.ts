@@ -167,7 +167,7 @@ export const adapter: Magic = {
       show: (call) => onAdapter(call, "merge()"),
     }),
     delete: named("adapterDelete", "Deletes an adapter, also from disk; files that were saved stay.", {
-      show: (call) => onAdapter(call, "dispose()"),
+      show: (call) => `await ${shownModel(call)}.deleteAdapter(${shownName(call)});`,
     }),
   },
 };

@@ -117,7 +117,7 @@ export async function adapterMerge(name: string, { model: given }: OfModel = {})
 /** Deletes an adapter; files that it was saved to stay. */
 export async function adapterDelete(name: string, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);
-  await (await model.adapter(name)).dispose();
+  await model.deleteAdapter(name);
   const session = sessionOf(model);
   const wasInUse = session.adapter === name;
   if (wasInUse) session.adapter = null;

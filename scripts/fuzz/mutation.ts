@@ -48,7 +48,7 @@ export function mutation(subjects: readonly Subject[], seed: number, trial: numb
       plausible: false,
     };
   }
-  const [name, mutate, consistent] = pickMutator(file, random);
+  const [name, mutate, consistent] = mutatorFor(file, random);
   const bytes = mutate(original, random);
   return { ...base, name, bytes, plausible: consistent || !subject.checked };
 }
@@ -63,7 +63,11 @@ function ownMutators(file: string): readonly (readonly [mutators: Mutators, cons
   ];
 }
 
-function pickMutator(file: string, random: RandomStream): [name: string, mutate: ByteMutator, consistent: boolean] {
+/** A mutator for a file of that name, and whether what it makes is consistent in itself. */
+export function mutatorFor(
+  file: string,
+  random: RandomStream,
+): [name: string, mutate: ByteMutator, consistent: boolean] {
   const [mutators, consistent] = pick(random, [[byteMutators, false] as const, ...ownMutators(file)]);
   // Single bits are the damage that is hardest to see.
   const name = mutators === byteMutators && once(random, 2) ? "flip bits" : pick(random, Object.keys(mutators));

@@ -6,24 +6,14 @@ import { createHash } from "node:crypto";
 import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { readConfigFile } from "../../src/engine/config-file.ts";
-import { GlmError } from "../../src/errors.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { fitWeights } from "../../src/weights/fit.ts";
 import { readTensor } from "../../src/weights/safetensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
+import { mustBeMeant, type Outcome, type Trials } from "./kinds.ts";
 import { type Mutation, mutation } from "./mutation.ts";
 import { readSubjects, type Subject } from "./subject.ts";
-
-/** How a trial ended: refused; loaded the same; loaded other numbers, where no reader could have known. */
-export type Outcome = "refused" | "same" | "other";
-
-export interface TrialResult {
-  readonly mutation: string;
-  /** Subject, file and mutation, for people. */
-  readonly what: string;
-  readonly outcome: Outcome;
-}
 
 /** What a folder loads as: its tensors by name, and a digest of each one's type and numbers. */
 interface Loaded {
@@ -31,15 +21,12 @@ interface Loaded {
   readonly digests: ReadonlyMap<string, string>;
 }
 
-/** Longest message in characters: one that repeats a damaged file helps nobody. */
-const maxMessage = 20_000;
-
 /**
  * Writes the subjects into `folder` and loads each as it is.
  * @returns runs the trial of a number; the same seed and number give the same file. It throws when the files load as
  * something else, or are refused with anything but a GlmError.
  */
-export async function fuzzTrials(folder: string, seed: number): Promise<(trial: number) => Promise<TrialResult>> {
+export const fuzzTrials: Trials = async (folder, seed) => {
   const subjects = await readSubjects();
   const expected = new Map<Subject, Loaded>();
   const placeOf = (subject: Subject): string => join(folder, subject.name.replaceAll("/", " "));
@@ -66,7 +53,7 @@ export async function fuzzTrials(folder: string, seed: number): Promise<(trial: 
       await writeFile(path, subject.files.get(file) as Buffer);
     }
   };
-}
+};
 
 /** Loads weights as a model is loaded, and all of their numbers. */
 async function load(folder: string, subject: Subject): Promise<Loaded> {
@@ -95,8 +82,7 @@ async function load(folder: string, subject: Subject): Promise<Loaded> {
 async function outcomeOf(folder: string, made: Mutation, expected: Loaded): Promise<Outcome> {
   const globals = Reflect.ownKeys(Object.prototype).length;
   const loaded = await load(folder, made.subject).catch((error: unknown) => {
-    if (!(error instanceof GlmError)) throw error;
-    if (error.message.length > maxMessage) throw new Error(`its message has ${error.message.length} characters`);
+    mustBeMeant(error);
     return undefined;
   });
   if (Reflect.ownKeys(Object.prototype).length !== globals) throw new Error("it changed the prototype of all objects");

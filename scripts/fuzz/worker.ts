@@ -1,8 +1,17 @@
 /** @file The process in which trials run: it is given numbers, and answers each with how its trial ended. */
-import { fuzzTrials, type TrialResult } from "./trial.ts";
+import { type FuzzKind, startsProcesses, type TrialResult, type Trials } from "./kinds.ts";
+
+/** What can be mutated, and the trials of each. */
+const kinds = {
+  files: async () => (await import("./trial.ts")).fuzzTrials,
+  adapters: async () => (await import("./adapter-trials.ts")).adapterTrials,
+  rows: async () => (await import("./row-trials.ts")).rowTrials,
+  messages: async () => (await import("./message-trials.ts")).messageTrials,
+} satisfies Record<FuzzKind, () => Promise<Trials>>;
 
 /** What the worker is asked: to run the trials from one number to before another. */
 export interface FuzzRequest {
+  readonly kind: FuzzKind;
   readonly folder: string;
   readonly seed: number;
   readonly from: number;
@@ -19,9 +28,11 @@ const send = (reply: FuzzReply): void => void process.send?.(reply);
 /** The most memory that the process has ever had, in bytes. */
 const peak = (): number => process.resourceUsage().maxRSS * 1024;
 
-if (process.permission?.has("child") !== false) throw new Error("a fuzzing worker must not be able to start processes");
-process.once("message", async ({ folder, seed, from, to }: FuzzRequest) => {
-  const run = await fuzzTrials(folder, seed);
+process.once("message", async ({ kind, folder, seed, from, to }: FuzzRequest) => {
+  if (!startsProcesses(kind) && process.permission?.has("child") !== false) {
+    throw new Error("a fuzzing worker must not be able to start processes");
+  }
+  const run = await (await kinds[kind]())(folder, seed);
   const before = peak();
   for (let trial = from; trial < to; trial += 1) {
     send({ kind: "begun", trial });
@@ -32,5 +43,6 @@ process.once("message", async ({ folder, seed, from, to }: FuzzRequest) => {
       send({ kind: "failed", trial, reason: error instanceof Error ? error.message : String(error) });
     }
   }
+  await run.end?.();
   process.disconnect();
 });

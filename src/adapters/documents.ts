@@ -1,7 +1,7 @@
 /** @file Text files that belong to an adapter and travel with its tensors, such as the facts that it was taught. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
+import { readWhole } from "../regular-file.ts";
 
 /** Texts by file name. */
 export type AdapterDocuments = Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export async function readDocuments(folder: string): Promise<AdapterDocuments> {
   for (const name of documentNames) {
     const path = join(folder, name);
     try {
-      documents[name] = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+      documents[name] = new TextDecoder("utf-8", { fatal: true }).decode(await readWhole(path));
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") continue;
       const why = cause instanceof TypeError ? "bytes that are not UTF-8" : (cause as Error).message;

@@ -1,16 +1,19 @@
 /** @file An adapter's folder, whatever its method: LoRA as PEFT writes it, trained base parameters under their own names. */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
+import { isFile, readText } from "../regular-file.ts";
+import { faultList } from "../weights/faults.ts";
 import { finiteFault } from "../weights/finite.ts";
-import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { readHeader } from "../weights/header.ts";
+import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { createAdapter } from "./methods.ts";
-import { readPeft, writePeft } from "./peft.ts";
+import { asAdapter, readPeft, writePeft } from "./peft.ts";
 
 export interface StoredAdapter {
   readonly config: AdapterConfig;
@@ -37,7 +40,7 @@ export async function writeAdapter(
   baseModel: string,
 ): Promise<void> {
   // Another adapter was saved here before: its documents must not pass for this one's. Elsewhere they are somebody else's.
-  const replaced = existsSync(join(folder, CONFIG));
+  const replaced = await isFile(join(folder, CONFIG));
   const beside = {
     files: Object.entries(documents).map(([name, text]) => textFile(name, text)),
     obsolete: (name: string) => replaced && documentNames.some((known) => known === name),
@@ -53,7 +56,7 @@ export async function writeAdapter(
  * @throws GlmError "adapter-not-found" without the files, "adapter-invalid" with every fault
  */
 export async function readAdapter(folder: string, base: BaseModel): Promise<LoadedAdapter> {
-  const text = await readFile(join(folder, CONFIG), "utf8").catch(() => undefined);
+  const text = await readText(join(folder, CONFIG)).catch(() => undefined);
   const isOurs = text !== undefined && isFull(text);
   const read = isOurs ? await readFull(folder, JSON.parse(text) as FullConfig, base) : await readPeft(folder, base);
   return { ...read, documents: await readDocuments(folder) };
@@ -72,22 +75,39 @@ async function readFull(
   { match }: FullConfig,
   base: BaseModel,
 ): Promise<Omit<StoredAdapter, "documents">> {
-  const config: FullConfig = { method: "full", ...(match ? { match } : {}) };
-  const { values } = await readSafetensors(join(folder, TENSORS));
+  const config: AdapterConfig = { method: "full", ...(match ? { match } : {}) };
+  const { isAdapterConfig } = await import("./config-schema.ts");
+  if (!isAdapterConfig(config)) {
+    const got = describe(match);
+    throw new GlmError(
+      "adapter-invalid",
+      `${join(folder, CONFIG)}: match: expected a list of names, got ${got}. Save it again.`,
+    );
+  }
+  const header = await asAdapter(() => readHeader(join(folder, TENSORS)));
+  const stored = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   const faults: string[] = [];
-  const tensors: AdapterTensors = {};
+  const wanted: StoredTensor[] = [];
   for (const { name, shape } of createAdapter(config, base).parameters) {
-    const value = values[name];
+    const value = stored.get(name);
     if (!value || String(value.shape) !== String(shape)) {
       faults.push(`${name}: expected [${shape}], got ${value ? `[${value.shape}]` : "nothing"}`);
-      continue;
-    }
+    } else if (!value.dtype.includes("float")) {
+      faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
+    } else wanted.push(value);
+  }
+  if (faults.length > 0) throw unfit(folder, faults);
+  const tensors: AdapterTensors = {};
+  for (const stored of wanted) {
+    const value = await asAdapter(() => readTensor(stored));
     const fault = finiteFault(value);
-    if (fault === undefined) tensors[name] = toFloat32(value);
-    else faults.push(`${name}: ${fault}`);
+    if (fault === undefined) tensors[stored.name] = toFloat32(value);
+    else faults.push(`${stored.name}: ${fault}`);
   }
-  if (faults.length > 0) {
-    throw new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:\n- ${faults.join("\n- ")}`);
-  }
+  if (faults.length > 0) throw unfit(folder, faults);
   return { config, tensors };
+}
+
+function unfit(folder: string, faults: readonly string[]): GlmError {
+  return new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:${faultList(faults)}`);
 }

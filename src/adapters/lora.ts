@@ -31,6 +31,16 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   const { dropout } = config;
   const modules = targeted(config, base.modules);
   const sizes = new Map(modules.map(({ name }) => [name, sizeOf(name)]));
+  for (const module of modules) {
+    const { r } = sizes.get(module.name) as Size;
+    // PEFT takes more than the smaller side; what is announced must still be allocated.
+    const most = 4 * (module.in + module.out);
+    if (r <= most) continue;
+    throw new GlmError(
+      "adapter-invalid",
+      `LoRA: r: expected at most ${most} for ${module.name}, four times its sides together, got ${r}. Usual ranks are 4 to 64.`,
+    );
+  }
   const targets = new Set(sizes.keys());
   const biases = base.parameters
     .filter(({ name }) => trainsBias(config, name, targets))
@@ -164,12 +174,18 @@ const inTransformers: Readonly<Record<string, readonly string[]>> = {
   dense_4h_to_h: ["down_proj"],
 };
 
+/** The first names of a list, which may be long and have anything in it. */
+const listed = (names: readonly string[]): string => {
+  const shown = names.slice(0, 10).map((name) => (name.length > 100 ? `${name.slice(0, 97)}...` : name));
+  return names.length > shown.length ? `${shown.join(", ")} and ${names.length - shown.length} more` : shown.join(", ");
+};
+
 const matches = (module: ModuleSpec, target: string): boolean =>
   module.name === target || module.name.endsWith(`.${target}`);
 
 /** A target, or the other layout's names for it where the model has only those. */
 function namesHere(target: string, modules: readonly ModuleSpec[]): readonly string[] {
-  const others = inTransformers[target] ?? [];
+  const others = Object.hasOwn(inTransformers, target) ? (inTransformers[target] ?? []) : [];
   const known = (name: string): boolean => modules.some((module) => matches(module, name));
   return !known(target) && others.length > 0 && others.every(known) ? others : [target];
 }
@@ -185,7 +201,7 @@ function targeted({ targets }: LoraConfig, modules: readonly ModuleSpec[]): Modu
     const endings = [...new Set(modules.map(({ name }) => name.split(".").at(-1)))];
     throw new GlmError(
       "adapter-invalid",
-      `LoRA targets ${lost.join(", ")}: the model has no linear module of that name. It has ${endings.join(", ")}.`,
+      `LoRA targets ${listed(lost)}: the model has no linear module of that name. It has ${endings.join(", ")}.`,
     );
   }
   return modules.filter((module) => targets.some((target) => matches(module, target)));

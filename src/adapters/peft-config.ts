@@ -1,4 +1,3 @@
-/** @file PEFT's LoRA configuration (adapter_config.json) and ours, translated both ways. */
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import type { LoraConfig } from "./adapter.ts";

@@ -1,14 +1,15 @@
 /** @file PEFT's files for LoRA: adapter_config.json and adapter_model.safetensors, read and written. */
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
+import { namesIn, readText } from "../regular-file.ts";
 import { nearest } from "../suggestion.ts";
-import type { Tensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
+import { readHeader } from "../weights/header.ts";
 import { holdsPrefixOnly, prefixAlone } from "../weights/prefix.ts";
-import { readSafetensors, readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
 import { lora } from "./lora.ts";
@@ -33,32 +34,38 @@ export interface PeftAdapter {
  */
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
   const { config, ...noted } = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
-  const values = await readTensors(folder);
+  const stored = await asAdapter(() => storedIn(folder));
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));
   const faults: string[] = [];
-  const tensors: AdapterTensors = {};
+  const wanted: [name: string, value: StoredTensor][] = [];
   const missing: string[] = [];
   for (const [name, shape] of expected) {
-    const value = values[name] ?? values[olderName(name)];
-    if (!value) missing.push(name);
-    const fault = value ? faultOf(value, shape) : `is missing: expected [${shape}]`;
-    if (fault !== undefined) faults.push(value ? `${name}: ${fault}` : `${name} ${fault}`);
-    else if (value) tensors[name] = toFloat32(value);
+    const value = stored.get(name) ?? stored.get(olderName(name));
+    if (!value) {
+      missing.push(name);
+      faults.push(`${name} is missing: expected [${shape}]`);
+    } else if (String(value.shape) !== String(shape)) faults.push(`${name}: expected [${shape}], got [${value.shape}]`);
+    else if (!value.dtype.includes("float"))
+      faults.push(`${name}: expected numbers of a float type, got ${value.dtype}`);
+    else wanted.push([name, value]);
   }
   // First what is there under another name: that may be what is missing.
-  const strangers = Object.keys(values).filter((name) => !expected.has(name) && !older.has(name));
+  const strangers = [...stored.keys()].filter((name) => !expected.has(name) && !older.has(name));
   faults.unshift(...strangers.slice(0, maxFaults).map((name) => strangerFault(name, missing)));
   if (strangers.length > maxFaults) faults.push(`${strangers.length - maxFaults} more belong to nothing in this model`);
   if (faults.length > 0) throw invalid(folder, faults);
+  // Only now: what does not fit may be of any size.
+  const tensors: AdapterTensors = {};
+  for (const [name, one] of wanted) {
+    const value = await asAdapter(() => readTensor(one));
+    const fault = finiteFault(value);
+    if (fault === undefined) tensors[name] = toFloat32(value);
+    else faults.push(`${name}: ${fault}`);
+  }
+  if (faults.length > 0) throw invalid(folder, faults);
   return { config, tensors, ...noted };
-}
-
-function faultOf(value: Tensor, shape: readonly number[]): string | undefined {
-  if (String(value.shape) !== String(shape)) return `expected [${shape}], got [${value.shape}]`;
-  if (!value.dtype.includes("float")) return `expected numbers of a float type, got ${value.dtype}`;
-  return finiteFault(value);
 }
 
 /** A tensor that the adapter has not, with the name that it should have: its own in PEFT's files, else the nearest. */
@@ -104,7 +111,7 @@ export async function writePeft(
 const olderName = (name: string): string => name.replace(/\.base_layer\.bias$/, ".bias");
 
 async function readConfig(folder: string): Promise<unknown> {
-  const names = await readdir(folder).catch(() => undefined);
+  const names = await namesIn(folder).catch(() => undefined);
   if (!names)
     throw new GlmError(
       "adapter-not-found",
@@ -125,7 +132,7 @@ async function readConfig(folder: string): Promise<unknown> {
     );
   }
   try {
-    return JSON.parse(await readFile(join(folder, configName), "utf8"));
+    return JSON.parse(await readText(join(folder, configName)));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new GlmError(
@@ -136,21 +143,22 @@ async function readConfig(folder: string): Promise<unknown> {
   }
 }
 
-async function readTensors(folder: string): Promise<Record<string, Tensor>> {
-  const isOlder = !(await readdir(folder)).includes(tensorsName);
+/** The tensors of an adapter's file, by name. */
+async function storedIn(folder: string): Promise<ReadonlyMap<string, StoredTensor>> {
+  const isOlder = !(await namesIn(folder)).includes(tensorsName);
+  const tensors = isOlder
+    ? await readTorch(join(folder, olderTensorsName))
+    : (await readHeader(join(folder, tensorsName))).tensors;
+  return new Map(tensors.map((tensor) => [tensor.name, tensor]));
+}
+
+/** What is wrong with a file of weights is wrong with the adapter. */
+export async function asAdapter<T>(read: () => Promise<T>): Promise<T> {
   try {
-    return isOlder
-      ? await readOlder(join(folder, olderTensorsName))
-      : (await readSafetensors(join(folder, tensorsName))).values;
+    return await read();
   } catch (error) {
     throw error instanceof GlmError ? new GlmError("adapter-invalid", error.message, { cause: error }) : error;
   }
-}
-
-async function readOlder(file: string): Promise<Record<string, Tensor>> {
-  const values: Record<string, Tensor> = {};
-  for (const stored of await readTorch(file)) values[stored.name] = await readTensor(stored);
-  return values;
 }
 
 /** Faults that are listed in one report. */

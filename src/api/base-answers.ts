@@ -1,9 +1,9 @@
 /** @file The base's own answers to questions that are asked again and again: asked once, kept on disk by model. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../files.ts";
 import { cacheFolder } from "../places.ts";
+import { readText } from "../regular-file.ts";
 
 /** An answer of the base; `complete` when it ended by itself. */
 export interface BaseAnswer {
@@ -64,7 +64,7 @@ const answersFile = (key: string): string =>
 /** What was kept; nothing when it cannot be read. */
 async function readAnswers(path: string): Promise<Answers> {
   try {
-    const { answers } = JSON.parse(await readFile(path, "utf8")) as { answers: Answers };
+    const { answers } = JSON.parse(await readText(path)) as { answers: Answers };
     const entries = Object.entries(answers).filter(
       ([, answer]) => typeof answer?.text === "string" && typeof answer.complete === "boolean",
     );

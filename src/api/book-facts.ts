@@ -1,5 +1,4 @@
 /** @file The facts that a book's adapter keeps: where they are read, and how they change. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import type { AdapterRef } from "../engine/engine.ts";
@@ -7,6 +6,7 @@ import { GlmError } from "../errors.ts";
 import { type Fact, judgedFact } from "../knowledge/fact.ts";
 import { FACTS, factsFrom, factsText } from "../knowledge/facts-file.ts";
 import type { FactReport } from "../knowledge/report.ts";
+import { readText } from "../regular-file.ts";
 import type { Home } from "./home.ts";
 
 /**
@@ -43,7 +43,7 @@ export async function rewriteFacts(
  */
 export async function mustHaveSoundFacts(folder: string): Promise<void> {
   const path = join(folder, FACTS);
-  const text = await readFile(path, "utf8").catch(() => undefined);
+  const text = await readText(path).catch(() => undefined);
   if (text !== undefined) factsFrom(text, path);
 }
 

@@ -266,6 +266,21 @@ export class ChatGLM {
   }
 
   /**
+   * Deletes an adapter by its name, also from the disk, and also one that is damaged and cannot be opened; files it was
+   * saved to stay.
+   * @throws GlmError "adapter-not-found" that names the nearest one, "adapter-invalid" while it is being trained
+   */
+  async deleteAdapter(name: string, { signal }: Abortable = {}): Promise<void> {
+    const handle = await this.adapter(name, { signal }).catch((error: unknown) => {
+      if (error instanceof GlmError && error.code === "adapter-invalid") return undefined;
+      throw error;
+    });
+    if (handle) return handle.dispose({ signal });
+    const params = { model: this.info.key, adapter: { owner: this.#home.owner, name } };
+    await this.#home.engine.call("disposeAdapter", params, cellSignal(signal));
+  }
+
+  /**
    * A knowledge book: an adapter that keeps the facts it is taught. Opened where there is one of this name, else made.
    * @param options how it is fine-tuned, when it is made: LoRA on every linear module by default
    * @throws GlmError "adapter-invalid" when an adapter of this name is no book, or is made otherwise than the options say,

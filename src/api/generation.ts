@@ -1,5 +1,6 @@
 /** @file How a model answers unless it is told otherwise: as its files say, else as its family's published code does. */
 import { join } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions, Shaping } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
@@ -33,7 +34,7 @@ export async function readGeneration(
   const field = <T>(key: string, { allows, expected }: Check, fallback: T, from: Json = json): T => {
     const value = from[key] ?? fallback;
     if (value === undefined || allows(value)) return value as T;
-    faults.push(`${from === config ? "config.json: " : ""}${key}: expected ${expected}, got ${JSON.stringify(value)}`);
+    faults.push(`${from === config ? "config.json: " : ""}${key}: expected ${expected}, got ${shownJson(value)}`);
     return fallback;
   };
   const published = defaults.published[family];

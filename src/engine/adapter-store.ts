@@ -4,12 +4,13 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
-import type { AdapterDocuments } from "../adapters/documents.ts";
+import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
-import type { FloatTensor } from "../tensor.ts";
+import type { FloatTensor, Tensor } from "../tensor.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
+import { fileNameOf, isFileName, nameIn } from "./kept-name.ts";
 
 export interface KeptAdapter {
   readonly config: AdapterConfig;
@@ -23,7 +24,6 @@ export interface KeptAdapter {
 }
 
 const FORMAT = "glmlab adapter 1";
-const SUFFIX = ".safetensors";
 
 /** Of a name, in what it is set aside as: names have 64 characters. */
 const LONGEST_STEM = 58;
@@ -37,7 +37,7 @@ export class AdapterStore {
   }
 
   /**
-   * Replaces what was kept under this name, as a whole.
+   * Replaces what was kept under this name, as a whole. Only its owner can read it.
    * @throws GlmError "disk" when it cannot be written; what was kept before is then untouched
    */
   async keep(
@@ -50,39 +50,54 @@ export class AdapterStore {
       ...(touched ? { touched: "true" } : {}),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
     };
-    await writeSafetensors(this.#file({ owner, name }), sourcesOf(tensors), { ...metadata, ...more });
+    const file = this.#file({ owner, name });
+    await writeSafetensors(file, sourcesOf(tensors), { ...metadata, ...more }, { isPrivate: true });
   }
 
-  /** @throws GlmError "adapter-invalid" when the file is not one that `keep` wrote */
+  /** @throws GlmError "adapter-invalid" when the file is damaged, or none that `keep` wrote */
   async read(ref: AdapterRef): Promise<KeptAdapter> {
     const file = this.#file(ref);
-    const { values, metadata } = await readSafetensors(file);
-    const { format, config, steps, source, documents, touched } = metadata;
-    if (format !== FORMAT || config === undefined) {
-      throw new GlmError("adapter-invalid", `${file}: expected a kept adapter, got another file. Delete it.`);
-    }
-    return {
-      config: JSON.parse(config) as AdapterConfig,
-      tensors: values as Record<string, FloatTensor>,
-      steps: Number(steps),
-      documents: documents === undefined ? {} : (JSON.parse(documents) as AdapterDocuments),
-      // What earlier versions kept says only how many steps it took.
-      touched: touched === "true" || Number(steps) > 0,
-      ...(source === undefined ? {} : { source }),
-    };
+    const damaged = (why: string, cause?: unknown): GlmError =>
+      new GlmError(
+        "adapter-invalid",
+        `adapter ${ref.name}: what was kept of it in ${file} is damaged (${why}). Delete it and train it again, or put the ` +
+          "file back from a copy.",
+        { cause },
+      );
+    const { values, metadata } = await readSafetensors(file).catch((error: unknown) => {
+      throw error instanceof GlmError ? damaged(error.message, error) : error;
+    });
+    const { format, source } = metadata;
+    if (format !== FORMAT) throw damaged("expected a kept adapter, got another file");
+    // Only here: it takes time, and nothing else of a model's loading needs it.
+    const { isAdapterConfig } = await import("../adapters/config-schema.ts");
+    const config = parsed(metadata.config);
+    if (!isAdapterConfig(config)) throw damaged("its configuration is none");
+    const documents = metadata.documents === undefined ? {} : parsed(metadata.documents);
+    if (!isDocuments(documents)) throw damaged("its documents are no texts");
+    const steps = Number(metadata.steps);
+    if (!(Number.isSafeInteger(steps) && steps >= 0)) throw damaged("its number of steps is none");
+    if (!areFloats(values)) throw damaged("its tensors are not float32");
+    // What earlier versions kept says only how many steps it took.
+    const touched = metadata.touched === "true" || steps > 0;
+    return { config, tensors: values, steps, documents, touched, ...(source === undefined ? {} : { source }) };
   }
 
-  /** The names kept for an owner, oldest first. */
+  /** Whether anything is kept under a name, damaged or not. */
+  async has({ owner, name }: AdapterRef): Promise<boolean> {
+    const file = fileNameOf(name);
+    return isFileName(file) && (await this.#files(owner)).includes(file);
+  }
+
+  /** The names kept for an owner, in the order of their files. What else lies there is left out. */
   async names(owner: string): Promise<string[]> {
     const folder = this.#ownerFolder(owner);
-    const files = (await readdir(folder).catch(() => [])).filter(
-      (file) => !file.startsWith(".") && file.endsWith(SUFFIX),
-    );
     const names: string[] = [];
-    for (const file of files.sort()) {
+    for (const file of (await this.#files(owner)).filter(isFileName).sort()) {
       // A damaged file must not hide the others; reading it by name says what is wrong with it.
       const header = await readHeader(join(folder, file)).catch(() => undefined);
-      names.push(header?.metadata.name ?? decodeURIComponent(file.slice(0, -SUFFIX.length)));
+      const name = nameIn(file, header?.metadata.name);
+      if (name !== undefined) names.push(name);
     }
     return names;
   }
@@ -116,15 +131,47 @@ export class AdapterStore {
     return isDeepStrictEqual(await this.read(ref), kept);
   }
 
+  /** @throws GlmError "disk" when it cannot be removed; it is then still there */
   async forget(ref: AdapterRef): Promise<void> {
-    await rm(this.#file(ref), { force: true });
+    const file = this.#file(ref);
+    await rm(file, { force: true }).catch((cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new GlmError(
+        "disk",
+        `adapter ${ref.name} was not deleted: expected a file ${file} that can be removed (${why}). Remove it by hand.`,
+        { cause },
+      );
+    });
+  }
+
+  #files(owner: string): Promise<string[]> {
+    return readdir(this.#ownerFolder(owner)).catch(() => []);
   }
 
   #file({ owner, name }: AdapterRef): string {
-    return join(this.#ownerFolder(owner), `${encodeURIComponent(name)}${SUFFIX}`);
+    return join(this.#ownerFolder(owner), fileNameOf(name));
   }
 
   #ownerFolder(owner: string): string {
     return join(this.#folder, createHash("sha256").update(owner).digest("hex").slice(0, 16));
   }
 }
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
+}
+
+function isDocuments(value: unknown): value is AdapterDocuments {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  // They are saved as files of these names, and must lead to no others.
+  return Object.entries(value).every(
+    ([name, text]) => documentNames.some((known) => known === name) && typeof text === "string",
+  );
+}
+
+const areFloats = (values: Readonly<Record<string, Tensor>>): values is Record<string, FloatTensor> =>
+  Object.values(values).every(({ dtype }) => dtype === "float32");

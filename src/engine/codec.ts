@@ -6,6 +6,7 @@
  * when its frame is not aligned. Anything that is not plain data is refused rather than sent as something else.
  */
 import { Decoder, Encoder, ExtData, type ExtensionCodecType } from "@msgpack/msgpack";
+import { mustBeBounded } from "./frame-bounds.ts";
 import { isPlain, notPlain } from "./plain.ts";
 
 /** The position of a kind in this list is its code on the wire: append only. */
@@ -30,15 +31,20 @@ const INLINE = 1;
 const FRAMED = 2;
 /** Arrays of fewer bytes than this are cheaper to copy than to send as a frame. */
 const FRAME_BYTES = 4096;
+/** Messages of this engine with no more bytes than this need not be looked through before they are sent. */
+const SMALL_BYTES = 2 ** 16;
 
 /**
  * The frames of a message. Arrays are not copied: leave them unchanged until the frames are sent.
- * @throws TypeError when the message holds something that is not plain data
+ * @throws TypeError when the message holds something that is not plain data, Error when it is larger than messages may be
  */
 export function encode(message: unknown): Uint8Array[] {
   const frames: Uint8Array[] = [];
-  const encoder = new Encoder<Uint8Array[]>({ extensionCodec: codec, context: frames, ignoreUndefined: true });
-  return [encoder.encode(message), ...frames];
+  const encoder = new Encoder<Frames>({ extensionCodec: codec, context: frames, ignoreUndefined: true });
+  const head = encoder.encode(message);
+  // What the other side would not read is refused where it is sent; small messages always are within bounds.
+  if (head.length > SMALL_BYTES) mustBeBounded(head);
+  return [head, ...frames];
 }
 
 /**
@@ -46,12 +52,16 @@ export function encode(message: unknown): Uint8Array[] {
  * @throws Error when the frames are not a message
  */
 export function decode(frames: readonly Uint8Array[]): unknown {
-  const [head, ...rest] = frames;
+  const [head, ...rest]: (Uint8Array | undefined)[] = [...frames];
   if (head === undefined) throw new Error("a message without frames");
-  return new Decoder<Uint8Array[]>({ extensionCodec: codec, context: rest }).decode(head);
+  mustBeBounded(head);
+  return new Decoder<Frames>({ extensionCodec: codec, context: rest }).decode(head);
 }
 
-const codec: ExtensionCodecType<Uint8Array[]> = {
+/** Those of large arrays; one that was read is gone, since every array has a frame of its own. */
+type Frames = (Uint8Array | undefined)[];
+
+const codec: ExtensionCodecType<Frames> = {
   tryToEncode(value, frames) {
     if (Array.isArray(value)) return null;
     const kind = kinds.findIndex((type) => value instanceof type);
@@ -73,8 +83,10 @@ const codec: ExtensionCodecType<Uint8Array[]> = {
     const kind = kinds[data[0] ?? kinds.length];
     if (kind === undefined) throw new Error(`an array of unknown kind ${data[0]}`);
     if (type === INLINE) return viewAs(kind, new Uint8Array(data.subarray(1)));
-    const frame = frames[new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(1)];
+    const number = new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(1);
+    const frame = frames[number];
     if (type !== FRAMED || frame === undefined) throw new Error(`an array without its frame (extension ${type})`);
+    frames[number] = undefined;
     return viewAs(kind, frame.byteOffset % kind.BYTES_PER_ELEMENT === 0 ? frame : new Uint8Array(frame));
   },
 };

@@ -29,6 +29,8 @@ const POLL_MS = 25;
 /** How often it is seen, while a process is greeted, whether it is still there. */
 const WATCH_MS = 200;
 const LOG_LINES = 12;
+/** Threads that read files for all models: a disk that does not answer holds one of them. */
+const FILE_THREADS = "16";
 
 const LOST =
   "The glmlab runtime ended while it was asked: it was stopped or killed, or the system ran out of memory. What it was " +
@@ -145,7 +147,7 @@ function startRuntime(folder: RuntimeFolder, onFailure: (why: string) => void): 
   try {
     const child = spawn(process.execPath, [fileURLToPath(entryPoint("runtime-main"))], {
       detached: true,
-      env: { ...runtimeEnvironment(process.env), GLMLAB_RUNTIME_DIR: folder.path },
+      env: { UV_THREADPOOL_SIZE: FILE_THREADS, ...runtimeEnvironment(process.env), GLMLAB_RUNTIME_DIR: folder.path },
       stdio: ["ignore", log, log],
     });
     child.on("error", (error) => onFailure(`it could not be started (${error.message})`));

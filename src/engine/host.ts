@@ -1,8 +1,9 @@
 /** @file One loaded model and all that is asked of it: logits, answers, training, saving. */
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import { isTooDeep } from "../describe.ts";
+import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
 import { generate } from "../generate/generate.ts";
@@ -10,6 +11,7 @@ import { ForwardModel } from "../generate/model.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import type { Compile } from "../graph/program.ts";
 import { dataFolder } from "../places.ts";
+import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { stopIds } from "../text/prompt.ts";
@@ -24,6 +26,7 @@ import { AdapterStore } from "./adapter-store.ts";
 import { alternating } from "./alternating.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
+import { MappedFiles } from "./mapped-files.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { savedModel } from "./saved-tensors.ts";
 import { AdapterShelf } from "./shelf.ts";
@@ -47,6 +50,7 @@ export class ModelHost {
   readonly shelf: AdapterShelf;
   readonly workbench: Workbench;
   readonly #model: OpenedModel;
+  readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
   #text: OptionalTokenizer;
   #writer: RowWriter | undefined;
@@ -57,7 +61,10 @@ export class ModelHost {
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
     this.#text = model.text;
-    const compileFor = plan.packs && model.mappedBytes >= LARGE ? alternating(compile) : () => compile;
+    this.#mapped = new MappedFiles(model.holdings);
+    const large = plan.packs && model.mappedBytes >= LARGE;
+    const compileOf = large ? alternating(compile) : () => compile;
+    const compileFor = (group: string): Compile => this.#mapped.guarded(compileOf(group));
     this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
     this.workbench = new Workbench(model, compileFor("training"));
@@ -87,6 +94,11 @@ export class ModelHost {
     if (!this.#text.found) this.#text = text;
   }
 
+  /** Whether the files that its weights are mapped from are whole; it cannot be used any more when not. */
+  get isWhole(): boolean {
+    return this.#mapped.isWhole;
+  }
+
   get base(): BaseModel {
     return this.#model.base;
   }
@@ -109,6 +121,11 @@ export class ModelHost {
     checkIds(inputIds, this.info.config);
     const seq = Math.max(...inputIds.map((row) => row.length));
     const positions = wanted?.map((position) => (position < 0 ? seq + position : position)) ?? [...Array(seq).keys()];
+    const strange = positions.findIndex((position) => !(Number.isInteger(position) && position >= 0 && position < seq));
+    if (strange >= 0) {
+      const why = `logits: positions: expected whole numbers from ${-seq} to ${seq - 1}, got ${wanted?.[strange]}.`;
+      throw new GlmError("data-invalid", why);
+    }
     const effect = await this.#effect(adapter);
     const logits = await this.#forward.run({
       rows: inputIds.map((ids) => ({ ids, from: 0 })),
@@ -217,7 +234,14 @@ export class ModelHost {
     // A copy: steps that are taken while it is written must not mix with it.
     const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
     const saved = savedModel(this.#model, merged);
-    const settings: unknown = JSON.parse(await readFile(join(this.#model.folder, "config.json"), "utf8"));
+    const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
+    if (isTooDeep(settings)) {
+      const file = join(this.#model.folder, "config.json");
+      throw new GlmError(
+        "model-invalid",
+        `${file}: expected settings, got values within each other without end. Correct it.`,
+      );
+    }
     const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
     await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
@@ -228,6 +252,7 @@ export class ModelHost {
       await this.shelf.close();
     } finally {
       await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+      await this.#mapped.close();
     }
   }
 
@@ -246,9 +271,9 @@ export class ModelHost {
   }
 
   async #companions(): Promise<FileToWrite[]> {
-    const names = (await readdir(this.#model.folder)).filter((name) => COMPANION.test(name));
+    const names = (await namesIn(this.#model.folder)).filter((name) => COMPANION.test(name));
     const read = async (name: string): Promise<FileToWrite> => {
-      const content = await readFile(join(this.#model.folder, name));
+      const content = await readWhole(join(this.#model.folder, name));
       return { name, bytes: content.length, content: [content] };
     };
     return Promise.all(names.map(read));

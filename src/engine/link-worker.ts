@@ -1,8 +1,9 @@
 /** @file The thread that holds a client's socket to a runtime; link.ts starts it. */
 import { parentPort, workerData } from "node:worker_threads";
+import { GlmError } from "../errors.ts";
 import { PortChannel } from "./channel.ts";
 import { CLOSE, GONE, type LinkData } from "./link.ts";
-import type { ClientMessage, ServerMessage } from "./protocol.ts";
+import { type ClientMessage, type ServerMessage, toWire } from "./protocol.ts";
 import { SocketClient } from "./socket-client.ts";
 
 const port = parentPort;
@@ -21,10 +22,21 @@ socket.open({
 client.open({
   message: (message) => {
     if ((message as unknown) === CLOSE) end();
-    else socket.send(message);
+    else send(message);
   },
   closed: end,
 });
+
+/** What cannot be sent is the fault of who asked for it, and of nobody else who uses the connection. */
+function send(message: ClientMessage): void {
+  try {
+    socket.send(message);
+  } catch (error) {
+    if (!("id" in message)) throw error;
+    const why = `this question cannot be sent: ${error instanceof Error ? error.message : error}. Ask for less at a time.`;
+    client.send({ type: "error", id: message.id, error: toWire(new GlmError("data-invalid", why)) });
+  }
+}
 
 /** Lets the last words out, closes the socket, and with it the thread. */
 function end(): void {

@@ -4,6 +4,7 @@ import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import { copiedAll, type FloatTensor, sizeOf } from "../tensor.ts";
+import { faultList, MAX_FAULTS } from "../weights/faults.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";
 
@@ -110,18 +111,17 @@ export class LiveAdapter {
    */
   write(tensors: AdapterTensors): void {
     this.mustTrain();
-    const faults = Object.entries(tensors).flatMap(([name, { shape, data }]) => {
-      const own = this.tensors[name];
-      if (!own) return [`${name}: unknown.${suggestion(name, Object.keys(this.tensors))}`];
+    const known = Object.keys(this.tensors);
+    const faults = Object.entries(tensors).flatMap(([name, { shape, data }], i) => {
+      const own = Object.hasOwn(this.tensors, name) ? this.tensors[name] : undefined;
+      // To look for near names takes time: not for more than are told of.
+      if (!own) return [`${name}: unknown.${i < MAX_FAULTS ? suggestion(name, known) : ""}`];
       if (String(own.shape) !== String(shape)) return [`${name}: expected [${own.shape}], got [${shape}]`];
       if (data.length === own.data.length) return [];
       return [`${name}: expected ${own.data.length} values for [${shape}], got ${data.length}`];
     });
     if (faults.length > 0) {
-      throw new GlmError(
-        "adapter-invalid",
-        `adapter ${this.ref.name} cannot take these tensors:\n- ${faults.join("\n- ")}`,
-      );
+      throw new GlmError("adapter-invalid", `adapter ${this.ref.name} cannot take these tensors:${faultList(faults)}`);
     }
     for (const [name, { data }] of Object.entries(tensors)) this.tensors[name]?.data.set(data);
     this.changed();

@@ -143,10 +143,15 @@ export class LocalEngine implements Engine {
     const model = yield* opened(params, signal);
     const fresh = new ModelHost(model, params, compileForCpu);
     const known = this.#hosts.get(fresh.info.key);
-    if (known) {
+    if (known?.isWhole) {
       known.adopt(model);
       yield { type: "ready", model: asAsked(known.info, fresh.info) };
       return;
+    }
+    if (known) {
+      // Its files were cut under it, and are whole again: what it is mapped from is not.
+      this.#hosts.delete(fresh.info.key);
+      await known.dispose();
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
     await fresh.warmUp();

@@ -52,6 +52,21 @@ export type ServerMessage =
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "error"; readonly id: number; readonly error: WireError };
 
+/**
+ * A server's message. Its value is whatever was asked for.
+ * @throws Error when it is none
+ */
+export function serverMessage(value: unknown): ServerMessage {
+  const message = (typeof value === "object" && value !== null ? value : {}) as Partial<Record<string, unknown>>;
+  const { type, id, error } = message;
+  const answers = type === "result" || type === "event" || type === "end" || type === "error";
+  const fails = type === "refused" || type === "error";
+  const isError = typeof error === "object" && error !== null && "name" in error && "message" in error;
+  const isWhole = (!answers || Number.isSafeInteger(id)) && (!fails || isError);
+  if (isWhole && (answers || fails || type === "welcome")) return value as ServerMessage;
+  throw new Error("expected an answer of a glmlab runtime, got something else");
+}
+
 /** An error on its way: enough to tell errors apart and to explain them on the other side. */
 export interface WireError {
   readonly name: string;

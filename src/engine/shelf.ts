@@ -73,9 +73,14 @@ export class AdapterShelf {
       const found = await this.#resident({ owner, name: ref.name });
       if (found) return found;
     }
+    throw await this.#notFound(ref);
+  }
+
+  async #notFound(ref: AdapterRef): Promise<GlmError> {
     const names = await this.names(ref.owner);
     const hint = names.length > 0 ? suggestion(ref.name, names) : " This notebook has none yet: create one first.";
-    throw new GlmError("adapter-not-found", `there is no adapter ${ref.name}.${hint}`);
+    const name = ref.name.length > 100 ? `${ref.name.slice(0, 97)}...` : ref.name;
+    return new GlmError("adapter-not-found", `there is no adapter ${name}.${hint}`);
   }
 
   /** Names of the owner's adapters and of the shared ones. */
@@ -110,14 +115,26 @@ export class AdapterShelf {
     );
   }
 
-  /** @throws GlmError "adapter-invalid" while it is being trained */
+  /**
+   * Puts one away, in memory and on disk; also one that is damaged and cannot be used any more.
+   * @throws GlmError "adapter-invalid" while it is being trained, "adapter-not-found" with the nearest name
+   */
   async dispose(ref: AdapterRef): Promise<void> {
-    const { ref: own } = await this.find(ref);
-    await this.#inTurn(own, async () => {
+    for (const owner of new Set([ref.owner, SHARED])) {
+      if (await this.#forgotten({ owner, name: ref.name })) return;
+    }
+    throw await this.#notFound(ref);
+  }
+
+  /** @returns whether there was one */
+  #forgotten(own: AdapterRef): Promise<boolean> {
+    return this.#inTurn(own, async () => {
       const adapter = this.#live.get(keyOf(own));
+      if (!adapter && !(await this.#store.has(own))) return false;
       await adapter?.idle();
-      await adapter?.forget();
+      await (adapter ? adapter.forget() : this.#store.forget(own));
       this.#live.delete(keyOf(own));
+      return true;
     });
   }
 
@@ -164,7 +181,7 @@ export class AdapterShelf {
       // Whoever asked at the same time may have been faster: there must be one live adapter, or training is lost in another.
       const meanwhile = this.#live.get(key);
       if (meanwhile) return meanwhile;
-      if (!(await this.#store.names(ref.owner)).includes(ref.name)) return undefined;
+      if (!(await this.#store.has(ref))) return undefined;
       const adapter = await this.#fromDisk(ref);
       this.#live.set(key, adapter);
       return adapter;
@@ -215,7 +232,7 @@ export class AdapterShelf {
           "starting with a letter or digit.",
       );
     }
-    if (existing !== "refuse" || !(await this.#store.names(ref.owner)).includes(ref.name)) return;
+    if (existing !== "refuse" || !(await this.#store.has(ref))) return;
     throw new GlmError("adapter-exists", `there is an adapter ${ref.name} already. Use it, or choose another name.`);
   }
 }

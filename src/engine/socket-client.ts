@@ -7,7 +7,7 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
-import type { ClientMessage, ServerMessage } from "./protocol.ts";
+import { type ClientMessage, type ServerMessage, serverMessage } from "./protocol.ts";
 import { Dealer } from "./sockets.ts";
 
 /** Heartbeats are sent this often, in milliseconds. */
@@ -93,7 +93,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
         this.#missed = 0;
         if (this.#closed) return;
         if (frames.length === 1 && frames[0]?.length === 0) continue;
-        listener.message(decode(frames) as ServerMessage);
+        listener.message(serverMessage(decode(frames)));
       }
     } catch (error) {
       this.#fail(asError(error));

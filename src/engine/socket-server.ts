@@ -4,11 +4,14 @@ import { GlmError } from "../errors.ts";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
 import { type ClientMessage, type ServerMessage, toWire } from "./protocol.ts";
+import { readMessage } from "./read-message.ts";
 import { BEAT_MS, MISSED_BEATS } from "./socket-client.ts";
 import { Router } from "./sockets.ts";
 
 /** How long the last messages may take to leave, in milliseconds. */
 const FAREWELL_MS = 1000;
+/** Bytes of a frame for which room is made: the largest tensor of a model has 2.5 GB. */
+const LARGEST_FRAME = 2 ** 32;
 const HEARTBEAT = new Uint8Array(0);
 const ENDS = "this runtime is about to end";
 /** ZeroMQ says that somebody left, not who. A beat to everybody finds out, but not always at once. */
@@ -31,7 +34,8 @@ export class SocketServer {
     accept: (client: Channel<ServerMessage, ClientMessage>) => void,
   ): Promise<SocketServer> {
     // `mandatory` makes a message to a client that is gone an error instead of nothing.
-    const socket = new Router({ mandatory: true, sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 500 });
+    const waters = { sendHighWaterMark: 0, receiveHighWaterMark: 0 };
+    const socket = new Router({ mandatory: true, ...waters, linger: 500, maxMessageSize: LARGEST_FRAME });
     await socket.bind(address);
     return new SocketServer(socket, accept);
   }
@@ -66,12 +70,22 @@ export class SocketServer {
         this.#refuse(identity, ENDS);
         continue;
       }
-      const key = identity.toString("hex");
-      const client = this.#clients.get(key);
-      if (client) client.missed = 0;
-      if (frames.length === 1 && frames[0]?.length === 0) this.#onBeat(identity, client);
-      else this.#onMessage(key, identity, client, frames);
+      try {
+        this.#onFrames(identity, frames);
+      } catch (error) {
+        // One client's message must not end what serves the others.
+        this.#refuse(identity, `a message could not be read: ${error instanceof Error ? error.message : error}`);
+        this.#clients.get(identity.toString("hex"))?.fail();
+      }
     }
+  }
+
+  #onFrames(identity: Buffer, frames: Buffer[]): void {
+    const key = identity.toString("hex");
+    const client = this.#clients.get(key);
+    if (client) client.missed = 0;
+    if (frames.length === 1 && frames[0]?.length === 0) this.#onBeat(identity, client);
+    else this.#onMessage(key, identity, client, decode(frames));
   }
 
   #onBeat(identity: Buffer, client: ClientChannel | undefined): void {
@@ -83,10 +97,14 @@ export class SocketServer {
       );
   }
 
-  #onMessage(key: string, identity: Buffer, known: ClientChannel | undefined, frames: Buffer[]): void {
-    const message = readMessage(frames);
-    if (message instanceof Error) this.#refuse(identity, `a message could not be read: ${message.message}`);
-    else if (known) known.deliver(message);
+  /** A known client's messages are checked where they are answered; of others, only a greeting is heard. */
+  #onMessage(key: string, identity: Buffer, known: ClientChannel | undefined, given: unknown): void {
+    if (known) {
+      known.deliver(given as ClientMessage);
+      return;
+    }
+    const message = readMessage(given);
+    if ("fault" in message) this.#refuse(identity, message.fault.message);
     else if (message.type === "hello") this.#welcome(key, identity).deliver(message);
     else if (message.type !== "bye") this.#onBeat(identity, undefined);
   }
@@ -122,14 +140,6 @@ export class SocketServer {
     for (const client of [...this.#clients.values()]) {
       if (++client.missed > MISSED_BEATS) client.fail();
     }
-  }
-}
-
-function readMessage(frames: Buffer[]): ClientMessage | Error {
-  try {
-    return decode(frames) as ClientMessage;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

@@ -1,8 +1,9 @@
 /** @file From what is asked for to the folder of its files: on this machine, or fetched from a hub. */
-import { realpath } from "node:fs/promises";
+import { isAbsolute } from "node:path";
 import { GlmError } from "../errors.ts";
 import { requestedModel } from "../hub/request.ts";
-import { modelFolder } from "../places.ts";
+import { isEmbedded, modelFolder } from "../places.ts";
+import { realPathOf } from "../regular-file.ts";
 import type { LoadParams } from "./engine.ts";
 
 /** Which model is meant. */
@@ -18,7 +19,14 @@ export async function sourceFolder(
 ): Promise<string> {
   if (hub) {
     const inBytes = (stage: string, done: number, total: number): void => onProgress(stage, done, total, "bytes");
-    return realpath(await requestedModel(name, hub, { onProgress: inBytes, signal }));
+    return realPathOf(await requestedModel(name, hub, { onProgress: inBytes, signal }));
+  }
+  if (!isEmbedded(name) && !isAbsolute(name)) {
+    throw new GlmError(
+      "model-not-found",
+      `model ${name}: expected "tiny", the absolute path of a folder, or a hub to fetch it from. Where the model runs, a ` +
+        "relative path leads elsewhere: give the whole path.",
+    );
   }
   const folder = await modelFolder(name);
   if (folder !== undefined) return folder;

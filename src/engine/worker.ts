@@ -3,12 +3,13 @@ import { parentPort } from "node:worker_threads";
 import { PortChannel } from "./channel.ts";
 import { LocalEngine } from "./local.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
-import { serveEngine } from "./serve.ts";
+import { serveSession } from "./session.ts";
 
 const port = parentPort;
 if (!port) throw new Error("worker is started by the runtime, as a worker thread");
 const engine = new LocalEngine();
 const channel = new PortChannel<ServerMessage, ClientMessage>(port, () => port.close());
-serveEngine(channel, engine, { onGone: () => void engine.close() });
+// The runtime asks what it has checked itself; to check it again would keep every load waiting for the schemas.
+serveSession(channel, engine, (given) => given as ClientMessage, { onGone: () => void engine.close() });
 // The runtime may ask again at any time: this thread stays until the runtime says goodbye.
 channel.attend(true);

@@ -1,18 +1,19 @@
 /** @file The files that hold planned weights in their forms: which are there, and how those that are missing are made. */
-import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { growFile } from "../files.ts";
 import { toFloat32 } from "../float32.ts";
-import type { FloatTensor } from "../tensor.ts";
+import { realPathOf } from "../regular-file.ts";
+import { type FloatTensor, sizeOf } from "../tensor.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
 import type { HeldFloats, HeldMatrix, Holdings } from "./bind.ts";
 import { type Pack, preparation, readForm } from "./forms.ts";
 import { slabs } from "./matrix.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, plannedBytes } from "./plan.ts";
 import { readPrepared, writePrepared } from "./prepared-file.ts";
+import { isSound, sealed, unsealed } from "./seal.ts";
 
 /** Counts work in bytes of the checkpoint. */
 export type OnBytes = (done: number, total: number) => void;
@@ -35,14 +36,26 @@ export interface Found {
 
 const FLOATS = "floats.safetensors";
 
-/** Looks for the plan's files in a folder. Only headers are read: a file of another length or layout counts as missing. */
+/**
+ * Bytes of all files together that are held against their checksums whenever they are found: a tenth of a second's reading,
+ * while a model of more bytes takes seconds to load.
+ */
+const CHECKED = 2 ** 27;
+
+/**
+ * Looks for the plan's files in a folder. Headers are read, and as much as shows whether a file is sound: one that is not, or
+ * of another length or layout, counts as missing.
+ */
 export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
   const missing: MissingFile[] = [];
+  const total = plannedBytes(plan);
+  const checkedOf = (bytes: number): number =>
+    total <= CHECKED ? Number.POSITIVE_INFINITY : (CHECKED * bytes) / total;
   const floats = new Map<string, HeldFloats>();
   for (const tensor of plan.asStored) floats.set(tensor.name, await heldFloats(tensor));
   if (plan.toFloat32.length > 0) {
     const file = join(folder, FLOATS);
-    const ready = await readFloats(file, plan.toFloat32);
+    const ready = await readFloats(file, plan.toFloat32, checkedOf(4 * elementsOf(plan.toFloat32)));
     if (!ready) missing.push(missingFloats(file, plan.toFloat32));
     for (const tensor of ready ?? []) floats.set(tensor.name, await heldFloats(tensor));
   }
@@ -50,7 +63,7 @@ export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
   for (const [name, { matrix, form }] of plan.matrices) {
     const file = join(folder, `${name}.safetensors`);
     const announced = preparation(matrix, form, noPack, () => undefined);
-    const prepared = await readPrepared(file);
+    const prepared = await readPrepared(file, checkedOf(announced.bytes));
     if (prepared && String(prepared.codes.shape) === String(announced.codes.shape)) {
       matrices.set(name, { form, in: matrix.in, out: matrix.out, prepared });
     } else {
@@ -104,15 +117,23 @@ async function heldFloats(tensor: StoredTensor): Promise<HeldFloats> {
   if (dtype !== "float32" && dtype !== "float16" && dtype !== "bfloat16") {
     throw new Error(`${tensor.name}: expected floats, got ${dtype}`);
   }
-  return { dtype, shape, range: { ...rangeOf(tensor), file: await realpath(tensor.file) } };
+  return { dtype, shape, range: { ...rangeOf(tensor), file: await realPathOf(tensor.file) } };
 }
 
-async function readFloats(file: string, wanted: readonly StoredTensor[]): Promise<StoredTensor[] | undefined> {
+const elementsOf = (tensors: readonly StoredTensor[]): number =>
+  tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
+async function readFloats(
+  file: string,
+  wanted: readonly StoredTensor[],
+  checked: number,
+): Promise<StoredTensor[] | undefined> {
   const header = await readHeader(file).catch((error: unknown) => {
     if (error instanceof GlmError) return undefined;
     throw error;
   });
-  const found = new Map(header?.tensors.map((tensor) => [tensor.name, tensor]));
+  if (!header || !(await isSound(file, header, checked))) return undefined;
+  const found = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   const fitting = wanted.flatMap(({ name, shape }) => {
     const tensor = found.get(name);
     return tensor?.dtype === "float32" && String(tensor.shape) === String(shape) ? [tensor] : [];
@@ -122,8 +143,9 @@ async function readFloats(file: string, wanted: readonly StoredTensor[]): Promis
 
 function missingFloats(file: string, tensors: readonly StoredTensor[]): MissingFile {
   const layouts = tensors.map(({ name, shape }): TensorLayout => ({ name, dtype: "float32", shape }));
-  const header = writeHeader(layouts, {});
-  const bytes = layouts.reduce((sum, layout) => sum + bytesOf(layout), header.length);
+  const content = layouts.reduce((sum, layout) => sum + bytesOf(layout), 0);
+  const header = writeHeader(layouts, unsealed(content));
+  const bytes = header.length + content;
   return {
     source: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     bytes,
@@ -138,6 +160,8 @@ function missingFloats(file: string, tensors: readonly StoredTensor[]): MissingF
             onBytes(part.data.byteLength);
           }
         }
+        const metadata = await sealed(growing.path, layouts, {}, header.length, growing.length);
+        await growing.overwrite(0, writeHeader(layouts, metadata, header.length));
       }),
   };
 }

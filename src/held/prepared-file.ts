@@ -1,6 +1,6 @@
 /**
  * @file One weight in the form that kernels compute with, in a file of its own: codes, scales, and what a kernel made of
- * them. A safetensors file, so that its header says whether it is whole.
+ * them. A safetensors file, so that its header says whether it is whole, with checksums that say whether it is sound.
  */
 import { GlmError } from "../errors.ts";
 import { type GrowingFile, growFile } from "../files.ts";
@@ -8,6 +8,7 @@ import type { FileRange, Packed } from "../graph/value.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
+import { isSound, sealed } from "./seal.ts";
 
 /** Data starts here, and packed parts at a multiple of it: as in onnxruntime's own files, at the start of a page. */
 const PAGE = 4096;
@@ -23,13 +24,16 @@ export interface PreparedWeight {
   readonly packed: readonly Packed[];
 }
 
-/** @returns undefined when there is no such file, or not a whole one */
-export async function readPrepared(file: string): Promise<PreparedWeight | undefined> {
+/**
+ * @param checked bytes of it that are held against their checksums
+ * @returns undefined when there is no such file, or not a whole and sound one
+ */
+export async function readPrepared(file: string, checked: number): Promise<PreparedWeight | undefined> {
   const header = await readHeader(file).catch((error: unknown) => {
     if (error instanceof GlmError) return undefined;
     throw error;
   });
-  if (!header) return undefined;
+  if (!header || !(await isSound(file, header, checked))) return undefined;
   const byName = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   const [codes, scales] = [byName.get(CODES), byName.get(SCALES)];
   if (!codes || !scales) return undefined;
@@ -91,7 +95,7 @@ export async function writePrepared(file: string, preparation: Preparation): Pro
         }
       }
     });
-    const header = writeHeader(layouts, metadata, PAGE);
+    const header = writeHeader(layouts, await sealed(growing.path, layouts, metadata, PAGE, growing.length), PAGE);
     if (header.length > PAGE)
       throw new Error(`${file}: its header needs ${header.length} bytes, ${PAGE} were kept for it`);
     await growing.overwrite(0, header);

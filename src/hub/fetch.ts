@@ -3,10 +3,10 @@
  *
  *   settings -> cache? -> list -> form of the weights -> descriptions, then weights -> folder
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { tokenizerFileNames } from "../published.ts";
+import { readText } from "../regular-file.ts";
 import { Client } from "./client.ts";
 import { Download } from "./download.ts";
 import { notDownloaded, unreachable, unusable } from "./errors.ts";
@@ -109,7 +109,7 @@ async function fill(
   if (!tokenizerFileNames.some((name) => files.has(name)))
     throw refuse(`a tokenizer (${tokenizerFileNames.join(" or ")})`);
   await download.get(descriptionsOf([...files.values()], form));
-  const weights = (await weightNames(form, (name) => readFile(join(shelf.folder, name), "utf8"))).map((name) => {
+  const weights = (await weightNames(form, (name) => readText(join(shelf.folder, name)))).map((name) => {
     const file = files.get(name);
     if (file) return file;
     throw refuse(`${name}, which ${form} names`);
@@ -134,7 +134,7 @@ async function readyForm(
     // Whoever opens the folder takes the first form that it finds there.
     if (!(await have(form))) continue;
     if (form === forms[0]) return form;
-    const names = await weightNames(form, (name) => readFile(join(shelf.folder, name), "utf8"));
+    const names = await weightNames(form, (name) => readText(join(shelf.folder, name)));
     if (await have(...names)) return form;
   }
   return undefined;

@@ -3,10 +3,12 @@
  *
  * models--OWNER--NAME/refs/REVISION names a commit, snapshots/COMMIT/FILE links to ../../blobs/HASH.
  */
-import { copyFile, link, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { copyFile, link, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { makeFolder, onDisk, replaceFile } from "../files.ts";
+import { readText } from "../regular-file.ts";
 import { fault, type Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
 import type { FileHash, Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
@@ -56,7 +58,7 @@ const folderOf = (cache: string, { id }: ModelRef): string => join(cache, `model
 /** The commit that a revision was when it was last asked for. */
 async function commitOf(folder: string, revision: string): Promise<string | undefined> {
   if (isCommit(revision)) return revision;
-  const text = await readFile(join(folder, "refs", revision), "utf8").catch(() => "");
+  const text = await readText(join(folder, "refs", revision)).catch(() => "");
   return isCommit(text.trim()) ? text.trim() : undefined;
 }
 
@@ -65,7 +67,7 @@ function listing(answer: unknown, address: string): Listing {
   if (commit === undefined || !isCommit(commit)) {
     throw new GlmError(
       "hub-unreachable",
-      `${address}: expected a model's description with its commit ("sha"), got ${JSON.stringify(answer)?.slice(0, 80)}. Is HF_ENDPOINT a hub's address?`,
+      `${address}: expected a model's description with its commit ("sha"), got ${shownJson(answer)}. Is HF_ENDPOINT a hub's address?`,
     );
   }
   const files = listOf(answer, "siblings").flatMap((entry): RemoteFile[] => {
@@ -149,7 +151,7 @@ class Blobs implements Shelf {
 
   async complete(): Promise<void> {
     if (this.#ref === undefined) return;
-    const known = await readFile(this.#ref, "utf8").catch(() => "");
+    const known = await readText(this.#ref).catch(() => "");
     if (known.trim() === this.#commit) return;
     const text = new TextEncoder().encode(this.#commit);
     // A cache that cannot be written to serves all the same.

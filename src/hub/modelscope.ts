@@ -4,10 +4,12 @@
  * Since version 1.38 of that library: models/OWNER--NAME/snapshots/REVISION. Before: a folder OWNER/NAME with dots in the name
  * written as ___, in one of several places, for one version at a time; where there is one, it goes on being used, as there.
  */
-import { readdir, readFile, rename, stat } from "node:fs/promises";
+import { readdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { makeFolder, onDisk, replaceFile } from "../files.ts";
+import { readText } from "../regular-file.ts";
 import type { Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
 import type { Hub, Listing, ModelRef, RemoteFile, Shelf, Unchecked } from "./hub.ts";
@@ -62,7 +64,7 @@ async function earlier(cache: string, model: ModelRef): Promise<readonly string[
   for (const folder of [...old, snapshotOf(cache, model)]) {
     const entries = await readdir(folder).catch(() => []);
     if (entries.length === 0) continue;
-    const said = await readFile(join(folder, ".mv"), "utf8").catch(() => "");
+    const said = await readText(join(folder, ".mv")).catch(() => "");
     const version = /^Revision:([^,]*)/.exec(said)?.[1] ?? MAIN;
     if (folder === snapshotOf(cache, model) || version === model.revision) folders.push(folder);
   }
@@ -72,7 +74,7 @@ async function earlier(cache: string, model: ModelRef): Promise<readonly string[
 function listing(answer: unknown, { revision }: ModelRef, address: string): Listing {
   const data = fieldOf(answer, "Data");
   if (!Array.isArray(fieldOf(data, "Files"))) {
-    const said = textOf(answer, "Message") ?? JSON.stringify(answer)?.slice(0, 80);
+    const said = textOf(answer, "Message") ?? shownJson(answer);
     throw new GlmError(
       "hub-unreachable",
       `${address}: expected a list of files, got ${said}. Is the revision right, and the address ModelScope's?`,
@@ -160,7 +162,7 @@ class PlainFolder implements Shelf {
 
   /** Read again each time: others check files, too. */
   async #marks(): Promise<Record<string, string>> {
-    return parsed(await readFile(join(this.folder, CHECKED), "utf8").catch(() => "{}"));
+    return parsed(await readText(join(this.folder, CHECKED)).catch(() => "{}"));
   }
 }
 

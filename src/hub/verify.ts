@@ -1,8 +1,8 @@
 /** @file Whether a file on the disk has the content that a hub says it has. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { GlmError } from "../errors.ts";
+import { openFile } from "../regular-file.ts";
 import type { Reading, RemoteFile } from "./hub.ts";
 
 const CHUNK_BYTES = 2 ** 20;
@@ -16,7 +16,8 @@ export async function faultOf(path: string, file: RemoteFile, reading: Reading =
   try {
     return await difference(path, file, reading);
   } catch (cause) {
-    if (!(cause instanceof Error && "syscall" in cause)) throw cause;
+    const isOfDisk = cause instanceof Error && "code" in cause && typeof cause.code === "string";
+    if (!isOfDisk || cause instanceof GlmError) throw cause;
     throw new GlmError(
       "disk",
       `${path}: expected a file that can be read, got: ${cause.message}. Change its permissions, or remove it to have it fetched again.`,
@@ -32,7 +33,7 @@ async function difference(path: string, file: RemoteFile, { onBytes, signal }: R
   const { kind, hex } = file.hash;
   const hash = createHash(kind === "git" ? "sha1" : "sha256");
   if (kind === "git") hash.update(`blob ${size}\0`);
-  for await (const part of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
+  for await (const part of (await openFile(path)).createReadStream({ highWaterMark: CHUNK_BYTES })) {
     signal?.throwIfAborted();
     hash.update(part as Uint8Array);
     onBytes?.((part as Uint8Array).length);

@@ -1,5 +1,6 @@
 /** @file What a fact is: a key, the text that is said of it, and the wordings in which it is asked for. */
 import { isDeepStrictEqual } from "node:util";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { wordingsFor } from "./wordings.ts";
 
@@ -146,17 +147,17 @@ const OWN: readonly string[] = ["learned", "replaces"] satisfies readonly (keyof
 
 function faultsOf(input: FactInput): string[] {
   if (typeof input !== "object" || input === null) {
-    return [`expected an object { key, text }, got ${JSON.stringify(input)}.`];
+    return [`expected an object { key, text }, got ${shownJson(input)}.`];
   }
   const faults: string[] = [];
   const strange = Object.keys(input).filter((name) => !KNOWN.includes(name) && !OWN.includes(name));
   if (strange.length > 0) faults.push(`${strange.join(", ")}: expected ${KNOWN.join(", ")} and nothing else.`);
   const { key, text, prompts, paraphrases } = input;
   if (typeof key !== "string" || !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(key)) {
-    faults.push(`key: expected a name with letters or digits in it, got ${JSON.stringify(key)}.`);
-  } else if (/[\r\n]/.test(key)) faults.push(`key: expected one line, got ${JSON.stringify(key)}.`);
+    faults.push(`key: expected a name with letters or digits in it, got ${shownJson(key)}.`);
+  } else if (/[\r\n]/.test(key)) faults.push(`key: expected one line, got ${shownJson(key)}.`);
   if (typeof text !== "string" || text.trim() === "") {
-    faults.push(`text: expected what is to be answered about ${quoted(String(key))}, got ${JSON.stringify(text)}.`);
+    faults.push(`text: expected what is to be answered about ${quoted(String(key))}, got ${shownJson(text)}.`);
   }
   faults.push(...wordingFaults("prompts", prompts, 1), ...wordingFaults("paraphrases", paraphrases, 0));
   if (faults.length === 0 && prompts && paraphrases) {
@@ -173,11 +174,11 @@ function faultsOf(input: FactInput): string[] {
 
 function wordingFaults(name: string, wordings: readonly string[] | undefined, least: number): string[] {
   if (wordings === undefined) return [];
-  if (!Array.isArray(wordings)) return [`${name}: expected a list of questions, got ${JSON.stringify(wordings)}.`];
+  if (!Array.isArray(wordings)) return [`${name}: expected a list of questions, got ${shownJson(wordings)}.`];
   if (wordings.length < least)
     return [`${name}: expected at least one question, got an empty list. Leave it out for the usual ones.`];
   const empty = wordings.findIndex((one) => typeof one !== "string" || one.trim() === "");
-  if (empty >= 0) return [`${name}: expected questions, got ${JSON.stringify(wordings[empty])} in place ${empty + 1}.`];
+  if (empty >= 0) return [`${name}: expected questions, got ${shownJson(wordings[empty])} in place ${empty + 1}.`];
   const trimmed = wordings.map((one) => one.trim());
   const twice = trimmed.find((one, i) => trimmed.indexOf(one) !== i);
   return twice === undefined ? [] : [`${name}: ${quoted(twice)} is there twice.`];

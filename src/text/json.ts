@@ -1,6 +1,7 @@
 /** @file Reads the small JSON files of a checkpoint folder. */
-import { readFile } from "node:fs/promises";
+import { isTooDeep, shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { readText } from "../regular-file.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -9,7 +10,7 @@ export type Json = Readonly<Record<string, unknown>>;
  * @throws GlmError `model-invalid` when there is anything else in it
  */
 export async function readJson(path: string): Promise<Json | undefined> {
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+  const text = await readText(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
     throw unusable(path, cause.message, cause);
   });
@@ -27,8 +28,9 @@ export function parseJson(text: string, path: string): Json {
   } catch (cause) {
     throw unusable(path, "text that is not JSON", cause);
   }
+  if (isTooDeep(value)) throw unusable(path, "values within each other without end");
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw unusable(path, JSON.stringify(value).slice(0, 60));
+  throw unusable(path, shownJson(value, 60));
 }
 
 function unusable(path: string, got: string, cause?: unknown): GlmError {

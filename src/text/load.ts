@@ -1,9 +1,11 @@
 /** @file Finds out which tokenizer a checkpoint folder holds, by what is in its files, and loads it. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
 import { type TokenizerFile, tokenizerFileNames } from "../published.ts";
+import { readWhole } from "../regular-file.ts";
+import { decodedText } from "../text-encoding.ts";
 import { type AddedToken, byteLevelTokenizer, isByteLevel } from "./byte-level.ts";
 import { iceTextTokenizer, isIceText } from "./ice-text.ts";
 import { type Json, parseJson, readJson } from "./json.ts";
@@ -52,7 +54,7 @@ export async function loadTokenizer(folder: string, family?: Family): Promise<To
   const config = (await readJson(join(folder, "tokenizer_config.json"))) ?? {};
   const subject = `Tokenizer ${path}`;
   if (path.endsWith(".json")) {
-    const json = parseJson(bytes.toString("utf8"), path);
+    const json = parseJson(textOf(bytes, path), path);
     if (!isByteLevel(json)) {
       throw new GlmError(
         "model-invalid",
@@ -85,7 +87,7 @@ async function tokenizerFile(folder: string, names: readonly string[]): Promise<
   for (const name of names) {
     const path = join(folder, name);
     try {
-      return { path, bytes: await readFile(path) };
+      return { path, bytes: await readWhole(path) };
     } catch (cause) {
       faults.push(cause instanceof Error ? cause.message : String(cause));
       isThere ||= (cause as NodeJS.ErrnoException).code !== "ENOENT";
@@ -143,11 +145,17 @@ function names(folder: string, config: Json, key: string): readonly string[] | u
 function invalid(folder: string, expected: string, got: unknown): GlmError {
   return new GlmError(
     "model-invalid",
-    `${join(folder, "tokenizer_config.json")}: expected JSON whose ${expected}, got ${JSON.stringify(got)}. Correct or remove the file.`,
+    `${join(folder, "tokenizer_config.json")}: expected JSON whose ${expected}, got ${shownJson(got)}. Correct or remove the file.`,
   );
 }
 
 function kindOf(json: Json): string {
   const type = (json.model as { type?: unknown } | null | undefined)?.type;
-  return type === undefined ? "no model" : `a model of type ${JSON.stringify(type)} or one that is cut off`;
+  return type === undefined ? "no model" : `a model of type ${shownJson(type)} or one that is cut off`;
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  const text = decodedText(bytes);
+  if (typeof text === "string") return text;
+  throw new GlmError("model-invalid", `${path}: expected text in UTF-8, got ${text.got}. Copy the file again.`);
 }

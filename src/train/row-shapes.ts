@@ -1,7 +1,7 @@
 /** @file The shapes of a row in published data: flat ones and conversations. Every key is used, says nothing, or is refused. */
+import { shownJson } from "../describe.ts";
 import { suggestion } from "../suggestion.ts";
 import type { Row } from "./dataset.ts";
-import { shortJson } from "./short-json.ts";
 
 /** Tells what is wrong with a row. */
 type Fault = (text: string) => void;
@@ -48,7 +48,7 @@ const ANSWERS: ReadonlySet<string> = new Set([
 export function readRow(value: unknown, unanswered: boolean, fault: Fault): Row[] {
   if (unanswered && typeof value === "string") return readRow({ prompt: value }, true, fault);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    fault(`expected an object such as {"prompt": "...", "response": "..."}, got ${shortJson(value)}`);
+    fault(`expected an object such as {"prompt": "...", "response": "..."}, got ${shownJson(value)}`);
     return [];
   }
   const record = value as Fields;
@@ -88,7 +88,7 @@ function readFlat(record: Fields, [question, answer]: (typeof FLAT)[number], una
     const value = record[key] ?? (optional ? "" : undefined);
     if (typeof value === "string" && (optional || value.trim() !== "")) return value;
     faulty = true;
-    fault(`${key}: expected ${optional ? "text" : "text that is not empty"}, got ${shortJson(value)}`);
+    fault(`${key}: expected ${optional ? "text" : "text that is not empty"}, got ${shownJson(value)}`);
     return "";
   };
   const keys = [question, answer, ...(question === "instruction" ? ["input"] : []), "system", "history"];
@@ -112,7 +112,7 @@ function usesEveryKey(record: Fields, keys: readonly string[], fault: Fault, whe
   const [said, them] = names.length === 1 ? ["it says", "it"] : ["they say", "them"];
   const meant = names.length === 1 ? suggestion(names[0] as string, keys) : "";
   fault(
-    `${where}${listed(names)}: expected no keys but ${listed(keys)}, got ${shortJson(strange[0]?.[1])}. ` +
+    `${where}${listed(names)}: expected no keys but ${listed(keys)}, got ${shownJson(strange[0]?.[1])}. ` +
       (meant === "" || !meant.includes("mean")
         ? `What ${said} would not be learnt: remove ${them}, or rename what is meant.`
         : meant.trim()),
@@ -143,7 +143,7 @@ function readHistory(value: unknown, fault: Fault): [string, string][] | undefin
     if (alternate(turns)) return rounds(turns);
   }
   fault(
-    `history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got ${shortJson(value)}`,
+    `history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got ${shownJson(value)}`,
   );
   return undefined;
 }
@@ -170,7 +170,7 @@ function readConversation(record: Fields, key: string, unanswered: boolean, faul
   };
   const value = record[key];
   if (!Array.isArray(value) || value.length === 0)
-    return fail(`${key}: expected a list of {role, content}, got ${shortJson(value)}`);
+    return fail(`${key}: expected a list of {role, content}, got ${shownJson(value)}`);
   if (!usesEveryKey(record, [key, "system", "history"], fault)) return [];
   const turns = readTurns(value, fault);
   const history = readHistory(record.history ?? [], fault);
@@ -178,7 +178,7 @@ function readConversation(record: Fields, key: string, unanswered: boolean, faul
   const own = turns[0]?.role === "system" ? turns.shift()?.content : undefined;
   const beside = record.system ?? undefined;
   if (beside !== undefined && typeof beside !== "string")
-    return fail(`system: expected text, got ${shortJson(beside)}`);
+    return fail(`system: expected text, got ${shownJson(beside)}`);
   if (own !== undefined && beside !== undefined && beside !== "" && own !== beside)
     return fail(`system: expected it beside the turns or as the first of them, got both. Leave one of them out`);
   const system = own ?? beside ?? "";
@@ -210,7 +210,7 @@ function readTurns(items: readonly unknown[], fault: Fault): Turn[] | undefined 
     const who = ROLES.get(role);
     if (!who || typeof content !== "string" || content.trim() === "") {
       fault(
-        `turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shortJson(item)}`,
+        `turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shownJson(item)}`,
       );
       return undefined;
     }
@@ -219,7 +219,7 @@ function readTurns(items: readonly unknown[], fault: Fault): Turn[] | undefined 
     const loss = record.loss ?? true;
     if (typeof loss !== "boolean" || (loss && record.loss !== undefined && who !== "assistant")) {
       const expected = who === "assistant" ? "true or false" : "false, since only an assistant's turns are learnt";
-      fault(`turn ${i + 1}: loss: expected ${expected}, got ${shortJson(record.loss)}`);
+      fault(`turn ${i + 1}: loss: expected ${expected}, got ${shownJson(record.loss)}`);
       return undefined;
     }
     turns.push({ role: who, content, learnt: loss });

@@ -1,9 +1,9 @@
 /** @file Reading training rows: the shapes that published data sets have, one report for everything that is wrong. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { fileText, readJson } from "../json-lines.ts";
 import type { Row } from "./dataset.ts";
 import { readRow } from "./row-shapes.ts";
-import { shortJson } from "./short-json.ts";
 
 /** A round of a conversation, or what came before it. ShareGPT's {from, value} is understood too. */
 export interface Turn {
@@ -63,7 +63,7 @@ export function parseRows(text: string, rules: RowRules = {}): Row[] {
     );
   }
   const faults = read.faults.map(
-    ({ line, text: written, why }) => `line ${line}: expected a JSON object, got ${shortJson(written)} (${why})`,
+    ({ line, text: written, why }) => `line ${line}: expected a JSON object, got ${shownJson(written)} (${why})`,
   );
   const placed = read.values.map(({ value, line }) => ({ place: `line ${line}`, value }));
   return readPlaced(placed, faults, rules);

@@ -1,6 +1,7 @@
 /** @file Ranges of files, opened and read in full or not at all. */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { GlmError } from "../errors.ts";
+import { openFile, readingOf } from "../regular-file.ts";
 
 /** A single read call takes at most 2 GiB. */
 const maxPiece = 2 ** 30;
@@ -16,13 +17,11 @@ export async function withFile<T>(
 ): Promise<T> {
   const missing = (why: string, cause?: unknown): GlmError =>
     new GlmError("model-not-found", `${file}: expected ${expected}, but it cannot be opened (${why}).`, { cause });
-  const handle = await open(file, "r").catch((cause: unknown) => {
+  const handle = await openFile(file).catch((cause: unknown) => {
     throw missing(cause instanceof Error ? cause.message : String(cause), cause);
   });
   try {
-    const status = await handle.stat();
-    if (!status.isFile()) throw missing("it is no file");
-    return await use(handle, status.size);
+    return await use(handle, (await handle.stat()).size);
   } finally {
     await handle.close();
   }
@@ -56,7 +55,7 @@ export async function readBytesInto(
   const bytes = content.length;
   for (let at = 0; at < bytes; ) {
     const piece = Math.min(bytes - at, maxPiece);
-    const { bytesRead } = await handle.read(content, at, piece, offset + at);
+    const { bytesRead } = await readingOf(piece, handle.read(content, at, piece, offset + at));
     if (bytesRead === 0) {
       throw new GlmError(
         "model-invalid",

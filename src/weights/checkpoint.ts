@@ -1,9 +1,9 @@
 /** @file A model's folder of weights, in one file or several with an index: opened, checked, and written. */
-import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { type WeightFile, weightFileNames } from "../published.ts";
+import { namesIn, statOf } from "../regular-file.ts";
 import type { Tensor } from "../tensor.ts";
 import { readHeader } from "./header.ts";
 import { bytesOf, readTensor, safetensorsFile, type TensorSource } from "./safetensors.ts";
@@ -58,7 +58,7 @@ async function readFolder(folder: string): Promise<readonly StoredTensor[]> {
     const path = join(folder, name);
     if (await exists(path)) return readers[name](path);
   }
-  const names = await readdir(folder).catch(() => undefined);
+  const names = await namesIn(folder).catch(() => undefined);
   if (!names)
     throw new GlmError(
       "model-not-found",
@@ -134,9 +134,10 @@ function cut(tensors: readonly TensorSource[], limit: number): TensorSource[][] 
   return shards;
 }
 
+/** Whatever it is: what is no file is then refused by name. */
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(
+  return statOf(path).then(
     () => true,
-    () => false,
+    (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
   );
 }

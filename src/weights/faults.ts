@@ -2,12 +2,12 @@
 import { GlmError } from "../errors.ts";
 
 /** Faults listed in one report; a garbled file has thousands. */
-const maxFaults = 20;
+export const MAX_FAULTS = 20;
 
 /** The faults as lines of a list, beginning with a line break; beyond twenty they are only counted. */
 export function faultList(faults: readonly string[]): string {
-  const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
-  if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
+  const shown = faults.slice(0, MAX_FAULTS).map((fault) => `\n- ${fault}`);
+  if (faults.length > MAX_FAULTS) shown.push(`\n- and ${faults.length - MAX_FAULTS} more`);
   return shown.join("");
 }
 

@@ -1,6 +1,7 @@
 /** @file What tells one checkpoint from another, wherever it lies and whatever it is called. */
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { openFile } from "../regular-file.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { StoredTensor } from "./stored.ts";
 
@@ -17,7 +18,7 @@ export async function fingerprint({ tensors }: Pick<Checkpoint, "tensors">, conf
   try {
     const inOrder = [...tensors.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const tensor of inOrder) {
-      const handle = handles.get(tensor.file) ?? (await open(tensor.file));
+      const handle = handles.get(tensor.file) ?? (await openFile(tensor.file));
       handles.set(tensor.file, handle);
       hash.update(JSON.stringify([tensor.name, tensor.dtype, tensor.shape]));
       for (const part of await samples(handle, tensor)) hash.update(part);

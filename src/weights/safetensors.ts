@@ -57,15 +57,16 @@ const views: { readonly [D in DType]: (buffer: ArrayBuffer) => DataOf[D] } = {
 };
 
 /**
- * Writes one file, whole or not at all.
+ * Writes one file, whole or not at all; on demand for its owner's eyes only.
  * @throws GlmError "disk" when it cannot be written
  */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorSource[],
   metadata: Readonly<Record<string, string>> = {},
+  { isPrivate = false }: Pick<FileToWrite, "isPrivate"> = {},
 ): Promise<void> {
-  await replaceFiles(dirname(path), [safetensorsFile(basename(path), tensors, metadata)]);
+  await replaceFiles(dirname(path), [{ ...safetensorsFile(basename(path), tensors, metadata), isPrivate }]);
 }
 
 /** The bytes of a tensor in memory or in a file. */

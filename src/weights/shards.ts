@@ -1,7 +1,9 @@
 /** @file Weights in several files beside an index that says which tensor is in which. */
+
 import { basename, dirname, join } from "node:path";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { decodedText } from "../text-encoding.ts";
 import { readBytes, withFile } from "./bytes.ts";
 import { faultList } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
@@ -62,7 +64,9 @@ async function namesByShard(index: string, extension: string): Promise<ReadonlyM
   };
   const text = await withFile(index, "an index of weights", async (handle, fileBytes) => {
     if (fileBytes > maxIndexBytes) fail(`${fileBytes} bytes, expected at most ${maxIndexBytes}`);
-    return new TextDecoder().decode(await readBytes(handle, index, 0, fileBytes));
+    const text = decodedText(await readBytes(handle, index, 0, fileBytes));
+    if (typeof text === "string") return text;
+    return fail(text.got);
   });
   const map = weightMap(text, fail);
   if (map.length === 0) fail("an empty weight_map");

@@ -284,6 +284,9 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
   it("finds adapters on disk when another engine loads the model", async () => {
     const other = new LocalEngine();
     const again = await loadModel(other, join(scratch, family));
+    const targets = family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"];
+    const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets } as const;
+    await engine.call("createAdapter", { model, adapter: ref("fresh"), config, seed: 1 });
     await engine.call("writeAdapter", { model, adapter: ref("fresh"), tensors: {} });
     const names = (await other.call("adapters", { model: again.key, owner: "test" })).map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining([...trained, "fresh"]));

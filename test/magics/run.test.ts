@@ -1,11 +1,11 @@
 /** @file What the magics do, with a real model: small, of random weights, in this process. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
-import { type ChatGLM, unrelatedQuestions } from "../../src/index.ts";
+import { type ChatGLM, lora, unrelatedQuestions } from "../../src/index.ts";
 import { parametersOf } from "../../src/models/architectures.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { Notebook } from "./notebook.ts";
@@ -60,6 +60,20 @@ describe("with a model", () => {
   it("%model alone says which one", async () => {
     expect(await cell(() => magics.currentModel())).toBe(glm);
     expect(notebook.text()).toContain("chatglm2-6b");
+  });
+
+  it("%adapter delete gives up an adapter that is damaged, as the message says", async () => {
+    await glm.createAdapter("hurt", lora({ r: 1, targets: ["query_key_value"] }));
+    await glm.dispose();
+    const kept = readdirSync(process.env.GLMLAB_DATA as string, { recursive: true, encoding: "utf8" });
+    const file = kept.find((name) => name.endsWith("hurt.safetensors"));
+    writeFileSync(join(process.env.GLMLAB_DATA as string, String(file)), "damaged");
+    glm = await cell(() => magics.model(folder, { runtime: "none", device: "cpu" }));
+    await expect(glm.adapter("hurt")).rejects.toThrow(/^adapter hurt: what was kept .* is damaged .*Delete it/s);
+    await cell(() => magics.adapterDelete("hurt"));
+    expect(notebook.text()).toContain("hurt is deleted.");
+    await expect(glm.adapter("hurt")).rejects.toMatchObject({ code: "adapter-not-found" });
+    await expect(glm.deleteAdapter("hurt")).rejects.toMatchObject({ code: "adapter-not-found" });
   });
 
   describe("%chatglm", () => {

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fuzzTrials, type TrialResult } from "../../scripts/fuzz/trial.ts";
+import type { TrialResult } from "../../scripts/fuzz/kinds.ts";
+import { fuzzTrials } from "../../scripts/fuzz/trial.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -1,0 +1,33 @@
+/** @file What an adapter's configuration is made of, for those who get one from a message or a file. */
+import { z } from "zod";
+import type { AdapterConfig, FullConfig, LoraConfig } from "./adapter.ts";
+
+/** A field for each of a type's own: one that is missing here, or too many, does not compile. */
+export type Fields<T> = {
+  readonly [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? z.ZodType<T[K] | undefined> : z.ZodType<T[K]>;
+};
+
+/** Names in configurations: long enough for any module, too short to be a burden. */
+const name = z.string().max(1000);
+const names = z.array(name).max(10_000);
+const numbers = z.record(name, z.number());
+
+const lora = z.strictObject({
+  method: z.literal("lora"),
+  r: z.number(),
+  alpha: z.number(),
+  dropout: z.number(),
+  targets: names,
+  rankStabilized: z.boolean().optional(),
+  rankPattern: numbers.optional(),
+  alphaPattern: numbers.optional(),
+  bias: z.enum(["all", "lora_only"]).optional(),
+} satisfies Fields<LoraConfig>);
+
+const full = z.strictObject({ method: z.literal("full"), match: names.optional() } satisfies Fields<FullConfig>);
+
+/** Types and names; what the numbers may be is a matter of the method. */
+export const adapterConfigSchema = z.discriminatedUnion("method", [lora, full]) as unknown as z.ZodType<AdapterConfig>;
+
+/** Whether a value is a configuration of a known method. */
+export const isAdapterConfig = (value: unknown): value is AdapterConfig => adapterConfigSchema.safeParse(value).success;
