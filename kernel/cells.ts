@@ -13,7 +13,8 @@ import { writeCaches } from "./compilecache.ts";
 import { Compiler } from "./compiler.ts";
 import { Executor } from "./executor.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
-import { DECLARATIONS, notebookVariables } from "./prelude.ts";
+import { fitBundle } from "./mime.ts";
+import { DECLARATIONS, notebookVariables, say } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
 import { placeOf, SourceMaps } from "./sourcemap.ts";
 import { completeSpecifier } from "./specifiers.ts";
@@ -136,7 +137,7 @@ class Cells implements Language {
     // Also if it fails: later cells may use what it came to assign.
     this.#declarations = compiled.cell.declarations;
     const value = await this.#executor.run(compiled.cell, origin);
-    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value, say) };
   }
 
   complete(code: string, cursor: number): Completion {
@@ -185,8 +186,9 @@ class Cells implements Language {
 }
 
 /** Where tslab's own display functions write. */
-function display(bundle: Record<string, unknown>, id: string | undefined, isUpdate: boolean): void {
+function display(given: Record<string, unknown>, id: string | undefined, isUpdate: boolean): void {
   const { frontend } = ambient();
+  const bundle = fitBundle(given, say);
   if (isUpdate && id !== undefined) frontend?.update(id, bundle);
   else frontend?.display(bundle, id === undefined ? {} : { id });
 }

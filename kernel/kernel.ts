@@ -183,9 +183,9 @@ export class Kernel {
 
   /** No library opens comms here, so a front end that opens one is told at once that there is nobody to talk to. */
   #comm(request: Request): void {
-    if (request.header.msg_type !== "comm_open") return;
-    const frontend = new CellFrontend(this.#options.post, request.header);
-    frontend.publish("comm_close", { comm_id: request.content.comm_id, data: {} });
+    const { comm_id } = request.content;
+    if (request.header.msg_type !== "comm_open" || typeof comm_id !== "string") return;
+    new CellFrontend(this.#options.post, request.header).publish("comm_close", { comm_id, data: {} });
   }
 
   #withStatus(request: Request, body: () => void): void {

@@ -6,9 +6,9 @@
  *
  * The server thread answers within 0.2 s of the start, while TypeScript still loads here.
  */
-import { inspect } from "node:util";
 import { Worker } from "node:worker_threads";
 import { readConnection } from "./connection.ts";
+import { describe, describeError } from "./describe.ts";
 import { Kernel } from "./kernel.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { notebookPath } from "./notebook.ts";
@@ -38,16 +38,17 @@ export function runKernel(connectionFile: string): void {
   const log = process.stderr.write.bind(process.stderr);
   captureStreams(() => kernel.frontend);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${inspect(error)}\n`));
+    process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${describe(error)}\n`));
   }
   // Which of Node's experiments the kernel stands on is nothing for the notebook; other warnings are.
   process.removeAllListeners("warning");
   process.on("warning", (warning) => {
-    const line = `${warning.name}: ${warning.message}\n`;
-    if (warning.name === "ExperimentalWarning") log(line);
+    const { name, message } = describeError(warning);
+    const line = `${name}: ${message}\n`;
+    if (name === "ExperimentalWarning") log(line);
     else process.stderr.write(line);
   });
-  language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
+  language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${describe(error)}\n`));
 
   // 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
   allowTermination(() => undefined);
