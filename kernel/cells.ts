@@ -18,6 +18,7 @@ import { DECLARATIONS, notebookVariables, say } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
 import { placeOf, SourceMaps } from "./sourcemap.ts";
 import { completeSpecifier } from "./specifiers.ts";
+import { flushStreams } from "./streams.ts";
 import {
   complaintsFailure,
   type Failure,
@@ -108,6 +109,7 @@ class Cells implements Language {
       const end = (outcome: CellOutcome): void => {
         clearTimeout(patience);
         context.signal.removeEventListener("abort", interrupt);
+        flushStreams(context.frontend);
         resolve(outcome);
       };
       const interrupt = (): void => {

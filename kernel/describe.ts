@@ -48,7 +48,7 @@ export function attempt<T>(read: () => T): { readonly value: T } | { readonly th
 
 function part(error: Error, name: "name" | "message"): string {
   const read = attempt((): unknown => error[name]);
-  if ("thrown" in read) return `[${name} that cannot be read: its getter threw ${brief(read.thrown)}]`;
+  if ("thrown" in read) return `[Error whose ${name} cannot be read: its getter threw ${brief(read.thrown)}]`;
   if (typeof read.value === "string") return read.value;
   return read.value === undefined ? "" : describe(read.value);
 }
@@ -57,7 +57,9 @@ function causesOf(error: Error): readonly unknown[] {
   const parts = attempt((): unknown => (error instanceof AggregateError ? error.errors : undefined));
   if ("value" in parts && Array.isArray(parts.value)) return partsOf(parts.value);
   const causes = [parts, attempt(() => error.cause)].map((read) =>
-    "value" in read ? read.value : new Unreadable(`[cause that cannot be read: its getter threw ${brief(read.thrown)}]`),
+    "value" in read
+      ? read.value
+      : new Unreadable(`[cause that cannot be read: its getter threw ${brief(read.thrown)}]`),
   );
   return causes.filter((cause) => cause !== undefined && cause !== null);
 }

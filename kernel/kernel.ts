@@ -109,7 +109,7 @@ export class Kernel {
       this.#reply(request, "execute_request", executeReply(outcome, executionCount, execution.pages));
     } catch (error) {
       this.#running = undefined;
-      this.#reply(request, "execute_request", errorReply(error));
+      this.#reply(request, "execute_request", { ...errorReply(error), execution_count: this.#count });
     }
     post({ kind: "status", state: "idle", parent: request.header });
     return abort;

@@ -12,6 +12,7 @@ import { describe, describeError } from "./describe.ts";
 import { Kernel } from "./kernel.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { notebookPath } from "./notebook.ts";
+import { Pressure } from "./pressure.ts";
 import { captureStreams } from "./streams.ts";
 import { allowTermination } from "./terminate.ts";
 
@@ -21,9 +22,13 @@ import { allowTermination } from "./terminate.ts";
  */
 export function runKernel(connectionFile: string): void {
   // 1. The sockets, before anything that takes time to load. The file is the built one: workers cannot run TypeScript.
-  const workerData: ServerData = { connection: readConnection(connectionFile) };
+  const pressure = new Pressure();
+  const workerData: ServerData = { connection: readConnection(connectionFile), pressure: pressure.memory };
   const server = new Worker(new URL("./server.js", import.meta.url), { workerData });
-  const post = (message: ToServer): void => server.postMessage(message);
+  const post = (message: ToServer): void => {
+    server.postMessage(message);
+    pressure.sent(message);
+  };
   server.on("error", (error) => {
     console.error(`glmlab kernel: ${error.message}`);
     process.exit(1);

@@ -11,6 +11,7 @@ import { Interrupter } from "./interrupt.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputMerger } from "./output.ts";
+import { Pressure } from "./pressure.ts";
 import { type Header, type Outgoing, type Request, readMessage, type Sign, signer, WireError, Writer } from "./wire.ts";
 
 /** Nothing is dropped at a high-water mark: a lost `idle` would leave its cell running for good. */
@@ -21,6 +22,9 @@ const LINGER = 500;
 const SHUTDOWN_PATIENCE = 2000;
 /** Milliseconds between two looks at whether Jupyter is still there. */
 const PARENT_INTERVAL = 1000;
+
+/** Broadcasts that a loop may send without end, as it may print. */
+const DISPLAYS: ReadonlySet<string> = new Set(["display_data", "update_display_data", "clear_output"]);
 
 type Answered = Exclude<Channel, "iopub" | "heartbeat">;
 
@@ -41,7 +45,7 @@ class Server {
   /** The execute_request that the cell thread is busy with. */
   #running: Header | undefined;
 
-  constructor(cells: MessagePort, sign: Sign) {
+  constructor(cells: MessagePort, sign: Sign, pressure: Pressure) {
     this.#cells = cells;
     this.#sign = sign;
     this.#writer = new Writer(sign);
@@ -55,7 +59,10 @@ class Server {
       iopub: outbox(this.#iopub),
     };
     this.#interrupter = new Interrupter((id) => this.#tell({ kind: "interrupt", id }));
-    cells.on("message", (message: ToServer) => this.#receive(message));
+    cells.on("message", (message: ToServer) => {
+      pressure.taken(message);
+      this.#receive(message);
+    });
   }
 
   async start(connection: Connection): Promise<void> {
@@ -146,8 +153,7 @@ class Server {
   #receive(message: ToServer): void {
     switch (message.kind) {
       case "send":
-        if (message.message.parent) this.#output.flush(message.message.parent);
-        this.#send(message.channel, message.message);
+        this.#forward(message);
         break;
       case "stream":
         this.#output.write(message.parent, message.name, message.text);
@@ -164,6 +170,15 @@ class Server {
       case "close":
         void this.#close().finally(() => this.#tell({ kind: "closed" }));
     }
+  }
+
+  #forward({ channel, message }: Extract<ToServer, { kind: "send" }>): void {
+    const { parent, type, content } = message;
+    if (parent) {
+      this.#output.flush(parent);
+      if (DISPLAYS.has(type) && !this.#output.admits(parent, content.length)) return;
+    }
+    this.#send(channel, message);
   }
 
   /** Front ends show the last status they heard: what ends while a cell runs must not make the kernel look idle. */
@@ -221,6 +236,7 @@ function log(line: string): void {
 }
 
 if (parentPort) {
-  const { connection } = workerData as ServerData;
-  await new Server(parentPort, signer(connection.key, connection.signatureScheme)).start(connection);
+  const { connection, pressure } = workerData as ServerData;
+  const sign = signer(connection.key, connection.signatureScheme);
+  await new Server(parentPort, sign, new Pressure(pressure)).start(connection);
 }

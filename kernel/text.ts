@@ -1,7 +1,7 @@
 /** @file Text that leaves the kernel is well formed: half a surrogate pair in a notebook, and Jupyter cannot save it. */
 
 /** Half a pair in JSON text: JSON.stringify() escapes those that stand alone, and no others. */
-const ESCAPE = /\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|[^])/g;
+const ESCAPE = /\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|[\s\S])/g;
 const REPLACEMENT = "\ufffd";
 
 /** The text with U+FFFD for each half of a surrogate pair that stands alone. */
@@ -13,7 +13,7 @@ export function wellFormed(text: string): string {
 /** The same for the strings in JSON text, as JSON.stringify() writes it. */
 export function wellFormedJson(json: string): string {
   if (!json.includes("\\ud")) return json;
-  return json.replace(ESCAPE, (escape) => (escape.length > 2 ? REPLACEMENT : escape));
+  return json.replace(ESCAPE, (written) => (written.length > 2 ? REPLACEMENT : written));
 }
 
 /** Does the text end with the first half of a pair, whose second half may follow? */
