@@ -188,7 +188,7 @@ function tellLeftOut(cell: Pending): void {
     ...(units > 0 ? [`${units.toLocaleString("en")} characters`] : []),
     ...(displays > 0 ? [`${displays.toLocaleString("en")} displays`] : []),
   ];
-  append(cell, "stderr", `[Here ${what.join(" and ")} of output are left out.]\n`);
+  append(cell, "stderr", `[Left out here: ${what.join(" and ")}.]\n`);
 }
 
 /** Cuts text into parts of at most MESSAGE_UNITS, never through a character. */
