@@ -9,6 +9,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type { Expansion } from "../magics/expand.ts";
 import { ambient, withAmbient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
+import { endChildrenWithCells } from "./children.ts";
 import { writeCaches } from "./compilecache.ts";
 import { Compiler } from "./compiler.ts";
 import { Executor } from "./executor.ts";
@@ -35,6 +36,8 @@ export interface LanguageOptions {
   readonly cwd?: string;
   /** Identifies the notebook to what its cells call. */
   readonly notebook?: string;
+  /** Interrupts the running cell if that was asked for while this thread was blocked, and says whether it did. */
+  takeInterrupt?(): boolean;
 }
 
 /** Milliseconds that an interrupted cell has to end by itself; less than the server thread's patience. */
@@ -55,6 +58,7 @@ export async function createLanguage(options: LanguageOptions = {}): Promise<Lan
     lookups: (specifier, importer) => modules.lookups(specifier, importer),
   });
   const magics = await loadMagics(); // after the compiler, whose TypeScript they use too
+  endChildrenWithCells(() => options.takeInterrupt?.() ?? false);
   const language = new Cells(modules, compiler, magics, options.notebook);
   setTimeout(() => language.warm(), IDLE.warm).unref();
   setTimeout(writeCaches, IDLE.cache).unref();

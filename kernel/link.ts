@@ -29,4 +29,6 @@ export interface ServerData {
   readonly connection: Connection;
   /** Of the cell thread's Pressure. */
   readonly pressure: SharedArrayBuffer;
+  /** Of its PendingInterrupt. */
+  readonly pending: SharedArrayBuffer;
 }

@@ -7,11 +7,13 @@
  * The server thread answers within 0.2 s of the start, while TypeScript still loads here.
  */
 import { Worker } from "node:worker_threads";
+import { signalChildren } from "./children.ts";
 import { readConnection } from "./connection.ts";
 import { describe, describeError } from "./describe.ts";
 import { Kernel } from "./kernel.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { notebookPath } from "./notebook.ts";
+import { PendingInterrupt } from "./pending.ts";
 import { Pressure } from "./pressure.ts";
 import { captureStreams } from "./streams.ts";
 import { allowTermination } from "./terminate.ts";
@@ -22,8 +24,12 @@ import { allowTermination } from "./terminate.ts";
  */
 export function runKernel(connectionFile: string): void {
   // 1. The sockets, before anything that takes time to load. The file is the built one: workers cannot run TypeScript.
-  const pressure = new Pressure();
-  const workerData: ServerData = { connection: readConnection(connectionFile), pressure: pressure.memory };
+  const [pressure, pending] = [new Pressure(), new PendingInterrupt()];
+  const workerData: ServerData = {
+    connection: readConnection(connectionFile),
+    pressure: pressure.memory,
+    pending: pending.memory,
+  };
   const server = new Worker(new URL("./server.js", import.meta.url), { workerData });
   const post = (message: ToServer): void => {
     server.postMessage(message);
@@ -36,7 +42,12 @@ export function runKernel(connectionFile: string): void {
 
   // 2. The dispatch of requests, which wait for the language; it loads in the meantime.
   const notebook = notebookPath();
-  const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook }));
+  const takeInterrupt = (): boolean => {
+    const isPending = pending.take();
+    if (isPending) void kernel.interrupt();
+    return isPending;
+  };
+  const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook, takeInterrupt }));
   const kernel = new Kernel({ language, notebook, post });
 
   // 3. What cells print, and what goes wrong in them after they have ended, is shown in the notebook.
@@ -57,6 +68,7 @@ export function runKernel(connectionFile: string): void {
 
   // 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
   allowTermination(() => undefined);
+  process.on("exit", () => signalChildren("SIGKILL"));
   process.on("SIGINT", () => post({ kind: "interrupt" }));
   process.on("SIGTERM", () => post({ kind: "close" }));
   server.on("message", (message: ToCells) => {
@@ -68,6 +80,7 @@ export function runKernel(connectionFile: string): void {
         kernel.answer(message.value);
         break;
       case "interrupt":
+        pending.take();
         void kernel.interrupt().then(() => post({ kind: "interrupted", id: message.id }));
         break;
       case "shutdown":

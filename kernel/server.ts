@@ -5,12 +5,14 @@
 import { writeSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type MessageLike, Reply, Router, XPublisher } from "../src/engine/sockets.ts";
+import { signalChildren } from "./children.ts";
 import { type Channel, type Connection, endpoint } from "./connection.ts";
 import { kernelInformation } from "./information.ts";
 import { Interrupter } from "./interrupt.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputMerger } from "./output.ts";
+import { PendingInterrupt } from "./pending.ts";
 import { Pressure } from "./pressure.ts";
 import { type Header, type Outgoing, type Request, readMessage, type Sign, signer, WireError, Writer } from "./wire.ts";
 
@@ -27,6 +29,12 @@ const PARENT_INTERVAL = 1000;
 const DISPLAYS: ReadonlySet<string> = new Set(["display_data", "update_display_data", "clear_output"]);
 
 type Answered = Exclude<Channel, "iopub" | "heartbeat">;
+
+/** What the two threads share. */
+interface Shared {
+  readonly pressure: Pressure;
+  readonly pending: PendingInterrupt;
+}
 
 class Server {
   readonly #cells: MessagePort;
@@ -45,7 +53,7 @@ class Server {
   /** The execute_request that the cell thread is busy with. */
   #running: Header | undefined;
 
-  constructor(cells: MessagePort, sign: Sign, pressure: Pressure) {
+  constructor(cells: MessagePort, sign: Sign, { pressure, pending }: Shared) {
     this.#cells = cells;
     this.#sign = sign;
     this.#writer = new Writer(sign);
@@ -58,7 +66,7 @@ class Server {
       stdin: outbox(stdin),
       iopub: outbox(this.#iopub),
     };
-    this.#interrupter = new Interrupter((id) => this.#tell({ kind: "interrupt", id }));
+    this.#interrupter = new Interrupter((id) => this.#tell({ kind: "interrupt", id }), pending);
     cells.on("message", (message: ToServer) => {
       pressure.taken(message);
       this.#receive(message);
@@ -147,7 +155,12 @@ class Server {
   #endCells(): void {
     this.#tell({ kind: "shutdown" });
     this.#interrupter.interrupt();
-    setTimeout(() => void this.#close().finally(() => process.kill(process.pid, "SIGKILL")), SHUTDOWN_PATIENCE);
+    signalChildren("SIGTERM");
+    const kill = (): void => {
+      signalChildren("SIGKILL");
+      process.kill(process.pid, "SIGKILL");
+    };
+    setTimeout(() => void this.#close().finally(kill), SHUTDOWN_PATIENCE);
   }
 
   #receive(message: ToServer): void {
@@ -185,8 +198,12 @@ class Server {
   #status(state: "busy" | "idle", parent: Header): void {
     if (state === "idle") this.#output.end(parent);
     this.#publish("status", parent, { execution_state: state });
-    if (parent.msg_type === "execute_request") this.#running = state === "busy" ? parent : undefined;
-    else if (state === "idle" && this.#running) this.#publish("status", this.#running, { execution_state: "busy" });
+    if (parent.msg_type === "execute_request") {
+      this.#running = state === "busy" ? parent : undefined;
+      if (this.#running) this.#interrupter.begin();
+    } else if (state === "idle" && this.#running) {
+      this.#publish("status", this.#running, { execution_state: "busy" });
+    }
   }
 
   #publish(type: string, parent: Header | undefined, content: object): void {
@@ -236,7 +253,8 @@ function log(line: string): void {
 }
 
 if (parentPort) {
-  const { connection, pressure } = workerData as ServerData;
+  const { connection, pressure, pending } = workerData as ServerData;
   const sign = signer(connection.key, connection.signatureScheme);
-  await new Server(parentPort, sign, new Pressure(pressure)).start(connection);
+  const shared = { pressure: new Pressure(pressure), pending: new PendingInterrupt(pending) };
+  await new Server(parentPort, sign, shared).start(connection);
 }
