@@ -16,7 +16,7 @@ const DISPLAY_UNITS = 500;
  * So often may stdout and stderr alternate in one interval, in any case and as long as the cell did so seldom before;
  * from then on each is gathered for itself. The Jupyter server lets 1000 messages a second through, in the mean of three.
  */
-const SEGMENTS = { always: 32, atMost: 1000, aSecond: 400 } as const;
+const SEGMENTS = { always: 16, atMost: 1000, aSecond: 200 } as const;
 
 interface Pending {
   readonly parent: Header;
