@@ -4,6 +4,7 @@ import { describe } from "./describe.ts";
 import type { ToServer } from "./link.ts";
 import { fitBundle } from "./mime.ts";
 import type { StreamName } from "./output.ts";
+import { toJson } from "./text.ts";
 import type { Header } from "./wire.ts";
 
 /** What a front end's pager shows, as an execute_reply carries it. */
@@ -57,7 +58,7 @@ export class CellFrontend implements Frontend {
 
   /** Any other broadcast about the cell; the content must fit its schema already. */
   publish(type: string, content: object): void {
-    const message = { identities: [type], type, parent: this.#parent, content: JSON.stringify(content) };
+    const message = { identities: [type], type, parent: this.#parent, content: toJson(content) };
     this.#post({ kind: "send", channel: "iopub", message });
   }
 

@@ -2,8 +2,9 @@
  * @file The server thread's side of an interrupt: asks the cell thread to end its cell, and when the cell has not ended
  * soon, terminates the code that the thread is stuck in. State, variables and timers of the process live on.
  */
-import { childrenNow, endProcesses } from "./children.ts";
+
 import { PendingInterrupt } from "./pending.ts";
+import { childrenNow, endProcesses } from "./processes.ts";
 import { connectTerminator } from "./terminate.ts";
 
 /** Milliseconds that a cell has to end, `finally` blocks included, before what runs in its thread is terminated. */

@@ -21,6 +21,7 @@ import {
   readRequest,
   replyType,
 } from "./requests.ts";
+import { toJson } from "./text.ts";
 import type { Request } from "./wire.ts";
 
 /** Milliseconds that an error's reply is held back: cells sent before anyone knew of the error arrive, and are aborted. */
@@ -110,8 +111,9 @@ export class Kernel {
     } catch (error) {
       this.#running = undefined;
       this.#reply(request, "execute_request", { ...errorReply(error), execution_count: this.#count });
+    } finally {
+      post({ kind: "status", state: "idle", parent: request.header });
     }
-    post({ kind: "status", state: "idle", parent: request.header });
     return abort;
   }
 
@@ -199,7 +201,7 @@ export class Kernel {
   }
 
   #sendReply({ identities, header: parent }: Request, type: string, content: object, metadata: object): void {
-    const message = { identities, type, parent, content: JSON.stringify(content), metadata: JSON.stringify(metadata) };
+    const message = { identities, type, parent, content: toJson(content), metadata: toJson(metadata) };
     this.#options.post({ kind: "send", channel: "shell", message });
   }
 }

@@ -7,7 +7,6 @@
  * The server thread answers within 0.2 s of the start, while TypeScript still loads here.
  */
 import { Worker } from "node:worker_threads";
-import { signalChildren } from "./children.ts";
 import { readConnection } from "./connection.ts";
 import { describe, describeError } from "./describe.ts";
 import { Kernel } from "./kernel.ts";
@@ -15,6 +14,7 @@ import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { notebookPath } from "./notebook.ts";
 import { PendingInterrupt } from "./pending.ts";
 import { Pressure } from "./pressure.ts";
+import { signalChildren } from "./processes.ts";
 import { captureStreams } from "./streams.ts";
 import { allowTermination } from "./terminate.ts";
 

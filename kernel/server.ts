@@ -5,7 +5,6 @@
 import { writeSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type MessageLike, Reply, Router, XPublisher } from "../src/engine/sockets.ts";
-import { signalChildren } from "./children.ts";
 import { type Channel, type Connection, endpoint } from "./connection.ts";
 import { kernelInformation } from "./information.ts";
 import { Interrupter } from "./interrupt.ts";
@@ -14,6 +13,7 @@ import { Outbox } from "./outbox.ts";
 import { OutputMerger } from "./output.ts";
 import { PendingInterrupt } from "./pending.ts";
 import { Pressure } from "./pressure.ts";
+import { signalChildren } from "./processes.ts";
 import { type Header, type Outgoing, type Request, readMessage, type Sign, signer, WireError, Writer } from "./wire.ts";
 
 /** Nothing is dropped at a high-water mark: a lost `idle` would leave its cell running for good. */

@@ -4,6 +4,9 @@
 const ESCAPE = /\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|[\s\S])/g;
 const REPLACEMENT = "\ufffd";
 
+/** JSON.stringify() as it was when the kernel started: a cell that replaces it still gets its reply. */
+export const toJson: (value: object) => string = JSON.stringify;
+
 /** The text with U+FFFD for each half of a surrogate pair that stands alone. */
 export function wellFormed(text: string): string {
   const { toWellFormed } = text as { toWellFormed?(): string };

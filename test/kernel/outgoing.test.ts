@@ -96,6 +96,15 @@ describe("an error that resists being described", () => {
     expect(printed(output, "stderr")).toMatch(/^Error: \[Error whose message cannot be read/);
   });
 
+  test("in a cell that has replaced JSON.stringify", async () => {
+    const { output } = await run(
+      `{ const { stringify } = JSON; JSON.stringify = () => { throw new Error("no") };
+      setTimeout(() => { JSON.stringify = stringify; console.log("restored") }, 300); }\n"x"`,
+    );
+    expect(result({ output } as Execution)).toEqual({ "text/plain": "'x'" });
+    await kernel.broadcast(({ content }) => content.text === "restored\n");
+  });
+
   test("of many causes is told in part, with a count", async () => {
     const { reply } = await run(
       'throw new AggregateError(Array.from({ length: 60 }, (_, i) => new Error("n" + i)), "agg")',
