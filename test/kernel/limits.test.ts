@@ -217,6 +217,19 @@ describe.runIf(process.platform === "linux")("a child process", () => {
   });
 });
 
+test("a cell that freezes Error can be interrupted all the same", async () => {
+  const frozen = await TestKernel.start();
+  try {
+    const id = frozen.begin('Object.freeze(Error); console.log("on"); await null; for (;;);');
+    await frozen.broadcast(({ type, parentId }) => type === "stream" && parentId === id);
+    await frozen.request("control", "interrupt_request", {});
+    expect((await frozen.ended(id)).reply.content.ename).toBe("Interrupted");
+    expect((await frozen.execute("1")).reply.content.status).toBe("ok");
+  } finally {
+    frozen.dispose();
+  }
+});
+
 test.runIf(process.platform === "linux")(
   "a deleted working directory is told as what it is, with a way out",
   async () => {
