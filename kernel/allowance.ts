@@ -15,6 +15,10 @@ export class Allowance {
 
   /** How many of these units may pass now; either all or, with `whole`, none. */
   take(units: number, whole = false): number {
+    if (!this.#isUsedUp && units <= this.#left) {
+      this.#left -= units;
+      return units;
+    }
     const now = performance.now();
     this.#left = Math.min(ALLOWED.atOnce, this.#left + ((now - this.#at) / 1000) * ALLOWED.aSecond);
     this.#at = now;

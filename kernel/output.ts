@@ -98,11 +98,13 @@ export class OutputMerger {
 
   #append(cell: Pending, name: StreamName, text: string): void {
     tellLeftOut(cell);
-    const whole = cell.halves[name] + text;
-    const end = endsWithinPair(whole) ? whole.length - 1 : whole.length;
-    cell.halves[name] = whole.slice(end);
-    if (end === 0) return;
-    append(cell, name, whole.slice(0, end));
+    if (cell.halves[name] !== "" || endsWithinPair(text)) {
+      const whole = cell.halves[name] + text;
+      const end = endsWithinPair(whole) ? whole.length - 1 : whole.length;
+      cell.halves[name] = whole.slice(end);
+      if (end === 0) return;
+      append(cell, name, whole.slice(0, end));
+    } else append(cell, name, text);
     this.#schedule(cell);
   }
 
@@ -149,10 +151,14 @@ export class OutputMerger {
 
 function append(cell: Pending, name: StreamName, text: string): void {
   const last = cell.segments.at(-1);
-  if (last && last.name !== name && !cell.isGathering && cell.segments.length >= SEGMENTS.always + spareSegments(cell))
-    gather(cell);
-  const target = last?.name === name || !cell.isGathering ? last : cell.segments.at(-2);
-  if (target?.name === name) target.texts.push(text);
+  if (last?.name === name) {
+    last.texts.push(text);
+    return;
+  }
+  if (last && !cell.isGathering && cell.segments.length >= SEGMENTS.always + spareSegments(cell)) gather(cell);
+  // The last two are of the two streams then, in either order.
+  const target = cell.isGathering ? cell.segments.slice(-2).find((segment) => segment.name === name) : undefined;
+  if (target) target.texts.push(text);
   else cell.segments.push({ name, texts: [text] });
 }
 

@@ -11,9 +11,10 @@ const WAIT = 20;
 /** Each thread makes one over the same memory. */
 export class Pressure {
   readonly memory: SharedArrayBuffer;
+  /** Units on their way, and whether the cell thread waits: to wake it costs more than to look. */
   readonly #underway: Int32Array;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)) {
     this.memory = memory;
     this.#underway = new Int32Array(memory);
   }
@@ -21,13 +22,16 @@ export class Pressure {
   /** The cell thread has sent a message: waits while too much is on its way. */
   sent(message: ToServer): void {
     Atomics.add(this.#underway, 0, unitsOf(message));
+    if (this.#load() <= LIMIT) return;
+    Atomics.store(this.#underway, 1, 1);
     for (let units = this.#load(); units > LIMIT; units = this.#load()) Atomics.wait(this.#underway, 0, units, WAIT);
+    Atomics.store(this.#underway, 1, 0);
   }
 
   /** The server thread has taken a message. */
   taken(message: ToServer): void {
     Atomics.sub(this.#underway, 0, unitsOf(message));
-    if (this.#load() <= LIMIT) Atomics.notify(this.#underway, 0);
+    if (Atomics.load(this.#underway, 1) === 1 && this.#load() <= LIMIT) Atomics.notify(this.#underway, 0);
   }
 
   #load(): number {

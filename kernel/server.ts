@@ -13,7 +13,7 @@ import { Outbox } from "./outbox.ts";
 import { OutputMerger } from "./output.ts";
 import { PendingInterrupt } from "./pending.ts";
 import { Pressure } from "./pressure.ts";
-import { signalChildren } from "./processes.ts";
+import { childrenNow, signalChildren } from "./processes.ts";
 import { type Header, type Outgoing, type Request, readMessage, type Sign, signer, WireError, Writer } from "./wire.ts";
 
 /** Nothing is dropped at a high-water mark: a lost `idle` would leave its cell running for good. */
@@ -155,7 +155,7 @@ class Server {
   #endCells(): void {
     this.#tell({ kind: "shutdown" });
     this.#interrupter.interrupt();
-    signalChildren("SIGTERM");
+    if (childrenNow()?.length !== 0) signalChildren("SIGTERM");
     const kill = (): void => {
       signalChildren("SIGKILL");
       process.kill(process.pid, "SIGKILL");
