@@ -1,7 +1,7 @@
 /** @file A value as Jupyter shows it. */
 import type { MimeBundle } from "../src/ambient.ts";
 import { attempt, describe } from "./describe.ts";
-import { fitBundle } from "./mime.ts";
+import { fitBundle, textBundle } from "./mime.ts";
 
 const DISPLAY = Symbol.for("Jupyter.display");
 
@@ -12,7 +12,7 @@ const DISPLAY = Symbol.for("Jupyter.display");
  */
 export async function toBundle(value: unknown, say: (what: string) => void): Promise<MimeBundle> {
   if (hasDisplay(value)) return fitBundle(await value[DISPLAY](), say);
-  return { "text/plain": describe(value) };
+  return textBundle(describe(value));
 }
 
 function hasDisplay(value: unknown): value is { [DISPLAY](): unknown } {

@@ -37,6 +37,13 @@ export function fitBundle(given: unknown, say: (what: string) => void): MimeBund
   return bundle;
 }
 
+/** The bundle of a text alone. */
+export function textBundle(text: string): MimeBundle {
+  const bundle = { "text/plain": text };
+  fitting.add(bundle);
+  return bundle;
+}
+
 function leftOut(type: string): string {
   return `The ${type} of a display is left out`;
 }
