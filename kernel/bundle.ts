@@ -1,16 +1,22 @@
 /** @file A value as Jupyter shows it. */
-import { inspect } from "node:util";
 import type { MimeBundle } from "../src/ambient.ts";
+import { attempt, describe } from "./describe.ts";
+import { fitBundle, textBundle } from "./mime.ts";
 
 const DISPLAY = Symbol.for("Jupyter.display");
 
-/** What `[Symbol.for("Jupyter.display")]()` returns, which may be a promise; else the text that Node's REPL shows. */
-export async function toBundle(value: unknown): Promise<MimeBundle> {
-  if (hasDisplay(value)) return await value[DISPLAY]();
-  return { "text/plain": inspect(value) };
+/**
+ * What `[Symbol.for("Jupyter.display")]()` returns, which may be a promise, as far as a notebook can hold it; else the
+ * text that Node's REPL shows. `say` is told what cannot be shown.
+ * @throws what the value's own display throws
+ */
+export async function toBundle(value: unknown, say: (what: string) => void): Promise<MimeBundle> {
+  if (hasDisplay(value)) return fitBundle(await value[DISPLAY](), say);
+  return textBundle(describe(value));
 }
 
-function hasDisplay(value: unknown): value is { [DISPLAY](): MimeBundle | Promise<MimeBundle> } {
+function hasDisplay(value: unknown): value is { [DISPLAY](): unknown } {
   if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
-  return typeof (value as { [DISPLAY]?: unknown })[DISPLAY] === "function";
+  const display = attempt(() => (value as { [DISPLAY]?: unknown })[DISPLAY]);
+  return "value" in display && typeof display.value === "function";
 }

@@ -9,14 +9,17 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type { Expansion } from "../magics/expand.ts";
 import { ambient, withAmbient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
+import { endChildrenWithCells } from "./children.ts";
 import { writeCaches } from "./compilecache.ts";
 import { Compiler } from "./compiler.ts";
 import { Executor } from "./executor.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
-import { DECLARATIONS, notebookVariables } from "./prelude.ts";
+import { fitBundle } from "./mime.ts";
+import { DECLARATIONS, notebookVariables, say } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
 import { placeOf, SourceMaps } from "./sourcemap.ts";
 import { completeSpecifier } from "./specifiers.ts";
+import { flushStreams } from "./streams.ts";
 import {
   complaintsFailure,
   type Failure,
@@ -33,6 +36,8 @@ export interface LanguageOptions {
   readonly cwd?: string;
   /** Identifies the notebook to what its cells call. */
   readonly notebook?: string;
+  /** Interrupts the running cell if that was asked for while this thread was blocked, and says whether it did. */
+  takeInterrupt?(): boolean;
 }
 
 /** Milliseconds that an interrupted cell has to end by itself; less than the server thread's patience. */
@@ -53,6 +58,7 @@ export async function createLanguage(options: LanguageOptions = {}): Promise<Lan
     lookups: (specifier, importer) => modules.lookups(specifier, importer),
   });
   const magics = await loadMagics(); // after the compiler, whose TypeScript they use too
+  endChildrenWithCells(() => options.takeInterrupt?.() ?? false);
   const language = new Cells(modules, compiler, magics, options.notebook);
   setTimeout(() => language.warm(), IDLE.warm).unref();
   setTimeout(writeCaches, IDLE.cache).unref();
@@ -107,6 +113,7 @@ class Cells implements Language {
       const end = (outcome: CellOutcome): void => {
         clearTimeout(patience);
         context.signal.removeEventListener("abort", interrupt);
+        flushStreams(context.frontend);
         resolve(outcome);
       };
       const interrupt = (): void => {
@@ -136,7 +143,7 @@ class Cells implements Language {
     // Also if it fails: later cells may use what it came to assign.
     this.#declarations = compiled.cell.declarations;
     const value = await this.#executor.run(compiled.cell, origin);
-    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value, say) };
   }
 
   complete(code: string, cursor: number): Completion {
@@ -185,8 +192,9 @@ class Cells implements Language {
 }
 
 /** Where tslab's own display functions write. */
-function display(bundle: Record<string, unknown>, id: string | undefined, isUpdate: boolean): void {
+function display(given: Record<string, unknown>, id: string | undefined, isUpdate: boolean): void {
   const { frontend } = ambient();
+  const bundle = fitBundle(given, say);
   if (isUpdate && id !== undefined) frontend?.update(id, bundle);
   else frontend?.display(bundle, id === undefined ? {} : { id });
 }

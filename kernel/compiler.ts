@@ -2,6 +2,7 @@
 
 import type { MimeBundle } from "../src/ambient.ts";
 import { type FunctionBody, toFunctionBody } from "./commonjs.ts";
+import { attempt, describe } from "./describe.ts";
 import { documentationAt } from "./documentation.ts";
 import type { Completeness, Completion } from "./language.ts";
 import { uninterruptible } from "./terminate.ts";
@@ -37,67 +38,111 @@ export interface Complaint {
 
 export type Compilation = { readonly cell: CompiledCell } | { readonly complaints: readonly Complaint[] };
 
+/** TypeScript itself failed at a cell, which is no fault of its types: most often one that is nested too deeply. */
+export class CompilerError extends Error {
+  override readonly name = "CompilerError";
+}
+
 export class Compiler {
-  readonly #loaded: LoadedConverter;
+  readonly #options: ConverterOptions;
+  #loaded: LoadedConverter | undefined;
 
   /** Takes the better part of a second. */
   constructor(options: ConverterOptions) {
+    this.#options = options;
     this.#loaded = loadConverter(options);
   }
 
-  /** `declarations` are those of the cells before. */
+  /**
+   * `declarations` are those of the cells before.
+   * @throws CompilerError when TypeScript fails at the cell; the next one can be compiled all the same
+   */
   compile(declarations: string, code: string): Compilation {
-    return uninterruptible(() => this.#compile(declarations, code));
-  }
-
-  #compile(declarations: string, code: string): Compilation {
-    const { ts, converter, refresh, takeOutside } = this.#loaded;
-    refresh();
-    const { diagnostics, output, declOutput, lastExpressionVar, sideOutputs } = converter.convert(
-      declarations,
-      withoutExports(ts, code),
-    );
-    const outside = takeOutside();
-    if (diagnostics.length > 0) {
-      return { complaints: diagnostics.map(toComplaint) };
-    }
-    const toModule = (module: string): CompiledModule => ({ module, ...toFunctionBody(ts, module) });
-    const files = new Map<string, CompiledModule>();
-    for (const { path, data } of sideOutputs ?? []) files.set(path, toModule(data));
-    for (const [path, data] of outside) files.set(path, toModule(data));
-    const result = lastExpressionVar === undefined ? {} : { result: lastExpressionVar };
-    return { cell: { ...toModule(output ?? ""), declarations: declOutput ?? "", files, ...result } };
+    return this.#ask((loaded) => compile(loaded, declarations, code));
   }
 
   complete(declarations: string, code: string, cursor: number): Completion {
-    return uninterruptible(() => {
-      this.#loaded.refresh();
-      const { candidates, start, end } = this.#loaded.converter.complete(declarations, code, cursor);
+    return this.#ask(({ converter, refresh }) => {
+      refresh();
+      const { candidates, start, end } = converter.complete(declarations, code, cursor);
       return { matches: candidates, start, end };
     });
   }
 
   /** The type of what is at the cursor and what its author says about it. */
   inspect(declarations: string, code: string, cursor: number): MimeBundle | undefined {
-    return uninterruptible(() => {
-      const { ts, converter, refresh, program } = this.#loaded;
-      refresh();
-      const info: ts.QuickInfo | undefined = converter.inspect(declarations, code, cursor);
-      if (!info?.displayParts?.length) return undefined;
-      const signature = info.displayParts.map((part) => part.text).join("");
-      const documentation = ownDocumentation(info) || documentationAt(ts, program(), info.textSpan.start);
-      const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n${documentation}`;
-      return {
-        "text/plain": documentation ? `${signature}\n\n${documentation}` : signature,
-        "text/markdown": markdown,
-      };
-    });
+    return this.#ask((loaded) => inspect(loaded, declarations, code, cursor));
   }
 
   isComplete(code: string): Completeness {
-    const { completed, indent } = this.#loaded.isCompleteCode(code);
-    return completed ? { status: "complete" } : { status: "incomplete", indent: indent ?? "" };
+    return this.#ask(({ isCompleteCode }) => {
+      const { completed, indent } = isCompleteCode(code);
+      return completed ? { status: "complete" } : { status: "incomplete", indent: indent ?? "" };
+    });
   }
+
+  /** What TypeScript was doing when it failed stays half done, so the next question is asked of a new converter. */
+  #ask<T>(question: (loaded: LoadedConverter) => T): T {
+    return uninterruptible(() => {
+      this.#loaded ??= loadConverter(this.#options);
+      try {
+        return question(this.#loaded);
+      } catch (cause) {
+        attempt(() => this.#loaded?.converter.close());
+        this.#loaded = undefined;
+        throw failed(cause);
+      }
+    });
+  }
+}
+
+function failed(cause: unknown): CompilerError {
+  const isTooDeep = cause instanceof RangeError && /call stack/.test(cause.message);
+  // The stack of the former would only tell how TypeScript goes through a tree.
+  return new CompilerError(
+    isTooDeep
+      ? "This cell is nested too deeply for TypeScript: expected at most several hundred calls in one chain, or brackets " +
+          "or operators within each other, got so many that its stack ran over. Put parts of the expression into variables, or data into a file."
+      : `TypeScript expected a cell that it can compile, and failed at this one: ${describe(cause)}. Write it another way.`,
+    isTooDeep ? {} : { cause },
+  );
+}
+
+function compile(loaded: LoadedConverter, declarations: string, code: string): Compilation {
+  const { ts, converter, refresh, takeOutside } = loaded;
+  refresh();
+  const { diagnostics, output, declOutput, lastExpressionVar, sideOutputs } = converter.convert(
+    declarations,
+    withoutExports(ts, code),
+  );
+  const outside = takeOutside();
+  if (diagnostics.length > 0) {
+    return { complaints: diagnostics.map(toComplaint) };
+  }
+  const toModule = (module: string): CompiledModule => ({ module, ...toFunctionBody(ts, module) });
+  const files = new Map<string, CompiledModule>();
+  for (const { path, data } of sideOutputs ?? []) files.set(path, toModule(data));
+  for (const [path, data] of outside) files.set(path, toModule(data));
+  const result = lastExpressionVar === undefined ? {} : { result: lastExpressionVar };
+  return { cell: { ...toModule(output ?? ""), declarations: declOutput ?? "", files, ...result } };
+}
+
+function inspect(
+  { ts, converter, refresh, program }: LoadedConverter,
+  declarations: string,
+  code: string,
+  cursor: number,
+): MimeBundle | undefined {
+  refresh();
+  const info: ts.QuickInfo | undefined = converter.inspect(declarations, code, cursor);
+  if (!info?.displayParts?.length) return undefined;
+  const signature = info.displayParts.map((part) => part.text).join("");
+  const documentation = ownDocumentation(info) || documentationAt(ts, program(), info.textSpan.start);
+  const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n${documentation}`;
+  return {
+    "text/plain": documentation ? `${signature}\n\n${documentation}` : signature,
+    "text/markdown": markdown,
+  };
 }
 
 function toComplaint({ code, messageText, fileName, start, end }: Diagnostic): Complaint {

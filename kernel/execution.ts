@@ -1,6 +1,7 @@
 /** @file One run of a cell: its surroundings while it runs, its end, also when it is torn off the stack, and its messages. */
 import { setTimeout } from "node:timers";
 import { type Frontend, withAmbient } from "../src/ambient.ts";
+import { describe, describeError, isError } from "./describe.ts";
 import { CellFrontend, type Page, silence } from "./frontend.ts";
 import type { InputDesk } from "./input.ts";
 import type { CellOutcome, Language } from "./language.ts";
@@ -90,14 +91,14 @@ export class Execution {
     if (outcome.status === "error") {
       frontend.publish("error", { ename: outcome.name, evalue: outcome.message, traceback: outcome.traceback });
     } else if (outcome.result) {
-      frontend.publish("execute_result", { execution_count: executionCount, data: outcome.result, metadata: {} });
+      frontend.result(executionCount, outcome.result);
     }
   }
 }
 
 function failure(error: unknown): CellOutcome {
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { status: "error", name, message, traceback: (stack ?? message).split("\n") };
+  const { name, message } = isError(error) ? describeError(error) : { name: "Uncaught", message: describe(error) };
+  return { status: "error", name, message, traceback: describe(error).split("\n") };
 }
 
 /** What a cell's signal is aborted with. */

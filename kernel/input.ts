@@ -1,5 +1,6 @@
 /** @file Asking the user for a line over the stdin channel. */
 import type { ToServer } from "./link.ts";
+import { toJson } from "./text.ts";
 import type { Request } from "./wire.ts";
 
 interface Question {
@@ -33,7 +34,7 @@ export class InputDesk {
 
   async #askNow({ identities, header: parent }: Request, { prompt, password, signal }: Question): Promise<string> {
     signal.throwIfAborted();
-    const content = JSON.stringify({ prompt, password });
+    const content = toJson({ prompt, password });
     this.#post({ kind: "send", channel: "stdin", message: { identities, type: "input_request", parent, content } });
     return await new Promise((resolve, reject) => {
       this.#answer = resolve;

@@ -2,11 +2,14 @@
  * @file The server thread's side of an interrupt: asks the cell thread to end its cell, and when the cell has not ended
  * soon, terminates the code that the thread is stuck in. State, variables and timers of the process live on.
  */
+
+import { PendingInterrupt } from "./pending.ts";
+import { childrenNow, endProcesses } from "./processes.ts";
 import { connectTerminator } from "./terminate.ts";
 
 /** Milliseconds that a cell has to end, `finally` blocks included, before what runs in its thread is terminated. */
 const PATIENCE = 350;
-/** Milliseconds after which child processes that the thread may be waiting for (execSync) are interrupted as well. */
+/** Milliseconds after which child processes that the thread may be waiting for (execSync) are interrupted in any case. */
 const CHILD_PATIENCE = 1000;
 
 /** One per kernel. */
@@ -17,10 +20,21 @@ export class Interrupter {
   #since = 0;
   #timer: NodeJS.Timeout | undefined;
   #terminating = false;
+  /** Child processes that were there before the cell. */
+  #before: ReadonlySet<number> | undefined;
+
+  readonly #pending: PendingInterrupt;
 
   /** @param ask sends the wish to the cell thread, which answers with `acknowledge` */
-  constructor(ask: (id: number) => void) {
+  constructor(ask: (id: number) => void, pending: PendingInterrupt = new PendingInterrupt()) {
     this.#ask = ask;
+    this.#pending = pending;
+  }
+
+  /** A cell begins: what its thread starts from now on, and may wait for (execSync), is the cell's. */
+  begin(): void {
+    const children = childrenNow();
+    this.#before = children && new Set(children);
   }
 
   /** Starts an interrupt; while one is under way it is the same one. */
@@ -28,13 +42,17 @@ export class Interrupter {
     if (this.#timer !== undefined) return;
     this.#id++;
     this.#since = performance.now();
+    this.#pending.begin(this.#id);
     this.#ask(this.#id);
+    const before = this.#before;
+    if (before) endProcesses((childrenNow() ?? []).filter((pid) => !before.has(pid)));
     this.#timer = setInterval(() => this.#insist(), PATIENCE);
   }
 
   /** The cell has ended. To have taken note is not enough: what it left running may get stuck a moment later. */
   acknowledge(id: number): void {
     if (id !== this.#id) return;
+    this.#pending.end();
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

@@ -21,6 +21,7 @@ import {
   readRequest,
   replyType,
 } from "./requests.ts";
+import { toJson } from "./text.ts";
 import type { Request } from "./wire.ts";
 
 /** Milliseconds that an error's reply is held back: cells sent before anyone knew of the error arrive, and are aborted. */
@@ -109,9 +110,10 @@ export class Kernel {
       this.#reply(request, "execute_request", executeReply(outcome, executionCount, execution.pages));
     } catch (error) {
       this.#running = undefined;
-      this.#reply(request, "execute_request", errorReply(error));
+      this.#reply(request, "execute_request", { ...errorReply(error), execution_count: this.#count });
+    } finally {
+      post({ kind: "status", state: "idle", parent: request.header });
     }
-    post({ kind: "status", state: "idle", parent: request.header });
     return abort;
   }
 
@@ -183,9 +185,9 @@ export class Kernel {
 
   /** No library opens comms here, so a front end that opens one is told at once that there is nobody to talk to. */
   #comm(request: Request): void {
-    if (request.header.msg_type !== "comm_open") return;
-    const frontend = new CellFrontend(this.#options.post, request.header);
-    frontend.publish("comm_close", { comm_id: request.content.comm_id, data: {} });
+    const { comm_id } = request.content;
+    if (request.header.msg_type !== "comm_open" || typeof comm_id !== "string") return;
+    new CellFrontend(this.#options.post, request.header).publish("comm_close", { comm_id, data: {} });
   }
 
   #withStatus(request: Request, body: () => void): void {
@@ -199,7 +201,7 @@ export class Kernel {
   }
 
   #sendReply({ identities, header: parent }: Request, type: string, content: object, metadata: object): void {
-    const message = { identities, type, parent, content: JSON.stringify(content), metadata: JSON.stringify(metadata) };
+    const message = { identities, type, parent, content: toJson(content), metadata: toJson(metadata) };
     this.#options.post({ kind: "send", channel: "shell", message });
   }
 }

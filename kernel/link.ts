@@ -27,4 +27,8 @@ export type ToCells =
 /** What the server thread is started with. */
 export interface ServerData {
   readonly connection: Connection;
+  /** Of the cell thread's Pressure. */
+  readonly pressure: SharedArrayBuffer;
+  /** Of its PendingInterrupt. */
+  readonly pending: SharedArrayBuffer;
 }

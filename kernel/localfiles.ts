@@ -24,9 +24,10 @@ export class LocalModules {
     this.#run = run;
   }
 
-  /** Takes files as newly compiled; those that import them will be run again as well. */
+  /** Takes files as newly compiled; those that have changed, and those that import them, will be run again. */
   update(files: ReadonlyMap<string, CompiledModule>): void {
-    const changed = [...files.keys()];
+    // A new compiler compiles every file anew.
+    const changed = [...files.keys()].filter((path) => files.get(path)?.module !== this.#compiled.get(path)?.module);
     for (const [path, compiled] of files) this.#compiled.set(path, compiled);
     for (let path = changed.pop(); path !== undefined; path = changed.pop()) {
       this.#loaded.delete(path);

@@ -1,6 +1,7 @@
 /** @file What every notebook has from the start: asking the user, and showing a value in the middle of a cell. */
 import { ambient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
+import { describe } from "./describe.ts";
 import type { CellContext } from "./language.ts";
 
 /** For the compiler, in the form of declarations that cells before the first one would have left behind. */
@@ -24,11 +25,13 @@ export function notebookVariables(
       const { signal } = ambient();
       const context = signal && contextOf(signal);
       if (!context) throw new Error("input() asks in the cell that calls it, but this code belongs to no cell.");
-      return context.input(prompt, options);
+      return context.input(typeof prompt === "string" ? prompt : describe(prompt), {
+        password: Boolean(options?.password),
+      });
     },
     async display(value: unknown): Promise<void> {
-      const bundle = await toBundle(value);
       const { frontend } = ambient();
+      const bundle = await toBundle(value, say);
       if (frontend) frontend.display(bundle);
       else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
     },
@@ -36,7 +39,12 @@ export function notebookVariables(
       ambient().frontend?.clear?.(options);
     },
     async page(value: unknown): Promise<void> {
-      ambient().frontend?.page?.(await toBundle(value));
+      ambient().frontend?.page?.(await toBundle(value, say));
     },
   };
+}
+
+/** What a display lacks is told where the cell prints. */
+export function say(what: string): void {
+  process.stderr.write(what);
 }

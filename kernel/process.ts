@@ -1,20 +1,16 @@
 /**
  * @file A kernel process: two threads and what goes between them.
  *
- *   front end <-- ZeroMQ --> server thread (server.ts) <-- link.ts --> cell thread (this; kernel.ts)
+ *   front end <-- ZeroMQ --> server thread (server.ts) <-- link.ts --> cell thread (cell-thread.ts, kernel.ts)
  *                            heartbeat, control, output                language: cells.ts
  *
  * The server thread answers within 0.2 s of the start, while TypeScript still loads here.
  */
-import { inspect } from "node:util";
 import { Worker } from "node:worker_threads";
 import { readConnection } from "./connection.ts";
-import { Kernel } from "./kernel.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
-import { notebookPath } from "./notebook.ts";
-import { captureStreams } from "./streams.ts";
-import { allowTermination } from "./terminate.ts";
-import { showWarnings } from "./warnings.ts";
+import { PendingInterrupt } from "./pending.ts";
+import { Pressure } from "./pressure.ts";
 
 /**
  * Turns this process into the kernel of a connection file; it ends when Jupyter says so, or is gone.
@@ -22,49 +18,29 @@ import { showWarnings } from "./warnings.ts";
  */
 export function runKernel(connectionFile: string): void {
   // 1. The sockets, before anything that takes time to load. The file is the built one: workers cannot run TypeScript.
-  const workerData: ServerData = { connection: readConnection(connectionFile) };
+  const [pressure, pending] = [new Pressure(), new PendingInterrupt()];
+  const workerData: ServerData = {
+    connection: readConnection(connectionFile),
+    pressure: pressure.memory,
+    pending: pending.memory,
+  };
   const server = new Worker(new URL("./server.js", import.meta.url), { workerData });
-  const post = (message: ToServer): void => server.postMessage(message);
+  const post = (message: ToServer): void => {
+    server.postMessage(message);
+    pressure.sent(message);
+  };
   server.on("error", (error) => {
     console.error(`glmlab kernel: ${error.message}`);
     process.exit(1);
   });
 
-  // 2. The dispatch of requests, which wait for the language; it loads in the meantime.
-  const notebook = notebookPath();
-  const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook }));
-  const kernel = new Kernel({ language, notebook, post });
-
-  // 3. What cells print, and what goes wrong in them after they have ended, is shown in the notebook.
-  const log = process.stderr.write.bind(process.stderr);
-  captureStreams(() => kernel.frontend);
-  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${inspect(error)}\n`));
-  }
-  showWarnings();
-  language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${inspect(error)}\n`));
-
-  // 4. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
-  allowTermination(() => undefined);
-  process.on("SIGINT", () => post({ kind: "interrupt" }));
-  process.on("SIGTERM", () => post({ kind: "close" }));
-  server.on("message", (message: ToCells) => {
-    switch (message.kind) {
-      case "request":
-        kernel.receive(message.request);
-        break;
-      case "input":
-        kernel.answer(message.value);
-        break;
-      case "interrupt":
-        void kernel.interrupt().then(() => post({ kind: "interrupted", id: message.id }));
-        break;
-      case "shutdown":
-        void kernel.interrupt();
-        post({ kind: "close" });
-        break;
-      case "closed":
-        process.exit(0);
-    }
+  // 2. The cell thread, which loads while the other one starts; what comes in the meantime waits in order.
+  const early: ToCells[] = [];
+  let receive = (message: ToCells): unknown => early.push(message);
+  // Called right away and not by way of a promise: the end of a terminated cell takes pending promises with it.
+  server.on("message", (message: ToCells) => receive(message));
+  void import("./cell-thread.ts").then(({ startCells }) => {
+    receive = startCells({ post, pending });
+    for (const message of early) receive(message);
   });
 }

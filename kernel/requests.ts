@@ -1,4 +1,5 @@
 /** @file The requests that the cell thread answers: what each holds, how it is read, and what its reply holds. */
+import { describe, describeError, isError } from "./describe.ts";
 import type { Page } from "./frontend.ts";
 import type { JsonObject } from "./wire.ts";
 
@@ -69,8 +70,8 @@ export interface ErrorReply {
 }
 
 export function errorReply(error: unknown): ErrorReply {
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { status: "error", ename: name, evalue: message, traceback: (stack ?? message).split("\n") };
+  const { name, message } = isError(error) ? describeError(error) : { name: "Uncaught", message: describe(error) };
+  return { status: "error", ename: name, evalue: message, traceback: describe(error).split("\n") };
 }
 
 /** `complete_request` gives `complete_reply`. */

@@ -11,6 +11,9 @@ import { Interrupter } from "./interrupt.ts";
 import type { ServerData, ToCells, ToServer } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OutputMerger } from "./output.ts";
+import { PendingInterrupt } from "./pending.ts";
+import { Pressure } from "./pressure.ts";
+import { childrenNow, signalChildren } from "./processes.ts";
 import { type Header, type Outgoing, type Request, readMessage, type Sign, signer, WireError, Writer } from "./wire.ts";
 
 /** Nothing is dropped at a high-water mark: a lost `idle` would leave its cell running for good. */
@@ -22,7 +25,16 @@ const SHUTDOWN_PATIENCE = 2000;
 /** Milliseconds between two looks at whether Jupyter is still there. */
 const PARENT_INTERVAL = 1000;
 
+/** Broadcasts that a loop may send without end, as it may print. */
+const DISPLAYS: ReadonlySet<string> = new Set(["display_data", "update_display_data", "clear_output"]);
+
 type Answered = Exclude<Channel, "iopub" | "heartbeat">;
+
+/** What the two threads share. */
+interface Shared {
+  readonly pressure: Pressure;
+  readonly pending: PendingInterrupt;
+}
 
 class Server {
   readonly #cells: MessagePort;
@@ -41,7 +53,7 @@ class Server {
   /** The execute_request that the cell thread is busy with. */
   #running: Header | undefined;
 
-  constructor(cells: MessagePort, sign: Sign) {
+  constructor(cells: MessagePort, sign: Sign, { pressure, pending }: Shared) {
     this.#cells = cells;
     this.#sign = sign;
     this.#writer = new Writer(sign);
@@ -54,8 +66,11 @@ class Server {
       stdin: outbox(stdin),
       iopub: outbox(this.#iopub),
     };
-    this.#interrupter = new Interrupter((id) => this.#tell({ kind: "interrupt", id }));
-    cells.on("message", (message: ToServer) => this.#receive(message));
+    this.#interrupter = new Interrupter((id) => this.#tell({ kind: "interrupt", id }), pending);
+    cells.on("message", (message: ToServer) => {
+      pressure.taken(message);
+      this.#receive(message);
+    });
   }
 
   async start(connection: Connection): Promise<void> {
@@ -140,14 +155,18 @@ class Server {
   #endCells(): void {
     this.#tell({ kind: "shutdown" });
     this.#interrupter.interrupt();
-    setTimeout(() => void this.#close().finally(() => process.kill(process.pid, "SIGKILL")), SHUTDOWN_PATIENCE);
+    if (childrenNow()?.length !== 0) signalChildren("SIGTERM");
+    const kill = (): void => {
+      signalChildren("SIGKILL");
+      process.kill(process.pid, "SIGKILL");
+    };
+    setTimeout(() => void this.#close().finally(kill), SHUTDOWN_PATIENCE);
   }
 
   #receive(message: ToServer): void {
     switch (message.kind) {
       case "send":
-        if (message.message.parent) this.#output.flush(message.message.parent);
-        this.#send(message.channel, message.message);
+        this.#forward(message);
         break;
       case "stream":
         this.#output.write(message.parent, message.name, message.text);
@@ -166,12 +185,25 @@ class Server {
     }
   }
 
+  #forward({ channel, message }: Extract<ToServer, { kind: "send" }>): void {
+    const { parent, type, content } = message;
+    if (parent) {
+      this.#output.flush(parent);
+      if (DISPLAYS.has(type) && !this.#output.admits(parent, content.length)) return;
+    }
+    this.#send(channel, message);
+  }
+
   /** Front ends show the last status they heard: what ends while a cell runs must not make the kernel look idle. */
   #status(state: "busy" | "idle", parent: Header): void {
     if (state === "idle") this.#output.end(parent);
     this.#publish("status", parent, { execution_state: state });
-    if (parent.msg_type === "execute_request") this.#running = state === "busy" ? parent : undefined;
-    else if (state === "idle" && this.#running) this.#publish("status", this.#running, { execution_state: "busy" });
+    if (parent.msg_type === "execute_request") {
+      this.#running = state === "busy" ? parent : undefined;
+      if (this.#running) this.#interrupter.begin();
+    } else if (state === "idle" && this.#running) {
+      this.#publish("status", this.#running, { execution_state: "busy" });
+    }
   }
 
   #publish(type: string, parent: Header | undefined, content: object): void {
@@ -221,6 +253,8 @@ function log(line: string): void {
 }
 
 if (parentPort) {
-  const { connection } = workerData as ServerData;
-  await new Server(parentPort, signer(connection.key, connection.signatureScheme)).start(connection);
+  const { connection, pressure, pending } = workerData as ServerData;
+  const sign = signer(connection.key, connection.signatureScheme);
+  const shared = { pressure: new Pressure(pressure), pending: new PendingInterrupt(pending) };
+  await new Server(parentPort, sign, shared).start(connection);
 }

@@ -70,24 +70,26 @@ export function connectTerminator(): () => Promise<boolean> {
 }
 
 /** A cell's code is known by its ambient signal. Between two microtasks (`for (;;) await null`) there may be none. */
-function interruptedACell(frames: readonly NodeJS.CallSite[]): boolean {
+function interruptedACell(frames: readonly NodeJS.CallSite[] | undefined): boolean {
+  if (frames === undefined) return ambient().signal !== undefined;
   if (frames.length === 0) return false; // the thread is idle
   return ambient().signal !== undefined || !frames.some((frame) => frame.getFileName()?.startsWith(kernelFolder));
 }
 
 const kernelFolder = new URL(".", import.meta.url).href;
 
-/** What runs below the inspector's expression, whatever the user did to stack traces. */
-function interruptedFrames(): readonly NodeJS.CallSite[] {
+/** What runs below the inspector's expression, whatever the user did to stack traces; undefined when that hides it. */
+function interruptedFrames(): readonly NodeJS.CallSite[] | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error;
+  // Not by assignment, which throws where a cell has frozen Error.
+  Reflect.set(Error, "stackTraceLimit", 10);
+  Reflect.set(Error, "prepareStackTrace", (_error: Error, frames: readonly NodeJS.CallSite[]) => frames);
   try {
-    Error.stackTraceLimit = 10;
-    Error.prepareStackTrace = (_error, frames) => frames;
-    const frames = new Error().stack as unknown as readonly NodeJS.CallSite[];
-    return frames.slice(3); // this function, `stop` and the expression
+    const frames: unknown = new Error().stack;
+    return Array.isArray(frames) ? frames.slice(3) : undefined; // this function, `stop` and the expression
   } finally {
-    Error.prepareStackTrace = prepareStackTrace;
-    Error.stackTraceLimit = stackTraceLimit;
+    Reflect.set(Error, "prepareStackTrace", prepareStackTrace);
+    Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   }
 }
 

@@ -1,8 +1,8 @@
 /** @file Errors as the user sees them: where in the cell, the code around it, and only frames that mean something. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { inspect } from "node:util";
 import type { Complaint } from "./compiler.ts";
+import { attempt, describe, describeError, isError } from "./describe.ts";
 import type { CellOutcome } from "./language.ts";
 import { type Origin, offsetOf, type Place, placeOf, type SourceMaps } from "./sourcemap.ts";
 
@@ -18,11 +18,16 @@ interface Trace {
 const traces = new WeakMap<object, Trace>();
 const kernelFolder = new URL(".", import.meta.url).href;
 const MAX_FRAMES = 20;
+/** Errors that one error was caused by, directly or not, which are told. */
+const MAX_CAUSES = 100;
+
+type PrepareStackTrace = NonNullable<typeof Error.prepareStackTrace>;
+let ownStackTrace: PrepareStackTrace | undefined;
 
 /** From now on `error.stack` of every error has the user's own lines, also where a cell prints it. */
 export function installStackTraces(maps: SourceMaps): void {
-  Error.prepareStackTrace = (error, callSites) => {
-    const sites = callSites.map((site) => describe(maps, site));
+  ownStackTrace = (error, callSites) => {
+    const sites = callSites.map((site) => describeSite(maps, site));
     const outermost = sites.findLastIndex(({ place }) => place);
     // What called the cell is of no interest, nor what the kernel put between its lines.
     const relevant = sites.slice(0, outermost < 0 ? MAX_FRAMES : outermost + 1).filter(({ isInternal }) => !isInternal);
@@ -30,6 +35,7 @@ export function installStackTraces(maps: SourceMaps): void {
     traces.set(error, { frames: relevant.map(({ text }) => `at ${text}`), ...(place && { place }) });
     return [headline(error), ...(place ? relevant : sites).map(({ text }) => `    at ${text}`)].join("\n");
   };
+  Error.prepareStackTrace = ownStackTrace;
 }
 
 interface Site {
@@ -38,7 +44,7 @@ interface Site {
   readonly isInternal: boolean;
 }
 
-function describe(maps: SourceMaps, site: NodeJS.CallSite): Site {
+function describeSite(maps: SourceMaps, site: NodeJS.CallSite): Site {
   const file = site.getFileName() ?? "";
   const [line, column] = [site.getLineNumber() ?? 0, site.getColumnNumber() ?? 0];
   const place = maps.locate(file, line, column);
@@ -51,55 +57,59 @@ function describe(maps: SourceMaps, site: NodeJS.CallSite): Site {
   return { text, place, isInternal };
 }
 
-function headline(error: unknown): string {
-  try {
-    return Error.prototype.toString.call(error);
-  } catch {
-    return "Error";
-  }
+function headline(error: Error): string {
+  const text = attempt(() => Error.prototype.toString.call(error));
+  return "value" in text ? text.value : "Error";
 }
 
-/** The outcome of a cell that threw `error`, which may be anything. */
+/** The outcome of a cell that threw `error`, which may be anything. Never throws. */
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof Error)) {
-    const message = inspect(error);
+  if (!isError(error)) {
+    const message = describe(error);
     return { status: "error", name: "Uncaught", message, traceback: [`${red("Uncaught")} ${message}`] };
   }
-  return { status: "error", name: error.name, message: error.message, traceback: tracebackOf(error) };
+  const { name, message } = describeError(error);
+  return { status: "error", name, message, traceback: tracebackOf(error) };
 }
 
 /**
  * The library's errors say what to do; where inside the library they were made is of no use to a user, nor is where what
  * caused them was.
  */
-function tracebackOf(
-  error: Error,
-  seen: ReadonlySet<unknown> = new Set(),
-  isExplained: boolean = error.name === "GlmError",
-): string[] {
-  const { place, frames: all } = traceOf(error);
-  const frames = isExplained ? all.filter((frame) => !frame.includes("file://")) : all;
-  const lines = [
-    `${red(error.name)}: ${error.message}`,
-    ...(place ? excerpt(place) : []),
-    ...frames.map((frame) => `    ${frame}`),
-  ];
-  const inner = error instanceof AggregateError ? error.errors : error.cause === undefined ? [] : [error.cause];
-  const known = new Set([...seen, error]);
-  for (const cause of inner) {
-    if (known.has(cause)) continue;
-    lines.push(
-      "",
-      "Caused by:",
-      ...(cause instanceof Error ? tracebackOf(cause, known, isExplained || undefined) : [inspect(cause)]),
-    );
+function tracebackOf(error: Error): string[] {
+  const lines: string[] = [];
+  const told = new Set<unknown>();
+  const waiting: { readonly cause: unknown; readonly isExplained: boolean }[] = [{ cause: error, isExplained: false }];
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    const { cause } = next;
+    if (told.has(cause)) continue;
+    if (told.size > MAX_CAUSES) {
+      lines.push("", `and ${waiting.length + 1} more causes, with their own`);
+      break;
+    }
+    told.add(cause);
+    if (told.size > 1) lines.push("", "Caused by:");
+    if (!isError(cause)) {
+      lines.push(describe(cause));
+      continue;
+    }
+    const { name, message, causes } = describeError(cause);
+    const isExplained = next.isExplained || name === "GlmError";
+    lines.push(`${red(name)}: ${message}`, ...whereabouts(cause, isExplained));
+    waiting.unshift(...causes.map((inner) => ({ cause: inner, isExplained })));
   }
   return lines;
 }
 
+function whereabouts(error: Error, isExplained: boolean): string[] {
+  const { place, frames: all } = traceOf(error);
+  const frames = isExplained ? all.filter((frame) => !frame.includes("file://")) : all;
+  return [...(place ? excerpt(place) : []), ...frames.map((frame) => `    ${frame}`)];
+}
+
 /** The innermost place in the user's code that the error came from, if it came from there. */
 export function placeOfError(error: unknown): Place | undefined {
-  return error instanceof Error ? traceOf(error).place : undefined;
+  return isError(error) ? traceOf(error).place : undefined;
 }
 
 /** The outcome of a cell in which something is wrong at a known place. */
@@ -137,17 +147,22 @@ function sourceOfFile(file: string, cwd: string): Source {
 }
 
 function traceOf(error: Error): Trace {
-  const { stack } = error; // made, and its trace with it, when it is first asked for
+  const stack = stackOf(error); // made, and its trace with it, when it is first asked for
   const trace = traces.get(error);
-  if (!trace)
-    return {
-      frames: (stack ?? "")
-        .split("\n")
-        .filter((line) => /^ +at /.test(line))
-        .map((line) => line.trim())
-        .slice(0, MAX_FRAMES),
-    };
-  return trace;
+  if (trace) return trace;
+  const lines = stack.split("\n").filter((line) => /^ +at /.test(line));
+  return { frames: lines.slice(0, MAX_FRAMES).map((line) => line.trim()) };
+}
+
+/** The stack as this kernel writes it, also where a cell has its own way of writing stacks; "" when it is not text. */
+function stackOf(error: Error): string {
+  const theirs = attempt(() => Error.prepareStackTrace);
+  const own = ownStackTrace;
+  const isTheirs = own !== undefined && !("value" in theirs && theirs.value === own);
+  if (isTheirs) attempt(() => Reflect.set(Error, "prepareStackTrace", own));
+  const stack = attempt((): unknown => error.stack);
+  if (isTheirs && "value" in theirs) attempt(() => Reflect.set(Error, "prepareStackTrace", theirs.value));
+  return "value" in stack && typeof stack.value === "string" ? stack.value : "";
 }
 
 /** Lines of code around a place with a caret under it; `length` units are underlined. */

@@ -1,6 +1,7 @@
 /** @file The Jupyter wire protocol: framing, headers and signatures of messages. Knows nothing of sockets. */
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { userInfo } from "node:os";
+import { wellFormedJson } from "./text.ts";
 
 /** The version of the messaging protocol that this kernel speaks. */
 export const PROTOCOL_VERSION = "5.5";
@@ -96,7 +97,7 @@ export class Writer {
       JSON.stringify(message.parent ?? {}),
       message.metadata ?? "{}",
       message.content,
-    ].map((text) => encoder.encode(text));
+    ].map((json) => encoder.encode(wellFormedJson(json)));
     const frames = [
       ...message.identities.map((frame) => (typeof frame === "string" ? encoder.encode(frame) : frame)),
       encoder.encode(DELIMITER),

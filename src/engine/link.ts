@@ -5,6 +5,7 @@
  * survive that; a message from another thread does. And heartbeats go on while a cell is busy.
  */
 import { Worker } from "node:worker_threads";
+import { GlmError } from "../errors.ts";
 import { type Channel, PortChannel } from "./channel.ts";
 import { entryPoint } from "./entry.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
@@ -40,10 +41,21 @@ export function openLink(address: string): Channel<ClientMessage, ServerMessage>
   worker.on("message", (message) => {
     if (message === GONE) channel.fail();
   });
-  worker.on("error", (error) => channel.fail(error));
+  worker.on("error", (error) => channel.fail(threadFailure(error)));
   worker.on("exit", () => {
     process.off("exit", closeAtExit);
     channel.fail();
   });
   return channel;
+}
+
+/** A thread that cannot even start says nothing of the other side. */
+function threadFailure(error: Error): Error {
+  if (!error.message.includes("uv_cwd")) return error;
+  return new GlmError(
+    "runtime-unreachable",
+    `The working directory of this process, ${process.cwd()}, was deleted: expected one that exists, since Node starts no ` +
+      "thread without, and so no connection to the glmlab runtime. Go to another with process.chdir(), or make the folder " +
+      "again and restart the kernel.",
+  );
 }

@@ -1,0 +1,64 @@
+/** @file This process's main thread: runs cells, and takes what the server thread tells it. */
+import { describe } from "./describe.ts";
+import { Kernel } from "./kernel.ts";
+import type { ToCells, ToServer } from "./link.ts";
+import { notebookPath } from "./notebook.ts";
+import type { PendingInterrupt } from "./pending.ts";
+import { signalChildren } from "./processes.ts";
+import { captureStreams } from "./streams.ts";
+import { allowTermination } from "./terminate.ts";
+import { showWarnings } from "./warnings.ts";
+
+export interface CellThreadOptions {
+  /** Sends to the server thread. */
+  post(message: ToServer): void;
+  readonly pending: PendingInterrupt;
+}
+
+/** Makes this thread the one that cells run in; returns what takes the server thread's messages. Call it once a process. */
+export function startCells({ post, pending }: CellThreadOptions): (message: ToCells) => void {
+  // 1. The dispatch of requests, which wait for the language; it loads in the meantime.
+  const notebook = notebookPath();
+  const takeInterrupt = (): boolean => {
+    const isPending = pending.take();
+    if (isPending) void kernel.interrupt();
+    return isPending;
+  };
+  const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook, takeInterrupt }));
+  const kernel = new Kernel({ language, notebook, post });
+
+  // 2. What cells print, and what goes wrong in them after they have ended, is shown in the notebook.
+  const log = process.stderr.write.bind(process.stderr);
+  captureStreams(() => kernel.frontend);
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => void process.stderr.write(`Uncaught ${describe(error)}\n`));
+  }
+  showWarnings();
+  language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${describe(error)}\n`));
+
+  // 3. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
+  allowTermination(() => undefined);
+  process.on("exit", () => signalChildren("SIGKILL"));
+  process.on("SIGINT", () => post({ kind: "interrupt" }));
+  process.on("SIGTERM", () => post({ kind: "close" }));
+  return (message) => {
+    switch (message.kind) {
+      case "request":
+        kernel.receive(message.request);
+        break;
+      case "input":
+        kernel.answer(message.value);
+        break;
+      case "interrupt":
+        pending.take();
+        void kernel.interrupt().then(() => post({ kind: "interrupted", id: message.id }));
+        break;
+      case "shutdown":
+        void kernel.interrupt();
+        post({ kind: "close" });
+        break;
+      case "closed":
+        process.exit(0);
+    }
+  };
+}
