@@ -12,6 +12,7 @@ import { toBundle } from "./bundle.ts";
 import { writeCaches } from "./compilecache.ts";
 import { Compiler } from "./compiler.ts";
 import { Executor } from "./executor.ts";
+import { Shown } from "./display.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
 import { DECLARATIONS, notebookVariables } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
@@ -136,7 +137,9 @@ class Cells implements Language {
     // Also if it fails: later cells may use what it came to assign.
     this.#declarations = compiled.cell.declarations;
     const value = await this.#executor.run(compiled.cell, origin);
-    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+    // What display() gives back stands for what is to be seen already.
+    const isSeen = value === undefined || value instanceof Shown;
+    return isSeen ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
   }
 
   complete(code: string, cursor: number): Completion {

@@ -20,9 +20,10 @@ export interface FunctionBody {
  * - `let` and `var` live in `exports` alone, so a function sees what a later cell assigns;
  * - imported names are plain properties of `exports` instead of getters, so a later cell may declare them anew;
  * - a variable keeps the value of an earlier cell until it is assigned, in case it never comes to that;
+ * - `result`, the variable of the last expression, does not give its name to a function or class without one;
  * - `await` and `for await` go through `CELL_SCOPE.resume`, which throws once the cell was interrupted.
  */
-export function toFunctionBody(ts: TypeScript, module: string): FunctionBody {
+export function toFunctionBody(ts: TypeScript, module: string, result?: string): FunctionBody {
   const file = ts.createSourceFile("cell.js", module, ts.ScriptTarget.ES2022);
   const shared = shareVariables(ts, file);
   const { outputText, sourceMapText } = ts.transpileModule(shared.module, {
@@ -34,7 +35,7 @@ export function toFunctionBody(ts: TypeScript, module: string): FunctionBody {
       noImplicitUseStrict: true,
       sourceMap: true,
     },
-    transformers: { before: [rewriteAsync(ts)], after: [rewriteModule(ts, shared.unset)] },
+    transformers: { before: [rewriteAsync(ts), withoutName(ts, result)], after: [rewriteModule(ts, shared.unset)] },
   });
   return {
     code: outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
@@ -132,6 +133,25 @@ function rewriteAsync(ts: TypeScript): ts.TransformerFactory<ts.SourceFile> {
   };
 }
 
+/** `const x = (0, () => 1)` instead of `const x = () => 1`, which would name the function. */
+function withoutName(ts: TypeScript, variable: string | undefined): ts.TransformerFactory<ts.SourceFile> {
+  const { factory } = ts;
+  return () => (file) => {
+    if (variable === undefined) return file;
+    const rewrite = (statement: ts.Statement): ts.Statement => {
+      if (!ts.isVariableStatement(statement)) return statement;
+      const [declaration] = statement.declarationList.declarations;
+      const { name, initializer } = declaration ?? {};
+      if (!declaration || !name || !initializer || !ts.isIdentifier(name) || name.text !== variable) return statement;
+      const value = factory.createParenthesizedExpression(factory.createComma(factory.createNumericLiteral(0), initializer));
+      const unnamed = factory.updateVariableDeclaration(declaration, name, undefined, undefined, value);
+      const list = factory.updateVariableDeclarationList(statement.declarationList, [unnamed]);
+      return factory.updateVariableStatement(statement, statement.modifiers, list);
+    };
+    return factory.updateSourceFile(file, file.statements.map(rewrite));
+  };
+}
+
 /** Statements that TypeScript added at the top level: what it made of static imports, and of the list of exports. */
 function rewriteModule(ts: TypeScript, unset: ReadonlySet<string>): ts.TransformerFactory<ts.SourceFile> {
   const { factory } = ts;
@@ -149,8 +169,34 @@ function rewriteModule(ts: TypeScript, unset: ReadonlySet<string>): ts.Transform
       if (isImport) return visit(statement) as ts.Statement;
       return importedName(ts, statement) ?? initialisation(ts, statement, unset) ?? statement;
     };
-    return (file) => factory.updateSourceFile(file, file.statements.map(rewrite));
+    return (file) => {
+      const named = ts.visitEachChild(file, (node) => keepName(ts, node, context), context);
+      return factory.updateSourceFile(named, named.statements.map(rewrite));
+    };
   };
+}
+
+/** `exports.x = { x: () => 1 }.x` for `exports.x = () => 1`, which would not name the function as `x = () => 1` does. */
+function keepName(ts: TypeScript, node: ts.Node, context: ts.TransformationContext): ts.Node {
+  const visited = ts.visitEachChild(node, (child) => keepName(ts, child, context), context);
+  if (!ts.isBinaryExpression(visited) || !isAssignment(ts, visited.operatorToken.kind)) return visited;
+  const { left, operatorToken, right } = visited;
+  if (!ts.isPropertyAccessExpression(left) || !ts.isIdentifier(left.expression) || !ts.isIdentifier(left.name))
+    return visited;
+  if (left.expression.text !== "exports" || !isUnnamed(ts, right)) return visited;
+  const { factory } = ts;
+  const named = factory.createObjectLiteralExpression([factory.createPropertyAssignment(left.name.text, right)]);
+  const value = factory.createPropertyAccessExpression(named, left.name.text);
+  return factory.updateBinaryExpression(visited, left, operatorToken, value);
+}
+
+function isAssignment({ SyntaxKind }: TypeScript, token: ts.SyntaxKind): boolean {
+  return token >= SyntaxKind.FirstAssignment && token <= SyntaxKind.LastAssignment;
+}
+
+function isUnnamed(ts: TypeScript, value: ts.Expression): boolean {
+  if (ts.isParenthesizedExpression(value)) return isUnnamed(ts, value.expression);
+  return ts.isArrowFunction(value) || ((ts.isFunctionExpression(value) || ts.isClassExpression(value)) && !value.name);
 }
 
 /** `exports.x = m_1.x` for a generated `Object.defineProperty(exports, "x", { get: function () { return m_1.x; } })`. */

@@ -61,12 +61,14 @@ export class Compiler {
     if (diagnostics.length > 0) {
       return { complaints: diagnostics.map(toComplaint) };
     }
-    const toModule = (module: string): CompiledModule => ({ module, ...toFunctionBody(ts, module) });
+    const toModule = (text: string, last?: string): CompiledModule => {
+      return { module: text, ...toFunctionBody(ts, text, last) };
+    };
     const files = new Map<string, CompiledModule>();
     for (const { path, data } of sideOutputs ?? []) files.set(path, toModule(data));
     for (const [path, data] of outside) files.set(path, toModule(data));
     const result = lastExpressionVar === undefined ? {} : { result: lastExpressionVar };
-    return { cell: { ...toModule(output ?? ""), declarations: declOutput ?? "", files, ...result } };
+    return { cell: { ...toModule(output ?? "", lastExpressionVar), declarations: declOutput ?? "", files, ...result } };
   }
 
   complete(declarations: string, code: string, cursor: number): Completion {

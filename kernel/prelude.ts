@@ -1,19 +1,18 @@
 /** @file What every notebook has from the start: asking the user, and showing a value in the middle of a cell. */
 import { ambient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
+import { DISPLAY_DECLARATION, displayFunction } from "./display.ts";
 import type { CellContext } from "./language.ts";
 
 /** For the compiler, in the form of declarations that cells before the first one would have left behind. */
 export const DECLARATIONS: string = `
 /** Asks the user for a line of text. */
 declare function input(prompt?: string, options?: { password?: boolean }): Promise<string>;
-/** Shows a value below the cell, as the result of a cell is shown. */
-declare function display(value: unknown): Promise<void>;
 /** Removes what the cell has shown so far; with \`wait\` only when the next output comes, which does not flicker. */
 declare function clearOutput(options?: { wait?: boolean }): void;
 /** Shows a value in the front end's pager when the cell has ended: help texts, which nobody wants in the notebook. */
 declare function page(value: unknown): Promise<void>;
-`;
+${DISPLAY_DECLARATION}`;
 
 /** The same for the executor. `contextOf` finds the cell that a signal belongs to. */
 export function notebookVariables(
@@ -26,12 +25,7 @@ export function notebookVariables(
       if (!context) throw new Error("input() asks in the cell that calls it, but this code belongs to no cell.");
       return context.input(prompt, options);
     },
-    async display(value: unknown): Promise<void> {
-      const bundle = await toBundle(value);
-      const { frontend } = ambient();
-      if (frontend) frontend.display(bundle);
-      else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
-    },
+    display: displayFunction(),
     clearOutput(options?: { wait?: boolean }): void {
       ambient().frontend?.clear?.(options);
     },

@@ -1,11 +1,14 @@
 /** @file The only user of tslab: its converter with TypeScript inside, adjusted so that cells compile in any folder. */
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type ts from "@tslab/typescript-for-tslab";
 import type { Converter, ConvertResult } from "tslab/dist/converter.js";
 import { requireCached } from "./compilecache.ts";
+import { DISPLAY_TYPES } from "./display.ts";
 import { type Builder, emitting } from "./emit.ts";
 import type { Lookup } from "./resolve.ts";
+import { runningNodeDeclarations } from "./runningnode.ts";
 import { LocalFiles, withoutComments } from "./sourcefiles.ts";
 
 export type { ts };
@@ -17,8 +20,8 @@ const require = createRequire(import.meta.url);
 const tslabFolder = dirname(require.resolve("tslab/package.json"));
 const requireFromTslab = createRequire(join(tslabFolder, "package.json"));
 const typescriptFile = requireFromTslab.resolve("@tslab/typescript-for-tslab");
-// tslab depends on @types/node but looks for it in its own node_modules only, from where npm hoists it away.
-const nodeTypes = dirname(requireFromTslab.resolve("@types/node/package.json"));
+// Our own: those that tslab depends on are of an older Node, and tslab looks for them in its own node_modules only.
+const nodeTypes = dirname(require.resolve("@types/node/package.json"));
 /** Declarations that are read without their comments, as TypeScript writes paths. */
 const plainFolders = [dirname(typescriptFile), nodeTypes].map((folder) => folder.replaceAll("\\", "/"));
 
@@ -103,10 +106,14 @@ function adjusted(
   files: LocalFiles,
   created: (builder: Builder) => Builder,
 ): TypeScript {
+  const virtual = globalDeclarations();
   const system: ts.System = {
     ...ts.sys,
     getCurrentDirectory: () => options.cwd,
+    fileExists: (path) => path === virtual.file || ts.sys.fileExists(path),
+    directoryExists: (path) => path === dirname(virtual.file) || ts.sys.directoryExists(path),
     readFile: (path, encoding) => {
+      if (path === virtual.file) return virtual.text;
       const text = ts.sys.readFile(path, encoding);
       return text !== undefined && plainFolders.some((folder) => path.startsWith(folder))
         ? withoutComments(text)
@@ -157,6 +164,17 @@ type Internals = Omit<TypeScript, "createWatchCompilerHost" | "createWatchProgra
   getPreEmitDiagnosticsOfFiles(program: ts.Program, files: readonly ts.SourceFile[]): readonly ts.Diagnostic[];
 };
 
+/** A package of types that is nowhere but here. */
+const GLOBALS = "glmlab-globals";
+
+function globalDeclarations(): { readonly file: string; readonly text: string } {
+  const typed = new Set(readdirSync(nodeTypes).map((name) => name.replace(/\.d\.ts$/, "")));
+  return {
+    file: `${dirname(nodeTypes).replaceAll("\\", "/")}/${GLOBALS}/index.d.ts`,
+    text: runningNodeDeclarations((module) => typed.has(module.split("/")[0] ?? "")) + DISPLAY_TYPES,
+  };
+}
+
 function compilerSettings(ts: TypeScript): ts.CompilerOptions {
   return {
     moduleResolution: ts.ModuleResolutionKind.Bundler,
@@ -164,7 +182,7 @@ function compilerSettings(ts: TypeScript): ts.CompilerOptions {
     inlineSourceMap: true,
     lib: ["lib.es2023.d.ts"],
     typeRoots: [dirname(nodeTypes)],
-    types: ["node"],
+    types: ["node", GLOBALS], // in this order: what comes later does not change what is declared
   };
 }
 
