@@ -11,8 +11,8 @@ import { ambient, withAmbient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
 import { writeCaches } from "./compilecache.ts";
 import { Compiler } from "./compiler.ts";
-import { Executor } from "./executor.ts";
 import { Shown } from "./display.ts";
+import { Executor } from "./executor.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
 import { DECLARATIONS, notebookVariables } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
@@ -96,6 +96,15 @@ class Cells implements Language {
   }
 
   execute(code: string, context: CellContext): Promise<CellOutcome> {
+    return this.#settle(context, () => this.#run(code, context));
+  }
+
+  evaluate(expression: string, context: CellContext): Promise<CellOutcome> {
+    return this.#settle(context, () => this.#evaluate(expression));
+  }
+
+  /** Runs `body` as the cell's own code, which an interrupt ends. */
+  #settle(context: CellContext, body: () => Promise<CellOutcome>): Promise<CellOutcome> {
     this.#used = true;
     const controller = new AbortController();
     const { signal } = controller;
@@ -119,7 +128,7 @@ class Cells implements Language {
       if (context.signal.aborted) return end(interruption());
       context.signal.addEventListener("abort", interrupt);
       // In a turn of its own: a termination would otherwise take our caller with it.
-      const cell = Promise.resolve().then(() => withAmbient(surroundings, () => this.#run(code, context)));
+      const cell = Promise.resolve().then(() => withAmbient(surroundings, body));
       cell.then(
         (outcome) => end(signal.aborted ? interruption() : outcome),
         (error: unknown) => end(signal.aborted ? interruption(placeOfError(error)) : failureOf(error)),
@@ -140,6 +149,19 @@ class Cells implements Language {
     // What display() gives back stands for what is to be seen already.
     const isSeen = value === undefined || value instanceof Shown;
     return isSeen ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+  }
+
+  async #evaluate(expression: string): Promise<CellOutcome> {
+    const name = "Expression";
+    const expanded = this.#compiler.asExpression(expression);
+    if (expanded === undefined) {
+      const error = new SyntaxError(`Expected one expression, got ${JSON.stringify(expression)}.`);
+      return failureAt(error, placeOf({ name, text: expression, map: (offset) => offset }, 0), expression.length);
+    }
+    const origin = { name, text: expression, expanded, map: (offset: number) => offset - 1 };
+    const compiled = this.#compiler.compile(this.#declarations, expanded);
+    if ("complaints" in compiled) return complaintsFailure(compiled.complaints, origin, this.#modules.cwd);
+    return { status: "ok", result: await toBundle(await this.#executor.run(compiled.cell, origin)) };
   }
 
   complete(code: string, cursor: number): Completion {
@@ -166,8 +188,10 @@ class Cells implements Language {
   }
 
   isComplete(code: string): Completeness {
-    if (/^\s*%%/.test(code)) return { status: "complete" };
-    return this.#compiler.isComplete(this.#expandLeniently(code).code);
+    if (/(^|\n)\s*%[^\n]*\\\s*$/.test(code)) return { status: "incomplete", indent: "" };
+    // The text below a cell magic is up to whoever types: what is asked is whether there is such a magic.
+    const expansion = this.#expand(/^\s*%%[^\n]*\s*$/.test(code) ? `${code}\n0` : code, "");
+    return "status" in expansion ? { status: "invalid" } : this.#compiler.isComplete(expansion.code);
   }
 
   #expand(code: string, name: string): Expansion | Failure {

@@ -35,7 +35,10 @@ export function toFunctionBody(ts: TypeScript, module: string, result?: string):
       noImplicitUseStrict: true,
       sourceMap: true,
     },
-    transformers: { before: [rewriteAsync(ts), withoutName(ts, result)], after: [rewriteModule(ts, shared.unset)] },
+    transformers: {
+      before: [rewriteAsync(ts), withoutName(ts, result), keepNames(ts, shared.names)],
+      after: [rewriteModule(ts, shared.unset)],
+    },
   });
   return {
     code: outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
@@ -51,6 +54,8 @@ interface SharedVariables {
   readonly lines: ReadonlySet<number>;
   /** Names that are declared without a value. */
   readonly unset: ReadonlySet<string>;
+  /** All names that were moved. */
+  readonly names: ReadonlySet<string>;
 }
 
 const EXPORT = "export ";
@@ -89,7 +94,7 @@ function shareVariables(ts: TypeScript, file: ts.SourceFile): SharedVariables {
   }
   let module = file.text;
   for (const { from, to, text } of edits.reverse()) module = module.slice(0, from) + text + module.slice(to);
-  return { module, lines, unset };
+  return { module, lines, unset, names: moved };
 }
 
 function importsOf(ts: TypeScript, file: ts.SourceFile): readonly string[] {
@@ -143,7 +148,9 @@ function withoutName(ts: TypeScript, variable: string | undefined): ts.Transform
       const [declaration] = statement.declarationList.declarations;
       const { name, initializer } = declaration ?? {};
       if (!declaration || !name || !initializer || !ts.isIdentifier(name) || name.text !== variable) return statement;
-      const value = factory.createParenthesizedExpression(factory.createComma(factory.createNumericLiteral(0), initializer));
+      const value = factory.createParenthesizedExpression(
+        factory.createComma(factory.createNumericLiteral(0), initializer),
+      );
       const unnamed = factory.updateVariableDeclaration(declaration, name, undefined, undefined, value);
       const list = factory.updateVariableDeclarationList(statement.declarationList, [unnamed]);
       return factory.updateVariableStatement(statement, statement.modifiers, list);
@@ -169,25 +176,44 @@ function rewriteModule(ts: TypeScript, unset: ReadonlySet<string>): ts.Transform
       if (isImport) return visit(statement) as ts.Statement;
       return importedName(ts, statement) ?? initialisation(ts, statement, unset) ?? statement;
     };
-    return (file) => {
-      const named = ts.visitEachChild(file, (node) => keepName(ts, node, context), context);
-      return factory.updateSourceFile(named, named.statements.map(rewrite));
-    };
+    return (file) => factory.updateSourceFile(file, file.statements.map(rewrite));
   };
 }
 
-/** `exports.x = { x: () => 1 }.x` for `exports.x = () => 1`, which would not name the function as `x = () => 1` does. */
-function keepName(ts: TypeScript, node: ts.Node, context: ts.TransformationContext): ts.Node {
-  const visited = ts.visitEachChild(node, (child) => keepName(ts, child, context), context);
-  if (!ts.isBinaryExpression(visited) || !isAssignment(ts, visited.operatorToken.kind)) return visited;
-  const { left, operatorToken, right } = visited;
-  if (!ts.isPropertyAccessExpression(left) || !ts.isIdentifier(left.expression) || !ts.isIdentifier(left.name))
-    return visited;
-  if (left.expression.text !== "exports" || !isUnnamed(ts, right)) return visited;
+/**
+ * `x = { x: () => 1 }.x` for `x = () => 1` where x lives in `exports`: an assignment to a property does not name the
+ * function, as that to a variable does. The same for what is a default in a pattern.
+ */
+function keepNames(ts: TypeScript, shared: ReadonlySet<string>): ts.TransformerFactory<ts.SourceFile> {
   const { factory } = ts;
-  const named = factory.createObjectLiteralExpression([factory.createPropertyAssignment(left.name.text, right)]);
-  const value = factory.createPropertyAccessExpression(named, left.name.text);
-  return factory.updateBinaryExpression(visited, left, operatorToken, value);
+  const named = (name: string, value: ts.Expression): ts.Expression => {
+    const object = factory.createObjectLiteralExpression([factory.createPropertyAssignment(name, value)]);
+    return factory.createPropertyAccessExpression(object, name);
+  };
+  const sharedName = (target: ts.Node): string | undefined => {
+    if (ts.isIdentifier(target)) return shared.has(target.text) ? target.text : undefined;
+    if (!ts.isPropertyAccessExpression(target) || !ts.isIdentifier(target.expression)) return undefined;
+    // What earlier cells declared is written so already.
+    return target.expression.text === "exports" && ts.isIdentifier(target.name) ? target.name.text : undefined;
+  };
+  return (context) => {
+    const visit = (node: ts.Node): ts.Node => {
+      const visited = ts.visitEachChild(node, visit, context);
+      if (ts.isBinaryExpression(visited) && isAssignment(ts, visited.operatorToken.kind)) {
+        const { left, operatorToken, right } = visited;
+        const name = isUnnamed(ts, right) ? sharedName(left) : undefined;
+        if (name !== undefined) return factory.updateBinaryExpression(visited, left, operatorToken, named(name, right));
+      }
+      if (ts.isBindingElement(visited) && visited.initializer && isUnnamed(ts, visited.initializer)) {
+        const { dotDotDotToken, propertyName, name: target, initializer } = visited;
+        const name = sharedName(target);
+        if (name !== undefined)
+          return factory.updateBindingElement(visited, dotDotDotToken, propertyName, target, named(name, initializer));
+      }
+      return visited;
+    };
+    return (file) => ts.visitEachChild(file, visit, context);
+  };
 }
 
 function isAssignment({ SyntaxKind }: TypeScript, token: ts.SyntaxKind): boolean {

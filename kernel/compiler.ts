@@ -2,7 +2,8 @@
 
 import type { MimeBundle } from "../src/ambient.ts";
 import { type FunctionBody, toFunctionBody } from "./commonjs.ts";
-import { documentationAt } from "./documentation.ts";
+import { completenessOf } from "./completeness.ts";
+import { documentationAt, isUnknownAt } from "./documentation.ts";
 import type { Completeness, Completion } from "./language.ts";
 import { uninterruptible } from "./terminate.ts";
 import { type ConverterOptions, type Diagnostic, type LoadedConverter, loadConverter, type ts } from "./tslab.ts";
@@ -71,6 +72,20 @@ export class Compiler {
     return { cell: { ...toModule(output ?? "", lastExpressionVar), declarations: declOutput ?? "", files, ...result } };
   }
 
+  /** The code in parentheses, a character more before it, if it is one expression and nothing else. */
+  asExpression(code: string): string | undefined {
+    const { ts } = this.#loaded;
+    const wrapped = `(${code}\n)`;
+    const file = ts.createSourceFile("cell.ts", wrapped, ts.ScriptTarget.ES2022);
+    const [statement, ...others] = file.statements;
+    const isWhole =
+      statement !== undefined &&
+      ts.isExpressionStatement(statement) &&
+      ts.isParenthesizedExpression(statement.expression) &&
+      statement.expression.end === wrapped.length;
+    return isWhole && others.length === 0 ? wrapped : undefined;
+  }
+
   complete(declarations: string, code: string, cursor: number): Completion {
     return uninterruptible(() => {
       this.#loaded.refresh();
@@ -79,13 +94,14 @@ export class Compiler {
     });
   }
 
-  /** The type of what is at the cursor and what its author says about it. */
+  /** The type of what is at the cursor and what its author says about it; undefined for names that nothing has. */
   inspect(declarations: string, code: string, cursor: number): MimeBundle | undefined {
     return uninterruptible(() => {
       const { ts, converter, refresh, program } = this.#loaded;
       refresh();
       const info: ts.QuickInfo | undefined = converter.inspect(declarations, code, cursor);
       if (!info?.displayParts?.length) return undefined;
+      if (isUnknownAt(ts, program(), info.textSpan.start)) return undefined;
       const signature = info.displayParts.map((part) => part.text).join("");
       const documentation = ownDocumentation(info) || documentationAt(ts, program(), info.textSpan.start);
       const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n${documentation}`;
@@ -97,8 +113,7 @@ export class Compiler {
   }
 
   isComplete(code: string): Completeness {
-    const { completed, indent } = this.#loaded.isCompleteCode(code);
-    return completed ? { status: "complete" } : { status: "incomplete", indent: indent ?? "" };
+    return completenessOf(this.#loaded.ts, code);
   }
 }
 

@@ -36,7 +36,10 @@ export const DISPLAY_DECLARATION: string = `
 declare const display: Notebook.Display;
 `;
 
-type Shows<Options extends readonly unknown[]> = Record<string, (value: never, ...options: Options) => Promise<unknown>>;
+type Shows<Options extends readonly unknown[]> = Record<
+  string,
+  (value: never, ...options: Options) => Promise<unknown>
+>;
 
 /** The function, with a method for each type of media. */
 export function displayFunction(): unknown {

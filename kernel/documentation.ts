@@ -8,7 +8,7 @@ const PREFIX = "export {};\n";
  * What the doc comment says about the symbol at an offset of the cell that `program` holds: Markdown, "" for nothing.
  */
 export function documentationAt(ts: TypeScript, program: ts.Program, offset: number): string {
-  const cell = program.getSourceFiles().find(({ fileName }) => fileName.endsWith("/__tslab__.ts"));
+  const cell = cellOf(program);
   if (!cell) return "";
   const checker = program.getTypeChecker();
   let symbol = checker.getSymbolAtLocation(nodeAt(ts, cell, offset + PREFIX.length));
@@ -18,6 +18,24 @@ export function documentationAt(ts: TypeScript, program: ts.Program, offset: num
     if (comment) return comment;
   }
   return "";
+}
+
+/** Whether a name at an offset of the cell, as above, stands for nothing that is known, to which the checker gives `any`. */
+export function isUnknownAt(ts: TypeScript, program: ts.Program, offset: number): boolean {
+  const cell = cellOf(program);
+  if (!cell) return false;
+  const checker = program.getTypeChecker();
+  const node = nodeAt(ts, cell, offset + PREFIX.length);
+  if (!ts.isIdentifier(node) && !ts.isPrivateIdentifier(node)) return false;
+  const symbol = checker.getSymbolAtLocation(node);
+  if (!symbol) return true;
+  const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
+  if (isAlias) return !checker.getAliasedSymbol(symbol).declarations?.length;
+  return (symbol.flags & ts.SymbolFlags.TypeAlias) !== 0 && !symbol.declarations?.length;
+}
+
+function cellOf(program: ts.Program): ts.SourceFile | undefined {
+  return program.getSourceFiles().find(({ fileName }) => fileName.endsWith("/__tslab__.ts"));
 }
 
 /** The innermost node that starts at or spans the offset. */

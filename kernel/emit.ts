@@ -57,7 +57,9 @@ function shorthands(ts: TypeScript, checker: ts.TypeChecker): ts.TransformerFact
         context.factory.createIdentifier("exports"),
         node.name.text,
       );
-      return context.factory.createPropertyAssignment(node.name, value);
+      const otherwise = node.objectAssignmentInitializer; // in a pattern: `({ x = 1 } = {})`
+      const target = otherwise ? context.factory.createAssignment(value, otherwise) : value;
+      return context.factory.createPropertyAssignment(node.name, target);
     };
     return (file) => ts.visitEachChild(file, visit, context);
   };

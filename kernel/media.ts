@@ -66,7 +66,12 @@ function written(name: MediaName, type: string, value: string): MimeBundle {
 function encoded(name: MediaName, type: string, value: Bytes): MimeBundle {
   const isBytes = value instanceof Uint8Array || value instanceof ArrayBuffer;
   if (!isBytes && (typeof value !== "string" || !/^[\w+/\s-]+={0,2}\s*$/.test(value))) {
-    throw mistaken(name, "the bytes of a file (a Uint8Array) or base64", value, "A file is read with readFileSync(path).");
+    throw mistaken(
+      name,
+      "the bytes of a file (a Uint8Array) or base64",
+      value,
+      "A file is read with readFileSync(path).",
+    );
   }
   // Base64 in any of its alphabets is taken; what goes out has the usual one, without line breaks.
   const bytes = typeof value === "string" ? Buffer.from(value, "base64") : Buffer.from(value as Uint8Array);
@@ -88,7 +93,12 @@ function jsonOf(value: unknown): unknown {
 function bundleOf(value: unknown): MimeBundle {
   const isBundle = typeof value === "object" && value !== null && Object.keys(value).every((key) => key.includes("/"));
   if (isBundle && Object.keys(value).length > 0) return value as MimeBundle;
-  throw mistaken("mime", 'contents by MIME type, as in { "text/html": "<b>1</b>" }', value, "display(value) shows any value.");
+  throw mistaken(
+    "mime",
+    'contents by MIME type, as in { "text/html": "<b>1</b>" }',
+    value,
+    "display(value) shows any value.",
+  );
 }
 
 function mistaken(name: MediaName, expected: string, got: unknown, remedy: string): TypeError {

@@ -230,14 +230,15 @@ export const PROMISES: readonly Part[] = [
   ),
 ];
 
+/** Optional in `ArrayBuffer`, which takes shared buffers as well: what is typed `x.buffer` may be either. */
 export const BUFFERS: readonly Part[] = [
   part(
     has(ArrayBuffer.prototype, "resize"),
     `interface ArrayBuffer {
-  readonly resizable: boolean;
-  readonly maxByteLength: number;
+  readonly resizable?: boolean;
+  readonly maxByteLength?: number;
   /** Makes it shorter or longer, up to \`maxByteLength\`. */
-  resize(byteLength?: number): void;
+  resize?(byteLength?: number): void;
 }
 interface ArrayBufferConstructor {
   new (byteLength: number, options?: { maxByteLength?: number }): ArrayBuffer;
@@ -255,10 +256,10 @@ interface SharedArrayBufferConstructor {
   part(
     has(ArrayBuffer.prototype, "transfer"),
     `interface ArrayBuffer {
-  readonly detached: boolean;
+  readonly detached?: boolean;
   /** A buffer with these bytes; this one is left empty. */
-  transfer(byteLength?: number): ArrayBuffer;
-  transferToFixedLength(byteLength?: number): ArrayBuffer;
+  transfer?(byteLength?: number): ArrayBuffer;
+  transferToFixedLength?(byteLength?: number): ArrayBuffer;
 }`,
   ),
   part(

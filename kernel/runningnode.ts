@@ -24,7 +24,7 @@ const PARTS: readonly Part[] = [
 
 /**
  * The text of a declaration file. It must come after all others: names that have a declaration already keep it, and the
- * rest of what is global is declared as `any`, which is better than refusing what would run.
+ * rest of what is global is declared as `any`, which is better than refusing what would run. The same for modules.
  * @param isTyped whether there are types for a module of Node's
  */
 export function runningNodeDeclarations(isTyped: (module: string) => boolean): string {
@@ -34,7 +34,10 @@ export function runningNodeDeclarations(isTyped: (module: string) => boolean): s
     .filter((name) => !name.startsWith("_") && !isTyped(name));
   return [
     ...PARTS.filter(({ has }) => has).map(({ text }) => text),
-    ...globals.filter((name) => !RESERVED.has(name)).map((name) => `declare var ${name}: any;`),
+    // What modules add to the global names is taken in after all files, in order: so these come last indeed.
+    'declare module "glmlab-globals" { global {',
+    ...globals.filter((name) => !RESERVED.has(name)).map((name) => `var ${name}: any;`),
+    "} }",
     ...modules.flatMap((name) => [`declare module "${name}";`, `declare module "node:${name}";`]),
   ].join("\n");
 }

@@ -35,7 +35,6 @@ export interface ConverterOptions {
 export interface LoadedConverter {
   readonly ts: TypeScript;
   readonly converter: Converter;
-  readonly isCompleteCode: (code: string) => { completed: boolean; indent?: string };
   /** The program of the last conversion, completion or inspection. */
   program(): ts.Program;
   /** Tells the converter which local files changed; call it before each conversion. */
@@ -62,13 +61,10 @@ export function loadConverter(options: ConverterOptions): LoadedConverter {
   const converterFile = requireFromTslab.resolve("./dist/converter.js");
   delete requireFromTslab.cache[converterFile]; // a second converter must see its own adjusted TypeScript
   try {
-    const { createConverter, isCompleteCode } = requireFromTslab(
-      converterFile,
-    ) as typeof import("tslab/dist/converter.js");
+    const { createConverter } = requireFromTslab(converterFile) as typeof import("tslab/dist/converter.js");
     return {
       ts: typescript,
       converter: createConverter(),
-      isCompleteCode,
       program: () => program as ts.Program,
       refresh: () => files.refresh(),
       takeOutside: () => {
