@@ -1,9 +1,11 @@
 /** @file Compiles cells and answers questions about them: the notebook's view of TypeScript. */
 
 import type { MimeBundle } from "../src/ambient.ts";
+import { withoutAttributes } from "./attributes.ts";
 import { type FunctionBody, toFunctionBody } from "./commonjs.ts";
 import { completenessOf } from "./completeness.ts";
 import { documentationAt, isUnknownAt } from "./documentation.ts";
+import { isLocalCommonJs } from "./emit.ts";
 import type { Completeness, Completion } from "./language.ts";
 import { uninterruptible } from "./terminate.ts";
 import { type ConverterOptions, type Diagnostic, type LoadedConverter, loadConverter, type ts } from "./tslab.ts";
@@ -19,8 +21,10 @@ export interface CompiledCell extends CompiledModule {
   readonly declarations: string;
   /** The variable that holds the value of the last expression. */
   readonly result?: string;
-  /** Local files that are new or have changed, by the path of their JavaScript. */
+  /** Local files that are new or have changed, by their paths. */
   readonly files: ReadonlyMap<string, CompiledModule>;
+  /** Local files that are not compiled, since they are for Node's require(). */
+  readonly commonJs: ReadonlySet<string>;
 }
 
 /** What is wrong with a cell, or with a local file: then `file` is its path relative to the notebook. */
@@ -52,13 +56,11 @@ export class Compiler {
   }
 
   #compile(declarations: string, code: string): Compilation {
-    const { ts, converter, refresh, takeOutside } = this.#loaded;
+    const { ts, converter, refresh, takeFiles, program } = this.#loaded;
     refresh();
-    const { diagnostics, output, declOutput, lastExpressionVar, sideOutputs } = converter.convert(
-      declarations,
-      withoutExports(ts, code),
-    );
-    const outside = takeOutside();
+    const source = withoutExports(ts, withoutAttributes(ts, code));
+    const { diagnostics, output, declOutput, lastExpressionVar } = converter.convert(declarations, source);
+    const changed = takeFiles();
     if (diagnostics.length > 0) {
       return { complaints: diagnostics.map(toComplaint) };
     }
@@ -66,10 +68,19 @@ export class Compiler {
       return { module: text, ...toFunctionBody(ts, text, last) };
     };
     const files = new Map<string, CompiledModule>();
-    for (const { path, data } of sideOutputs ?? []) files.set(path, toModule(data));
-    for (const [path, data] of outside) files.set(path, toModule(data));
+    for (const [path, text] of changed) files.set(path, toModule(text));
+    const sources = program().getSourceFiles();
+    const commonJs = new Set(sources.filter((file) => isLocalCommonJs(ts, file)).map(({ fileName }) => fileName));
     const result = lastExpressionVar === undefined ? {} : { result: lastExpressionVar };
-    return { cell: { ...toModule(output ?? "", lastExpressionVar), declarations: declOutput ?? "", files, ...result } };
+    return {
+      cell: {
+        ...toModule(output ?? "", lastExpressionVar),
+        declarations: declOutput ?? "",
+        files,
+        commonJs,
+        ...result,
+      },
+    };
   }
 
   /** The code in parentheses, a character more before it, if it is one expression and nothing else. */

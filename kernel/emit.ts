@@ -1,22 +1,43 @@
-/** @file What the converter writes: a cell's JavaScript and declarations, and those of the local files it imports. */
-import { isAbsolute } from "node:path";
+/** @file What the converter writes: a cell's JavaScript and declarations, and the JavaScript of the local files it imports. */
+import { isCommonJs, isLibrary } from "./sourcefiles.ts";
 import type { TypeScript, ts } from "./tslab.ts";
 
 export type Builder = ts.EmitAndSemanticDiagnosticsBuilderProgram;
 
+/** Local files as they were last written, by their paths: the same object as long as a file has not changed. */
+export type Written = Map<string, ts.SourceFile>;
+
 /**
  * A builder whose emit() writes a cell's declarations also when a type "cannot be named" (it becomes `any` there), and
- * that keeps the output of files above the notebook's folder away from tslab, which would throw.
+ * that gives the JavaScript of local files to `files`, by their own paths, and not to tslab, which knows some kinds of
+ * files only, and none above the notebook's folder. CommonJS files are left to Node.
  */
-export function emitting(ts: TypeScript, builder: Builder, outside: Map<string, string>): Builder {
+export function emitting(ts: TypeScript, builder: Builder, files: Map<string, string>, written: Written): Builder {
+  const emitFile = (file: ts.SourceFile): void => {
+    if (written.get(file.fileName) === file) return;
+    if (isCommonJs(ts, file)) {
+      written.delete(file.fileName);
+      return;
+    }
+    written.set(file.fileName, file);
+    const before = [shorthands(ts, builder.getProgram().getTypeChecker())];
+    const take: ts.WriteFileCallback = (path, text) => {
+      if (/\.[cm]?js$/.test(path)) files.set(file.fileName, text);
+    };
+    builder.getProgram().emit(file, take, undefined, false, { before });
+  };
   return {
     ...builder,
     emit(file, write, token, onlyDeclarations, transformers) {
+      if (!file?.fileName.endsWith(CELL)) return { emitSkipped: true, diagnostics: [] };
+      for (const path of builder.getAllDependencies(file)) {
+        const dependency = builder.getSourceFile(path);
+        if (dependency && isLocalSource(path)) emitFile(dependency);
+      }
       let declared = false;
       const take: ts.WriteFileCallback = (path, text, ...rest) => {
         declared ||= path.endsWith(".d.ts");
-        if (!isAbsolute(path)) write?.(path, text, ...rest);
-        else if (path.endsWith(".js")) outside.set(path, text);
+        write?.(path, text, ...rest);
       };
       const fixed = { ...transformers, before: [shorthands(ts, builder.getProgram().getTypeChecker())] };
       const result = builder.emit(file, take, token, onlyDeclarations, fixed);
@@ -27,6 +48,19 @@ export function emitting(ts: TypeScript, builder: Builder, outside: Map<string, 
       return result;
     },
   };
+}
+
+/** Ends the path of the file that holds a cell. */
+const CELL = "/__tslab__.ts";
+
+/** Files that cells import and that are compiled with them; neither declarations nor packages. */
+export function isLocalSource(path: string): boolean {
+  return /\.([cm]?[jt]s|[jt]sx)$/.test(path) && !/\.d\.[cm]?ts$/.test(path) && !path.endsWith(CELL) && !isLibrary(path);
+}
+
+/** Local files that cells import and that Node's require() is to load. */
+export function isLocalCommonJs(ts: TypeScript, file: ts.SourceFile): boolean {
+  return isLocalSource(file.fileName) && isCommonJs(ts, file);
 }
 
 /** What TypeScript's emit() takes beyond its public parameters: `force` writes declarations in spite of errors. */

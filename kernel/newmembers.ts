@@ -290,6 +290,30 @@ export const OLD_DATES: readonly Part[] = [
   ),
 ];
 
+export const WORKERS: readonly Part[] = [
+  part(
+    has(prototypeOf("MessagePort"), "onmessage"),
+    `declare module "worker_threads" {
+  interface MessagePort {
+    onmessage: ((event: { readonly data: any }) => void) | null;
+    onmessageerror: ((event: { readonly data: any }) => void) | null;
+    /** Whether the port keeps the process alive. */
+    hasRef(): boolean;
+  }
+}`,
+  ),
+];
+
+export const MODULES: readonly Part[] = [
+  part(
+    true,
+    `interface ImportCallOptions {
+  /** Attributes, as in \`import("./a.json", { with: { type: "json" } })\`. */
+  with?: Record<string, string>;
+}`,
+  ),
+];
+
 /** The classes of what \`crypto\` and \`performance\` are. */
 export const WEB_CRYPTO: readonly Part[] = [
   part(

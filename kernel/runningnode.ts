@@ -3,7 +3,7 @@
  * not know yet. Each part is declared only where it is there at run time.
  */
 import { builtinModules } from "node:module";
-import { BUFFERS, COLLECTIONS, OLD_DATES, PROMISES, STRINGS, WEB_CRYPTO } from "./newmembers.ts";
+import { BUFFERS, COLLECTIONS, MODULES, OLD_DATES, PROMISES, STRINGS, WEB_CRYPTO, WORKERS } from "./newmembers.ts";
 import { WEB_ASSEMBLY } from "./webassembly.ts";
 
 /** Some declarations, and whether what they declare is there. */
@@ -19,6 +19,8 @@ const PARTS: readonly Part[] = [
   ...BUFFERS,
   ...OLD_DATES,
   ...WEB_CRYPTO,
+  ...WORKERS,
+  ...MODULES,
   WEB_ASSEMBLY,
 ];
 

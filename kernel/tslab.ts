@@ -6,10 +6,10 @@ import type ts from "@tslab/typescript-for-tslab";
 import type { Converter, ConvertResult } from "tslab/dist/converter.js";
 import { requireCached } from "./compilecache.ts";
 import { DISPLAY_TYPES } from "./display.ts";
-import { type Builder, emitting } from "./emit.ts";
+import { type Builder, emitting, isLocalSource, type Written } from "./emit.ts";
 import type { Lookup } from "./resolve.ts";
 import { runningNodeDeclarations } from "./runningnode.ts";
-import { LocalFiles, withoutComments } from "./sourcefiles.ts";
+import { asModule, LocalFiles, withoutComments } from "./sourcefiles.ts";
 
 export type { ts };
 export type TypeScript = typeof ts;
@@ -39,8 +39,8 @@ export interface LoadedConverter {
   program(): ts.Program;
   /** Tells the converter which local files changed; call it before each conversion. */
   refresh(): void;
-  /** JavaScript of files above the notebook's folder, which the converter itself cannot emit: path to text. */
-  takeOutside(): Map<string, string>;
+  /** JavaScript of the local files that are new or have changed, by their paths. */
+  takeFiles(): Map<string, string>;
 }
 
 /**
@@ -50,11 +50,12 @@ export interface LoadedConverter {
 export function loadConverter(options: ConverterOptions): LoadedConverter {
   const typescript = requireCached(typescriptFile) as TypeScript;
   const files = new LocalFiles();
-  const outside = new Map<string, string>();
+  const emitted = new Map<string, string>();
+  const written: Written = new Map();
   let program: ts.Program | undefined;
   const created = (builder: Builder): Builder => {
     program = builder.getProgram();
-    return emitting(typescript, builder, outside);
+    return emitting(typescript, builder, emitted, written);
   };
   const module = requireFromTslab.cache[typescriptFile] as NodeJS.Module;
   module.exports = adjusted(typescript, options, files, created);
@@ -67,9 +68,9 @@ export function loadConverter(options: ConverterOptions): LoadedConverter {
       converter: createConverter(),
       program: () => program as ts.Program,
       refresh: () => files.refresh(),
-      takeOutside: () => {
-        const taken = new Map(outside);
-        outside.clear();
+      takeFiles: () => {
+        const taken = new Map(emitted);
+        emitted.clear();
         return taken;
       },
     };
@@ -111,9 +112,8 @@ function adjusted(
     readFile: (path, encoding) => {
       if (path === virtual.file) return virtual.text;
       const text = ts.sys.readFile(path, encoding);
-      return text !== undefined && plainFolders.some((folder) => path.startsWith(folder))
-        ? withoutComments(text)
-        : text;
+      if (text === undefined) return undefined;
+      return plainFolders.some((folder) => path.startsWith(folder)) ? withoutComments(text) : asModule(ts, path, text);
     },
     watchFile: (path, callback) => files.watch(path, callback),
     watchDirectory: () => ({ close: () => {} }),
@@ -137,11 +137,18 @@ function adjusted(
       return ts.createWatchProgram(host);
     },
     getPreEmitDiagnosticsOfFiles: (program, sources) =>
-      (ts as Internals).getPreEmitDiagnosticsOfFiles(program, sources).filter(({ code }) => !isAboutDeclarations(code)),
+      (ts as Internals)
+        .getPreEmitDiagnosticsOfFiles(program, [...sources, ...overlooked(program)])
+        .filter(({ code }) => !isAboutDeclarations(code)),
     // tslab's second pass, to CommonJS: ours follows later and keeps its source map.
     transpileModule: (javascript) => ({ outputText: javascript }),
   };
   return { ...ts, ...api } as TypeScript;
+}
+
+/** Local files that tslab does not know to be such. */
+function overlooked(program: ts.Program): readonly ts.SourceFile[] {
+  return program.getSourceFiles().filter(({ fileName }) => isLocalSource(fileName) && !/\.[jt]s$/.test(fileName));
 }
 
 /** What tslab calls, with its watch functions narrowed to the overload it uses and a function that only its fork has. */
@@ -176,6 +183,8 @@ function compilerSettings(ts: TypeScript): ts.CompilerOptions {
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     allowImportingTsExtensions: true,
     inlineSourceMap: true,
+    disableTopLevelAwait: false, // an option of tslab's TypeScript
+    checkJs: false, // plain JavaScript is run as it is, unless it says // @ts-check
     lib: ["lib.es2023.d.ts"],
     typeRoots: [dirname(nodeTypes)],
     types: ["node", GLOBALS], // in this order: what comes later does not change what is declared
