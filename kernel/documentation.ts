@@ -1,4 +1,5 @@
 /** @file Reads the doc comment of one declaration from its file, since the compiler is given library files without. */
+import { offsetWithComments } from "./sourcefiles.ts";
 import type { TypeScript, ts } from "./tslab.ts";
 
 /** Lines that tslab puts before a cell. */
@@ -53,9 +54,11 @@ function nodeAt(ts: TypeScript, file: ts.SourceFile, offset: number): ts.Node {
 function commentOf(ts: TypeScript, declaration: ts.Declaration): string {
   const isVariable = ts.isVariableDeclaration(declaration) && ts.isVariableStatement(declaration.parent.parent);
   const node = isVariable ? declaration.parent.parent : declaration;
-  const text = ts.sys.readFile(declaration.getSourceFile().fileName);
+  const { fileName, text: read } = declaration.getSourceFile();
+  const text = ts.sys.readFile(fileName);
   if (text === undefined) return "";
-  const ranges = ts.getLeadingCommentRanges(text, node.pos) ?? [];
+  const at = text.length === read.length ? node.pos : offsetWithComments(text, node.pos);
+  const ranges = ts.getLeadingCommentRanges(text, at) ?? [];
   const comment = ranges.map(({ pos, end }) => text.slice(pos, end)).findLast((range) => range.startsWith("/**"));
   return comment === undefined ? "" : plain(comment);
 }

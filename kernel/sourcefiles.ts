@@ -4,13 +4,25 @@ import { dirname, join } from "node:path";
 import { withoutAttributes } from "./attributes.ts";
 import type { TypeScript, ts } from "./tslab.ts";
 
+const COMMENT = /^[ \t]*\/\*\*[\s\S]*?\*\//gm;
+
 /**
- * Blanks the JSDoc of declarations, keeping every offset: TypeScript 5.0 parses it eagerly, a fifth of a kernel's cold
- * start. documentationAt() reads it back for the one symbol that a user asks about. Only for files that are known to
+ * Drops the JSDoc of declarations, which is most of their text: TypeScript 5.0 parses it eagerly, a fifth of a kernel's
+ * cold start. documentationAt() reads it back for the one symbol that a user asks about. Only for files that are known to
  * have no such text elsewhere: those of TypeScript and of @types/node.
  */
 export function withoutComments(text: string): string {
-  return text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\//gm, (comment) => `\n${" ".repeat(comment.length - 1)}`);
+  return text.replace(COMMENT, "");
+}
+
+/** Where the place after a token of such a file is in the whole text; comments that follow it are after that place. */
+export function offsetWithComments(text: string, offset: number): number {
+  let dropped = 0;
+  for (const { index, 0: comment } of text.matchAll(COMMENT)) {
+    if (index - dropped >= offset) break;
+    dropped += comment.length;
+  }
+  return offset + dropped;
 }
 
 /** Files of packages and of TypeScript itself, which do not change while a notebook runs. */
