@@ -10,13 +10,13 @@ import type { Expansion } from "../magics/expand.ts";
 import { ambient, withAmbient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
 import { writeCaches } from "./compilecache.ts";
-import { Compiler } from "./compiler.ts";
+import { Compiler, type Complaint } from "./compiler.ts";
 import { Shown } from "./display.ts";
-import { Executor } from "./executor.ts";
+import { type CellOrigin, Executor } from "./executor.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
 import { DECLARATIONS, notebookVariables } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
-import { placeOf, SourceMaps } from "./sourcemap.ts";
+import { offsetOf, placeOf, SourceMaps } from "./sourcemap.ts";
 import { completeSpecifier } from "./specifiers.ts";
 import {
   complaintsFailure,
@@ -40,6 +40,16 @@ export interface LanguageOptions {
 const GRACE = 250;
 /** Milliseconds of idleness after which the kernel prepares for the first cell, and later for its next start. */
 const IDLE = { warm: 20, cache: 3000 };
+
+/** TypeScript's numbers for a name that nothing has; for the latter it found one that is spelt nearly so. */
+const UNKNOWN_NAME_LIKE_ANOTHER = 2552;
+const UNKNOWN_NAMES: readonly number[] = [
+  2304,
+  UNKNOWN_NAME_LIKE_ANOTHER,
+  2581, // `$`, which TypeScript takes for jQuery
+  2592,
+  18004,
+];
 
 type Magics = Awaited<ReturnType<typeof loadMagics>>;
 
@@ -66,7 +76,8 @@ async function loadMagics() {
   const { completeMagic } = await import("../magics/complete.ts");
   const { inspectMagic } = await import("../magics/inspect.ts");
   const { MagicError } = await import("../magics/error.ts");
-  return { expand, completeMagic, inspectMagic, MagicError };
+  const { habitIn } = await import("../magics/habits.ts");
+  return { expand, completeMagic, inspectMagic, habitIn, MagicError };
 }
 
 class Cells implements Language {
@@ -142,13 +153,28 @@ class Cells implements Language {
     if ("status" in expansion) return expansion;
     const origin = { name, text: code, expanded: expansion.code, map: expansion.map };
     const compiled = this.#compiler.compile(this.#declarations, expansion.code);
-    if ("complaints" in compiled) return complaintsFailure(compiled.complaints, origin, this.#modules.cwd);
+    if ("complaints" in compiled) {
+      return (
+        this.#habit(origin, compiled.complaints) ?? complaintsFailure(compiled.complaints, origin, this.#modules.cwd)
+      );
+    }
     // Also if it fails: later cells may use what it came to assign.
     this.#declarations = compiled.cell.declarations;
     const value = await this.#executor.run(compiled.cell, origin);
     // What display() gives back stands for what is to be seen already.
     const isSeen = value === undefined || value instanceof Shown;
     return isSeen ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+  }
+
+  /** What to write instead where a cell is written for IPython. */
+  #habit(cell: CellOrigin, complaints: readonly Complaint[]): Failure | undefined {
+    const unknown = complaints
+      .filter(({ code, file }) => file === undefined && UNKNOWN_NAMES.includes(code))
+      .map(({ code, line, column }) => {
+        return { at: offsetOf(cell.expanded, line, column), isLikeAnother: code === UNKNOWN_NAME_LIKE_ANOTHER };
+      });
+    const habit = this.#magics.habitIn(cell.expanded, unknown);
+    return habit && failureAt(habit, placeOf(cell, habit.offset), habit.length);
   }
 
   async #evaluate(expression: string): Promise<CellOutcome> {
@@ -191,7 +217,10 @@ class Cells implements Language {
     if (/(^|\n)\s*%[^\n]*\\\s*$/.test(code)) return { status: "incomplete", indent: "" };
     // The text below a cell magic is up to whoever types: what is asked is whether there is such a magic.
     const expansion = this.#expand(/^\s*%%[^\n]*\s*$/.test(code) ? `${code}\n0` : code, "");
-    return "status" in expansion ? { status: "invalid" } : this.#compiler.isComplete(expansion.code);
+    if ("status" in expansion) return { status: "invalid" };
+    const completeness = this.#compiler.isComplete(expansion.code);
+    const isHabit = completeness.status === "incomplete" && this.#magics.habitIn(expansion.code) !== undefined;
+    return isHabit ? { status: "invalid" } : completeness;
   }
 
   #expand(code: string, name: string): Expansion | Failure {
