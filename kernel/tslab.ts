@@ -104,17 +104,23 @@ function adjusted(
   created: (builder: Builder) => Builder,
 ): TypeScript {
   const virtual = globalDeclarations();
+  const unchanging = new Set<string>();
   const system: ts.System = {
     ...ts.sys,
     getCurrentDirectory: () => options.cwd,
     fileExists: (path) => path === virtual.file || ts.sys.fileExists(path),
-    directoryExists: (path) => path === dirname(virtual.file) || ts.sys.directoryExists(path),
+    directoryExists: (path) => path === virtual.folder || ts.sys.directoryExists(path),
     readFile: (path, encoding) => {
       if (path === virtual.file) return virtual.text;
       const text = ts.sys.readFile(path, encoding);
       if (text === undefined) return undefined;
-      return plainFolders.some((folder) => path.startsWith(folder)) ? withoutComments(text) : asModule(ts, path, text);
+      if (!plainFolders.some((folder) => path.startsWith(folder))) return asModule(ts, path, text);
+      const plain = withoutComments(text);
+      unchanging.add(plain);
+      return plain;
     },
+    // TypeScript tells versions of a file by the hash of its text: a megabyte of what has one version only.
+    createHash: (text) => (unchanging.has(text) ? `${text.length}` : (ts.sys.createHash?.(text) ?? text)),
     watchFile: (path, callback) => files.watch(path, callback),
     watchDirectory: () => ({ close: () => {} }),
   };
@@ -170,10 +176,12 @@ type Internals = Omit<TypeScript, "createWatchCompilerHost" | "createWatchProgra
 /** A package of types that is nowhere but here. */
 const GLOBALS = "glmlab-globals";
 
-function globalDeclarations(): { readonly file: string; readonly text: string } {
+function globalDeclarations(): { readonly folder: string; readonly file: string; readonly text: string } {
   const typed = new Set(readdirSync(nodeTypes).map((name) => name.replace(/\.d\.ts$/, "")));
+  const folder = `${dirname(nodeTypes).replaceAll("\\", "/")}/${GLOBALS}`;
   return {
-    file: `${dirname(nodeTypes).replaceAll("\\", "/")}/${GLOBALS}/index.d.ts`,
+    folder,
+    file: `${folder}/index.d.ts`,
     text: runningNodeDeclarations((module) => typed.has(module.split("/")[0] ?? "")) + DISPLAY_TYPES,
   };
 }
