@@ -20,7 +20,7 @@ function* comments(text: string): Generator<readonly [from: number, to: number]>
 /**
  * Drops the JSDoc of declarations, which is most of their text: TypeScript 5.0 parses it eagerly, a fifth of a kernel's
  * cold start. documentationAt() reads it back for the one symbol that a user asks about. Only for files that are known to
- * have no such text elsewhere: those of TypeScript and of @types/node.
+ * have no such text elsewhere: those of TypeScript, of @types/node and of undici-types.
  */
 export function withoutComments(text: string): string {
   let kept = "";

@@ -22,8 +22,10 @@ const requireFromTslab = createRequire(join(tslabFolder, "package.json"));
 const typescriptFile = requireFromTslab.resolve("@tslab/typescript-for-tslab");
 // Our own: those that tslab depends on are of an older Node, and tslab looks for them in its own node_modules only.
 const nodeTypes = dirname(require.resolve("@types/node/package.json"));
+// Part of the types of Node: fetch() and what belongs to it.
+const fetchTypes = dirname(createRequire(join(nodeTypes, "index.d.ts")).resolve("undici-types/package.json"));
 /** Declarations that are read without their comments, as TypeScript writes paths. */
-const plainFolders = [dirname(typescriptFile), nodeTypes].map((folder) => folder.replaceAll("\\", "/"));
+const plainFolders = [dirname(typescriptFile), nodeTypes, fetchTypes].map((folder) => folder.replaceAll("\\", "/"));
 
 export interface ConverterOptions {
   /** The notebook's folder: relative imports and its node_modules start here. */
