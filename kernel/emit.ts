@@ -14,7 +14,6 @@ export type Written = Map<string, ts.SourceFile>;
  */
 export function emitting(ts: TypeScript, builder: Builder, files: Map<string, string>, written: Written): Builder {
   const emitFile = (file: ts.SourceFile): void => {
-    if (written.get(file.fileName) === file) return;
     if (isCommonJs(ts, file)) {
       written.delete(file.fileName);
       return;
@@ -30,10 +29,11 @@ export function emitting(ts: TypeScript, builder: Builder, files: Map<string, st
     ...builder,
     emit(file, write, token, onlyDeclarations, transformers) {
       if (!file?.fileName.endsWith(CELL)) return { emitSkipped: true, diagnostics: [] };
-      for (const path of builder.getAllDependencies(file)) {
-        const dependency = builder.getSourceFile(path);
-        if (dependency && isLocalSource(path)) emitFile(dependency);
-      }
+      const changed = builder.getSourceFiles().filter((one) => {
+        return written.get(one.fileName) !== one && isLocalSource(one.fileName);
+      });
+      const needed = new Set(changed.length > 0 ? builder.getAllDependencies(file) : []);
+      for (const one of changed) if (needed.has(one.fileName)) emitFile(one);
       let declared = false;
       const take: ts.WriteFileCallback = (path, text, ...rest) => {
         declared ||= path.endsWith(".d.ts");
@@ -55,7 +55,8 @@ const CELL = "/__tslab__.ts";
 
 /** Files that cells import and that are compiled with them; neither declarations nor packages. */
 export function isLocalSource(path: string): boolean {
-  return /\.([cm]?[jt]s|[jt]sx)$/.test(path) && !/\.d\.[cm]?ts$/.test(path) && !path.endsWith(CELL) && !isLibrary(path);
+  if (isLibrary(path) || path.endsWith(CELL)) return false;
+  return /\.([cm]?[jt]s|[jt]sx)$/.test(path) && !/\.d\.[cm]?ts$/.test(path);
 }
 
 /** Local files that cells import and that Node's require() is to load. */

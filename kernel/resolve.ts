@@ -21,6 +21,7 @@ export class ModuleResolver {
   readonly #loaded = new Map<string, number>();
   #commonJs: ReadonlySet<string> = new Set();
   #changed = new Set<string>();
+  readonly #requires = new Map<string, NodeJS.Require>();
 
   constructor(cwd: string) {
     this.cwd = cwd;
@@ -86,6 +87,12 @@ export class ModuleResolver {
 
   /** The `require` of a file in `folder`: local files that have changed are read again. */
   requireOf(folder: string): NodeJS.Require {
+    const known = this.#requires.get(folder) ?? this.#makeRequire(folder);
+    this.#requires.set(folder, known);
+    return known;
+  }
+
+  #makeRequire(folder: string): NodeJS.Require {
     const require = createRequire(join(folder, "notebook.cjs"));
     const fresh = (id: string): unknown => {
       this.#forgetChanged();
