@@ -38,12 +38,14 @@ export function runningNodeDeclarations(isTyped: (module: string) => boolean): s
     .filter((name) => !name.startsWith("_") && !isTyped(name));
   return [
     ...PARTS.filter(({ has }) => has).map(({ text }) => text),
-    // What modules add to the global names is taken in after all files, in order: so these come last indeed.
-    'declare module "glmlab-globals" { global {',
-    ...globals.map((name) => `var ${name}: any;`),
-    "} }",
+    ...(globals.length > 0 ? [asGlobals(globals.map((name) => `var ${name}: any;`))] : []),
     ...modules.flatMap((name) => [`declare module "${name}";`, `declare module "node:${name}";`]),
   ].join("\n");
+}
+
+/** What modules add to the global names is taken in after all files, in order: so these come last indeed. */
+function asGlobals(declarations: readonly string[]): string {
+  return ['declare module "glmlab-globals" { global {', ...declarations, "} }"].join("\n");
 }
 
 /** What Node 20 has, all of it typed by TypeScript, by the types of Node or here: nothing need be said about it. */
