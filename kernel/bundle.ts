@@ -7,10 +7,10 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /**
  * What `[Symbol.for("Jupyter.display")]()` returns, which may be a promise, as far as a notebook can hold it; else the
- * text that Node's REPL shows. `say` is told what cannot be shown.
+ * text that Node's REPL shows. What cannot be shown is told where the cell prints.
  * @throws what the value's own display throws
  */
-export async function toBundle(value: unknown, say: (what: string) => void): Promise<MimeBundle> {
+export async function toBundle(value: unknown): Promise<MimeBundle> {
   if (hasDisplay(value)) return fitBundle(await value[DISPLAY](), say);
   return textBundle(describe(value));
 }
@@ -19,4 +19,9 @@ function hasDisplay(value: unknown): value is { [DISPLAY](): unknown } {
   if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
   const display = attempt(() => (value as { [DISPLAY]?: unknown })[DISPLAY]);
   return "value" in display && typeof display.value === "function";
+}
+
+/** What a display lacks is told where the cell prints. */
+export function say(what: string): void {
+  process.stderr.write(what);
 }

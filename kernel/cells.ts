@@ -8,16 +8,17 @@ import { setMaxListeners } from "node:events";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Expansion } from "../magics/expand.ts";
 import { ambient, withAmbient } from "../src/ambient.ts";
-import { toBundle } from "./bundle.ts";
+import { say, toBundle } from "./bundle.ts";
 import { endChildrenWithCells } from "./children.ts";
 import { writeCaches } from "./compilecache.ts";
-import { Compiler } from "./compiler.ts";
-import { Executor } from "./executor.ts";
+import { Compiler, type Complaint } from "./compiler.ts";
+import { Shown } from "./display.ts";
+import { type CellOrigin, Executor } from "./executor.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
 import { fitBundle } from "./mime.ts";
-import { DECLARATIONS, notebookVariables, say } from "./prelude.ts";
+import { DECLARATIONS, notebookVariables } from "./prelude.ts";
 import { ModuleResolver } from "./resolve.ts";
-import { placeOf, SourceMaps } from "./sourcemap.ts";
+import { offsetOf, placeOf, SourceMaps } from "./sourcemap.ts";
 import { completeSpecifier } from "./specifiers.ts";
 import { flushStreams } from "./streams.ts";
 import {
@@ -45,6 +46,16 @@ const GRACE = 250;
 /** Milliseconds of idleness after which the kernel prepares for the first cell, and later for its next start. */
 const IDLE = { warm: 20, cache: 3000 };
 
+/** TypeScript's numbers for a name that nothing has; for the latter it found one that is spelt nearly so. */
+const UNKNOWN_NAME_LIKE_ANOTHER = 2552;
+const UNKNOWN_NAMES: readonly number[] = [
+  2304,
+  UNKNOWN_NAME_LIKE_ANOTHER,
+  2581, // `$`, which TypeScript takes for jQuery
+  2592,
+  18004,
+];
+
 type Magics = Awaited<ReturnType<typeof loadMagics>>;
 
 /**
@@ -71,7 +82,8 @@ async function loadMagics() {
   const { completeMagic } = await import("../magics/complete.ts");
   const { inspectMagic } = await import("../magics/inspect.ts");
   const { MagicError } = await import("../magics/error.ts");
-  return { expand, completeMagic, inspectMagic, MagicError };
+  const { habitIn } = await import("../magics/habits.ts");
+  return { expand, completeMagic, inspectMagic, habitIn, MagicError };
 }
 
 class Cells implements Language {
@@ -101,6 +113,15 @@ class Cells implements Language {
   }
 
   execute(code: string, context: CellContext): Promise<CellOutcome> {
+    return this.#settle(context, () => this.#run(code, context));
+  }
+
+  evaluate(expression: string, context: CellContext): Promise<CellOutcome> {
+    return this.#settle(context, () => this.#evaluate(expression));
+  }
+
+  /** Runs `body` as the cell's own code, which an interrupt ends. */
+  #settle(context: CellContext, body: () => Promise<CellOutcome>): Promise<CellOutcome> {
     this.#used = true;
     const controller = new AbortController();
     const { signal } = controller;
@@ -125,7 +146,7 @@ class Cells implements Language {
       if (context.signal.aborted) return end(interruption());
       context.signal.addEventListener("abort", interrupt);
       // In a turn of its own: a termination would otherwise take our caller with it.
-      const cell = Promise.resolve().then(() => withAmbient(surroundings, () => this.#run(code, context)));
+      const cell = Promise.resolve().then(() => withAmbient(surroundings, body));
       cell.then(
         (outcome) => end(signal.aborted ? interruption() : outcome),
         (error: unknown) => end(signal.aborted ? interruption(placeOfError(error)) : failureOf(error)),
@@ -139,11 +160,41 @@ class Cells implements Language {
     if ("status" in expansion) return expansion;
     const origin = { name, text: code, expanded: expansion.code, map: expansion.map };
     const compiled = this.#compiler.compile(this.#declarations, expansion.code);
-    if ("complaints" in compiled) return complaintsFailure(compiled.complaints, origin, this.#modules.cwd);
+    if ("complaints" in compiled) {
+      return (
+        this.#habit(origin, compiled.complaints) ?? complaintsFailure(compiled.complaints, origin, this.#modules.cwd)
+      );
+    }
     // Also if it fails: later cells may use what it came to assign.
     this.#declarations = compiled.cell.declarations;
     const value = await this.#executor.run(compiled.cell, origin);
-    return value === undefined ? { status: "ok" } : { status: "ok", result: await toBundle(value, say) };
+    // What display() gives back stands for what is to be seen already.
+    const isSeen = value === undefined || value instanceof Shown;
+    return isSeen ? { status: "ok" } : { status: "ok", result: await toBundle(value) };
+  }
+
+  /** What to write instead where a cell is written for IPython. */
+  #habit(cell: CellOrigin, complaints: readonly Complaint[]): Failure | undefined {
+    const unknown = complaints
+      .filter(({ code, file }) => file === undefined && UNKNOWN_NAMES.includes(code))
+      .map(({ code, line, column }) => {
+        return { at: offsetOf(cell.expanded, line, column), isLikeAnother: code === UNKNOWN_NAME_LIKE_ANOTHER };
+      });
+    const habit = this.#magics.habitIn(cell.expanded, unknown);
+    return habit && failureAt(habit, placeOf(cell, habit.offset), habit.length);
+  }
+
+  async #evaluate(expression: string): Promise<CellOutcome> {
+    const name = "Expression";
+    const expanded = this.#compiler.asExpression(expression);
+    if (expanded === undefined) {
+      const error = new SyntaxError(`Expected one expression, got ${JSON.stringify(expression)}.`);
+      return failureAt(error, placeOf({ name, text: expression, map: (offset) => offset }, 0), expression.length);
+    }
+    const origin = { name, text: expression, expanded, map: (offset: number) => offset - 1 };
+    const compiled = this.#compiler.compile(this.#declarations, expanded);
+    if ("complaints" in compiled) return complaintsFailure(compiled.complaints, origin, this.#modules.cwd);
+    return { status: "ok", result: await toBundle(await this.#executor.run(compiled.cell, origin)) };
   }
 
   complete(code: string, cursor: number): Completion {
@@ -170,8 +221,13 @@ class Cells implements Language {
   }
 
   isComplete(code: string): Completeness {
-    if (/^\s*%%/.test(code)) return { status: "complete" };
-    return this.#compiler.isComplete(this.#expandLeniently(code).code);
+    if (/(^|\n)\s*%[^\n]*\\\s*$/.test(code)) return { status: "incomplete", indent: "" };
+    // The text below a cell magic is up to whoever types: what is asked is whether there is such a magic.
+    const expansion = this.#expand(/^\s*%%[^\n]*\s*$/.test(code) ? `${code}\n0` : code, "");
+    if ("status" in expansion) return { status: "invalid" };
+    const completeness = this.#compiler.isComplete(expansion.code);
+    const isHabit = completeness.status === "incomplete" && this.#magics.habitIn(expansion.code) !== undefined;
+    return isHabit ? { status: "invalid" } : completeness;
   }
 
   #expand(code: string, name: string): Expansion | Failure {

@@ -20,9 +20,10 @@ export interface FunctionBody {
  * - `let` and `var` live in `exports` alone, so a function sees what a later cell assigns;
  * - imported names are plain properties of `exports` instead of getters, so a later cell may declare them anew;
  * - a variable keeps the value of an earlier cell until it is assigned, in case it never comes to that;
+ * - `result`, the variable of the last expression, does not give its name to a function or class without one;
  * - `await` and `for await` go through `CELL_SCOPE.resume`, which throws once the cell was interrupted.
  */
-export function toFunctionBody(ts: TypeScript, module: string): FunctionBody {
+export function toFunctionBody(ts: TypeScript, module: string, result?: string): FunctionBody {
   const file = ts.createSourceFile("cell.js", module, ts.ScriptTarget.ES2022);
   const shared = shareVariables(ts, file);
   const { outputText, sourceMapText } = ts.transpileModule(shared.module, {
@@ -34,7 +35,10 @@ export function toFunctionBody(ts: TypeScript, module: string): FunctionBody {
       noImplicitUseStrict: true,
       sourceMap: true,
     },
-    transformers: { before: [rewriteAsync(ts)], after: [rewriteModule(ts, shared.unset)] },
+    transformers: {
+      before: [rewriteAsync(ts), withoutName(ts, result), keepNames(ts, shared.names)],
+      after: [rewriteModule(ts, shared.unset)],
+    },
   });
   return {
     code: outputText.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
@@ -50,6 +54,8 @@ interface SharedVariables {
   readonly lines: ReadonlySet<number>;
   /** Names that are declared without a value. */
   readonly unset: ReadonlySet<string>;
+  /** All names that were moved. */
+  readonly names: ReadonlySet<string>;
 }
 
 const EXPORT = "export ";
@@ -88,7 +94,7 @@ function shareVariables(ts: TypeScript, file: ts.SourceFile): SharedVariables {
   }
   let module = file.text;
   for (const { from, to, text } of edits.reverse()) module = module.slice(0, from) + text + module.slice(to);
-  return { module, lines, unset };
+  return { module, lines, unset, names: moved };
 }
 
 function importsOf(ts: TypeScript, file: ts.SourceFile): readonly string[] {
@@ -132,6 +138,27 @@ function rewriteAsync(ts: TypeScript): ts.TransformerFactory<ts.SourceFile> {
   };
 }
 
+/** `const x = (0, () => 1)` instead of `const x = () => 1`, which would name the function. */
+function withoutName(ts: TypeScript, variable: string | undefined): ts.TransformerFactory<ts.SourceFile> {
+  const { factory } = ts;
+  return () => (file) => {
+    if (variable === undefined) return file;
+    const rewrite = (statement: ts.Statement): ts.Statement => {
+      if (!ts.isVariableStatement(statement)) return statement;
+      const [declaration] = statement.declarationList.declarations;
+      const { name, initializer } = declaration ?? {};
+      if (!declaration || !name || !initializer || !ts.isIdentifier(name) || name.text !== variable) return statement;
+      const value = factory.createParenthesizedExpression(
+        factory.createComma(factory.createNumericLiteral(0), initializer),
+      );
+      const unnamed = factory.updateVariableDeclaration(declaration, name, undefined, undefined, value);
+      const list = factory.updateVariableDeclarationList(statement.declarationList, [unnamed]);
+      return factory.updateVariableStatement(statement, statement.modifiers, list);
+    };
+    return factory.updateSourceFile(file, file.statements.map(rewrite));
+  };
+}
+
 /** Statements that TypeScript added at the top level: what it made of static imports, and of the list of exports. */
 function rewriteModule(ts: TypeScript, unset: ReadonlySet<string>): ts.TransformerFactory<ts.SourceFile> {
   const { factory } = ts;
@@ -151,6 +178,51 @@ function rewriteModule(ts: TypeScript, unset: ReadonlySet<string>): ts.Transform
     };
     return (file) => factory.updateSourceFile(file, file.statements.map(rewrite));
   };
+}
+
+/**
+ * `x = { x: () => 1 }.x` for `x = () => 1` where x lives in `exports`: an assignment to a property does not name the
+ * function, as that to a variable does. The same for what is a default in a pattern.
+ */
+function keepNames(ts: TypeScript, shared: ReadonlySet<string>): ts.TransformerFactory<ts.SourceFile> {
+  const { factory } = ts;
+  const named = (name: string, value: ts.Expression): ts.Expression => {
+    const object = factory.createObjectLiteralExpression([factory.createPropertyAssignment(name, value)]);
+    return factory.createPropertyAccessExpression(object, name);
+  };
+  const sharedName = (target: ts.Node): string | undefined => {
+    if (ts.isIdentifier(target)) return shared.has(target.text) ? target.text : undefined;
+    if (!ts.isPropertyAccessExpression(target) || !ts.isIdentifier(target.expression)) return undefined;
+    // What earlier cells declared is written so already.
+    return target.expression.text === "exports" && ts.isIdentifier(target.name) ? target.name.text : undefined;
+  };
+  return (context) => {
+    const visit = (node: ts.Node): ts.Node => {
+      const visited = ts.visitEachChild(node, visit, context);
+      if (ts.isBinaryExpression(visited) && isAssignment(ts, visited.operatorToken.kind)) {
+        const { left, operatorToken, right } = visited;
+        const name = isUnnamed(ts, right) ? sharedName(left) : undefined;
+        if (name !== undefined) return factory.updateBinaryExpression(visited, left, operatorToken, named(name, right));
+      }
+      if (ts.isBindingElement(visited) && visited.initializer && isUnnamed(ts, visited.initializer)) {
+        const { dotDotDotToken, propertyName, name: target, initializer } = visited;
+        const name = sharedName(target);
+        if (name !== undefined)
+          return factory.updateBindingElement(visited, dotDotDotToken, propertyName, target, named(name, initializer));
+      }
+      return visited;
+    };
+    return (file) => ts.visitEachChild(file, visit, context);
+  };
+}
+
+function isAssignment({ SyntaxKind }: TypeScript, token: ts.SyntaxKind): boolean {
+  return token >= SyntaxKind.FirstAssignment && token <= SyntaxKind.LastAssignment;
+}
+
+function isUnnamed(ts: TypeScript, value: ts.Expression): boolean {
+  if (ts.isParenthesizedExpression(value)) return isUnnamed(ts, value.expression);
+  return ts.isArrowFunction(value) || ((ts.isFunctionExpression(value) || ts.isClassExpression(value)) && !value.name);
 }
 
 /** `exports.x = m_1.x` for a generated `Object.defineProperty(exports, "x", { get: function () { return m_1.x; } })`. */

@@ -1,9 +1,12 @@
 /** @file Compiles cells and answers questions about them: the notebook's view of TypeScript. */
 
 import type { MimeBundle } from "../src/ambient.ts";
+import { withoutAttributes } from "./attributes.ts";
 import { type FunctionBody, toFunctionBody } from "./commonjs.ts";
+import { completenessOf } from "./completeness.ts";
 import { attempt, describe } from "./describe.ts";
-import { documentationAt } from "./documentation.ts";
+import { documentationAt, isUnknownAt } from "./documentation.ts";
+import { isLocalCommonJs } from "./emit.ts";
 import type { Completeness, Completion } from "./language.ts";
 import { uninterruptible } from "./terminate.ts";
 import { type ConverterOptions, type Diagnostic, type LoadedConverter, loadConverter, type ts } from "./tslab.ts";
@@ -19,8 +22,10 @@ export interface CompiledCell extends CompiledModule {
   readonly declarations: string;
   /** The variable that holds the value of the last expression. */
   readonly result?: string;
-  /** Local files that are new or have changed, by the path of their JavaScript. */
+  /** Local files that are new or have changed, by their paths. */
   readonly files: ReadonlyMap<string, CompiledModule>;
+  /** Local files that are not compiled, since they are for Node's require(). */
+  readonly commonJs: ReadonlySet<string>;
 }
 
 /** What is wrong with a cell, or with a local file: then `file` is its path relative to the notebook. */
@@ -61,6 +66,21 @@ export class Compiler {
     return this.#ask((loaded) => compile(loaded, declarations, code));
   }
 
+  /** The code in parentheses, a character more before it, if it is one expression and nothing else. */
+  asExpression(code: string): string | undefined {
+    return this.#ask(({ ts }) => {
+      const wrapped = `(${code}\n)`;
+      const file = ts.createSourceFile("cell.ts", wrapped, ts.ScriptTarget.ES2022);
+      const [statement, ...others] = file.statements;
+      const isWhole =
+        statement !== undefined &&
+        ts.isExpressionStatement(statement) &&
+        ts.isParenthesizedExpression(statement.expression) &&
+        statement.expression.end === wrapped.length;
+      return isWhole && others.length === 0 ? wrapped : undefined;
+    });
+  }
+
   complete(declarations: string, code: string, cursor: number): Completion {
     return this.#ask(({ converter, refresh }) => {
       refresh();
@@ -69,16 +89,13 @@ export class Compiler {
     });
   }
 
-  /** The type of what is at the cursor and what its author says about it. */
+  /** The type of what is at the cursor and what its author says about it; undefined for names that nothing has. */
   inspect(declarations: string, code: string, cursor: number): MimeBundle | undefined {
     return this.#ask((loaded) => inspect(loaded, declarations, code, cursor));
   }
 
   isComplete(code: string): Completeness {
-    return this.#ask(({ isCompleteCode }) => {
-      const { completed, indent } = isCompleteCode(code);
-      return completed ? { status: "complete" } : { status: "incomplete", indent: indent ?? "" };
-    });
+    return this.#ask(({ ts }) => completenessOf(ts, code));
   }
 
   /** What TypeScript was doing when it failed stays half done, so the next question is asked of a new converter. */
@@ -109,22 +126,31 @@ function failed(cause: unknown): CompilerError {
 }
 
 function compile(loaded: LoadedConverter, declarations: string, code: string): Compilation {
-  const { ts, converter, refresh, takeOutside } = loaded;
+  const { ts, converter, refresh, takeFiles, program } = loaded;
   refresh();
-  const { diagnostics, output, declOutput, lastExpressionVar, sideOutputs } = converter.convert(
-    declarations,
-    withoutExports(ts, code),
-  );
-  const outside = takeOutside();
+  const source = withoutExports(ts, withoutAttributes(ts, code));
+  const { diagnostics, output, declOutput, lastExpressionVar } = converter.convert(declarations, source);
+  const changed = takeFiles();
   if (diagnostics.length > 0) {
     return { complaints: diagnostics.map(toComplaint) };
   }
-  const toModule = (module: string): CompiledModule => ({ module, ...toFunctionBody(ts, module) });
+  const toModule = (text: string, last?: string): CompiledModule => {
+    return { module: text, ...toFunctionBody(ts, text, last) };
+  };
   const files = new Map<string, CompiledModule>();
-  for (const { path, data } of sideOutputs ?? []) files.set(path, toModule(data));
-  for (const [path, data] of outside) files.set(path, toModule(data));
+  for (const [path, text] of changed) files.set(path, toModule(text));
+  const sources = program().getSourceFiles();
+  const commonJs = new Set(sources.filter((file) => isLocalCommonJs(ts, file)).map(({ fileName }) => fileName));
   const result = lastExpressionVar === undefined ? {} : { result: lastExpressionVar };
-  return { cell: { ...toModule(output ?? ""), declarations: declOutput ?? "", files, ...result } };
+  return {
+    cell: {
+      ...toModule(output ?? "", lastExpressionVar),
+      declarations: declOutput ?? "",
+      files,
+      commonJs,
+      ...result,
+    },
+  };
 }
 
 function inspect(
@@ -136,6 +162,7 @@ function inspect(
   refresh();
   const info: ts.QuickInfo | undefined = converter.inspect(declarations, code, cursor);
   if (!info?.displayParts?.length) return undefined;
+  if (isUnknownAt(ts, program(), info.textSpan.start)) return undefined;
   const signature = info.displayParts.map((part) => part.text).join("");
   const documentation = ownDocumentation(info) || documentationAt(ts, program(), info.textSpan.start);
   const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n${documentation}`;

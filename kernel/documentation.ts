@@ -1,4 +1,5 @@
 /** @file Reads the doc comment of one declaration from its file, since the compiler is given library files without. */
+import { offsetWithComments } from "./sourcefiles.ts";
 import type { TypeScript, ts } from "./tslab.ts";
 
 /** Lines that tslab puts before a cell. */
@@ -8,7 +9,7 @@ const PREFIX = "export {};\n";
  * What the doc comment says about the symbol at an offset of the cell that `program` holds: Markdown, "" for nothing.
  */
 export function documentationAt(ts: TypeScript, program: ts.Program, offset: number): string {
-  const cell = program.getSourceFiles().find(({ fileName }) => fileName.endsWith("/__tslab__.ts"));
+  const cell = cellOf(program);
   if (!cell) return "";
   const checker = program.getTypeChecker();
   let symbol = checker.getSymbolAtLocation(nodeAt(ts, cell, offset + PREFIX.length));
@@ -18,6 +19,24 @@ export function documentationAt(ts: TypeScript, program: ts.Program, offset: num
     if (comment) return comment;
   }
   return "";
+}
+
+/** Whether a name at an offset of the cell, as above, stands for nothing that is known, to which the checker gives `any`. */
+export function isUnknownAt(ts: TypeScript, program: ts.Program, offset: number): boolean {
+  const cell = cellOf(program);
+  if (!cell) return false;
+  const checker = program.getTypeChecker();
+  const node = nodeAt(ts, cell, offset + PREFIX.length);
+  if (!ts.isIdentifier(node) && !ts.isPrivateIdentifier(node)) return false;
+  const symbol = checker.getSymbolAtLocation(node);
+  if (!symbol) return true;
+  const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
+  if (isAlias) return !checker.getAliasedSymbol(symbol).declarations?.length;
+  return (symbol.flags & ts.SymbolFlags.TypeAlias) !== 0 && !symbol.declarations?.length;
+}
+
+function cellOf(program: ts.Program): ts.SourceFile | undefined {
+  return program.getSourceFiles().find(({ fileName }) => fileName.endsWith("/__tslab__.ts"));
 }
 
 /** The innermost node that starts at or spans the offset. */
@@ -35,9 +54,11 @@ function nodeAt(ts: TypeScript, file: ts.SourceFile, offset: number): ts.Node {
 function commentOf(ts: TypeScript, declaration: ts.Declaration): string {
   const isVariable = ts.isVariableDeclaration(declaration) && ts.isVariableStatement(declaration.parent.parent);
   const node = isVariable ? declaration.parent.parent : declaration;
-  const text = ts.sys.readFile(declaration.getSourceFile().fileName);
+  const { fileName, text: read } = declaration.getSourceFile();
+  const text = ts.sys.readFile(fileName);
   if (text === undefined) return "";
-  const ranges = ts.getLeadingCommentRanges(text, node.pos) ?? [];
+  const at = text.length === read.length ? node.pos : offsetWithComments(text, node.pos);
+  const ranges = ts.getLeadingCommentRanges(text, at) ?? [];
   const comment = ranges.map(({ pos, end }) => text.slice(pos, end)).findLast((range) => range.startsWith("/**"));
   return comment === undefined ? "" : plain(comment);
 }

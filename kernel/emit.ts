@@ -1,22 +1,43 @@
-/** @file What the converter writes: a cell's JavaScript and declarations, and those of the local files it imports. */
-import { isAbsolute } from "node:path";
+/** @file What the converter writes: a cell's JavaScript and declarations, and the JavaScript of the local files it imports. */
+import { isCommonJs, isLibrary } from "./sourcefiles.ts";
 import type { TypeScript, ts } from "./tslab.ts";
 
 export type Builder = ts.EmitAndSemanticDiagnosticsBuilderProgram;
 
+/** Local files as they were last written, by their paths: the same object as long as a file has not changed. */
+export type Written = Map<string, ts.SourceFile>;
+
 /**
  * A builder whose emit() writes a cell's declarations also when a type "cannot be named" (it becomes `any` there), and
- * that keeps the output of files above the notebook's folder away from tslab, which would throw.
+ * that gives the JavaScript of local files to `files`, by their own paths, and not to tslab, which knows some kinds of
+ * files only, and none above the notebook's folder. CommonJS files are left to Node.
  */
-export function emitting(ts: TypeScript, builder: Builder, outside: Map<string, string>): Builder {
+export function emitting(ts: TypeScript, builder: Builder, files: Map<string, string>, written: Written): Builder {
+  const emitFile = (file: ts.SourceFile): void => {
+    if (isCommonJs(ts, file)) {
+      written.delete(file.fileName);
+      return;
+    }
+    written.set(file.fileName, file);
+    const before = [shorthands(ts, builder.getProgram().getTypeChecker())];
+    const take: ts.WriteFileCallback = (path, text) => {
+      if (/\.[cm]?js$/.test(path)) files.set(file.fileName, text);
+    };
+    builder.getProgram().emit(file, take, undefined, false, { before });
+  };
   return {
     ...builder,
     emit(file, write, token, onlyDeclarations, transformers) {
+      if (!file?.fileName.endsWith(CELL)) return { emitSkipped: true, diagnostics: [] };
+      const changed = builder.getSourceFiles().filter((one) => {
+        return written.get(one.fileName) !== one && isLocalSource(one.fileName);
+      });
+      const needed = new Set(changed.length > 0 ? builder.getAllDependencies(file) : []);
+      for (const one of changed) if (needed.has(one.fileName)) emitFile(one);
       let declared = false;
       const take: ts.WriteFileCallback = (path, text, ...rest) => {
         declared ||= path.endsWith(".d.ts");
-        if (!isAbsolute(path)) write?.(path, text, ...rest);
-        else if (path.endsWith(".js")) outside.set(path, text);
+        write?.(path, text, ...rest);
       };
       const fixed = { ...transformers, before: [shorthands(ts, builder.getProgram().getTypeChecker())] };
       const result = builder.emit(file, take, token, onlyDeclarations, fixed);
@@ -27,6 +48,20 @@ export function emitting(ts: TypeScript, builder: Builder, outside: Map<string, 
       return result;
     },
   };
+}
+
+/** Ends the path of the file that holds a cell. */
+const CELL = "/__tslab__.ts";
+
+/** Files that cells import and that are compiled with them; neither declarations nor packages. */
+export function isLocalSource(path: string): boolean {
+  if (isLibrary(path) || path.endsWith(CELL)) return false;
+  return /\.([cm]?[jt]s|[jt]sx)$/.test(path) && !/\.d\.[cm]?ts$/.test(path);
+}
+
+/** Local files that cells import and that Node's require() is to load. */
+export function isLocalCommonJs(ts: TypeScript, file: ts.SourceFile): boolean {
+  return isLocalSource(file.fileName) && isCommonJs(ts, file);
 }
 
 /** What TypeScript's emit() takes beyond its public parameters: `force` writes declarations in spite of errors. */
@@ -57,7 +92,9 @@ function shorthands(ts: TypeScript, checker: ts.TypeChecker): ts.TransformerFact
         context.factory.createIdentifier("exports"),
         node.name.text,
       );
-      return context.factory.createPropertyAssignment(node.name, value);
+      const otherwise = node.objectAssignmentInitializer; // in a pattern: `({ x = 1 } = {})`
+      const target = otherwise ? context.factory.createAssignment(value, otherwise) : value;
+      return context.factory.createPropertyAssignment(node.name, target);
     };
     return (file) => ts.visitEachChild(file, visit, context);
   };

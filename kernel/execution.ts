@@ -7,6 +7,7 @@ import type { InputDesk } from "./input.ts";
 import type { CellOutcome, Language } from "./language.ts";
 import type { ToServer } from "./link.ts";
 import type { ExecuteRequest } from "./requests.ts";
+import { type Evaluated, evaluateAll } from "./userexpressions.ts";
 import type { Request } from "./wire.ts";
 
 /** Milliseconds after an interrupt until the kernel gives up waiting for the language to end a cell. */
@@ -19,6 +20,13 @@ export interface Surroundings {
   readonly input: InputDesk;
   readonly executionCount: number;
   post(message: ToServer): void;
+}
+
+/** How a run ended. */
+export interface Ended {
+  readonly outcome: CellOutcome;
+  /** The front end's `user_expressions`; none after an error. */
+  readonly evaluated: Readonly<Record<string, Evaluated>>;
 }
 
 /** Made when the cell starts; `interrupt` may be called at any time. */
@@ -53,15 +61,22 @@ export class Execution {
     this.#controller.abort(interruption());
   }
 
-  /** Runs the cell and shows its result or its error. Never rejects. */
-  async run(surroundings: Surroundings): Promise<CellOutcome> {
-    const outcome = await this.#outcome(surroundings);
-    this.#end();
+  /** Runs the cell, shows its result or its error, and evaluates what the front end asks for then. Never rejects. */
+  async run(surroundings: Surroundings): Promise<Ended> {
+    const { code, userExpressions } = this.#cell;
+    const outcome = await this.#outcome(surroundings, "execute", code);
     if (this.frontend instanceof CellFrontend) this.#show(this.frontend, outcome, surroundings.executionCount);
-    return outcome;
+    const asked = outcome.status === "ok" ? userExpressions : {};
+    const evaluated = await evaluateAll(asked, (expression) => this.#outcome(surroundings, "evaluate", expression));
+    this.#end();
+    return { outcome, evaluated };
   }
 
-  #outcome({ language, notebook, input, executionCount }: Surroundings): Promise<CellOutcome> {
+  #outcome(
+    { language, notebook, input, executionCount }: Surroundings,
+    method: "execute" | "evaluate",
+    code: string,
+  ): Promise<CellOutcome> {
     const { signal } = this.#controller;
     const { frontend } = this;
     const context = {
@@ -78,11 +93,11 @@ export class Execution {
       // A termination unwinds the whole stack, and what it unwinds is never settled. So the cell starts on a stack of
       // its own, and its end does not depend on the language alone.
       queueMicrotask(() => {
-        withAmbient({ signal, notebook, frontend }, () => language.execute(this.#cell.code, context)).then(
-          resolve,
-          (error) => resolve(failure(error)),
+        withAmbient({ signal, notebook, frontend }, () => language[method](code, context)).then(resolve, (error) =>
+          resolve(failure(error)),
         );
       });
+      if (signal.aborted) return resolve(failure(signal.reason));
       signal.addEventListener("abort", () => setTimeout(() => resolve(failure(signal.reason)), GRACE), { once: true });
     });
   }

@@ -22,7 +22,13 @@ export interface ExecutorOptions {
   tslab(): Variables;
 }
 
-const PARAMETERS = ["exports", "require", CELL_SCOPE, ...Object.keys(cellTimers)].join(", ");
+const PARAMETERS = ["exports", "require", "__filename", "__dirname", CELL_SCOPE, ...Object.keys(cellTimers)].join(", ");
+
+/** A script: its name for V8, and the file that it is, or would be in the notebook's folder. */
+interface Named {
+  readonly script: string;
+  readonly file: string;
+}
 
 export class Executor {
   /** The notebook's variables, as every cell sees them. */
@@ -37,16 +43,17 @@ export class Executor {
     this.variables = variables;
     this.#files = new LocalModules((path, compiled, exports, chain) => {
       options.maps.add(path, { ...fileOrigin(path, options.modules.cwd), ...stages(compiled, 0) });
-      return this.#call(path, compiled, exports, dirname(path), chain);
+      return this.#call({ script: path, file: path }, compiled, exports, chain);
     });
   }
 
   /** Runs a cell and returns the value of its last expression. What it assigned stays, also when it throws. */
   async run(cell: CompiledCell, origin: CellOrigin): Promise<unknown> {
-    const file = `cell:${++this.#serial}`;
-    this.#options.maps.add(file, { ...origin, ...stages(cell, 1) });
-    this.#files.update(cell.files);
-    await this.#call(file, cell, this.variables, this.#options.modules.cwd, []);
+    const script = `cell:${++this.#serial}`;
+    this.#options.maps.add(script, { ...origin, ...stages(cell, 1) });
+    const { modules } = this.#options;
+    this.#files.update(cell.files, [...modules.refresh(cell.commonJs), ...this.#files.compiled(cell.commonJs)]);
+    await this.#call({ script, file: join(modules.cwd, "notebook.ts") }, cell, this.variables, []);
     if (cell.result === undefined) return undefined;
     const value = this.variables[cell.result];
     this.variables[cell.result] = undefined; // so that it can be collected
@@ -54,27 +61,32 @@ export class Executor {
   }
 
   async #call(
-    file: string,
+    { script: filename, file }: Named,
     compiled: CompiledModule,
     exports: Variables,
-    folder: string,
     chain: readonly string[],
   ): Promise<void> {
+    const folder = dirname(file);
     const imported = new Map<string, Variables>();
     for (const specifier of compiled.imports) imported.set(specifier, await this.#import(specifier, folder, chain));
     const script = new Script(`(function (${PARAMETERS}) { return (async () => {\n${compiled.code}\n})(); })`, {
-      filename: file,
+      filename,
       lineOffset: -1,
     });
-    const url = pathToFileURL(join(folder, "notebook.ts")).href;
     const scope = {
       imported: (specifier: string) => imported.get(specifier),
       import: (specifier: unknown) => this.#import(String(specifier), folder, []),
-      meta: { url, dirname: folder },
+      meta: {
+        url: pathToFileURL(file).href,
+        filename: file,
+        dirname: folder,
+        resolve: (specifier: unknown) => this.#options.modules.resolve(String(specifier), folder),
+      },
       resume,
     };
     const body = script.runInThisContext() as (...args: unknown[]) => Promise<void>;
-    await body(exports, this.#options.modules.require, scope, ...Object.values(cellTimers));
+    const require = this.#options.modules.requireOf(folder);
+    await body(exports, require, file, folder, scope, ...Object.values(cellTimers));
   }
 
   #import(specifier: string, folder: string, chain: readonly string[]): Promise<Variables> {
@@ -94,10 +106,7 @@ function stages(
   return { module, scriptMap: map, shifted, prefixLines };
 }
 
-/** `path` is where the file's JavaScript would be. */
 function fileOrigin(path: string, cwd: string): CellOrigin {
-  const stem = path.slice(0, -".js".length);
-  const source = [`${stem}.ts`, `${stem}.tsx`, path].find((candidate) => existsSync(candidate)) ?? path;
-  const text = existsSync(source) ? readFileSync(source, "utf8") : "";
-  return { name: relative(cwd, source), text, expanded: text, map: (offset) => offset };
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  return { name: relative(cwd, path), text, expanded: text, map: (offset) => offset };
 }

@@ -5,11 +5,11 @@
 import { setTimeout } from "node:timers/promises";
 import type { Frontend } from "../src/ambient.ts";
 import { toPoints, toUnits } from "./cursor.ts";
-import { Execution } from "./execution.ts";
+import { type Ended, Execution } from "./execution.ts";
 import { CellFrontend, type Page } from "./frontend.ts";
 import { History } from "./history.ts";
 import { InputDesk } from "./input.ts";
-import type { CellOutcome, Language } from "./language.ts";
+import type { Language } from "./language.ts";
 import type { ToServer } from "./link.ts";
 import {
   type ErrorReply,
@@ -103,11 +103,11 @@ export class Kernel {
       const cell = readRequest("execute_request", request.content);
       const execution = new Execution(request, cell, post);
       this.#running = execution;
-      const { outcome, executionCount } = await this.#run(execution, cell);
+      const { executionCount, ...ended } = await this.#run(execution, cell);
       this.#running = undefined;
-      abort = outcome.status === "error" && (cell.stopOnError || execution.interrupted);
+      abort = execution.interrupted || (ended.outcome.status === "error" && cell.stopOnError);
       if (abort) await setTimeout(ERROR_HOLD);
-      this.#reply(request, "execute_request", executeReply(outcome, executionCount, execution.pages));
+      this.#reply(request, "execute_request", executeReply(ended, executionCount, execution.pages));
     } catch (error) {
       this.#running = undefined;
       this.#reply(request, "execute_request", { ...errorReply(error), execution_count: this.#count });
@@ -117,10 +117,7 @@ export class Kernel {
     return abort;
   }
 
-  async #run(
-    execution: Execution,
-    cell: Requests["execute_request"],
-  ): Promise<{ outcome: CellOutcome; executionCount: number }> {
+  async #run(execution: Execution, cell: Requests["execute_request"]): Promise<Ended & { executionCount: number }> {
     const { language, notebook, post } = this.#options;
     const stored = cell.storeHistory && cell.code.trim() !== "";
     const executionCount = this.#count + 1;
@@ -130,15 +127,16 @@ export class Kernel {
     if (execution.frontend instanceof CellFrontend) {
       execution.frontend.publish("execute_input", { code: cell.code, execution_count: executionCount });
     }
-    const outcome = await execution.run({
+    const ended = await execution.run({
       language: await language,
       notebook,
       input: this.#input,
       executionCount,
       post,
     });
+    const { outcome } = ended;
     if (outcome.status === "ok" && outcome.result) remember?.(String(outcome.result["text/plain"] ?? ""));
-    return { outcome, executionCount };
+    return { ...ended, executionCount };
   }
 
   #abortQueue(): void {
@@ -207,11 +205,12 @@ export class Kernel {
 }
 
 function executeReply(
-  outcome: CellOutcome,
+  { outcome, evaluated }: Ended,
   executionCount: number,
   payload: readonly Page[],
 ): Replies["execute_request"] | ErrorReply {
-  if (outcome.status === "ok") return { status: "ok", execution_count: executionCount, payload, user_expressions: {} };
+  if (outcome.status === "ok")
+    return { status: "ok", execution_count: executionCount, payload, user_expressions: evaluated };
   const { name, message, traceback } = outcome;
   return { status: "error", execution_count: executionCount, ename: name, evalue: message, traceback };
 }

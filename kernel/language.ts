@@ -28,6 +28,8 @@ export type Completeness = { status: "complete" | "invalid" | "unknown" } | { st
 export interface Language {
   /** Resolves once the cell has ended, always within a second of `signal` being aborted. Never rejects. */
   execute(code: string, context: CellContext): Promise<CellOutcome>;
+  /** The same for one expression: its value is the result, also when it is undefined. It declares nothing. */
+  evaluate(expression: string, context: CellContext): Promise<CellOutcome>;
   complete(code: string, cursor: number): Completion;
   /** Undefined when there is nothing to say about what is at the cursor. */
   inspect(code: string, cursor: number, detail: 0 | 1): MimeBundle | undefined;

@@ -1,5 +1,6 @@
 /** @file Local TypeScript and JavaScript files that cells import: run once, and again after they have changed. */
 import { dirname, extname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { CompiledModule } from "./compiler.ts";
 
 /** Runs a module's code, which fills `exports`. `chain` are the paths of the modules that wait for it, and its own. */
@@ -24,27 +25,34 @@ export class LocalModules {
     this.#run = run;
   }
 
-  /** Takes files as newly compiled; those that have changed, and those that import them, will be run again. */
-  update(files: ReadonlyMap<string, CompiledModule>): void {
+  /**
+   * Takes files as newly compiled, and others, which are not compiled (any more), as changed; those that have changed, and
+   * those that import them, will be run again.
+   */
+  update(files: ReadonlyMap<string, CompiledModule>, others: Iterable<string>): void {
     // A new compiler compiles every file anew.
-    const changed = [...files.keys()].filter((path) => files.get(path)?.module !== this.#compiled.get(path)?.module);
+    const compiled = [...files.keys()].filter((path) => files.get(path)?.module !== this.#compiled.get(path)?.module);
+    const changed = [...compiled, ...others];
+    for (const path of others) this.#compiled.delete(path);
     for (const [path, compiled] of files) this.#compiled.set(path, compiled);
     for (let path = changed.pop(); path !== undefined; path = changed.pop()) {
       this.#loaded.delete(path);
       for (const [importer, { imports }] of this.#compiled) {
         const isAffected =
-          this.#loaded.has(importer) && imports.some((name) => this.find(name, dirname(importer)) === path);
+          this.#loaded.has(importer) && imports.some((name) => candidates(name, dirname(importer)).includes(path));
         if (isAffected) changed.push(importer);
       }
     }
   }
 
-  /** The path under which a relative import of a file in `folder` was compiled, if it was. */
+  /** Those of the files that were compiled. */
+  compiled(paths: Iterable<string>): readonly string[] {
+    return [...paths].filter((path) => this.#compiled.has(path));
+  }
+
+  /** The path of the file that a relative import of a file in `folder` means, if it was compiled. */
   find(specifier: string, folder: string): string | undefined {
-    if (!/^(\.\.?(\/|$)|\/)/.test(specifier)) return undefined;
-    const path = resolve(folder, specifier);
-    const stem = /^\.(ts|tsx|js|jsx)$/.test(extname(path)) ? path.slice(0, -extname(path).length) : path;
-    return [`${stem}.js`, `${path}.js`, resolve(path, "index.js")].find((candidate) => this.#compiled.has(candidate));
+    return candidates(specifier, folder).find((candidate) => this.#compiled.has(candidate));
   }
 
   /** The module's exports. `chain` are the modules that wait for it: in a cycle they get what there is so far. */
@@ -67,4 +75,28 @@ export class LocalModules {
     }
     return exports;
   }
+}
+
+/** Extensions of what is meant by that of the JavaScript it becomes, as TypeScript has it. */
+const SOURCES: Readonly<Record<string, readonly string[]>> = {
+  ".js": [".ts", ".tsx"],
+  ".jsx": [".tsx"],
+  ".mjs": [".mts"],
+  ".cjs": [".cts"],
+};
+
+/** The paths that a relative import of a file in `folder` may mean, in order; none for packages. */
+function candidates(specifier: string, folder: string): readonly string[] {
+  const isUrl = specifier.startsWith("file:");
+  if (!isUrl && !/^(\.\.?(\/|$)|\/)/.test(specifier)) return [];
+  const path = isUrl ? fileURLToPath(specifier) : resolve(folder, specifier);
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  const extended = [".ts", ".tsx", ".js", ".jsx", ".json"];
+  return [
+    ...(SOURCES[extension] ?? []).map((source) => stem + source),
+    path,
+    ...extended.map((added) => path + added),
+    ...extended.map((added) => resolve(path, `index${added}`)),
+  ];
 }

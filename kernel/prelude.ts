@@ -2,19 +2,18 @@
 import { ambient } from "../src/ambient.ts";
 import { toBundle } from "./bundle.ts";
 import { describe } from "./describe.ts";
+import { DISPLAY_DECLARATION, displayFunction } from "./display.ts";
 import type { CellContext } from "./language.ts";
 
 /** For the compiler, in the form of declarations that cells before the first one would have left behind. */
 export const DECLARATIONS: string = `
 /** Asks the user for a line of text. */
 declare function input(prompt?: string, options?: { password?: boolean }): Promise<string>;
-/** Shows a value below the cell, as the result of a cell is shown. */
-declare function display(value: unknown): Promise<void>;
 /** Removes what the cell has shown so far; with \`wait\` only when the next output comes, which does not flicker. */
 declare function clearOutput(options?: { wait?: boolean }): void;
 /** Shows a value in the front end's pager when the cell has ended: help texts, which nobody wants in the notebook. */
 declare function page(value: unknown): Promise<void>;
-`;
+${DISPLAY_DECLARATION}`;
 
 /** The same for the executor. `contextOf` finds the cell that a signal belongs to. */
 export function notebookVariables(
@@ -29,22 +28,12 @@ export function notebookVariables(
         password: Boolean(options?.password),
       });
     },
-    async display(value: unknown): Promise<void> {
-      const { frontend } = ambient();
-      const bundle = await toBundle(value, say);
-      if (frontend) frontend.display(bundle);
-      else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
-    },
+    display: displayFunction(),
     clearOutput(options?: { wait?: boolean }): void {
       ambient().frontend?.clear?.(options);
     },
     async page(value: unknown): Promise<void> {
-      ambient().frontend?.page?.(await toBundle(value, say));
+      ambient().frontend?.page?.(await toBundle(value));
     },
   };
-}
-
-/** What a display lacks is told where the cell prints. */
-export function say(what: string): void {
-  process.stderr.write(what);
 }

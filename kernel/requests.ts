@@ -1,6 +1,7 @@
 /** @file The requests that the cell thread answers: what each holds, how it is read, and what its reply holds. */
 import { describe, describeError, isError } from "./describe.ts";
 import type { Page } from "./frontend.ts";
+import type { Evaluated } from "./userexpressions.ts";
 import type { JsonObject } from "./wire.ts";
 
 /** What each request asks, in our names. Cursors still count code points. */
@@ -19,6 +20,8 @@ export interface ExecuteRequest {
   readonly silent: boolean;
   readonly storeHistory: boolean;
   readonly allowStdin: boolean;
+  /** What to evaluate after the cell, by the names that its values have in the reply. */
+  readonly userExpressions: JsonObject;
   /** An error aborts the requests that wait already. */
   readonly stopOnError: boolean;
 }
@@ -47,7 +50,7 @@ export interface Replies {
     status: "ok";
     execution_count: number;
     payload: readonly Page[];
-    user_expressions: Record<string, never>;
+    user_expressions: Readonly<Record<string, Evaluated>>;
   };
   complete_request: { status: "ok"; matches: string[]; cursor_start: number; cursor_end: number; metadata: object };
   inspect_request: { status: "ok"; found: boolean; data: object; metadata: object };
@@ -122,6 +125,11 @@ class Fields {
       : this.#fail(name, "an integer");
   }
 
+  object(name: string): JsonObject {
+    const value = this.#content[name] ?? {};
+    return typeof value === "object" && !Array.isArray(value) ? (value as JsonObject) : this.#fail(name, "an object");
+  }
+
   oneOf<V extends string>(name: string, values: readonly V[]): V {
     return values.find((value) => value === this.#content[name]) ?? this.#fail(name, values.join(" or "));
   }
@@ -142,6 +150,7 @@ const readers: { readonly [T in RequestType]: (fields: Fields) => Requests[T] } 
       storeHistory: !silent && fields.flag("store_history", true),
       allowStdin: fields.flag("allow_stdin", true),
       stopOnError: fields.flag("stop_on_error", true),
+      userExpressions: fields.object("user_expressions"),
     };
   },
   complete_request: (fields) => ({

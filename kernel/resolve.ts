@@ -4,6 +4,8 @@ import { createRequire, isBuiltin } from "node:module";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { constants, runInThisContext } from "node:vm";
+import { forgetChanged, noteRequired } from "./requirecache.ts";
+import { timeOf } from "./sourcefiles.ts";
 
 type Namespace = Record<string, unknown>;
 
@@ -13,14 +15,16 @@ export type Lookup = readonly [specifier: string, importer: string];
 export class ModuleResolver {
   /** The notebook's folder. */
   readonly cwd: string;
-  /** Like the `require` of a file in the notebook's folder. */
-  readonly require: NodeJS.Require;
   readonly #root = packageRoot();
   readonly #globals = globalFolders();
+  /** ES modules that Node has loaded: when they had been written then. */
+  readonly #loaded = new Map<string, number>();
+  #commonJs: ReadonlySet<string> = new Set();
+  #changed = new Set<string>();
+  readonly #requires = new Map<string, NodeJS.Require>();
 
   constructor(cwd: string) {
     this.cwd = cwd;
-    this.require = createRequire(join(cwd, "notebook.cjs"));
   }
 
   /** For the compiler: glmlab and tslab come with the kernel; other packages from the importer's folder, else global ones. */
@@ -45,7 +49,7 @@ export class ModuleResolver {
     if (isOurs(specifier)) return importFrom(this.#root, specifier);
     if (!isBare(specifier)) {
       const file = specifier.startsWith("file:") ? fileURLToPath(specifier) : resolve(folder, specifier);
-      return file.endsWith(".json") ? { default: this.require(file) } : importFrom(folder, pathToFileURL(file).href);
+      return await this.#importFile(file, folder);
     }
     try {
       return this.#withNames(specifier, folder, await importFrom(folder, specifier));
@@ -54,6 +58,69 @@ export class ModuleResolver {
       if (elsewhere === undefined) throw error;
       return this.#withNames(elsewhere, folder, await importFrom(folder, pathToFileURL(elsewhere).href));
     }
+  }
+
+  /**
+   * Begins a cell: local files that Node keeps and that have changed since the last one are forgotten, and named.
+   * @param commonJs local files that the compiler found to be for require()
+   */
+  refresh(commonJs: ReadonlySet<string>): ReadonlySet<string> {
+    this.#commonJs = commonJs;
+    this.#forgetChanged();
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
+  #forgetChanged(): void {
+    for (const file of forgetChanged()) this.#changed.add(file);
+  }
+
+  /** The URL that `import.meta.resolve()` of a file in `folder` gives. */
+  resolve(specifier: string, folder: string): string {
+    if (isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
+    if (URL.canParse(specifier)) return new URL(specifier).href;
+    if (!isBare(specifier)) return new URL(specifier, pathToFileURL(join(folder, "notebook.ts"))).href;
+    const from = isOurs(specifier) ? this.#root : folder;
+    return pathToFileURL(createRequire(join(from, "notebook.cjs")).resolve(specifier)).href;
+  }
+
+  /** The `require` of a file in `folder`: local files that have changed are read again. */
+  requireOf(folder: string): NodeJS.Require {
+    const known = this.#requires.get(folder) ?? this.#makeRequire(folder);
+    this.#requires.set(folder, known);
+    return known;
+  }
+
+  #makeRequire(folder: string): NodeJS.Require {
+    const require = createRequire(join(folder, "notebook.cjs"));
+    const fresh = (id: string): unknown => {
+      this.#forgetChanged();
+      try {
+        return require(id);
+      } finally {
+        noteRequired();
+      }
+    };
+    return Object.assign(fresh, require);
+  }
+
+  /** A local file that was not compiled with its importer: CommonJS, JSON, or one whose name was computed. */
+  async #importFile(path: string, folder: string): Promise<Namespace> {
+    const require = this.requireOf(folder);
+    const file = resolved(require, path) ?? path;
+    if (file.endsWith(".json")) return { default: require(file) };
+    if (file.endsWith(".cjs") || this.#commonJs.has(file)) return namesOf(require(file));
+    return await importFrom(folder, this.#freshUrl(file));
+  }
+
+  /** Node keeps every ES module that it has loaded, so one that has changed gets a name of its own. */
+  #freshUrl(file: string): string {
+    const { href } = pathToFileURL(file);
+    const time = timeOf(file);
+    const first = this.#loaded.get(file) ?? time;
+    this.#loaded.set(file, first);
+    return time === first ? href : `${href}?${time}`;
   }
 
   #findGlobal(specifier: string): string | undefined {
@@ -75,18 +142,33 @@ export class ModuleResolver {
    */
   #withNames(specifier: string, folder: string, namespace: Namespace): Namespace {
     const exports = namespace.default;
-    if (isBuiltin(specifier) || exports === null || (typeof exports !== "object" && typeof exports !== "function"))
-      return namespace;
+    if (isBuiltin(specifier) || !hasMembers(exports)) return namespace;
     const require = createRequire(join(folder, "x.cjs"));
     try {
       if (require.cache[require.resolve(specifier)]?.exports !== exports) return namespace;
     } catch {
       return namespace; // a package for import() only
     }
-    const properties = exports as Namespace;
-    if (properties.__esModule) return properties;
-    if (Object.keys(properties).every((name) => name in namespace)) return namespace;
-    return { ...properties, default: properties };
+    if (!exports.__esModule && Object.keys(exports).every((name) => name in namespace)) return namespace;
+    return namesOf(exports);
+  }
+}
+
+/** What a CommonJS module exports, as TypeScript understands it. */
+function namesOf(exports: unknown): Namespace {
+  if (!hasMembers(exports)) return { default: exports };
+  return exports.__esModule ? exports : { ...exports, default: exports };
+}
+
+function hasMembers(value: unknown): value is Namespace {
+  return value !== null && (typeof value === "object" || typeof value === "function");
+}
+
+function resolved(require: NodeJS.Require, path: string): string | undefined {
+  try {
+    return require.resolve(path);
+  } catch {
+    return undefined; // the error of whoever loads it says why
   }
 }
 

@@ -1,12 +1,15 @@
 /** @file The only user of tslab: its converter with TypeScript inside, adjusted so that cells compile in any folder. */
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type ts from "@tslab/typescript-for-tslab";
 import type { Converter, ConvertResult } from "tslab/dist/converter.js";
 import { requireCached } from "./compilecache.ts";
-import { type Builder, emitting } from "./emit.ts";
+import { DISPLAY_TYPES } from "./display.ts";
+import { type Builder, emitting, isLocalSource, type Written } from "./emit.ts";
 import type { Lookup } from "./resolve.ts";
-import { LocalFiles, withoutComments } from "./sourcefiles.ts";
+import { runningNodeDeclarations } from "./runningnode.ts";
+import { asModule, LocalFiles, withoutComments } from "./sourcefiles.ts";
 
 export type { ts };
 export type TypeScript = typeof ts;
@@ -17,10 +20,12 @@ const require = createRequire(import.meta.url);
 const tslabFolder = dirname(require.resolve("tslab/package.json"));
 const requireFromTslab = createRequire(join(tslabFolder, "package.json"));
 const typescriptFile = requireFromTslab.resolve("@tslab/typescript-for-tslab");
-// tslab depends on @types/node but looks for it in its own node_modules only, from where npm hoists it away.
-const nodeTypes = dirname(requireFromTslab.resolve("@types/node/package.json"));
+// Our own: those that tslab depends on are of an older Node, and tslab looks for them in its own node_modules only.
+const nodeTypes = dirname(require.resolve("@types/node/package.json"));
+// Part of the types of Node: fetch() and what belongs to it.
+const fetchTypes = dirname(createRequire(join(nodeTypes, "index.d.ts")).resolve("undici-types/package.json"));
 /** Declarations that are read without their comments, as TypeScript writes paths. */
-const plainFolders = [dirname(typescriptFile), nodeTypes].map((folder) => folder.replaceAll("\\", "/"));
+const plainFolders = [dirname(typescriptFile), nodeTypes, fetchTypes].map((folder) => folder.replaceAll("\\", "/"));
 
 export interface ConverterOptions {
   /** The notebook's folder: relative imports and its node_modules start here. */
@@ -32,13 +37,12 @@ export interface ConverterOptions {
 export interface LoadedConverter {
   readonly ts: TypeScript;
   readonly converter: Converter;
-  readonly isCompleteCode: (code: string) => { completed: boolean; indent?: string };
   /** The program of the last conversion, completion or inspection. */
   program(): ts.Program;
   /** Tells the converter which local files changed; call it before each conversion. */
   refresh(): void;
-  /** JavaScript of files above the notebook's folder, which the converter itself cannot emit: path to text. */
-  takeOutside(): Map<string, string>;
+  /** JavaScript of the local files that are new or have changed, by their paths. */
+  takeFiles(): Map<string, string>;
 }
 
 /**
@@ -48,29 +52,27 @@ export interface LoadedConverter {
 export function loadConverter(options: ConverterOptions): LoadedConverter {
   const typescript = requireCached(typescriptFile) as TypeScript;
   const files = new LocalFiles();
-  const outside = new Map<string, string>();
+  const emitted = new Map<string, string>();
+  const written: Written = new Map();
   let program: ts.Program | undefined;
   const created = (builder: Builder): Builder => {
     program = builder.getProgram();
-    return emitting(typescript, builder, outside);
+    return emitting(typescript, builder, emitted, written);
   };
   const module = requireFromTslab.cache[typescriptFile] as NodeJS.Module;
   module.exports = adjusted(typescript, options, files, created);
   const converterFile = requireFromTslab.resolve("./dist/converter.js");
   delete requireFromTslab.cache[converterFile]; // a second converter must see its own adjusted TypeScript
   try {
-    const { createConverter, isCompleteCode } = requireFromTslab(
-      converterFile,
-    ) as typeof import("tslab/dist/converter.js");
+    const { createConverter } = requireFromTslab(converterFile) as typeof import("tslab/dist/converter.js");
     return {
       ts: typescript,
       converter: createConverter(),
-      isCompleteCode,
       program: () => program as ts.Program,
       refresh: () => files.refresh(),
-      takeOutside: () => {
-        const taken = new Map(outside);
-        outside.clear();
+      takeFiles: () => {
+        const taken = new Map(emitted);
+        emitted.clear();
         return taken;
       },
     };
@@ -103,15 +105,24 @@ function adjusted(
   files: LocalFiles,
   created: (builder: Builder) => Builder,
 ): TypeScript {
+  const virtual = globalDeclarations();
+  const unchanging = new Set<string>();
   const system: ts.System = {
     ...ts.sys,
     getCurrentDirectory: () => options.cwd,
+    fileExists: (path) => path === virtual.file || ts.sys.fileExists(path),
+    directoryExists: (path) => path === virtual.folder || ts.sys.directoryExists(path),
     readFile: (path, encoding) => {
+      if (path === virtual.file) return virtual.text;
       const text = ts.sys.readFile(path, encoding);
-      return text !== undefined && plainFolders.some((folder) => path.startsWith(folder))
-        ? withoutComments(text)
-        : text;
+      if (text === undefined) return undefined;
+      if (!plainFolders.some((folder) => path.startsWith(folder))) return asModule(ts, path, text);
+      const plain = withoutComments(text);
+      unchanging.add(plain);
+      return plain;
     },
+    // TypeScript tells versions of a file by the hash of its text: a megabyte of what has one version only.
+    createHash: (text) => (unchanging.has(text) ? `${text.length}` : (ts.sys.createHash?.(text) ?? text)),
     watchFile: (path, callback) => files.watch(path, callback),
     watchDirectory: () => ({ close: () => {} }),
   };
@@ -134,11 +145,18 @@ function adjusted(
       return ts.createWatchProgram(host);
     },
     getPreEmitDiagnosticsOfFiles: (program, sources) =>
-      (ts as Internals).getPreEmitDiagnosticsOfFiles(program, sources).filter(({ code }) => !isAboutDeclarations(code)),
+      (ts as Internals)
+        .getPreEmitDiagnosticsOfFiles(program, [...sources, ...overlooked(program)])
+        .filter(({ code }) => !isAboutDeclarations(code)),
     // tslab's second pass, to CommonJS: ours follows later and keeps its source map.
     transpileModule: (javascript) => ({ outputText: javascript }),
   };
   return { ...ts, ...api } as TypeScript;
+}
+
+/** Local files that tslab does not know to be such. */
+function overlooked(program: ts.Program): readonly ts.SourceFile[] {
+  return program.getSourceFiles().filter(({ fileName }) => isLocalSource(fileName) && !/\.[jt]s$/.test(fileName));
 }
 
 /** What tslab calls, with its watch functions narrowed to the overload it uses and a function that only its fork has. */
@@ -157,14 +175,29 @@ type Internals = Omit<TypeScript, "createWatchCompilerHost" | "createWatchProgra
   getPreEmitDiagnosticsOfFiles(program: ts.Program, files: readonly ts.SourceFile[]): readonly ts.Diagnostic[];
 };
 
+/** A package of types that is nowhere but here. */
+const GLOBALS = "glmlab-globals";
+
+function globalDeclarations(): { readonly folder: string; readonly file: string; readonly text: string } {
+  const typed = new Set(readdirSync(nodeTypes).map((name) => name.replace(/\.d\.ts$/, "")));
+  const folder = `${dirname(nodeTypes).replaceAll("\\", "/")}/${GLOBALS}`;
+  return {
+    folder,
+    file: `${folder}/index.d.ts`,
+    text: runningNodeDeclarations((module) => typed.has(module.split("/")[0] ?? "")) + DISPLAY_TYPES,
+  };
+}
+
 function compilerSettings(ts: TypeScript): ts.CompilerOptions {
   return {
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     allowImportingTsExtensions: true,
     inlineSourceMap: true,
+    disableTopLevelAwait: false, // an option of tslab's TypeScript
+    checkJs: false, // plain JavaScript is run as it is, unless it says // @ts-check
     lib: ["lib.es2023.d.ts"],
     typeRoots: [dirname(nodeTypes)],
-    types: ["node"],
+    types: ["node", GLOBALS], // in this order: what comes later does not change what is declared
   };
 }
 

@@ -4,6 +4,7 @@ import type { Code } from "./code.ts";
 import { chosenCommand, commandsOf, type Named } from "./commands.ts";
 import { MagicError } from "./error.ts";
 import { type Candidate, declares, nextCandidate, placeAfter, readsAsModulo } from "./find.ts";
+import { foreignMagic } from "./foreign.ts";
 import type { Call, Command, Expanded, Magic } from "./magic.ts";
 import { parseArguments } from "./parse.ts";
 import { ExpandedCell } from "./positions.ts";
@@ -42,7 +43,8 @@ export function expand(code: string, options: ExpandOptions = {}): Expansion {
   };
 }
 
-const PRELUDE = `import * as ${RUNTIME} from "glmlab/magics"; `;
+/** Begins the code of every cell with magics. */
+export const PRELUDE: string = `import * as ${RUNTIME} from "glmlab/magics"; `;
 
 /** A cell magic takes the whole cell. */
 function expandCell(code: string, cell: ExpandedCell): boolean {
@@ -53,6 +55,8 @@ function expandCell(code: string, cell: ExpandedCell): boolean {
   const nameEnd = at + 2 + name.length;
   const magic = Object.hasOwn(MAGICS, name) ? MAGICS[name] : undefined;
   if (!magic?.cell) {
+    const foreign = magic ? undefined : foreignMagic("%%", name, code.slice(nameEnd, endOfLine(code, nameEnd)));
+    if (foreign !== undefined) throw new MagicError(foreign, at, nameEnd - at);
     const known = Object.keys(MAGICS).filter((key) => MAGICS[key]?.cell);
     const hint = magic ? ` It takes one line: write %${name}.` : suggestion(name, known, "%%");
     throw new MagicError(`There is no cell magic %%${name}.${hint}`, at, nameEnd - at);
@@ -82,7 +86,7 @@ function expandLines(code: string, cell: ExpandedCell, options: ExpandOptions): 
     cell.copy(copied, candidate.at);
     const end = endOfLine(code, candidate.nameEnd);
     const magic = Object.hasOwn(MAGICS, candidate.name) ? MAGICS[candidate.name] : undefined;
-    if (!magic?.line) throw unknownMagic(candidate);
+    if (!magic?.line) throw unknownMagic(candidate, code);
     const isValue = place === "value";
     const expanded = expandMagic(code, { ...candidate, sign: "%" }, end, magic, { isValue });
     cell.emitCode(isValue ? [...expanded.expression, ";"] : statement(expanded), candidate.at, end);
@@ -103,7 +107,7 @@ function placeOf(
   const isKnown = Object.hasOwn(MAGICS, candidate.name);
   if (!place.statement && !place.value) return "typescript";
   if (place.operator && !(candidate.percents === 2 && isKnown)) {
-    const isMine = isKnown && place.statement;
+    const isMine = (isKnown || foreignMagic("%", candidate.name, "") !== undefined) && place.statement;
     const declared = options.declared ?? (() => true);
     const isDeclared = declares(prefix, candidate.name) || declared(candidate.name);
     const isModulo = !isMine || (isDeclared && readsAsModulo(code.slice(candidate.at)));
@@ -111,14 +115,20 @@ function placeOf(
   }
   const length = candidate.nameEnd - candidate.at;
   if (candidate.percents === 2) {
-    if (!isKnown) throw unknownMagic(candidate);
+    if (!isKnown) throw unknownMagic(candidate, code);
     throw new MagicError(`%%${candidate.name} must be the first line of its cell.`, candidate.at, length);
   }
   const before = code.slice(0, candidate.at).trimEnd();
   const opensLine = before === "" || before.endsWith(";") || code.slice(before.length, candidate.at).includes("\n");
   if (place.statement && opensLine) return "statement";
+  const question = /(?:^|\n)\s*(\?{1,2})$/.exec(before)?.[1];
+  if (question !== undefined) {
+    const name = `%${candidate.name}`;
+    const message = `${question}${name} is how IPython is asked about a magic. Write: ${name} --help`;
+    throw new MagicError(message, candidate.at, length);
+  }
   if (!place.statement && /(=>?|\breturn|\bawait)$/.test(before)) return "value";
-  if (!isKnown) throw unknownMagic(candidate);
+  if (!isKnown) throw unknownMagic(candidate, code);
   const name = `%${candidate.name}`;
   const message = `${name} takes the rest of its line, so it must begin a line or follow "=": const answer = ${name} ...`;
   throw new MagicError(message, candidate.at, length);
@@ -132,6 +142,12 @@ function expandMagic(
   magic: Magic,
   rest: Pick<Call, "body" | "isValue">,
 ): Expanded {
+  const { sign, name, at, nameEnd } = named;
+  const question = /^\?{1,2}(?=\s*;?\s*$)/.exec(source.slice(nameEnd, end))?.[0];
+  if (question !== undefined) {
+    const message = `${sign}${name}${question} is how IPython is asked about a magic. Write: ${sign}${name} --help`;
+    throw new MagicError(message, at, nameEnd + question.length - at);
+  }
   const chosen = chosenCommand(source, named, end, magic, commandsOf(magic, named.sign) ?? {});
   const { command, title, start } = chosen;
   if (!command) return helpOn(title);
@@ -139,8 +155,12 @@ function expandMagic(
   return expandCall({ source, title, from: named.at, to: start, arguments: parsed, ...rest }, command);
 }
 
-function unknownMagic({ name, at, nameEnd, percents }: Candidate): MagicError {
-  const sign = "%".repeat(percents);
+function unknownMagic({ name, at, nameEnd, percents }: Candidate, code: string): MagicError {
+  const sign = percents === 2 ? "%%" : "%";
+  const foreign = Object.hasOwn(MAGICS, name)
+    ? undefined
+    : foreignMagic(sign, name, code.slice(nameEnd, endOfLine(code, nameEnd)));
+  if (foreign !== undefined) return new MagicError(foreign, at, nameEnd - at);
   const known = Object.keys(MAGICS).filter((key) => (percents === 2 ? MAGICS[key]?.cell : MAGICS[key]?.line));
   return new MagicError(`There is no magic ${sign}${name}.${suggestion(name, known, sign)}`, at, nameEnd - at);
 }

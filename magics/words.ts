@@ -29,11 +29,13 @@ export function nextWord(source: string, start: number, end: number): Word | und
   }
   let text = "";
   let quoted = false;
+  let hole: number | undefined;
   let at = from;
   while (at < end && !isBlank(source, at)) {
     const character = source.charAt(at);
     if (character === '"' || character === "'") {
       const [inner, after] = quotedPart(source, at, end);
+      if (character === '"') hole ??= holeIn(source, at + 1, after - 1);
       text += inner;
       quoted = true;
       at = after;
@@ -41,11 +43,32 @@ export function nextWord(source: string, start: number, end: number): Word | und
       text += source.charAt(at + 1);
       at += 2;
     } else {
+      if (source.startsWith("${", at)) hole ??= at;
       text += character;
       at++;
     }
   }
+  if (hole !== undefined) throw partialExpression(source, hole, end, text);
   return { text, from, to: at, quoted, expression: false };
+}
+
+/** The first `${` in a quoted part that is not written as text. */
+function holeIn(source: string, from: number, to: number): number | undefined {
+  for (let at = from; at < to; at++) {
+    if (source[at] === "\\") at++;
+    else if (source.startsWith("${", at)) return at;
+  }
+  return undefined;
+}
+
+/** Only a whole word can be an expression, so that its type is that of the option. */
+function partialExpression(source: string, hole: number, end: number, text: string): MagicError {
+  const close = source.indexOf("}", hole);
+  const to = close < 0 || close >= end ? end : close + 1;
+  const written = source.slice(hole, to);
+  const remedy = `Write the whole word as one: \${\`${text}\`}`;
+  const message = `"${written}" is part of a word, and an expression is a word of its own. ${remedy}. To write it as text, put a backslash before it: \\${written}`;
+  return new MagicError(message, hole, to - hole);
 }
 
 /** All words up to `end`, or to a `//` comment that starts a word. */

@@ -1,4 +1,5 @@
 /** @file What the front end asks while the user types: completion, inspection, whether a cell is complete. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is typed in cells
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CellProcess } from "./cell-process.ts";
 
@@ -87,22 +88,121 @@ describe("inspection", () => {
     expect(await cells.inspect("   ", 1)).toBeUndefined();
     expect(await cells.inspect("1 + 1", 2)).toBeUndefined();
   });
+
+  test.each([
+    "nope|",
+    "no|pe.foo",
+    "nope(|",
+    "new nope|()",
+    "point.no|pe",
+    "typeof nop|e",
+    "let x: Nop|e",
+    "import { no|pe } from 'node:fs'",
+    "import nope| from 'not-there'",
+    "%nosu|ch",
+    "%%chatglm\nnop|e",
+  ])("of a name that nothing has: %s", async (marked) => {
+    expect(await cells.inspect(marked.replace("|", ""), marked.indexOf("|"))).toBeUndefined();
+  });
+
+  test("of what is of type any indeed", async () => {
+    expect(await plain("const thing: any = 1; thin|g")).toBe("const thing: any");
+    expect(await plain("un|defined")).toBe("var undefined");
+  });
 });
 
 describe("completeness", () => {
   test.each([
-    ["1 + 1", "complete"],
-    ["function f() {", "incomplete"],
-    ["const x = [1,", "incomplete"],
-    ["if (true) {\n  f(", "incomplete"],
-    ["%%chatglm", "complete"],
-    ["%lsmagic", "complete"],
-    ["let x = ;", "complete"],
-  ])("%j: %s", async (code, status) => {
-    expect((await cells.isComplete(code)).status).toBe(status);
+    "",
+    "\n\n",
+    "1 + 1",
+    "// a comment",
+    "`a${`b${1}`}`",
+    "a / b / c // `",
+    "/[`]/.test('`')",
+    "await f()",
+    "for await (const x of y) {}",
+    "export const a = 1",
+    "declare const x: number",
+    "let x",
+    "<number>x",
+    "const f = <T>(x: T) => x",
+    "%%chatglm",
+    "%%chatglm\n`text",
+    "%lsmagic",
+  ])("complete: %j", async (code) => {
+    expect(await cells.isComplete(code)).toEqual({ status: "complete" });
   });
 
-  test("says how to indent", async () => {
-    expect(await cells.isComplete("  if (x) {")).toEqual({ status: "incomplete", indent: "    " });
+  test.each([
+    "`open",
+    "const s = `a\n\n",
+    "`a${",
+    "`a${b} c",
+    "`a${`b",
+    "(`x`",
+    "/* open",
+    "'abc\\",
+    "function f() {",
+    "function f() {\n\n\n",
+    "function f()",
+    "async function g(a: number): Promise<void>",
+    "const x = [1,",
+    "if (true) {\n  f(",
+    "if (x)",
+    "if (x) y(); else",
+    "do {}",
+    "try {}",
+    "1 +",
+    "a ? b",
+    "a.",
+    "x =>",
+    "const x",
+    "const x =",
+    "let y: ",
+    "class A",
+    "import {a",
+    "import x from",
+    "export",
+    "@decorated",
+    "%model tiny \\",
+    "%lsmagic\nfunction f() {",
+  ])("incomplete: %j", async (code) => {
+    expect(await cells.isComplete(code)).toMatchObject({ status: "incomplete", indent: expect.any(String) });
+  });
+
+  test.each([
+    ") 1",
+    "const = 5",
+    "let x = ;",
+    "}",
+    "]",
+    "'abc",
+    '"abc\n',
+    "/abc",
+    "1 2",
+    "if (x {}",
+    "foo(]",
+    "{ ) ",
+    "else {}",
+    "class 1 {}",
+    "`${)}`",
+    "5x",
+    "%nosuch",
+    "%model --nope",
+    "%%nosuch\ntext",
+  ])("invalid: %j", async (code) => {
+    expect(await cells.isComplete(code)).toEqual({ status: "invalid" });
+  });
+
+  test.each([
+    ["  if (x) {", "    "],
+    ["foo([1, (2),", "  "],
+    ["  const x =", "  "],
+    ["  f(`${", "    "],
+    ["  `open", ""],
+    ["  /* open", ""],
+  ])("%j is to be indented by %j", async (code, indent) => {
+    expect(await cells.isComplete(code)).toEqual({ status: "incomplete", indent });
   });
 });

@@ -22,6 +22,10 @@ describe("results", () => {
     ["class Shape { sides = 4 }\nnew Shape()", "Shape { sides: 4 }"],
     ["export const pasted = 1; pasted", "1"],
     ["let __private = 5; __private", "5"],
+    ["() => 1", "[Function (anonymous)]"],
+    ["(class {})", "[class (anonymous)]"],
+    ["(async function* () {})", "[AsyncGeneratorFunction (anonymous)]"],
+    ["(function named() {})", "[Function: named]"],
   ])("%s", async (code, text) => {
     expect(await cells.text(code)).toBe(text);
   });
@@ -111,6 +115,16 @@ describe("variables", () => {
     expect(await cells.text('fs.existsSync("/")')).toBe("true");
   });
 
+  test("give their names to functions, as variables do", async () => {
+    expect(await cells.text("let declared = () => 1; declared")).toBe("[Function: declared]");
+    expect(await cells.text("let assigned: unknown; assigned = () => 1; assigned")).toBe("[Function: assigned]");
+    expect(await cells.text("assigned = async () => 1; assigned")).toBe("[AsyncFunction: assigned]");
+    expect(await cells.text("assigned = null; assigned ??= class {}; assigned")).toBe("[class assigned]");
+    expect(await cells.text("let { inPattern = () => 2 } = {}; inPattern")).toBe("[Function: inPattern]");
+    expect(await cells.text("({ assigned = () => 2 } = {} as any); assigned")).toBe("[Function: assigned]");
+    expect(await cells.text("const member: any = {}; member.x = () => 1; member.x")).toBe("[Function (anonymous)]");
+  });
+
   test("interfaces and types stay", async () => {
     await cells.text("interface Point { x: number }\ntype Pair = [Point, Point]");
     expect(await cells.text("const pair: Pair = [{ x: 1 }, { x: 2 }]; pair[1].x")).toBe("2");
@@ -160,9 +174,8 @@ describe("output", () => {
     expect(png?.bundle).toEqual({ "image/png": "AQI=" });
   });
 
-  test("display() and input()", async () => {
-    const { output, text } = await cells.run("await display({ a: 1 }); await input('Name?', { password: true })");
-    expect(output.shown).toEqual([{ kind: "display", bundle: { "text/plain": "{ a: 1 }" } }]);
+  test("input()", async () => {
+    const { text } = await cells.run("await input('Name?', { password: true })");
     expect(text).toBe("'answer to Name? (hidden)'");
   });
 
