@@ -1,6 +1,7 @@
 /** @file Mime bundles as nbformat 4 has them: JSON under JSON types, text under all others. What does not fit is said. */
 import { types } from "node:util";
 import type { MimeBundle } from "../src/ambient.ts";
+import { shortened } from "../src/text-cut.ts";
 import { attempt, describe, isError } from "./describe.ts";
 
 /** As nbformat's schema has it. */
@@ -25,10 +26,10 @@ export function fitBundle(given: unknown, say: (what: string) => void): MimeBund
   if (typeof given === "object" && given !== null && fitting.has(given)) return given as MimeBundle;
   const bundle: MimeBundle = {};
   const parts = partsOf(given);
-  if (!parts) say(`A display was to be ${EXPECTED}; got ${shortened(describe(given))}, which is shown as text.\n`);
+  if (!parts) say(`A display was to be ${EXPECTED}; got ${firstLine(describe(given))}, which is shown as text.\n`);
   for (const [type, read] of parts ?? []) {
     const part = attempt(() => fitPart(type, read()));
-    if ("thrown" in part) say(`${leftOut(type)}: reading it threw ${shortened(describe(part.thrown))}.\n`);
+    if ("thrown" in part) say(`${leftOut(type)}: reading it threw ${firstLine(describe(part.thrown))}.\n`);
     else if ("problem" in part.value) say(`${leftOut(type)}: ${part.value.problem}\n`);
     else if (part.value.data !== undefined) bundle[type] = part.value.data;
   }
@@ -77,7 +78,7 @@ function fitText(type: string, value: unknown): Part {
   const text = bytes && attempt(() => utf8.decode(bytes));
   if (text && "value" in text) return { data: text.value };
   const expected = BINARY_TYPE.test(type) ? "its bytes or their base64" : "a text";
-  return { problem: `expected ${expected}, got ${shortened(describe(value))}.` };
+  return { problem: `expected ${expected}, got ${firstLine(describe(value))}.` };
 }
 
 function bytesOf(value: unknown): Buffer | undefined {
@@ -90,7 +91,7 @@ function fitJson(value: unknown): Part {
   const text = attempt(() => JSON.stringify(value, withArrays) as string | undefined);
   if ("value" in text && text.value !== undefined) return { data: JSON.parse(text.value) };
   const why = "value" in text ? "there is nothing of it in JSON" : reason(text.thrown);
-  return { problem: `expected what JSON can hold, got ${shortened(describe(value))} (${why}).` };
+  return { problem: `expected what JSON can hold, got ${firstLine(describe(value))} (${why}).` };
 }
 
 /** Is it as it would be read back from JSON? Charts are, and need no copy. */
@@ -113,12 +114,11 @@ function reason(thrown: unknown): string {
   const text = describe(thrown);
   if (/BigInt/.test(text)) return "it holds a BigInt: make it a number or a string";
   if (/circular/i.test(text)) return "it holds itself: leave the cycle out";
-  return shortened(text);
+  return firstLine(text);
 }
 
 /** A line of a text that may be long. */
-function shortened(text: string): string {
+function firstLine(text: string): string {
   const [line = ""] = text.split("\n", 1);
-  const short = line.slice(0, 200);
-  return short.length < text.length ? `${short} ...` : short;
+  return shortened(line.length < text.length ? `${line} ...` : line, 200);
 }

@@ -1,7 +1,8 @@
 /** @file Reading facts for a knowledge book: JSON, JSON lines, or a file of either. */
 import type { FactInput } from "../src/index.ts";
 import { fileText, readJson } from "../src/json-lines.ts";
-import { invalid, quoted } from "../src/knowledge/fact.ts";
+import { invalid } from "../src/knowledge/fact.ts";
+import { quoted } from "../src/text-cut.ts";
 
 const EXAMPLE = '{"key": "Blue Harbour", "text": "..."}';
 

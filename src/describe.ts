@@ -1,4 +1,5 @@
 /** @file Values that were read from files or came from users, as messages show them. */
+import { quoted, shortened } from "./text-cut.ts";
 
 /** A value read from a file, short enough for a message. Containers are not spelled out: they may be deep or cyclic. */
 export function describe(value: unknown): string {
@@ -8,8 +9,7 @@ export function describe(value: unknown): string {
     return flat ? `[${value.join(",")}]` : `a list of ${value.length}`;
   }
   if (typeof value === "object" && value !== null) return "an object";
-  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 200)) : String(value);
-  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  return typeof value === "string" ? quoted(value, 120) : shortened(String(value), 120);
 }
 
 /** A value as JSON, cut where it is long; containers that cannot be written so (too deep, cyclic) are only named. */
@@ -20,7 +20,7 @@ export function shownJson(value: unknown, longest = 80): string {
   } catch {
     text = describe(value);
   }
-  return text.length > longest ? `${text.slice(0, longest - 3)}...` : text;
+  return shortened(text, longest);
 }
 
 /** Deepest JSON that any file of a model has reason to hold. */

@@ -11,7 +11,7 @@ import type {
   ReportData,
   TeachSettings,
 } from "../../src/index.ts";
-import { quoted } from "../../src/knowledge/fact.ts";
+import { quoted } from "../../src/text-cut.ts";
 import { placesOf } from "../facts.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { show, write } from "../live.ts";

@@ -5,6 +5,7 @@ import type { Value } from "../graph/value.ts";
 import { type ModuleSpec, overridden } from "../models/context.ts";
 import { randomStream } from "../random.ts";
 import { copied, type FloatTensor, filled, tensor } from "../tensor.ts";
+import { shortened } from "../text-cut.ts";
 import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
 import { patternValues } from "./module-patterns.ts";
 
@@ -176,7 +177,7 @@ const inTransformers: Readonly<Record<string, readonly string[]>> = {
 
 /** The first names of a list, which may be long and have anything in it. */
 const listed = (names: readonly string[]): string => {
-  const shown = names.slice(0, 10).map((name) => (name.length > 100 ? `${name.slice(0, 97)}...` : name));
+  const shown = names.slice(0, 10).map((name) => shortened(name, 100));
   return names.length > shown.length ? `${shown.join(", ")} and ${names.length - shown.length} more` : shown.join(", ");
 };
 

@@ -1,4 +1,5 @@
 /** @file Values of adapter_config.json: whether an option is used at all, and how messages show them. */
+import { shortened } from "../text-cut.ts";
 
 /** PEFT leaves unused options out, or writes null, false or something empty. */
 export function isOn(value: unknown): boolean {
@@ -13,5 +14,5 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** A value as messages show it. */
 export function describe(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return shortened(text, 80);
 }

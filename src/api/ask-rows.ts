@@ -2,8 +2,8 @@
 import type { AdapterRef, EngineOptions } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { GREEDY } from "../generate/sampler.ts";
-import { quoted } from "../knowledge/fact.ts";
 import { prompt } from "../text/prompt.ts";
+import { quoted } from "../text-cut.ts";
 import { AnswerText } from "./answer.ts";
 import type { BaseAnswer } from "./base-answers.ts";
 import type { Home } from "./home.ts";

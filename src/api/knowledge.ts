@@ -2,21 +2,14 @@
 import { resolve } from "node:path";
 import type { AdapterRef, Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
-import {
-  completedFacts,
-  type Fact,
-  type FactInput,
-  invalid,
-  judgedFact,
-  quoted,
-  updatedFact,
-} from "../knowledge/fact.ts";
+import { completedFacts, type Fact, type FactInput, invalid, judgedFact, updatedFact } from "../knowledge/fact.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
 import { KnowledgeReport } from "../knowledge/report.ts";
 import { parametersOf } from "../models/architectures.ts";
 import { suggestion } from "../suggestion.ts";
 import { sizeOf } from "../tensor.ts";
+import { quoted } from "../text-cut.ts";
 import type { Row } from "../train/dataset.ts";
 import { rowWriter } from "../train/encode.ts";
 import type { TeachEvent } from "../train/teach.ts";

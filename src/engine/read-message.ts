@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { shortened } from "../text-cut.ts";
 import { callSchemas, envelopes, streamSchemas } from "./message-schema.ts";
 import type { CallMessage, ClientMessage, StreamMessage } from "./protocol.ts";
 
@@ -49,7 +50,7 @@ function faultsOf(schema: z.ZodType, value: unknown): string[] {
   if (result.success) return [];
   return result.error.issues.slice(0, MAX_FAULTS + 1).map((issue) => {
     const place = issue.path
-      .map((step) => (typeof step === "number" ? `[${step}]` : `.${short(String(step))}`))
+      .map((step) => (typeof step === "number" ? `[${step}]` : `.${shortened(String(step))}`))
       .join("");
     const found = issue.path.reduce<unknown>(partOf, value);
     return `${place.replace(/^\./, "") || "it"}: ${wording(issue, found)}`;
@@ -64,7 +65,10 @@ function wording(issue: z.core.$ZodIssue, found: unknown): string {
     case "invalid_type":
       return `expected ${kinds[issue.expected] ?? issue.expected}, got ${given(found)}`;
     case "unrecognized_keys":
-      return `there is no ${issue.keys.slice(0, 3).map(short).join(", ")}`;
+      return `there is no ${issue.keys
+        .slice(0, 3)
+        .map((key) => shortened(key))
+        .join(", ")}`;
     case "invalid_value":
       return `expected ${issue.values.map((one) => JSON.stringify(one)).join(" or ")}, got ${given(found)}`;
     case "too_small":
@@ -102,5 +106,3 @@ function given(value: unknown): string {
   if (typeof value === "string" && value.length > 60) return `text of ${value.length} characters`;
   return ArrayBuffer.isView(value) ? value.constructor.name : describe(value);
 }
-
-const short = (name: string): string => (name.length > 60 ? `${name.slice(0, 57)}...` : name);

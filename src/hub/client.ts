@@ -5,6 +5,7 @@
  * resumption and no checksums, takes no token but those that begin with "hf_", and does not know ModelScope.
  */
 import { GlmError } from "../errors.ts";
+import { quoted } from "../text-cut.ts";
 import { version } from "../version.ts";
 import { defaultPace, Hiccup, type Pace, retried, retryAfter } from "./retry.ts";
 import { type RawReply, type Send, sender } from "./send.ts";
@@ -97,7 +98,7 @@ export class Client {
     try {
       return JSON.parse(text);
     } catch {
-      const start = JSON.stringify(text.slice(0, 80));
+      const start = quoted(text, 80);
       throw new GlmError(
         "hub-unreachable",
         `${url}: expected a hub's answer in JSON, got text that begins ${start}. Is the address a hub's, and does the network want a login first?`,

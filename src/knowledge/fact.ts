@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { quoted } from "../text-cut.ts";
 import { wordingsFor } from "./wordings.ts";
 
 /** A fact as it is given. Wordings that are left out are made from the key, in the language of the text. */
@@ -190,13 +191,4 @@ export function invalid(subject: string, faults: readonly string[]): GlmError {
   if (faults.length > SHOWN) shown.push(`and ${faults.length - SHOWN} more`);
   const list = shown.length === 1 ? ` ${shown[0]}` : shown.map((fault) => `\n- ${fault}`).join("");
   return new GlmError("data-invalid", `${subject}:${list}`);
-}
-
-/** A text in quotation marks, shortened. */
-export const quoted = (text: string): string => JSON.stringify(shortened(text));
-
-/** The beginning of a long text, cut between characters. */
-export function shortened(text: string): string {
-  const letters = Array.from(text);
-  return letters.length > 60 ? `${letters.slice(0, 57).join("")}...` : text;
 }

@@ -1,6 +1,7 @@
 /** @file The file in which a book keeps its facts, beside the adapter's tensors. */
 import { GlmError } from "../errors.ts";
-import { type Fact, quoted, shortened } from "./fact.ts";
+import { quoted, shortened } from "../text-cut.ts";
+import type { Fact } from "./fact.ts";
 
 const FORMAT = "glmlab facts 1";
 

@@ -4,7 +4,7 @@
  */
 import type { MimeBundle } from "../ambient.ts";
 import { counted } from "../counted.ts";
-import { quoted } from "./fact.ts";
+import { quoted } from "../text-cut.ts";
 
 export interface FactReport {
   readonly key: string;

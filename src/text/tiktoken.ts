@@ -1,5 +1,6 @@
 /** @file GLM-4's tokenizer.model: tiktoken's ranks, a line of base64 and a number each, as the tokenizer.json they mean. */
 import { GlmError } from "../errors.ts";
+import { quoted } from "../text-cut.ts";
 import { type AddedToken, byteCharacters, type TokenizerJson } from "./byte-level.ts";
 
 /** GLM-4's published way to cut a text into words, none of which a token crosses. */
@@ -35,7 +36,7 @@ export function readTiktoken(
     if (text === "") continue;
     const [, token, rank] = line.exec(text) ?? [];
     if (token === undefined || tokens[Number(rank)] !== undefined) {
-      const got = JSON.stringify(text.slice(0, 60));
+      const got = quoted(text);
       throw fault(`, line ${i + 1}`, "a token in base64 and a rank of its own", got);
     }
     tokens[Number(rank)] = Array.from(Buffer.from(token, "base64"), (byte) => byteCharacters[byte]).join("");

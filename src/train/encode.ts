@@ -3,6 +3,7 @@ import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { quoted } from "../text-cut.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
 
@@ -105,7 +106,7 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
       labels.push([...asked.map(() => ignored), ...answer]);
     } catch (error) {
       if (!(error instanceof GlmError)) throw error;
-      faults.push(`row ${i + 1} (${shorten(row.prompt)}): ${error.message}`);
+      faults.push(`row ${i + 1} (${quoted(row.prompt, 40)}): ${error.message}`);
     }
   });
   if (faults.length > 0) {
@@ -123,8 +124,4 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
 function keepEnd(prompt: readonly number[], prefix: number, room: number): number[] {
   if (prompt.length <= room) return [...prompt];
   return [...prompt.slice(0, prefix), ...prompt.slice(prompt.length - (room - prefix))];
-}
-
-function shorten(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 37)}...` : text);
 }

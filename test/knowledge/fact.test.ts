@@ -7,10 +7,10 @@ import {
   type FactInput,
   invalid,
   judgedFact,
-  quoted,
   updatedFact,
 } from "../../src/knowledge/fact.ts";
 import { wordingsFor } from "../../src/knowledge/wordings.ts";
+import { quoted } from "../../src/text-cut.ts";
 
 const complete = (given: unknown, book: readonly Fact[] = []): Fact[] =>
   completedFacts("add", given as FactInput, book);
