@@ -67,6 +67,7 @@ export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
 // Data
 export { type BatchOptions, type Dataset, dataset, type Row, type RowBatch } from "./train/dataset.ts";
+export type { Cut } from "./train/encode.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
 export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./train/rows.ts";
 export type { SchedulerName } from "./train/schedule.ts";

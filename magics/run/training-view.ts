@@ -1,6 +1,7 @@
 /** @file A training run as it is watched: one progress bar, one chart, and the numbers it came to. */
 import { counted } from "../../src/counted.ts";
 import type { FitEvent } from "../../src/train/trainer.ts";
+import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
 import { figure } from "../render/text.ts";
@@ -11,6 +12,7 @@ export interface EpochRow {
   readonly validationLoss?: number;
 }
 
+type Start = Extract<FitEvent, { type: "start" }>;
 type Done = Extract<FitEvent, { type: "done" }>;
 
 export class TrainingView {
@@ -55,6 +57,7 @@ export class TrainingView {
       case "start":
         this.#steps = event.steps;
         this.#rows = event.rows;
+        if (event.cut) write(`${cutText(event.cut)}\n`, "stderr");
         return;
       case "rehearse":
         this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
@@ -115,4 +118,13 @@ export class TrainingView {
     this.#rehearsal?.finish(this.#bar ? "done" : state);
     this.#bar?.finish(state);
   }
+}
+
+/** "3 answers are longer than 512 tokens: ...", before anything is trained. */
+function cutText({ answers, prompts, maxLength }: NonNullable<Start["cut"]>): string {
+  const parts = [
+    ...(answers === 0 ? [] : [`${counted(answers, "answer")} without the end`]),
+    ...(prompts === 0 ? [] : [`${counted(prompts, "prompt")} without the start`]),
+  ].join(" and ");
+  return `Rows longer than ${maxLength} tokens are cut: ${parts}. Give a larger --max-length, or shorten the rows.`;
 }

@@ -5,7 +5,7 @@ import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } fr
 import { parametersOf } from "../models/architectures.ts";
 import { sizeOf } from "../tensor.ts";
 import type { RowBatch } from "../train/dataset.ts";
-import { encodeRows, rowWriter } from "../train/encode.ts";
+import { cutOf, encodeRows, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import * as defaults from "./defaults.ts";
@@ -97,9 +97,12 @@ export class AdapterHandle {
   async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
     const { signal, ...given } = options;
     const { seed, maxLength } = complete("gradients", gradientRules, given, ["signal"]);
-    const params = { ...this.#target(), batch: this.#encode(batch, maxLength), seed };
+    const encoded = this.#encode(batch, maxLength);
+    const cut = cutOf(encoded);
+    const params = { ...this.#target(), batch: encoded, seed };
     const { loss, tokens, handle } = await this.#home.engine.call("gradients", params, cellSignal(signal));
-    return { loss, tokens, gradients: new Gradients(this.#home.engine, this.#home.info.key, handle) };
+    const gradients = new Gradients(this.#home.engine, this.#home.info.key, handle);
+    return { loss, tokens, gradients, ...(cut.answers + cut.prompts === 0 ? {} : { cut }) };
   }
 
   /** One step of an optimiser; call `optimizer.step(adapter, gradients)`. */

@@ -1,6 +1,7 @@
 /** @file Gradients that stay beside the weights until an optimiser uses them: a handle, and what came with it. */
 import type { Engine } from "../engine/engine.ts";
 import type { FloatTensor } from "../tensor.ts";
+import type { Cut } from "../train/encode.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 
 /** The outcome of one pass over a batch. */
@@ -10,6 +11,8 @@ export interface GradientStep {
   /** Labelled tokens in the batch. */
   readonly tokens: number;
   readonly gradients: Gradients;
+  /** Rows that did not fit into `maxLength` and lost something; left out when none did. */
+  readonly cut?: Cut;
 }
 
 interface Held {

@@ -10,6 +10,22 @@ import type { Row } from "./dataset.ts";
 /** The label of a token that is not to be learned. */
 const ignored = -100;
 
+/** How many rows did not fit into the longest length and lost something of what the model reads or learns. */
+export interface Cut {
+  /** Rows whose answer lost its end. */
+  readonly answers: number;
+  /** Rows whose prompt lost its start: the system prompt and earlier rounds go first. */
+  readonly prompts: number;
+}
+
+const NOTHING: Cut = { answers: 0, prompts: 0 };
+
+/** By the rows that `encodeRows` made: a batch that goes to the graph has no need of it. */
+const cuts = new WeakMap<TokenBatch, Cut>();
+
+/** What rows lost when they were encoded; nothing for those that were encoded elsewhere. */
+export const cutOf = (batch: TokenBatch): Cut => cuts.get(batch) ?? NOTHING;
+
 /** How a family writes a row in token ids. */
 export interface RowWriter {
   /** Everything up to where the answer begins. */
@@ -78,7 +94,7 @@ export function messagesOf({ system, history = [], prompt: question }: Row): Mes
 /**
  * Encodes rows: the prompt is labelled -100, the answer and its end mark are learned. In rows that are longer than
  * `maxLength` the prompt loses its start, then the answer its end, but never the end mark: a model that was not shown
- * where answers end does not stop.
+ * where answers end does not stop. `cutOf` tells how many rows lost something.
  * @throws GlmError "data-invalid" with every row of which no answer would be left
  */
 export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: number): TokenBatch {
@@ -94,14 +110,19 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
   const faults: string[] = [];
   const inputIds: number[][] = [];
   const labels: number[][] = [];
+  const cut = { answers: 0, prompts: 0 };
   rows.forEach((row, i) => {
     try {
-      const response = writer.response(row).slice(0, maxLength - kept - 1);
+      const whole = writer.response(row);
+      const response = whole.slice(0, maxLength - kept - 1);
       if (row.response.trim() === "" || response.length <= writer.opening.length) {
         throw new GlmError("data-invalid", "expected a response, got none that could be learned");
       }
       const answer = [...response, writer.end];
-      const asked = keepEnd(writer.prompt(row), writer.prefix, maxLength - answer.length);
+      const prompt = writer.prompt(row);
+      const asked = keepEnd(prompt, writer.prefix, maxLength - answer.length);
+      if (response.length < whole.length) cut.answers += 1;
+      if (asked.length < prompt.length) cut.prompts += 1;
       inputIds.push([...asked, ...answer]);
       labels.push([...asked.map(() => ignored), ...answer]);
     } catch (error) {
@@ -117,7 +138,9 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
       `The data set cannot be learned; correct or remove these rows:${shown.join("")}`,
     );
   }
-  return { inputIds, labels };
+  const batch = { inputIds, labels };
+  cuts.set(batch, cut);
+  return batch;
 }
 
 /** The prompt in `room` tokens: its first `prefix` ids and as much of its end as fits. */

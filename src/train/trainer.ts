@@ -5,6 +5,7 @@ import { randomStream, shuffled } from "../random.ts";
 import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
+import { type Cut, cutOf } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, restore, shares } from "./examples.ts";
 import { adamW, adamWConfig, weightedMean } from "./optimizer.ts";
 import type { GradientStep } from "./program.ts";
@@ -38,7 +39,14 @@ export interface FitOptions {
 
 /** `step` counts optimiser steps from 1, `epoch` from 1. Losses are means over labelled tokens in nats. */
 export type FitEvent =
-  | { readonly type: "start"; readonly steps: number; readonly epochs: number; readonly rows: number }
+  | {
+      readonly type: "start";
+      readonly steps: number;
+      readonly epochs: number;
+      readonly rows: number;
+      /** What did not fit into `maxLength` tokens, of validation rows and given rehearsal as well; left out without any. */
+      readonly cut?: Cut & { readonly maxLength: number };
+    }
   | { readonly type: "rehearse"; readonly done: number; readonly total: number }
   | {
       readonly type: "step";
@@ -101,11 +109,19 @@ export async function* fit(
   const { epochs, batchSize, accumulate, seed, maxLength, patience } = options;
   const started = performance.now();
   if (rows.length === 0) throw new GlmError("data-invalid", "training needs at least one row, got none.");
-  const examples = encodedRows(trainee.encode(rows, maxLength));
+  const taught = trainee.encode(rows, maxLength);
+  const examples = encodedRows(taught);
   const validating = validation.length > 0 ? trainee.encode(validation, maxLength) : undefined;
   const perEpoch = Math.ceil(Math.ceil(examples.length / batchSize) / accumulate);
   const steps = epochs * perEpoch;
-  yield { type: "start", steps, epochs, rows: examples.length };
+  const cut = sumOfCuts([taught, ...(validating ? [validating] : []), ...givenRehearsal(trainee, options)]);
+  yield {
+    type: "start",
+    steps,
+    epochs,
+    rows: examples.length,
+    ...(cut === undefined ? {} : { cut: { ...cut, maxLength } }),
+  };
   const rehearsal = yield* rehearsalRows(trainee, options);
 
   const optimizer = adamWConfig({ lr: options.lr, clip: options.clip, weightDecay: options.weightDecay });
@@ -186,6 +202,19 @@ export async function* fit(
     seconds,
     reason,
   };
+}
+
+/** Rows to rehearse that come with their answers, encoded: the others have none to be cut yet. */
+function givenRehearsal(trainee: Trainee, { rehearse, rehearsePerBatch, maxLength }: FitOptions): TokenBatch[] {
+  const given = rehearsePerBatch === 0 ? [] : rehearse.filter(({ response }) => response.trim() !== "");
+  return given.length === 0 ? [] : [trainee.encode(given, maxLength)];
+}
+
+function sumOfCuts(batches: readonly TokenBatch[]): Cut | undefined {
+  const cuts = batches.map(cutOf);
+  const answers = cuts.reduce((sum, cut) => sum + cut.answers, 0);
+  const prompts = cuts.reduce((sum, cut) => sum + cut.prompts, 0);
+  return answers + prompts === 0 ? undefined : { answers, prompts };
 }
 
 /** Rows to rehearse, with the base model's own answers where none was given. */

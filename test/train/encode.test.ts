@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
 import type { Row } from "../../src/train/dataset.ts";
-import { encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
+import { cutOf, encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
 import { textFixture } from "../text/fixtures.ts";
 
 const ignored = -100;
@@ -43,6 +43,20 @@ test("long rows lose the prompt's start, then the answer's end, never the marks"
     expect(ids.length).toBe(Math.min(maxLength, 17));
     expect([ids.slice(0, 2), ids.at(-1), labels.at(-1)]).toEqual([[1, 3], 2, 2]);
   }
+});
+
+test("how many rows lost something is counted, answers and prompts apart", () => {
+  const rows = [
+    { prompt: "ab", response: "XY" },
+    { prompt: "abcdef", response: "XY" },
+    { prompt: "a", response: "UVWXYZ" },
+    { prompt: "abcdef", response: "UVWXYZ" },
+  ];
+  expect(cutOf(encodeRows(rows, writer, 99))).toEqual({ answers: 0, prompts: 0 });
+  expect(cutOf(encodeRows(rows, writer, 7))).toEqual({ answers: 2, prompts: 2 });
+  // Exactly as long as allowed is whole.
+  expect(cutOf(encodeRows([{ prompt: "ab", response: "XY" }], writer, 7))).toEqual({ answers: 0, prompts: 0 });
+  expect(cutOf({ inputIds: [[1]], labels: [[1]] })).toEqual({ answers: 0, prompts: 0 });
 });
 
 test("rows without an answer are refused by number, senseless lengths by name", () => {

@@ -56,6 +56,20 @@ async function events(
 }
 
 describe("a run", () => {
+  it("says at its start what is cut: of the rows, of those to judge by, of given rehearsal", async () => {
+    const long = { prompt: "p".repeat(9), response: "r".repeat(40) };
+    const student = await trainee();
+    const rows = [...ROWS, long, { prompt: "q".repeat(40), response: "me" }];
+    const start = async (options: Partial<FitOptions>, validation: readonly Row[] = []) => {
+      for await (const event of train(student, rows, validation, { ...OPTIONS, ...options })) return event;
+      return undefined;
+    };
+    expect(await start({})).toMatchObject({ type: "start", rows: 6, cut: { answers: 1, prompts: 2, maxLength: 32 } });
+    const beside = { rehearse: [long, { prompt: "s", response: "" }], rehearsePerBatch: 1 };
+    expect(await start(beside, [long])).toMatchObject({ cut: { answers: 3, prompts: 4, maxLength: 32 } });
+    expect(await start({ maxLength: 60 })).not.toHaveProperty("cut");
+  });
+
   it("reports its length, each step and epoch, and its end, and lowers the loss", async () => {
     const student = await trainee();
     const seen = await events(student, { epochs: 8 });
