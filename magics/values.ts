@@ -104,7 +104,11 @@ function isNumeral(text: string): boolean {
 function numeral(name: string, { rule }: Extract<OptionSpec, { kind: "number" }>, word: Word): string {
   const value = Number(word.text);
   if (!isNumeral(word.text) || !rule.allows(value)) {
-    throw wrong(`--${name}: expected ${rule.expected}, got "${word.text}".`, word);
+    const remedy = rule.remedy?.(value);
+    throw wrong(
+      `--${name}: expected ${rule.expected}, got "${word.text}".${remedy === undefined ? "" : ` ${remedy}`}`,
+      word,
+    );
   }
   return /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(word.text) ? word.text : String(value);
 }

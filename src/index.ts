@@ -63,6 +63,7 @@ export { rehearsalQuestions, unrelatedQuestions } from "./knowledge/questions.ts
 export { type FactReport, KnowledgeReport, type LocalityReport, type ReportData } from "./knowledge/report.ts";
 export type { ChatGLMConfig, Family } from "./models/config.ts";
 export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
+export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
 // Data

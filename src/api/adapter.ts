@@ -14,7 +14,7 @@ import { type GradientStep, Gradients } from "./gradients.ts";
 import { type Home, refOf, sameAdapter } from "./home.ts";
 import { breadthOf } from "./knowledge-pace.ts";
 import type { StepResult } from "./optimizer.ts";
-import { complete, type Given, refuseUnknown } from "./options.ts";
+import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
@@ -82,8 +82,9 @@ export class AdapterHandle {
    * model's files stay, so these are the answers that the reports of knowledge books tell.
    */
   async baseAnswers(questions: readonly string[], options: BaseAnswersOptions = {}): Promise<readonly string[]> {
-    refuseUnknown("baseAnswers", options, ["signal", "onDone"]);
-    const { signal, onDone } = options;
+    const { signal, onDone } = options ?? {};
+    const found = this.#home.checks.faultsOf({ questions, signal, onDone });
+    refuseUnknown("baseAnswers", options, ["signal", "onDone"], found);
     const parameters = parametersOf(this.#home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
     const examiner = new Examiner(this.#home, refOf(this), breadthOf(parameters));
     const answers = await examiner.base(questions, { signal, onProgress: ({ done }) => onDone?.(done) });
@@ -140,7 +141,8 @@ export class AdapterHandle {
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { signal, validation, rehearse, ...given } = settings;
     const longest = this.#home.info.config.contextLength;
-    const options = complete("fit", defaults.fit, given, ["validation", "rehearse", "signal"]);
+    const found = this.#home.checks.faultsOf({ signal });
+    const options = complete("fit", defaults.fit, given, ["validation", "rehearse", "signal"], found);
     const parts = divide(data, validation, options.seed);
     const maxLength = given.maxLength ?? Math.min(options.maxLength, longest);
     const params = {
@@ -158,6 +160,8 @@ export class AdapterHandle {
 
   /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
   async save(folder: string, { signal }: Abortable = {}): Promise<void> {
+    const faults = this.#home.checks.faultsOf({ folder, signal });
+    if (faults.length > 0) throw invalid("save", faults);
     await this.#home.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, cellSignal(signal));
   }
 
@@ -178,7 +182,7 @@ export class AdapterHandle {
   }
 
   #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
-    if ("inputIds" in batch) return batch;
+    if (typeof batch === "object" && batch !== null && "inputIds" in batch) return batch;
     const { info, tokenizer } = this.#home;
     return encodeRows(
       batchRows(batch),

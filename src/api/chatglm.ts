@@ -7,13 +7,14 @@ import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { FloatTensor } from "../tensor.ts";
+import { type History, historyMessages } from "../text/history.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { messagesOf } from "../train/encode.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { factsOf, mustHaveSoundFacts, noFacts } from "./book-facts.ts";
+import type { Checked } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
@@ -47,8 +48,8 @@ export interface AnswerProgress {
 type AnswerEvent = Exclude<GenerateEvent, { type: "prompt" }>;
 
 export interface ChatOptions extends GenerateOptions {
-  /** Earlier rounds as [question, answer]. */
-  readonly history?: readonly (readonly [string, string])[] | undefined;
+  /** Earlier rounds as [question, answer], or as messages with roles: the forms of ChatGLM's own code. */
+  readonly history?: History | undefined;
   readonly system?: string | undefined;
 }
 
@@ -146,6 +147,7 @@ export class ChatGLM {
    * @throws GlmError "option-invalid" when the family has no form for the messages
    */
   prompt(messages: readonly Message[]): number[] {
+    this.#mustBeSound("prompt", { messages });
     return prompt(this.family, this.tokenizer, messages);
   }
 
@@ -157,8 +159,9 @@ export class ChatGLM {
     ids: readonly number[] | readonly (readonly number[])[],
     options: LogitsOptions = {},
   ): Promise<FloatTensor> {
-    refuseUnknown("logits", options, ["adapter", "positions", "signal"]);
-    const { adapter, positions, signal } = options;
+    const { adapter, positions, signal } = options ?? {};
+    const found = this.#home.checks.faultsOf({ ids, adapter, signal });
+    refuseUnknown("logits", options, ["adapter", "positions", "signal"], found);
     const inputIds = isRow(ids) ? [ids] : ids;
     const longest = Math.max(0, ...inputIds.map(({ length }) => length));
     if (positions !== undefined) checkPositions(positions, longest);
@@ -168,6 +171,7 @@ export class ChatGLM {
 
   /** Generates after a prompt of token ids; gives the new ids as they come. */
   generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
+    this.#mustBeAskable("generate", options, OWN, { idRow: ids });
     const settings = this.#sampling("generate", options, OWN, ids.length);
     const { adapter } = options;
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
@@ -178,8 +182,10 @@ export class ChatGLM {
 
   /** Asks, and gives the answer's text as it comes. Nothing is remembered: earlier rounds are the option `history`. */
   chat(question: string, options: ChatOptions = {}): AsyncGenerator<string, void, void> {
-    const ids = this.#question("chat", question, options);
-    const settings = this.#sampling("chat", options, [...OWN_CHAT, "adapter"], ids.length);
+    const known = [...OWN_CHAT, "adapter"];
+    this.#mustBeAskable("chat", options, known, { question });
+    const ids = this.#question(question, options);
+    const settings = this.#sampling("chat", options, known, ids.length);
     const { adapter } = options;
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     const answer = new AnswerText(this.family, this.tokenizer);
@@ -200,12 +206,10 @@ export class ChatGLM {
 
   /** Asks several adapters the same question in one batched pass. */
   async askAll(question: string, options: AskAllOptions): Promise<readonly AdapterAnswer[]> {
-    const { adapters, ...asked } = options;
-    if (!Array.isArray(adapters) || adapters.length === 0) {
-      throw invalid("askAll", [`adapters: expected a list such as [null, "dream"], got ${JSON.stringify(adapters)}.`]);
-    }
-    const ids = this.#question("askAll", question, asked);
-    const settings = this.#sampling("askAll", asked, [...OWN_CHAT, "adapters"], ids.length);
+    const { adapters, ...asked } = options ?? {};
+    this.#mustBeAskable("askAll", asked, OWN_CHAT, { question, adapters });
+    const ids = this.#question(question, asked);
+    const settings = this.#sampling("askAll", asked, OWN_CHAT, ids.length);
     const rows = adapters.map(() => ids);
     const texts = adapters.map(() => new AnswerText(this.family, this.tokenizer));
     const answers = adapters.map(() => "");
@@ -222,8 +226,9 @@ export class ChatGLM {
    * @throws GlmError "adapter-invalid" when it does not fit the model, or one of its name is being trained
    */
   async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
-    const { signal, share = false, replace = false, seed: givenSeed } = options;
-    refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"]);
+    const { signal, share = false, replace = false, seed: givenSeed } = options ?? {};
+    const found = this.#home.checks.faultsOf({ signal, share, replace });
+    refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"], found);
     const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
     const adapter = { owner: share ? SHARED : this.#home.owner, name: checkedName(name) };
     const params = {
@@ -241,8 +246,9 @@ export class ChatGLM {
    * @throws GlmError "adapter-invalid" with every fault of the files, "data-invalid" for damaged facts
    */
   async loadAdapter(name: string, folder: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
-    refuseUnknown("loadAdapter", options, ["signal", "replace"]);
-    const { signal, replace = false } = options;
+    const { signal, replace = false } = options ?? {};
+    const found = this.#home.checks.faultsOf({ folder, signal, replace });
+    refuseUnknown("loadAdapter", options, ["signal", "replace"], found);
     const adapter = { owner: this.#home.owner, name: checkedName(name) };
     // Before anything is replaced: damaged facts would be noticed when the book is opened, with the name taken.
     await mustHaveSoundFacts(resolve(folder));
@@ -288,6 +294,7 @@ export class ChatGLM {
    */
   async knowledge(name: string, options: KnowledgeOptions = {}): Promise<KnowledgeBook> {
     const { signal, share = false, create = true, ...choice } = options;
+    this.#mustBeSound("knowledge", { signal, share, create });
     const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
     // Without one, this says which names there are.
     const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
@@ -317,13 +324,10 @@ export class ChatGLM {
   /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
   async askEach(questions: readonly string[], options: AskEachOptions = {}): Promise<readonly string[]> {
     const own = ["adapter", "signal", "onDone"];
-    const { maxNewTokens } = complete("askEach", defaults.askEach, { maxNewTokens: options.maxNewTokens }, own);
-    refuseUnknown("askEach", options, ["maxNewTokens", ...own]);
-    const isText = (one: unknown): boolean => typeof one === "string" && one.trim() !== "";
-    if (!Array.isArray(questions) || !questions.every(isText)) {
-      throw invalid("askEach", ["questions: expected a list of questions, none of them empty."]);
-    }
-    const { adapter, signal, onDone } = options;
+    const { maxNewTokens } = complete("askEach", defaults.askEach, { maxNewTokens: options?.maxNewTokens }, own);
+    const { adapter, signal, onDone } = options ?? {};
+    const found = this.#home.checks.faultsOf({ questions, adapter, signal, onDone });
+    refuseUnknown("askEach", options, ["maxNewTokens", ...own], found);
     const answers = await askRows(this.#home, questions, {
       ...{ adapter: this.#choose(adapter), maxNewTokens },
       onAnswer: (_place, _answer, done) => onDone?.(done),
@@ -336,8 +340,9 @@ export class ChatGLM {
    * Writes a checkpoint that transformers loads: the base, with a merged adapter in it if there is one.
    */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
-    refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"]);
-    const { maxShardSize = defaults.maxShardSize, adapter, signal } = options;
+    const { maxShardSize = defaults.maxShardSize, adapter, signal } = options ?? {};
+    const found = this.#home.checks.faultsOf({ folder, adapter, signal });
+    refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"], found);
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
     const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
     await this.#home.engine.call("saveModel", params, cellSignal(signal));
@@ -395,19 +400,23 @@ export class ChatGLM {
     return { ...settings, seed, stop: options.stop ?? stop };
   }
 
-  #question(subject: string, question: string, options: ChatOptions): number[] {
-    if (typeof question !== "string") {
-      throw invalid(subject, [`expected the question as a string, got ${typeof question}.`]);
-    }
+  /** Everything that is wrong with a question and its options is told at once, before anything is made of them. */
+  #mustBeAskable(subject: string, options: ChatOptions, others: readonly string[], values: Checked): void {
     // What is not an object is refused with the other options.
-    const { history, system } = options ?? {};
-    const row = {
-      prompt: question,
-      response: "",
-      ...(history ? { history } : {}),
-      ...(system === undefined ? {} : { system }),
-    };
-    return this.prompt(messagesOf(row));
+    const { stop, history, system, adapter, signal, onProgress } = options ?? {};
+    const found = this.#home.checks.faultsOf({ ...values, stop, history, system, adapter, signal, onProgress });
+    complete(subject, samplingRules(this.generation, options ?? undefined, 0), options, others, found);
+  }
+
+  #mustBeSound(subject: string, values: Checked): void {
+    const faults = this.#home.checks.faultsOf(values);
+    if (faults.length > 0) throw invalid(subject, faults);
+  }
+
+  #question(question: string, { history = [], system }: ChatOptions): number[] {
+    const begins: Message[] = system === undefined ? [] : [{ role: "system", content: system }];
+    const messages: Message[] = [...begins, ...historyMessages(history), { role: "user", content: question }];
+    return prompt(this.family, this.tokenizer, messages);
   }
 }
 

@@ -21,12 +21,15 @@ export const published: Readonly<Record<Family, PublishedSampling>> = {
   "glm-4-9b": { ...plain, temperature: 0.8, topP: 0.8, maxLength: 8192 },
 };
 
+const likeliest = (temperature: unknown): string | undefined =>
+  temperature === 0 ? "Greedy answers take the likeliest token: greedy: true (--greedy)." : undefined;
+
 /** The rules of sampling options, whose defaults are a model's own. A missing seed is drawn at random. */
 export function sampling(model: Sampling): OptionRules<Sampling> {
   return {
     maxNewTokens: whole(model.maxNewTokens, { min: 0 }),
     greedy: choice(model.greedy, [true, false]),
-    temperature: number(model.temperature, { above: 0 }),
+    temperature: { ...number(model.temperature, { above: 0 }), remedy: likeliest },
     topP: number(model.topP, { above: 0, max: 1 }),
     topK: whole(model.topK, { min: 0 }),
     repetitionPenalty: number(model.repetitionPenalty, { above: 0 }),

@@ -1,4 +1,5 @@
 /** @file Options that are checked: unknown names are refused with the nearest known one, all faults in one message. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 
@@ -8,6 +9,8 @@ export interface OptionRule<T> {
   /** What is expected, for messages. */
   readonly expected: string;
   allows(value: unknown): boolean;
+  /** What to write instead of a value that is often tried. */
+  remedy?(value: unknown): string | undefined;
 }
 
 export type OptionRules<T> = { readonly [K in keyof T]-?: OptionRule<T[K]> };
@@ -60,6 +63,7 @@ export function choice<T extends string | boolean>(fallback: T, values: readonly
  * Completes options with their defaults.
  * @param subject who takes the options, for messages: "fit", "load"
  * @param others names of options that are no matter of `rules`
+ * @param found faults of those, which are told with the rest
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
  */
 export function complete<T>(
@@ -67,11 +71,15 @@ export function complete<T>(
   rules: OptionRules<T>,
   given: Given<T> | undefined,
   others: readonly string[] = [],
+  found: readonly string[] = [],
 ): T {
-  const faults = unknownNames(subject, given, [...Object.keys(rules), ...others]);
+  const faults = [...unknownNames(subject, given, [...Object.keys(rules), ...others]), ...found];
   const entries = Object.entries<OptionRule<unknown>>(rules).map(([name, rule]) => {
     const value = given?.[name as keyof T] ?? rule.default;
-    if (!rule.allows(value)) faults.push(`${name}: expected ${rule.expected}, got ${show(value)}.`);
+    if (!rule.allows(value)) {
+      const remedy = rule.remedy?.(value);
+      faults.push(`${name}: expected ${rule.expected}, got ${show(value)}.${remedy === undefined ? "" : ` ${remedy}`}`);
+    }
     return [name, value];
   });
   if (faults.length > 0) throw invalid(subject, faults);
@@ -80,10 +88,16 @@ export function complete<T>(
 
 /**
  * For options that are checked elsewhere, or need no check.
+ * @param found what is wrong with them
  * @throws GlmError "option-invalid" that names every option which is none of the known ones
  */
-export function refuseUnknown(subject: string, given: object | undefined, known: readonly string[]): void {
-  const faults = unknownNames(subject, given, known);
+export function refuseUnknown(
+  subject: string,
+  given: object | undefined,
+  known: readonly string[],
+  found: readonly string[] = [],
+): void {
+  const faults = [...unknownNames(subject, given, known), ...found];
   if (faults.length > 0) throw invalid(subject, faults);
 }
 
@@ -102,5 +116,5 @@ export function invalid(subject: string, faults: readonly string[]): GlmError {
 }
 
 function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return typeof value === "number" ? String(value) : shownJson(value);
 }

@@ -1,4 +1,5 @@
 /** @file Rows as the API takes them: data sets, lists of rows, prompts to be answered, or a share to hold back. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { type Dataset, dataset, fromRows, type Row, type RowBatch } from "../train/dataset.ts";
 import { type RowInput, toRows } from "../train/rows.ts";
@@ -11,8 +12,12 @@ export type RehearsalRows = Dataset | readonly (RowInput | string)[];
 
 /** @throws GlmError "data-invalid" with every row that cannot be used */
 export function asDataset(data: Rows): Dataset {
-  return "batches" in data ? data : dataset(data);
+  return isDataset(data) ? data : dataset(data);
 }
+
+/** Whatever else it is, `dataset` says what was expected. */
+const isDataset = (data: Dataset | readonly unknown[]): data is Dataset =>
+  typeof data === "object" && data !== null && "batches" in data;
 
 /** The rows to train on and those to judge by; `validation` is a share of the former, or rows of its own. */
 export function divide(
@@ -32,12 +37,21 @@ export function divide(
 
 export function rehearsal(rows: RehearsalRows | undefined): readonly Row[] {
   if (rows === undefined) return [];
-  if ("batches" in rows) return rows.rows;
+  if (isDataset(rows)) return rows.rows;
+  if (!Array.isArray(rows)) {
+    throw invalid("rehearse", [`expected a data set or a list of rows or prompts, got ${shownJson(rows)}.`]);
+  }
   return rows.length === 0 ? [] : toRows(rows, { subject: "rehearse", unanswered: true });
 }
 
 /** The rows of a batch, wherever they come from. */
 export function batchRows(batch: RowBatch | Rows): readonly Row[] {
+  if (typeof batch !== "object" || batch === null) {
+    throw new GlmError(
+      "data-invalid",
+      `gradients: expected rows, a batch of a data set, or { inputIds, labels }, got ${shownJson(batch)}.`,
+    );
+  }
   if ("rows" in batch) return batch.rows;
   if (batch.length > 0) return fromRows(toRows(batch)).rows;
   throw new GlmError("data-invalid", "gradients: expected a batch with at least one row, got none.");

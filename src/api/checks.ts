@@ -1,0 +1,142 @@
+/**
+ * @file What callers hand to a loaded model, checked by schemas before anything is done with it. Numbers and switches have
+ * their rules in options.ts. Imported while a model is loading: a library of schemas takes longer to load than all of this one.
+ */
+import { z } from "zod";
+import { shownJson } from "../describe.ts";
+import { suggestion } from "../suggestion.ts";
+
+/** Faults of one value that are told. */
+const SHOWN = 5;
+
+const expected = (what: string) => ({ error: `expected ${what}` });
+
+const MESSAGE_KEYS = ["role", "content", "metadata", "tools"];
+const roles = ["system", "user", "assistant", "observation"] as const;
+
+const text = z.string(expected("text"));
+const written = text.refine((value) => value.trim() !== "", expected("text that is not empty"));
+const message = z.strictObject(
+  {
+    role: z.enum(roles, expected(roles.map((role) => JSON.stringify(role)).join(" or "))),
+    content: text,
+    metadata: text.optional(),
+    tools: z.array(z.unknown(), expected("a list of tools")).optional(),
+  },
+  expected("{ role, content }"),
+);
+const messages = z.array(message, expected("a list of { role, content }"));
+const pairs = z.array(
+  z.tuple([text, text], expected("[question, answer]")),
+  expected("[[question, answer], ...] or [{ role, content }, ...]"),
+);
+
+const id = z.int(expected("a token id, a whole number from 0")).min(0, expected("a token id, a whole number from 0"));
+const idRows = z.array(z.array(id, expected("a list of token ids")), expected("lists of token ids"));
+const row = z.array(id, expected("a list of token ids"));
+
+const isAdapter = (value: unknown): boolean =>
+  typeof value === "string"
+    ? value !== ""
+    : typeof value === "object" && value !== null && "owner" in value && "name" in value;
+const adapter = z.custom(
+  (value) => value === null || isAdapter(value),
+  expected("an adapter's name, its handle, or null for the base model"),
+);
+const call = z.custom((value) => typeof value === "function", expected("a function"));
+
+/** What values are called in messages. */
+type Name =
+  | "question"
+  | "questions"
+  | "messages"
+  | "ids"
+  | "idRow"
+  | "history"
+  | "system"
+  | "stop"
+  | "adapter"
+  | "adapters"
+  | "signal"
+  | "onProgress"
+  | "onDone"
+  | "share"
+  | "replace"
+  | "create"
+  | "folder";
+
+/** A value that is undefined was left out, unless it is required. */
+const schemas: Readonly<Record<Name, z.ZodType>> = {
+  question: z.string(expected("the question as a string")),
+  questions: z.array(written, expected("a list of questions")),
+  messages,
+  ids: row,
+  idRow: row,
+  history: pairs.optional(),
+  system: text.optional(),
+  stop: z.array(id, expected("a list of token ids such as [2]")).optional(),
+  adapter: adapter.optional(),
+  adapters: z
+    .array(adapter, expected('a list such as [null, "dream"]'))
+    .min(1, expected('a list such as [null, "dream"]')),
+  signal: z.instanceof(AbortSignal, expected("an AbortSignal")).optional(),
+  onProgress: call.optional(),
+  onDone: call.optional(),
+  share: z.boolean(expected("true or false")).optional(),
+  replace: z.boolean(expected("true or false")).optional(),
+  create: z.boolean(expected("true or false")).optional(),
+  folder: written,
+};
+
+export type Checked = { readonly [K in Name]?: unknown };
+
+/** Everything that is wrong with the given values, each fault with its place: "history[0][1]: expected text, got null." */
+export function faultsOf(values: Checked): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    const known = name as keyof Checked;
+    const found = schemaOf(known, value).safeParse(value);
+    const faults = found.success
+      ? []
+      : found.error.issues.slice(0, SHOWN).flatMap((issue) => told(known, value, issue));
+    return faults.length > 0 ? faults : (besides[known]?.(value, values) ?? []);
+  });
+}
+
+/** A history and ids have two forms each; the first item tells which is meant. */
+function schemaOf(name: keyof Checked, value: unknown): z.ZodType {
+  const first: unknown = Array.isArray(value) ? value[0] : undefined;
+  if (name === "history" && typeof first === "object" && first !== null && !Array.isArray(first)) return messages;
+  if (name === "ids" && Array.isArray(first)) return idRows;
+  return schemas[name];
+}
+
+/** Where a value is called otherwise than its check: one row of ids, where several would not do. */
+const placeOf = (name: Name): string => (name === "idRow" ? "ids" : name);
+
+/** What schemas of single values cannot see. */
+const besides: { readonly [K in keyof Checked]?: (value: unknown, all: Checked) => string[] } = {
+  history(value, { system }) {
+    const begins = Array.isArray(value) && (value[0] as { role?: unknown } | undefined)?.role === "system";
+    return begins && system !== undefined
+      ? ["system: is given twice, as the option and as the first message of history. Leave one of them out."]
+      : [];
+  },
+};
+
+const remedies: { readonly [K in keyof Checked]?: (got: unknown) => string } = {
+  stop: (got) => (typeof got === "number" ? ` Put it in brackets: [${got}].` : ""),
+  questions: (got) => (typeof got === "string" ? " Put a single one in brackets." : ""),
+  messages: (got) => (typeof got === "string" ? ' A question is [{ role: "user", content: "..." }].' : ""),
+};
+
+function told(name: keyof Checked, value: unknown, issue: z.core.$ZodIssue): string[] {
+  const place =
+    placeOf(name) + issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `${place}: there is no ${key} in a message.${suggestion(key, MESSAGE_KEYS)}`);
+  }
+  const got = issue.path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], value);
+  return [
+    `${place}: ${issue.message}, got ${shownJson(got)}.${issue.path.length === 0 ? (remedies[name]?.(got) ?? "") : ""}`,
+  ];
+}

@@ -1,0 +1,145 @@
+/** @file What callers hand over is checked: every fault at once, with its place; ChatGLM's own forms of a history are taken. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { faultsOf } from "../../src/api/checks.ts";
+import { type ChatGLM, GlmError, load, lora, type Message } from "../../src/index.ts";
+import { prompt } from "../../src/text/prompt.ts";
+import { writeSmallModel } from "../small-model.ts";
+
+const LONG = 120_000;
+const short = { greedy: true, maxNewTokens: 4 } as const;
+let home: string;
+let glm: ChatGLM;
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), "glm-checks-"));
+  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
+  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
+  glm = await load(await writeSmallModel(join(home, "model")), { runtime: "none" });
+}, LONG);
+afterAll(async () => {
+  await glm?.dispose();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** The message of a refusal, thrown at once or promised. */
+async function refusal(action: () => unknown): Promise<string> {
+  const error: unknown = await (async () => action())().then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(GlmError);
+  expect((error as GlmError).code).toMatch(/^(option|data)-invalid$/);
+  return (error as Error).message;
+}
+
+describe("a history", { timeout: LONG }, () => {
+  it("may be pairs or messages, which say the same", async () => {
+    const messages: Message[] = [
+      { role: "user", content: "一" },
+      { role: "assistant", content: "二", metadata: "" },
+    ];
+    const paired = await glm.ask("三", { ...short, history: [["一", "二"]] });
+    expect(await glm.ask("三", { ...short, history: messages })).toBe(paired);
+    const ids = prompt(glm.family, glm.tokenizer, [...messages, { role: "user", content: "三" }]);
+    const tokens: number[] = [];
+    for await (const id of glm.generate(ids, short)) tokens.push(id);
+    expect(glm.tokenizer.decode(tokens).trim()).toBe(paired);
+    expect(await glm.ask("三", { ...short, history: [] })).toBe(await glm.ask("三", short));
+  });
+
+  it("has roles that ChatGLM3 and GLM-4 know", () => {
+    const roles = ["system", "user", "assistant", "observation"];
+    expect(faultsOf({ history: roles.map((role) => ({ role, content: "x" })) })).toEqual([]);
+    expect(faultsOf({ history: [{ role: "robot", content: "x" }] })).toEqual([
+      'history[0].role: expected "system" or "user" or "assistant" or "observation", got "robot".',
+    ]);
+  });
+
+  it.each([
+    [[["a", null]], "history[0][1]: expected text, got null."],
+    [[["a"]], 'history[0]: expected [question, answer], got ["a"].'],
+    [[["a", "b"], "c"], 'history[1]: expected [question, answer], got "c".'],
+    ["a", 'history: expected [[question, answer], ...] or [{ role, content }, ...], got "a".'],
+    [null, "history: expected [[question, answer], ...] or [{ role, content }, ...], got null."],
+    [[{ role: "user" }], "history[0].content: expected text, got undefined."],
+    [
+      [{ role: "user", contents: "a", content: "a" }],
+      "history[0]: there is no contents in a message. Did you mean content?",
+    ],
+  ])("as %j is refused by its place", async (history, fault) => {
+    expect(await refusal(() => glm.chat("q", { history: history as never }))).toBe(`chat: ${fault}`);
+    expect(await refusal(() => glm.askAll("q", { adapters: [null], history: history as never }))).toBe(
+      `askAll: ${fault}`,
+    );
+  });
+
+  it("does not bring a system prompt that is given as an option, too", () => {
+    const history = [{ role: "system", content: "a" }];
+    expect(faultsOf({ history, system: "b" })).toEqual([expect.stringMatching(/^system: is given twice.*Leave one/)]);
+  });
+});
+
+describe("what is given to", { timeout: LONG }, () => {
+  it("chat is refused with everything that is wrong at once", async () => {
+    const wrong = { stop: 2, system: 5, temperature: 0, adapter: 7, signal: {}, onProgress: 1, tempature: 1 } as never;
+    expect(await refusal(() => glm.chat(null as never, wrong))).toBe(
+      [
+        "chat:",
+        "tempature: there is no such option. Did you mean temperature?",
+        "question: expected the question as a string, got null.",
+        "stop: expected a list of token ids such as [2], got 2. Put it in brackets: [2].",
+        "system: expected text, got 5.",
+        "adapter: expected an adapter's name, its handle, or null for the base model, got 7.",
+        "signal: expected an AbortSignal, got {}.",
+        "onProgress: expected a function, got 1.",
+        "temperature: expected a number above 0, got 0. Greedy answers take the likeliest token: greedy: true (--greedy).",
+      ].join("\n- "),
+    );
+    expect(await refusal(() => glm.ask("q", { stop: [1.5] }))).toBe(
+      "chat: stop[0]: expected a token id, a whole number from 0, got 1.5.",
+    );
+  });
+
+  it("every other function is refused by name", async () => {
+    const bad = null as never;
+    const adapter = await glm.createAdapter("checked", lora({ r: 2 }));
+    expect(await refusal(() => glm.prompt("hi" as never))).toMatch(
+      /^prompt: messages: expected a list of { role, content }, got "hi"\. A question is/,
+    );
+    expect(await refusal(() => glm.prompt([{ role: "user", content: 5 as never }]))).toMatch(
+      /^prompt: messages\[0\]\.content: expected text, got 5\.$/,
+    );
+    for (const ids of [bad, "1", [[1], 2], [1, "2"], { length: 3 }] as never[]) {
+      expect(await refusal(() => glm.logits(ids))).toMatch(/^logits: ids(\[1\])?: expected a /);
+      expect(await refusal(() => glm.generate(ids))).toMatch(/^generate: ids(\[\d\])?: expected /);
+    }
+    expect(await refusal(() => glm.generate([[1]] as never))).toMatch(/^generate: ids\[0\]: expected a token id/);
+    expect(await refusal(() => glm.askAll("q", bad))).toMatch(/^askAll: adapters: expected a list such as/);
+    expect(await refusal(() => glm.askAll("q", { adapters: [] }))).toMatch(
+      /^askAll: adapters: expected a list such as/,
+    );
+    expect(await refusal(() => glm.askEach("q" as never))).toMatch(/^askEach: questions: .*got "q"\. Put a single one/);
+    expect(await refusal(() => glm.askEach(["a", " "]))).toMatch(/^askEach: questions\[1\]: expected text that is not/);
+    expect(await refusal(() => glm.save(bad))).toMatch(/^save: folder: expected text, got null/);
+    expect(await refusal(() => glm.loadAdapter("a", bad))).toMatch(/^loadAdapter: folder: expected text, got null/);
+    expect(await refusal(() => glm.createAdapter("a", lora(), { share: 1 as never }))).toMatch(
+      /share: expected true or/,
+    );
+    expect(await refusal(() => glm.knowledge("b", { create: "no" as never }))).toMatch(
+      /create: expected true or false/,
+    );
+    expect(await refusal(() => adapter.save(bad))).toMatch(/^save: folder/);
+    expect(await refusal(() => adapter.baseAnswers(5 as never))).toMatch(/^baseAnswers: questions: expected a list/);
+    for (const rows of [bad, 5, "rows"] as never[]) {
+      expect(await refusal(() => adapter.fit(rows))).toMatch(/expected a list of rows/);
+      expect(await refusal(() => adapter.gradients(rows))).toMatch(/^gradients: expected rows, a batch|expected/);
+      expect(await refusal(() => adapter.fit([{ prompt: "a", response: "b" }], { rehearse: rows }))).toMatch(
+        /^rehearse: /,
+      );
+    }
+  });
+});
