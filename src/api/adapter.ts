@@ -8,6 +8,7 @@ import type { RowBatch } from "../train/dataset.ts";
 import { cutOf, encodeRows, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
+import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
@@ -83,7 +84,7 @@ export class AdapterHandle {
    */
   async baseAnswers(questions: readonly string[], options: BaseAnswersOptions = {}): Promise<readonly string[]> {
     const { signal, onDone } = options ?? {};
-    const found = this.#home.checks.faultsOf({ questions, signal, onDone });
+    const found = faultsOf({ questions, signal, onDone });
     refuseUnknown("baseAnswers", options, ["signal", "onDone"], found);
     const parameters = parametersOf(this.#home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
     const examiner = new Examiner(this.#home, refOf(this), breadthOf(parameters));
@@ -141,7 +142,7 @@ export class AdapterHandle {
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { signal, validation, rehearse, ...given } = settings;
     const longest = this.#home.info.config.contextLength;
-    const found = this.#home.checks.faultsOf({ signal });
+    const found = faultsOf({ signal });
     const options = complete("fit", defaults.fit, given, ["validation", "rehearse", "signal"], found);
     const parts = divide(data, validation, options.seed);
     const maxLength = given.maxLength ?? Math.min(options.maxLength, longest);
@@ -160,7 +161,7 @@ export class AdapterHandle {
 
   /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
   async save(folder: string, { signal }: Abortable = {}): Promise<void> {
-    const faults = this.#home.checks.faultsOf({ folder, signal });
+    const faults = faultsOf({ folder, signal });
     if (faults.length > 0) throw invalid("save", faults);
     await this.#home.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, cellSignal(signal));
   }

@@ -14,7 +14,7 @@ import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { factsOf, mustHaveSoundFacts, noFacts } from "./book-facts.ts";
-import type { Checked } from "./checks.ts";
+import { type Checked, faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
@@ -160,7 +160,7 @@ export class ChatGLM {
     options: LogitsOptions = {},
   ): Promise<FloatTensor> {
     const { adapter, positions, signal } = options ?? {};
-    const found = this.#home.checks.faultsOf({ ids, adapter, signal });
+    const found = faultsOf({ ids, adapter, signal });
     refuseUnknown("logits", options, ["adapter", "positions", "signal"], found);
     const inputIds = isRow(ids) ? [ids] : ids;
     const longest = Math.max(0, ...inputIds.map(({ length }) => length));
@@ -227,7 +227,7 @@ export class ChatGLM {
    */
   async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
     const { signal, share = false, replace = false, seed: givenSeed } = options ?? {};
-    const found = this.#home.checks.faultsOf({ signal, share, replace });
+    const found = faultsOf({ signal, share, replace });
     refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"], found);
     const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
     const adapter = { owner: share ? SHARED : this.#home.owner, name: checkedName(name) };
@@ -247,7 +247,7 @@ export class ChatGLM {
    */
   async loadAdapter(name: string, folder: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
     const { signal, replace = false } = options ?? {};
-    const found = this.#home.checks.faultsOf({ folder, signal, replace });
+    const found = faultsOf({ folder, signal, replace });
     refuseUnknown("loadAdapter", options, ["signal", "replace"], found);
     const adapter = { owner: this.#home.owner, name: checkedName(name) };
     // Before anything is replaced: damaged facts would be noticed when the book is opened, with the name taken.
@@ -326,7 +326,7 @@ export class ChatGLM {
     const own = ["adapter", "signal", "onDone"];
     const { maxNewTokens } = complete("askEach", defaults.askEach, { maxNewTokens: options?.maxNewTokens }, own);
     const { adapter, signal, onDone } = options ?? {};
-    const found = this.#home.checks.faultsOf({ questions, adapter, signal, onDone });
+    const found = faultsOf({ questions, adapter, signal, onDone });
     refuseUnknown("askEach", options, ["maxNewTokens", ...own], found);
     const answers = await askRows(this.#home, questions, {
       ...{ adapter: this.#choose(adapter), maxNewTokens },
@@ -341,7 +341,7 @@ export class ChatGLM {
    */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
     const { maxShardSize = defaults.maxShardSize, adapter, signal } = options ?? {};
-    const found = this.#home.checks.faultsOf({ folder, adapter, signal });
+    const found = faultsOf({ folder, adapter, signal });
     refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"], found);
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
     const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
@@ -404,12 +404,12 @@ export class ChatGLM {
   #mustBeAskable(subject: string, options: ChatOptions, others: readonly string[], values: Checked): void {
     // What is not an object is refused with the other options.
     const { stop, history, system, adapter, signal, onProgress } = options ?? {};
-    const found = this.#home.checks.faultsOf({ ...values, stop, history, system, adapter, signal, onProgress });
+    const found = faultsOf({ ...values, stop, history, system, adapter, signal, onProgress });
     complete(subject, samplingRules(this.generation, options ?? undefined, 0), options, others, found);
   }
 
   #mustBeSound(subject: string, values: Checked): void {
-    const faults = this.#home.checks.faultsOf(values);
+    const faults = faultsOf(values);
     if (faults.length > 0) throw invalid(subject, faults);
   }
 

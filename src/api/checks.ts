@@ -1,49 +1,17 @@
 /**
  * @file What callers hand to a loaded model, checked by schemas before anything is done with it. Numbers and switches have
- * their rules in options.ts. Imported while a model is loading: a library of schemas takes longer to load than all of this one.
+ * their rules in options.ts. The library of schemas takes longer to load than all of this one: it comes with the first value
+ * that needs it, so that a plain question does not wait.
  */
-import { z } from "zod";
+import { createRequire } from "node:module";
+import type * as zod from "zod";
 import { shownJson } from "../describe.ts";
 import { suggestion } from "../suggestion.ts";
 
 /** Faults of one value that are told. */
 const SHOWN = 5;
 
-const expected = (what: string) => ({ error: `expected ${what}` });
-
 const MESSAGE_KEYS = ["role", "content", "metadata", "tools"];
-const roles = ["system", "user", "assistant", "observation"] as const;
-
-const text = z.string(expected("text"));
-const written = text.refine((value) => value.trim() !== "", expected("text that is not empty"));
-const message = z.strictObject(
-  {
-    role: z.enum(roles, expected(roles.map((role) => JSON.stringify(role)).join(" or "))),
-    content: text,
-    metadata: text.optional(),
-    tools: z.array(z.unknown(), expected("a list of tools")).optional(),
-  },
-  expected("{ role, content }"),
-);
-const messages = z.array(message, expected("a list of { role, content }"));
-const pairs = z.array(
-  z.tuple([text, text], expected("[question, answer]")),
-  expected("[[question, answer], ...] or [{ role, content }, ...]"),
-);
-
-const id = z.int(expected("a token id, a whole number from 0")).min(0, expected("a token id, a whole number from 0"));
-const idRows = z.array(z.array(id, expected("a list of token ids")), expected("lists of token ids"));
-const row = z.array(id, expected("a list of token ids"));
-
-const isAdapter = (value: unknown): boolean =>
-  typeof value === "string"
-    ? value !== ""
-    : typeof value === "object" && value !== null && "owner" in value && "name" in value;
-const adapter = z.custom(
-  (value) => value === null || isAdapter(value),
-  expected("an adapter's name, its handle, or null for the base model"),
-);
-const call = z.custom((value) => typeof value === "function", expected("a function"));
 
 /** What values are called in messages. */
 type Name =
@@ -65,34 +33,106 @@ type Name =
   | "create"
   | "folder";
 
-/** A value that is undefined was left out, unless it is required. */
-const schemas: Readonly<Record<Name, z.ZodType>> = {
-  question: z.string(expected("the question as a string")),
-  questions: z.array(written, expected("a list of questions")),
-  messages,
-  ids: row,
-  idRow: row,
-  history: pairs.optional(),
-  system: text.optional(),
-  stop: z.array(id, expected("a list of token ids such as [2]")).optional(),
-  adapter: adapter.optional(),
-  adapters: z
-    .array(adapter, expected('a list such as [null, "dream"]'))
-    .min(1, expected('a list such as [null, "dream"]')),
-  signal: z.instanceof(AbortSignal, expected("an AbortSignal")).optional(),
-  onProgress: call.optional(),
-  onDone: call.optional(),
-  share: z.boolean(expected("true or false")).optional(),
-  replace: z.boolean(expected("true or false")).optional(),
-  create: z.boolean(expected("true or false")).optional(),
-  folder: written,
-};
+/** Schemas by name; `messages` and `idRows` are the second forms that a history and ids have. */
+interface Schemas {
+  readonly checks: Readonly<Record<Name, zod.ZodType>>;
+  readonly idRows: zod.ZodType;
+}
+
+type Z = typeof zod.z;
+
+let made: Schemas | undefined;
+
+/** Synchronously: a call that is wrong is refused where it is made, not where its answer is read. */
+function schemas(): Schemas {
+  made ??= makeSchemas((createRequire(import.meta.url)("zod") as typeof zod).z);
+  return made;
+}
+
+function makeSchemas(z: Z): Schemas {
+  const expected = (what: string) => ({ error: `expected ${what}` });
+
+  const roles = ["system", "user", "assistant", "observation"] as const;
+
+  const text = z.string(expected("text"));
+  const written = text.refine((value) => value.trim() !== "", expected("text that is not empty"));
+  const message = z.strictObject(
+    {
+      role: z.enum(roles, expected(roles.map((role) => JSON.stringify(role)).join(" or "))),
+      content: text,
+      metadata: text.optional(),
+      tools: z.array(z.unknown(), expected("a list of tools")).optional(),
+    },
+    expected("{ role, content }"),
+  );
+  const messages = z.array(message, expected("a list of { role, content }"));
+  const pairs = z.array(
+    z.tuple([text, text], expected("[question, answer]")),
+    expected("[[question, answer], ...] or [{ role, content }, ...]"),
+  );
+
+  const id = z.int(expected("a token id, a whole number from 0")).min(0, expected("a token id, a whole number from 0"));
+  const idRows = z.array(z.array(id, expected("a list of token ids")), expected("lists of token ids"));
+  const row = z.array(id, expected("a list of token ids"));
+
+  const isAdapter = (value: unknown): boolean =>
+    typeof value === "string"
+      ? value !== ""
+      : typeof value === "object" && value !== null && "owner" in value && "name" in value;
+  const adapter = z.custom(
+    (value) => value === null || isAdapter(value),
+    expected("an adapter's name, its handle, or null for the base model"),
+  );
+  const call = z.custom((value) => typeof value === "function", expected("a function"));
+
+  /** A value that is undefined was left out, unless it is required. */
+  const checks: Record<Name, zod.ZodType> = {
+    question: z.string(expected("the question as a string")),
+    questions: z.array(written, expected("a list of questions")),
+    messages,
+    ids: row,
+    idRow: row,
+    history: pairs.optional(),
+    system: text.optional(),
+    stop: z.array(id, expected("a list of token ids such as [2]")).optional(),
+    adapter: adapter.optional(),
+    adapters: z
+      .array(adapter, expected('a list such as [null, "dream"]'))
+      .min(1, expected('a list such as [null, "dream"]')),
+    signal: z.instanceof(AbortSignal, expected("an AbortSignal")).optional(),
+    onProgress: call.optional(),
+    onDone: call.optional(),
+    share: z.boolean(expected("true or false")).optional(),
+    replace: z.boolean(expected("true or false")).optional(),
+    create: z.boolean(expected("true or false")).optional(),
+    folder: written,
+  };
+  return { checks, idRows };
+}
 
 export type Checked = { readonly [K in Name]?: unknown };
+
+const isLeftOut = (value: unknown): boolean => value === undefined;
+
+/** What is seen to be right, or left out, without a schema: most of what there is. */
+const plain: { readonly [K in Name]?: (value: unknown) => boolean } = {
+  question: (value) => typeof value === "string",
+  system: (value) => isLeftOut(value) || typeof value === "string",
+  folder: (value) => typeof value === "string" && value.trim() !== "",
+  adapter: (value) => isLeftOut(value) || value === null || (typeof value === "string" && value !== ""),
+  signal: (value) => isLeftOut(value) || value instanceof AbortSignal,
+  onProgress: (value) => isLeftOut(value) || typeof value === "function",
+  onDone: (value) => isLeftOut(value) || typeof value === "function",
+  share: (value) => isLeftOut(value) || typeof value === "boolean",
+  replace: (value) => isLeftOut(value) || typeof value === "boolean",
+  create: (value) => isLeftOut(value) || typeof value === "boolean",
+  ...{ history: isLeftOut, stop: isLeftOut },
+};
 
 /** Everything that is wrong with the given values, each fault with its place: "history[0][1]: expected text, got null." */
 export function faultsOf(values: Checked): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
+    if (plain[name as Name]?.(value)) return [];
     const known = name as keyof Checked;
     const found = schemaOf(known, value).safeParse(value);
     const faults = found.success
@@ -103,11 +143,13 @@ export function faultsOf(values: Checked): string[] {
 }
 
 /** A history and ids have two forms each; the first item tells which is meant. */
-function schemaOf(name: keyof Checked, value: unknown): z.ZodType {
+function schemaOf(name: keyof Checked, value: unknown): zod.ZodType {
+  const { checks, idRows } = schemas();
   const first: unknown = Array.isArray(value) ? value[0] : undefined;
-  if (name === "history" && typeof first === "object" && first !== null && !Array.isArray(first)) return messages;
+  if (name === "history" && typeof first === "object" && first !== null && !Array.isArray(first))
+    return checks.messages;
   if (name === "ids" && Array.isArray(first)) return idRows;
-  return schemas[name];
+  return checks[name];
 }
 
 /** Where a value is called otherwise than its check: one row of ids, where several would not do. */
@@ -129,7 +171,7 @@ const remedies: { readonly [K in keyof Checked]?: (got: unknown) => string } = {
   messages: (got) => (typeof got === "string" ? ' A question is [{ role: "user", content: "..." }].' : ""),
 };
 
-function told(name: keyof Checked, value: unknown, issue: z.core.$ZodIssue): string[] {
+function told(name: keyof Checked, value: unknown, issue: zod.core.$ZodIssue): string[] {
   const place =
     placeOf(name) + issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
   if (issue.code === "unrecognized_keys") {

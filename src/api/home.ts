@@ -9,8 +9,6 @@ export interface Home {
   /** @throws GlmError "model-not-found" when it is asked for and its files are not there */
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
-  /** The checks of what callers hand over. */
-  readonly checks: typeof import("./checks.ts");
   /** Whose adapters are seen, besides the shared ones. */
   readonly owner: string;
   /** The adapter that was merged into what the owner sees when it names none; null when there is none. */

@@ -52,8 +52,6 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   const { notebook } = ambient();
   const place = placeOf(runtime, notebook);
   const settings = complete("load", defaults.load, given, others);
-  // Meanwhile: most of loading is waiting for files and for the runtime.
-  const checks = import("./checks.ts");
   const source = await sourceOf(name, { hub, revision }, place);
   const params = { ...source, ...settings, ...(family === undefined ? {} : { family }) };
   const lease = await leaseEngine(place);
@@ -66,7 +64,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
     const home: Home = {
-      ...{ engine: lease, info, generation, owner, merged: merged ? refOf(merged) : null, checks: await checks },
+      ...{ engine: lease, info, generation, owner, merged: merged ? refOf(merged) : null },
       get tokenizer() {
         return tokenizer.get();
       },
