@@ -17,14 +17,18 @@ export interface NamedAnswer {
   readonly answer: string;
 }
 
-/** One column an adapter. */
-export function renderComparison(question: string, answers: readonly NamedAnswer[]): MimeBundle {
+/**
+ * One column an adapter.
+ * @param growing whether more may come: what has not begun yet is then not called empty
+ */
+export function renderComparison(question: string, answers: readonly NamedAnswer[], growing = false): MimeBundle {
+  const said = (answer: string): string => (growing && answer === "" ? "…" : visible(answer));
   const cell = "text-align:left;vertical-align:top;white-space:pre-wrap;padding:4px 12px";
   const heads = answers.map(({ adapter }) => `<th style="${cell}">${escapeHtml(labelOf(adapter))}</th>`).join("");
-  const bodies = answers.map(({ answer }) => `<td style="${cell}">${escapeHtml(visible(answer))}</td>`).join("");
+  const bodies = answers.map(({ answer }) => `<td style="${cell}">${escapeHtml(said(answer))}</td>`).join("");
   const caption = `<caption style="${cell}">${escapeHtml(question)}</caption>`;
   const html = `<table>${caption}<thead><tr>${heads}</tr></thead><tbody><tr>${bodies}</tr></tbody></table>`;
-  const plain = answers.map(({ adapter, answer }) => `${labelOf(adapter)}:\n${indented(visible(answer))}`).join("\n");
+  const plain = answers.map(({ adapter, answer }) => `${labelOf(adapter)}:\n${indented(said(answer))}`).join("\n");
   return { "text/plain": `${question}\n${plain}`, "text/html": html };
 }
 

@@ -37,12 +37,14 @@ export async function chatglm(question: string, options: AskOptions = {}): Promi
   const { conversation, adapter: inUse } = sessionOf(model);
   if (anew) conversation.reset();
   if (system !== undefined) conversation.system = system;
+  const history = fitting(model, conversation, question);
+  tellLeftOut(model, conversation.history.length - history.length);
   const display = new AnswerDisplay();
   const pieces = model.chat(question, {
     ...sampling,
     onProgress: (progress) => display.wait(progress),
     adapter: adapter === undefined ? inUse : adapter,
-    history: fitting(model, conversation, question),
+    history,
     ...(conversation.system === undefined ? {} : { system: conversation.system }),
   });
   const answer = await stream(pieces, format, display);
@@ -71,10 +73,21 @@ function fitting(model: ChatGLM, conversation: Conversation, question: string): 
   return history;
 }
 
+/** The conversation still holds them, so that nothing else shows that the model is not told of them. */
+function tellLeftOut(model: ChatGLM, rounds: number): void {
+  if (rounds === 0) return;
+  const what = rounds === 1 ? "The oldest remembered round is" : `The oldest ${rounds} remembered rounds are`;
+  write(
+    `${what} left out: the model's context of ${model.config.contextLength} tokens has no room for more and an answer. ` +
+      "Ask for less at once, or begin a new conversation with --new.\n",
+    "stderr",
+  );
+}
+
 export type CompareOptions = Omit<AskOptions, "adapter" | "format">;
 
 /**
- * Asks several adapters at once and shows their answers side by side. It is a question of its own: the conversation
+ * Asks several adapters at once and shows their answers side by side as they come. It is a question of its own: the conversation
  * neither leads up to it nor goes on from it. Returns the answers by adapter ("none" for the base model).
  */
 export async function compare(
@@ -91,6 +104,10 @@ export async function compare(
       ...asked,
       adapters,
       onProgress: (progress) => display.wait(progress),
+      // A terminal cannot rewrite columns: it gets them whole.
+      ...(ambient().frontend
+        ? { onAnswers: (soFar) => display.show(() => renderComparison(question, soFar, true)) }
+        : {}),
     });
     const comparison = renderComparison(question, answers);
     if (ambient().frontend) display.show(() => comparison);

@@ -56,6 +56,8 @@ export interface ChatOptions extends GenerateOptions {
 export interface AskAllOptions extends Omit<ChatOptions, "adapter"> {
   /** Who answers: adapters by name or handle, null for the base model. */
   readonly adapters: readonly AdapterChoice[];
+  /** Told all answers as far as they are, whenever one of them has more text. */
+  readonly onAnswers?: ((soFar: readonly AdapterAnswer[]) => void) | undefined;
 }
 
 export interface AdapterAnswer {
@@ -206,18 +208,21 @@ export class ChatGLM {
 
   /** Asks several adapters the same question in one batched pass. */
   async askAll(question: string, options: AskAllOptions): Promise<readonly AdapterAnswer[]> {
-    const { adapters, ...asked } = options ?? {};
-    this.#mustBeAskable("askAll", asked, OWN_CHAT, { question, adapters });
+    const { adapters, onAnswers, ...asked } = options ?? {};
+    this.#mustBeAskable("askAll", asked, OWN_CHAT, { question, adapters, onAnswers });
     const ids = this.#question(question, asked);
     const settings = this.#sampling("askAll", asked, OWN_CHAT, ids.length);
     const rows = adapters.map(() => ids);
     const texts = adapters.map(() => new AnswerText(this.family, this.tokenizer));
     const answers = adapters.map(() => "");
+    const soFar = () => adapters.map((adapter, row) => ({ adapter: nameOf(adapter), answer: answers[row] ?? "" }));
     for await (const event of this.#generate(rows, adapters, settings, asked)) {
       const text = texts[event.row] as AnswerText;
-      answers[event.row] += event.type === "token" ? text.push(event.token) : text.end();
+      const piece = event.type === "token" ? text.push(event.token) : text.end();
+      answers[event.row] += piece;
+      if (piece !== "") onAnswers?.(soFar());
     }
-    return adapters.map((adapter, row) => ({ adapter: nameOf(adapter), answer: answers[row] ?? "" }));
+    return soFar();
   }
 
   /**

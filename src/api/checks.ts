@@ -27,6 +27,7 @@ type Name =
   | "adapters"
   | "signal"
   | "onProgress"
+  | "onAnswers"
   | "onDone"
   | "share"
   | "replace"
@@ -101,6 +102,7 @@ function makeSchemas(z: Z): Schemas {
       .min(1, expected('a list such as [null, "dream"]')),
     signal: z.instanceof(AbortSignal, expected("an AbortSignal")).optional(),
     onProgress: call.optional(),
+    onAnswers: call.optional(),
     onDone: call.optional(),
     share: z.boolean(expected("true or false")).optional(),
     replace: z.boolean(expected("true or false")).optional(),
@@ -122,6 +124,7 @@ const plain: { readonly [K in Name]?: (value: unknown) => boolean } = {
   adapter: (value) => isLeftOut(value) || value === null || (typeof value === "string" && value !== ""),
   signal: (value) => isLeftOut(value) || value instanceof AbortSignal,
   onProgress: (value) => isLeftOut(value) || typeof value === "function",
+  onAnswers: (value) => isLeftOut(value) || typeof value === "function",
   onDone: (value) => isLeftOut(value) || typeof value === "function",
   share: (value) => isLeftOut(value) || typeof value === "boolean",
   replace: (value) => isLeftOut(value) || typeof value === "boolean",

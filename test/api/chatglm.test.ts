@@ -79,6 +79,14 @@ describe("asking", { timeout: LONG }, () => {
     expect(tokens).toHaveLength(8);
     expect(pieces.join("")).toBe(answer);
     expect(answer).toBe(glm.tokenizer.decode(tokens).trim());
+    const soFar: string[][] = [];
+    const onAnswers = (all: readonly { readonly answer: string }[]) => soFar.push(all.map(({ answer }) => answer));
+    const whole = (await glm.askAll("你好", { ...short, adapters: [null, null], onAnswers })).map(
+      ({ answer }) => answer,
+    );
+    expect(soFar.length).toBeGreaterThan(2);
+    expect(soFar.at(-1)).toEqual(whole);
+    for (const all of soFar) expect(all.every((answer, row) => whole[row]?.startsWith(answer))).toBe(true);
     expect(await glm.askAll("你好", { ...short, adapters: [null, null] })).toEqual([
       { adapter: null, answer },
       { adapter: null, answer },

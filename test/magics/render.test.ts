@@ -326,6 +326,15 @@ describe("table", () => {
 });
 
 describe("answers", () => {
+  it("that have not begun are not called empty while more may come", () => {
+    const answers = [
+      { adapter: null, answer: "" },
+      { adapter: "a", answer: "好" },
+    ];
+    expect(renderComparison("q", answers, true)["text/plain"]).toBe("q\nnone (base model):\n  …\na:\n  好");
+    expect(renderComparison("q", answers)["text/plain"]).toBe("q\nnone (base model):\n  (empty answer)\na:\n  好");
+  });
+
   it("stand side by side, as text", () => {
     const bundle = renderComparison("1 < 2?", [
       { adapter: null, answer: "no\nidea" },

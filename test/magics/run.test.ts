@@ -113,8 +113,12 @@ describe("with a model", () => {
     it("forgets what the model's context has no room for", async () => {
       const long = "一二三四五六七八九十".repeat(9);
       await cell(() => magics.chatglm(long, short));
+      expect(notebook.text("stderr")).toBe("");
       const second = await cell(() => magics.chatglm(long, short));
       expect(second).toBe(await glm.ask(long, short));
+      expect(notebook.text("stderr")).toBe(
+        `The oldest remembered round is left out: the model's context of ${glm.config.contextLength} tokens has no room for more and an answer. Ask for less at once, or begin a new conversation with --new.\n`,
+      );
       expect(await cell(() => magics.chatHistory())).toHaveLength(2);
     });
 
@@ -177,6 +181,21 @@ describe("with a model", () => {
         expect(notebook.text()).toMatch(
           /^trainable params: .*\ndream: 30 steps in .*, loss [\d.]+ → [\d.]+, validation [\d.]+ at epoch \d+, whose values are kept\. Ask it: %%chatglm --adapter dream\nAnswered exactly: none of 2 trained rows that were asked\. Try more --epochs, a larger --lr, or %%knowledge add, .*\nAnswered otherwise than by the base: \d+ of 20 unrelated questions\.\n$/,
         );
+      },
+      SLOW,
+    );
+
+    it(
+      "says first which rows are too long to be learnt as they are",
+      async () => {
+        const long = [...rows, { prompt: "一", response: "二".repeat(90) }];
+        await cell(() => magics.train("short", long, { epochs: 1, maxLength: 40, check: false }));
+        expect(notebook.text("stderr")).toMatch(
+          /^Rows longer than 40 tokens are cut: 1 answer without the end.*\. Give a larger --max-length, or shorten the rows\.\n$/,
+        );
+        const { adapter } = await cell(() => magics.train("short", rows, { epochs: 1, maxLength: 40, check: false }));
+        expect(notebook.text("stderr").split("\n")).toHaveLength(2);
+        await adapter.dispose();
       },
       SLOW,
     );
@@ -296,6 +315,13 @@ describe("with a model", () => {
       expect(await cell(() => magics.chatglm("一", { ...short, adapter: null, new: true }))).toBe(base);
       expect(await cell(() => magics.compare("一", [null, "dream"], short))).toEqual({ none: base, dream: taught });
       expect(String(notebook.seen.at(-1)?.["text/html"])).toContain("none (base model)");
+      // In one display, from the first words on.
+      const [first, ...later] = notebook.shown.slice(-2);
+      expect([first?.kind, ...later.map(({ kind }) => kind)]).toEqual(["display", "update"]);
+      const begun = String(first?.bundle["text/plain"]);
+      expect(begun).toMatch(/^一\nnone \(base model\):\n {2}\S/);
+      expect(begun).not.toContain("(empty answer)");
+      expect(begun).not.toBe(later[0]?.bundle["text/plain"]);
     });
 
     it("lists what there is", async () => {
