@@ -1,5 +1,5 @@
 /**
- * @file What callers hand to a loaded model, checked by schemas before anything is done with it. Numbers and switches have
+ * @file What callers hand to a loaded model or to a method, checked by schemas before anything is done with it. Numbers and switches have
  * their rules in options.ts. The library of schemas takes longer to load than all of this one: it comes with the first value
  * that needs it, so that a plain question does not wait.
  */
@@ -32,7 +32,13 @@ type Name =
   | "share"
   | "replace"
   | "create"
-  | "folder";
+  | "folder"
+  | "targets"
+  | "match"
+  | "bias"
+  | "rankStabilized"
+  | "rankPattern"
+  | "alphaPattern";
 
 /** Schemas by name; `messages` and `idRows` are the second forms that a history and ids have. */
 interface Schemas {
@@ -86,6 +92,11 @@ function makeSchemas(z: Z): Schemas {
   );
   const call = z.custom((value) => typeof value === "function", expected("a function"));
 
+  const names = (what: string) => z.array(z.string(expected("a name")).min(1, expected("a name")), expected(what));
+  const ranks = expected('ranks by module name such as { "layers.0.mlp": 4 }');
+  const alphas = expected('numbers by module name such as { "layers.0.mlp": 16 }');
+  const biases = ["none", "all", "lora_only"] as const;
+
   /** A value that is undefined was left out, unless it is required. */
   const checks: Record<Name, zod.ZodType> = {
     question: z.string(expected("the question as a string")),
@@ -108,11 +119,26 @@ function makeSchemas(z: Z): Schemas {
     replace: z.boolean(expected("true or false")).optional(),
     create: z.boolean(expected("true or false")).optional(),
     folder: written,
+    targets: names('a list of module names such as ["query_key_value"]')
+      .min(1, expected('a list of module names such as ["query_key_value"]'))
+      .optional(),
+    match: names('a list of parts of names such as ["layernorm"]').optional(),
+    bias: z.enum(biases, expected(biases.map((bias) => JSON.stringify(bias)).join(" or "))).optional(),
+    rankStabilized: z.boolean(expected("true or false")).optional(),
+    rankPattern: z
+      .record(z.string(), z.int(expected("a whole number from 1")).min(1, expected("a whole number from 1")), ranks)
+      .optional(),
+    alphaPattern: z
+      .record(z.string(), z.number(expected("a number above 0")).gt(0, expected("a number above 0")), alphas)
+      .optional(),
   };
   return { checks, idRows };
 }
 
 export type Checked = { readonly [K in Name]?: unknown };
+
+const areNames = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((name) => typeof name === "string" && name !== "");
 
 const isLeftOut = (value: unknown): boolean => value === undefined;
 
@@ -129,7 +155,10 @@ const plain: { readonly [K in Name]?: (value: unknown) => boolean } = {
   share: (value) => isLeftOut(value) || typeof value === "boolean",
   replace: (value) => isLeftOut(value) || typeof value === "boolean",
   create: (value) => isLeftOut(value) || typeof value === "boolean",
-  ...{ history: isLeftOut, stop: isLeftOut },
+  ...{ history: isLeftOut, stop: isLeftOut, bias: isLeftOut, rankPattern: isLeftOut, alphaPattern: isLeftOut },
+  rankStabilized: (value) => isLeftOut(value) || typeof value === "boolean",
+  targets: (value) => isLeftOut(value) || (areNames(value) && value.length > 0),
+  match: (value) => isLeftOut(value) || areNames(value),
 };
 
 /** Everything that is wrong with the given values, each fault with its place: "history[0][1]: expected text, got null." */

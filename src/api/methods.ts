@@ -1,8 +1,9 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
 import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, FullConfig, LoraConfig } from "../adapters/adapter.ts";
+import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
-import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
+import { complete, type Given, refuseUnknown } from "./options.ts";
 
 export type LoraOptions = Given<Omit<LoraConfig, "method" | "bias">> & {
   /** Biases of the base that are trained as well, as in PEFT: "none" by default. */
@@ -16,14 +17,10 @@ const PATTERNS = ["rankPattern", "alphaPattern"] as const;
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
  */
 export function lora(options: LoraOptions = {}): LoraConfig {
-  const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, bias, ...numbers } = options;
-  const config = complete("lora", defaults.lora, numbers, ["targets", "rankStabilized", "bias", ...PATTERNS]);
-  const isNames = Array.isArray(targets) && targets.length > 0 && targets.every((name) => typeof name === "string");
-  if (!isNames)
-    throw invalid("lora", [`targets: expected a list of module names such as ["query_key_value"], got ${targets}.`]);
-  const biases = ["none", "all", "lora_only"];
-  if (bias !== undefined && !biases.includes(bias))
-    throw invalid("lora", [`bias: expected ${biases.map((name) => JSON.stringify(name)).join(" or ")}, got ${bias}.`]);
+  // What is not an object is refused as a whole.
+  const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, bias } = options ?? {};
+  const found = faultsOf({ targets, rankStabilized, rankPattern, alphaPattern, bias });
+  const config = complete("lora", defaults.lora, options, ["targets", "rankStabilized", "bias", ...PATTERNS], found);
   return {
     method: "lora",
     ...config,
@@ -42,8 +39,8 @@ export type FullOptions = Given<Omit<FullConfig, "method">>;
  * @throws GlmError "option-invalid" that names an unknown option
  */
 export function full(options: FullOptions = {}): FullConfig {
-  refuseUnknown("full", options, ["match"]);
-  const { match } = options;
+  const { match } = options ?? {};
+  refuseUnknown("full", options, ["match"], faultsOf({ match }));
   return { method: "full", ...(match === undefined ? {} : { match: [...match] }) };
 }
 

@@ -1,6 +1,8 @@
 /** @file Rows of a data set: what they are, how they are divided and put in batches. Reading them is in rows.ts. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
+import { suggestion } from "../suggestion.ts";
 import { type RowInput, toRows } from "./rows.ts";
 
 /** One example. `history` holds earlier rounds as [question, answer]. */
@@ -62,11 +64,11 @@ export function fromRows(rows: readonly Row[]): Dataset {
   return {
     rows,
     split(fraction, seed = 0) {
-      const count = Math.round(rows.length * fraction);
+      const count = typeof fraction === "number" ? Math.round(rows.length * fraction) : Number.NaN;
       if (!(count >= 1 && count < rows.length)) {
         throw new GlmError(
           "option-invalid",
-          `split: expected a fraction that leaves at least one of ${rows.length} rows in both parts, got ${fraction}. A usual one is 0.1.`,
+          `split: expected a fraction that leaves at least one of ${rows.length} rows in both parts, got ${shownJson(fraction)}. A usual one is 0.1.`,
         );
       }
       const indices = shuffled(randomStream(seed, "split"), [...rows.keys()]);
@@ -76,12 +78,9 @@ export function fromRows(rows: readonly Row[]): Dataset {
         validation: fromRows(rows.filter((_, i) => held.has(i))),
       };
     },
-    *batches({ size, epochs = 1, shuffle = true, seed = 0 }) {
-      for (const [name, value] of Object.entries({ size, epochs })) {
-        if (!Number.isInteger(value) || value < 1) {
-          throw new GlmError("option-invalid", `batches: ${name}: expected a whole number from 1, got ${value}.`);
-        }
-      }
+    *batches(options) {
+      mustBeBatchOptions(options);
+      const { size, epochs = 1, shuffle = true, seed = 0 } = options;
       let step = 0;
       for (let epoch = 1; epoch <= epochs; epoch++) {
         const order = shuffle ? shuffled(randomStream(seed, "order", epoch), rows) : rows;
@@ -89,4 +88,31 @@ export function fromRows(rows: readonly Row[]): Dataset {
       }
     },
   };
+}
+
+const BATCH_OPTIONS: readonly string[] = [
+  "size",
+  "epochs",
+  "shuffle",
+  "seed",
+] satisfies readonly (keyof BatchOptions)[];
+
+/** @throws GlmError "option-invalid" with everything that is wrong: an option that is only ignored trains otherwise than meant */
+function mustBeBatchOptions(options: BatchOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new GlmError("option-invalid", `batches: expected options such as { size: 8 }, got ${shownJson(options)}.`);
+  }
+  const { size, epochs = 1, shuffle = true, seed = 0 } = options;
+  const counts = Object.entries({ size, epochs }).filter(([, value]) => !Number.isInteger(value) || value < 1);
+  const faults = [
+    ...Object.keys(options)
+      .filter((name) => !BATCH_OPTIONS.includes(name))
+      .map((name) => `${name}: there is no such option.${suggestion(name, BATCH_OPTIONS)}`),
+    ...counts.map(([name, value]) => `${name}: expected a whole number from 1, got ${shownJson(value)}.`),
+    ...(typeof shuffle === "boolean" ? [] : [`shuffle: expected true or false, got ${shownJson(shuffle)}.`]),
+    ...(Number.isSafeInteger(seed) ? [] : [`seed: expected a whole number, got ${shownJson(seed)}.`]),
+  ];
+  if (faults.length === 0) return;
+  const list = faults.length === 1 ? ` ${faults[0]}` : faults.map((fault) => `\n- ${fault}`).join("");
+  throw new GlmError("option-invalid", `batches:${list}`);
 }

@@ -54,6 +54,7 @@ export function toRows(values: readonly unknown[], rules: RowRules = {}): Row[] 
  * @throws GlmError "data-invalid" with every row that cannot be used
  */
 export function parseRows(text: string, rules: RowRules = {}): Row[] {
+  if (typeof text !== "string") throw invalid(rules, [`expected text, got ${shownJson(text)}`]);
   const read = readJson(text);
   if (read.form === "broken") throw invalid(rules, [read.why]);
   if (read.form === "json") {

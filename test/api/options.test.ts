@@ -57,6 +57,19 @@ describe("options", () => {
       /r: .*\n- dropout: expected a number from 0 below 1, got 1/,
     );
     expect(refusal(() => lora({ targets: "dense" as never }))).toMatch(/list of module names/);
+    const wrong = { rank: 8, targets: [1], bias: "every", rankPattern: { q: 0 }, alphaPattern: 5, rankStabilized: 1 };
+    expect(refusal(() => lora(wrong as never)).split("\n- ")).toEqual([
+      "lora:",
+      expect.stringMatching(/^rank: there is no such option/),
+      "targets[0]: expected a name, got 1.",
+      "rankStabilized: expected true or false, got 1.",
+      "rankPattern.q: expected a whole number from 1, got 0.",
+      'alphaPattern: expected numbers by module name such as { "layers.0.mlp": 16 }, got 5.',
+      'bias: expected "none" or "all" or "lora_only", got "every".',
+    ]);
+    expect(lora({ rankPattern: { q: 2 }, alphaPattern: { q: 0.5 }, bias: "all" })).toMatchObject({ bias: "all" });
+    expect(refusal(() => lora(null as never))).toMatch(/^lora: expected options such as/);
+    expect(refusal(() => full({ match: "norm" as never }))).toMatch(/^full: match: expected a list .*got "norm"\.$/);
     expect(full({ match: ["embedding"] })).toEqual({ method: "full", match: ["embedding"] });
     expect(refusal(() => full({ mach: [] } as object))).toMatch(/Did you mean match/);
     expect(refusal(() => adamW({ learningRate: 1 } as object))).toMatch(/learningRate/);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { dataset, type Row } from "../../src/train/dataset.ts";
+import { type BatchOptions, dataset, type Row } from "../../src/train/dataset.ts";
 
 const rows = Array.from({ length: 10 }, (_, i): Row => ({ prompt: `q${i}`, response: `a${i}` }));
 const prompts = (batch: { rows: readonly Row[] }): string => batch.rows.map((row) => row.prompt).join(" ");
@@ -46,4 +46,27 @@ test("what cannot be is refused", () => {
     expect(() => dataset(rows).split(fraction)).toThrow(/split: expected a fraction/);
   expect(() => [...dataset(rows).batches({ size: 0 })]).toThrow(/size: expected a whole number from 1, got 0/);
   expect(() => [...dataset(rows).batches({ size: 1, epochs: 1.5 })]).toThrow(/epochs: .*got 1.5/);
+});
+
+test("options of batches and shares are checked, all at once", () => {
+  const data = dataset([
+    { prompt: "a", response: "b" },
+    { prompt: "c", response: "d" },
+  ]);
+  const refused = (options: unknown) => () => [...data.batches(options as BatchOptions)];
+  expect(refused({ size: "1", epoch: 2, shuffle: "no", seed: 0.5 })).toThrow(
+    expect.objectContaining({
+      code: "option-invalid",
+      message: [
+        "batches:",
+        "epoch: there is no such option. Did you mean epochs?",
+        'size: expected a whole number from 1, got "1".',
+        'shuffle: expected true or false, got "no".',
+        "seed: expected a whole number, got 0.5.",
+      ].join("\n- "),
+    }),
+  );
+  for (const options of [undefined, null, 8]) expect(refused(options)).toThrow(/^batches: expected options such as/);
+  for (const share of ["0.5", null, Number.NaN, 5n])
+    expect(() => data.split(share as never)).toThrow(/^split: expected/);
 });
