@@ -6,10 +6,11 @@ import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
-import type { FloatTensor } from "../tensor.ts";
+import type { OptimizerState } from "../train/optimizer.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
+import type { OptimizerStates } from "./moments.ts";
 
 export interface KeptAdapter {
   readonly config: AdapterConfig;
@@ -20,6 +21,10 @@ export interface KeptAdapter {
   readonly documents: AdapterDocuments;
   /** Whether it holds anything but what it was made or loaded with. */
   readonly touched: boolean;
+  /** Counts the changes of its tensors. */
+  readonly revision: number;
+  /** What optimisers go on with. */
+  readonly optimizers: OptimizerStates;
 }
 
 const FORMAT = "glmlab adapter 1";
@@ -42,29 +47,36 @@ export class AdapterStore {
    */
   async keep(
     { owner, name }: AdapterRef,
-    { config, tensors, steps, source, documents, touched }: KeptAdapter,
+    { config, tensors, steps, source, documents, touched, revision, optimizers }: KeptAdapter,
   ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
+    const states = [...optimizers].map(([id, { step }]) => ({ id, step }));
     const more = {
+      revision: String(revision),
+      ...(states.length === 0 ? {} : { optimizers: JSON.stringify(states) }),
       ...(source === undefined ? {} : { source }),
       ...(touched ? { touched: "true" } : {}),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
     };
-    await writeSafetensors(this.#file({ owner, name }), sourcesOf(tensors), { ...metadata, ...more });
+    const all = { ...tensors, ...momentTensors(optimizers) };
+    await writeSafetensors(this.#file({ owner, name }), sourcesOf(all), { ...metadata, ...more });
   }
 
   /** @throws GlmError "adapter-invalid" when the file is not one that `keep` wrote */
   async read(ref: AdapterRef): Promise<KeptAdapter> {
     const file = this.#file(ref);
     const { values, metadata } = await readSafetensors(file);
-    const { format, config, steps, source, documents, touched } = metadata;
+    const { format, config, steps, source, documents, touched, revision } = metadata;
     if (format !== FORMAT || config === undefined) {
       throw new GlmError("adapter-invalid", `${file}: expected a kept adapter, got another file. Delete it.`);
     }
+    const { tensors, optimizers } = apart(values as AdapterTensors, metadata.optimizers);
     return {
       config: JSON.parse(config) as AdapterConfig,
-      tensors: values as Record<string, FloatTensor>,
+      tensors,
+      optimizers,
       steps: Number(steps),
+      revision: Number(revision ?? steps),
       documents: documents === undefined ? {} : (JSON.parse(documents) as AdapterDocuments),
       // What earlier versions kept says only how many steps it took.
       touched: touched === "true" || Number(steps) > 0,
@@ -105,7 +117,8 @@ export class AdapterStore {
     const last = Math.max(0, ...numbers.filter(Number.isInteger));
     if (last > 0 && (await this.#holds({ owner, name: `${stem}.${last}` }, kept))) return `${stem}.${last}`;
     const aside = `${stem}.${last + 1}`;
-    await this.keep({ owner, name: aside }, kept);
+    // No optimiser goes on with it: whoever trains it again begins anew.
+    await this.keep({ owner, name: aside }, { ...kept, optimizers: new Map() });
     return aside;
   }
 
@@ -113,7 +126,8 @@ export class AdapterStore {
   async #holds(ref: AdapterRef, kept: KeptAdapter): Promise<boolean> {
     const { metadata } = await readHeader(this.#file(ref));
     if (metadata.steps !== String(kept.steps) || metadata.config !== JSON.stringify(kept.config)) return false;
-    return isDeepStrictEqual(await this.read(ref), kept);
+    const own = ({ optimizers: _, revision: __, ...rest }: KeptAdapter): unknown => rest;
+    return isDeepStrictEqual(own(await this.read(ref)), own(kept));
   }
 
   async forget(ref: AdapterRef): Promise<void> {
@@ -127,4 +141,43 @@ export class AdapterStore {
   #ownerFolder(owner: string): string {
     return join(this.#folder, createHash("sha256").update(owner).digest("hex").slice(0, 16));
   }
+}
+
+const MOMENTS = ["mean", "square"] as const;
+
+const momentName = (place: number, moment: (typeof MOMENTS)[number], parameter: string): string =>
+  `optimizer ${place}: ${moment} of ${parameter}`;
+
+function momentTensors(optimizers: OptimizerStates): AdapterTensors {
+  const tensors: AdapterTensors = {};
+  for (const [place, state] of [...optimizers.values()].entries()) {
+    for (const moment of MOMENTS) {
+      for (const [name, value] of Object.entries(state[moment])) tensors[momentName(place, moment, name)] = value;
+    }
+  }
+  return tensors;
+}
+
+/** An adapter's tensors, and what optimisers remember of them. */
+function apart(
+  values: AdapterTensors,
+  optimizers: string | undefined,
+): { readonly tensors: AdapterTensors; readonly optimizers: OptimizerStates } {
+  const states = JSON.parse(optimizers ?? "[]") as readonly { readonly id: string; readonly step: number }[];
+  const moments = new Set<string>();
+  const names = Object.keys(values);
+  const found = states.map(({ id, step }, place): [string, OptimizerState] => {
+    const part = (moment: (typeof MOMENTS)[number]): AdapterTensors =>
+      Object.fromEntries(
+        names.flatMap((name) => {
+          const value = values[momentName(place, moment, name)];
+          if (!value) return [];
+          moments.add(momentName(place, moment, name));
+          return [[name, value]];
+        }),
+      );
+    return [id, { step, mean: part("mean"), square: part("square") }];
+  });
+  const tensors = Object.fromEntries(Object.entries(values).filter(([name]) => !moments.has(name)));
+  return { tensors, optimizers: new Map(found) };
 }

@@ -157,7 +157,11 @@ export class ModelHost {
     const { config } = this.#model;
     return {
       tensors: adapter.tensors,
-      gradients: (batch, seed) => program.gradients(batch, adapter.tensors, seed),
+      gradients: async (batch, seed) => {
+        adapter.mustTrain();
+        await adapter.mustBeKept();
+        return program.gradients(batch, adapter.tensors, seed);
+      },
       encode: (rows, maxLength) => encodeRows(rows, this.#writer, Math.min(maxLength, config.contextLength)),
     };
   }

@@ -68,8 +68,10 @@ export class LocalEngine implements Engine {
 
   readonly #calls: CallTable = {
     models: () => Promise.all([...this.#hosts.values()].map((host) => host.status())),
-    unload: async ({ model }) => {
+    unload: async ({ model, force = false }) => {
       const host = this.#host(model);
+      // Before anything is given up: what is being trained, or cannot be written, stays.
+      if (!force) await host.shelf.settleForGood();
       this.#hosts.delete(model);
       await host.dispose();
     },
@@ -96,7 +98,11 @@ export class LocalEngine implements Engine {
     },
     readAdapter: async ({ model, adapter }) => (await this.#host(model).shelf.find(adapter)).copy(),
     writeAdapter: async ({ model, adapter, tensors }) => {
-      (await this.#host(model).shelf.find(adapter)).write(tensors);
+      const found = await this.#host(model).shelf.find(adapter);
+      await found.idle();
+      await found.mustBeKept();
+      found.write(tensors);
+      return { revision: found.revision };
     },
     readDocument: async ({ model, adapter, document }) =>
       (await this.#host(model).shelf.find(adapter)).documents[document] ?? null,
@@ -124,9 +130,9 @@ export class LocalEngine implements Engine {
     releaseGradients: async ({ model, handle }) => {
       this.#host(model).workbench.release(handle);
     },
-    optimizerStep: async ({ model, adapter, optimizer, config, handles }) => {
+    optimizerStep: async ({ model, adapter, ...step }) => {
       const host = this.#host(model);
-      return host.workbench.step(await host.shelf.find(adapter), optimizer, config, handles);
+      return host.workbench.step(await host.shelf.find(adapter), step);
     },
   };
 
