@@ -23,6 +23,7 @@ import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
 import { mustBeElsewhere } from "./save-place.ts";
 import type { NewAdapter } from "./shelf.ts";
+import { TimeShare } from "./time-share.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
 type StreamTable = {
@@ -34,6 +35,7 @@ type StreamTable = {
 
 export class LocalEngine implements Engine {
   readonly #hosts = new Map<string, ModelHost>();
+  readonly #share = new TimeShare();
 
   async call<M extends CallName>(
     method: M,
@@ -146,7 +148,7 @@ export class LocalEngine implements Engine {
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
     supported(params);
     const model = yield* opened(params, signal);
-    const fresh = new ModelHost(model, params, compileForCpu);
+    const fresh = new ModelHost(model, params, compileForCpu, this.#share);
     const known = this.#hosts.get(fresh.info.key);
     if (known) {
       yield { type: "ready", model: { ...known.info, name: params.name, resident: true } };

@@ -8,6 +8,7 @@ import { type GradientStep, type TrainingProgram, trainingProgram } from "../tra
 import type { Calls, GradientInfo } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
 import type { OpenedModel } from "./opened-model.ts";
+import type { TimeShare } from "./time-share.ts";
 
 export class Workbench {
   readonly #model: OpenedModel;
@@ -15,14 +16,28 @@ export class Workbench {
   /** By configuration: adapters of the same shape share a graph. */
   readonly #programs = new Map<string, Promise<TrainingProgram>>();
   readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: LiveAdapter }>();
+  readonly #share: TimeShare;
   #handles = 0;
 
-  constructor(model: OpenedModel, compile: Compile) {
+  constructor(model: OpenedModel, compile: Compile, share: TimeShare) {
+    this.#share = share;
     this.#model = model;
     this.#compile = compile;
   }
 
-  program({ adapter, config }: LiveAdapter): Promise<TrainingProgram> {
+  /** One run over a batch: its loss and its gradients. */
+  async run(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientStep> {
+    const program = await this.#program(adapter);
+    return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
+  }
+
+  /** The loss alone, without dropout. */
+  async loss(adapter: LiveAdapter, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
+    const program = await this.#program(adapter);
+    return this.#share.train(() => program.loss(batch, adapter.tensors));
+  }
+
+  #program({ adapter, config }: LiveAdapter): Promise<TrainingProgram> {
     const key = JSON.stringify(config);
     const known = this.#programs.get(key);
     if (known) return known;
@@ -35,7 +50,7 @@ export class Workbench {
   async gradients(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientInfo> {
     adapter.mustTrain();
     const { revision } = adapter;
-    const step = await (await this.program(adapter)).gradients(batch, adapter.tensors, seed);
+    const step = await this.run(adapter, batch, seed);
     this.#handles += 1;
     this.#gradients.set(this.#handles, { step, adapter });
     return { loss: step.loss, tokens: step.tokens, handle: this.#handles, revision };
