@@ -238,7 +238,7 @@ export class AdapterShelf {
       if (fault === undefined) continue;
       throw new GlmError(
         "adapter-invalid",
-        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Replace it by a new one.`,
+        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Delete it and train it again.`,
       );
     }
     return new LiveAdapter(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);

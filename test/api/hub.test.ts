@@ -152,7 +152,7 @@ describe("a runtime", { timeout: LONG }, () => {
     hub.faults.push({ path: WEIGHTS, slow: 5 });
     const [first, second] = await Promise.all([open("first.ipynb"), open("second.ipynb")]);
     expect(second.info.key).toBe(first.info.key);
-    expect([...hub.fetched].sort()).toEqual(["config.json", WEIGHTS, "tokenizer.model"]);
+    expect([...hub.fetched].sort()).toEqual(["config.json", WEIGHTS, "tokenizer.model", "tokenizer_config.json"]);
     expect(await first.ask("a", short)).toBe(expected);
 
     const status = await runtimeStatus();

@@ -54,7 +54,7 @@ describe("AdapterShelf", () => {
     const restarted = shelf();
     await expect(restarted.find(ref)).rejects.toMatchObject({
       code: "adapter-invalid",
-      message: expect.stringContaining(`${name}: expected finite numbers, got NaN at [1,1]). Replace it`),
+      message: expect.stringContaining(`${name}: expected finite numbers, got NaN at [1,1]). Delete it`),
     });
     await restarted.create(ref, config, 1, { existing: "replace" });
     expect((await restarted.find(ref)).tensors[name]?.data.every(Number.isFinite)).toBe(true);
