@@ -15,7 +15,7 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { stopIds } from "../text/prompt.ts";
-import { checkIds } from "../train/batch.ts";
+import { checkIds, type TokenBatch } from "../train/batch.ts";
 import type { Row } from "../train/dataset.ts";
 import { encodeRows, type RowWriter, rowWriter } from "../train/encode.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
@@ -155,7 +155,7 @@ export class ModelHost {
     signal?: AbortSignal,
   ): AsyncGenerator<FitEvent, void, void> {
     const trainee: Trainee = {
-      ...this.#trainable(adapter),
+      ...this.#trainable(adapter, options.batchSize),
       loss: (batch) => this.workbench.loss(adapter, batch),
       answer: (row) => this.#answer(this.#rows.prompt(row)),
       changed: (steps) => adapter.changed(steps),
@@ -172,7 +172,7 @@ export class ModelHost {
     signal?: AbortSignal,
   ): AsyncGenerator<TeachEvent, void, void> {
     const pupil: Pupil = {
-      ...this.#trainable(adapter),
+      ...this.#trainable(adapter, options.batchSize),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
         adapter.changed(steps);
@@ -185,8 +185,11 @@ export class ModelHost {
     });
   }
 
-  /** What all training works with. */
-  #trainable(adapter: LiveAdapter): Pick<Trainee, "tensors" | "gradients" | "encode"> {
+  /**
+   * What all training works with.
+   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   */
+  #trainable(adapter: LiveAdapter, batchSize: number): Pick<Trainee, "tensors" | "gradients" | "encode"> {
     const { config } = this.#model;
     return {
       tensors: adapter.tensors,
@@ -195,7 +198,11 @@ export class ModelHost {
         await adapter.mustBeKept();
         return this.workbench.run(adapter, batch, seed);
       },
-      encode: (rows, maxLength) => encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength)),
+      encode: (rows, maxLength) => {
+        const batch = encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength));
+        this.workbench.mustFit(adapter, longest(batch, batchSize));
+        return batch;
+      },
     };
   }
 
@@ -286,6 +293,13 @@ export class ModelHost {
     };
     return Promise.all(names.map(read));
   }
+}
+
+/** The longest rows of a batch. */
+function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
+  const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
+  const chosen = order.slice(0, count);
+  return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
 }
 
 /** A run that has the adapter for itself, and after which what it did is on the disk. */

@@ -1,5 +1,6 @@
 /** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
 import { GlmError } from "../errors.ts";
+import { FewPrograms } from "../graph/few-programs.ts";
 import type { Compile } from "../graph/program.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
@@ -7,14 +8,21 @@ import { adamW, weightedMean } from "../train/optimizer.ts";
 import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
 import type { Calls, GradientInfo } from "./engine.ts";
 import type { LiveAdapter } from "./live-adapter.ts";
+import { mustFitTraining } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import type { TimeShare } from "./time-share.ts";
 
+/**
+ * Graphs that are compiled at a time: enough for two adapters that train by turns and are measured between, and for a large
+ * batch among small ones.
+ */
+const COMPILED = 4;
+
 export class Workbench {
   readonly #model: OpenedModel;
-  readonly #compile: Compile;
-  /** By configuration: adapters of the same shape share a graph. */
-  readonly #programs = new Map<string, Promise<TrainingProgram>>();
+  /** Adapters of the same shape share a graph. */
+  readonly #compiled: FewPrograms;
+  readonly #programs = new WeakMap<LiveAdapter, Promise<TrainingProgram>>();
   readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: LiveAdapter }>();
   readonly #share: TimeShare;
   #handles = 0;
@@ -22,11 +30,17 @@ export class Workbench {
   constructor(model: OpenedModel, compile: Compile, share: TimeShare) {
     this.#share = share;
     this.#model = model;
-    this.#compile = compile;
+    this.#compiled = new FewPrograms(compile, COMPILED);
+  }
+
+  /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
+  mustFit({ adapter, ref }: LiveAdapter, batch: TokenBatch): void {
+    mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch);
   }
 
   /** One run over a batch: its loss and its gradients. */
   async run(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientStep> {
+    this.mustFit(adapter, batch);
     const program = await this.#program(adapter);
     return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
   }
@@ -37,13 +51,13 @@ export class Workbench {
     return this.#share.train(() => program.loss(batch, adapter.tensors));
   }
 
-  #program({ adapter, config }: LiveAdapter): Promise<TrainingProgram> {
-    const key = JSON.stringify(config);
-    const known = this.#programs.get(key);
+  #program(live: LiveAdapter): Promise<TrainingProgram> {
+    const known = this.#programs.get(live);
     if (known) return known;
-    const program = trainingProgram(this.#model.config, adapter, this.#model.weights, this.#compile);
-    program.catch(() => this.#programs.delete(key));
-    this.#programs.set(key, program);
+    const { config, weights } = this.#model;
+    const program = trainingProgram(config, live.adapter, weights, this.#compiled.compile);
+    program.catch(() => this.#programs.delete(live));
+    this.#programs.set(live, program);
     return program;
   }
 
@@ -110,9 +124,7 @@ export class Workbench {
 
   async dispose(): Promise<void> {
     this.#gradients.clear();
-    const programs = await Promise.allSettled(this.#programs.values());
-    this.#programs.clear();
-    await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+    await this.#compiled.dispose();
   }
 
   #held(handle: number): { readonly step: GradientStep; readonly adapter: LiveAdapter } {
