@@ -84,7 +84,7 @@ export class LiveAdapter {
   async merge(base: BaseModel): Promise<void> {
     await this.idle();
     this.#mustBeIdle();
-    // From before the first await: what is read meanwhile must not be trained meanwhile.
+    // Before anything is read: what is read meanwhile must not be trained meanwhile.
     const before = this.#merged;
     this.#merged = true;
     if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;
