@@ -3,8 +3,7 @@ import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
-import { parametersOf } from "../models/architectures.ts";
-import { sizeOf } from "../tensor.ts";
+import { parameterCount } from "../models/architectures.ts";
 import type { RowBatch } from "../train/dataset.ts";
 import { encodeRows, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
@@ -91,8 +90,8 @@ export class AdapterHandle {
   async baseAnswers(questions: readonly string[], options: BaseAnswersOptions = {}): Promise<readonly string[]> {
     refuseUnknown("baseAnswers", options, ["signal", "onDone"]);
     const { signal, onDone } = options;
-    const parameters = parametersOf(this.#home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-    const examiner = new Examiner(this.#home, refOf(this), breadthOf(parameters));
+    const breadth = breadthOf(parameterCount(this.#home.info.config));
+    const examiner = new Examiner(this.#home, refOf(this), breadth);
     const answers = await examiner.base(questions, { signal, onProgress: ({ done }) => onDone?.(done) });
     return questions.map((question) => answers.get(question)?.text ?? "");
   }

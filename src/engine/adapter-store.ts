@@ -125,10 +125,11 @@ export class AdapterStore {
    * @throws GlmError "disk" when it cannot be written, "adapter-invalid" when what is here is damaged
    */
   async setAside({ owner, name }: AdapterRef): Promise<string | undefined> {
-    const names = await this.names(owner);
-    if (!names.includes(name)) return undefined;
+    // Most names are new: the others' headers are not read for them.
+    if (!(await this.has({ owner, name }))) return undefined;
     const kept = await this.read({ owner, name });
     if (!kept.touched) return undefined;
+    const names = await this.names(owner);
     const stem = Array.from(name).slice(0, LONGEST_STEM).join("");
     const numbers = names.flatMap((other) =>
       other.startsWith(`${stem}.`) ? Number(other.slice(stem.length + 1)) : [],

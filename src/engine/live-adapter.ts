@@ -99,7 +99,7 @@ export class LiveAdapter {
     await this.idle();
     this.#mustBeIdle();
     this.#mustBeThere();
-    // From before the first await: what is read meanwhile must not be trained meanwhile.
+    // Before anything is read: what is read meanwhile must not be trained meanwhile.
     const before = this.#merged;
     this.#merged = true;
     if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;

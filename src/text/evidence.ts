@@ -1,7 +1,7 @@
 /** @file What the files of a folder's tokenizer tell of the model's generation, without loading it. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TokenizerEvidence } from "../models/family-of.ts";
+import { readWhole } from "../regular-file.ts";
 import { isTiktoken } from "./tiktoken.ts";
 
 /** Files that name special tokens, Python's code for them included: it is read, and never run. */
@@ -20,7 +20,7 @@ const [roles, both] = [["<|user|>", "<|assistant|>", "<|observation|>"], "[gMASK
 export async function tokenizerEvidence(
   folder: string,
 ): Promise<TokenizerEvidence & { readonly names: readonly string[] }> {
-  const read = (name: string): Promise<Buffer | undefined> => readFile(join(folder, name)).catch(() => undefined);
+  const read = (name: string): Promise<Buffer | undefined> => readWhole(join(folder, name)).catch(() => undefined);
   const [model, json, ...naming] = await Promise.all(["tokenizer.model", "tokenizer.json", ...namingFiles].map(read));
   // GLM-4 alone has pairs of bytes, in either form.
   if (model ? isTiktoken(model) : json !== undefined) return { byteLevel: true, names: [] };
