@@ -29,17 +29,14 @@ export type JsonReading =
  */
 export async function fileText(path: string, what: string): Promise<string> {
   const fail = (got: string): GlmError => new GlmError("data-invalid", `${path}: expected ${what}, ${got}`);
-  const size = await statOf(path).then(
-    (found) => (found.isFile() ? found.size : 0),
-    () => 0,
-  );
-  if (size > LARGEST_TEXT) {
-    throw fail(
-      `got ${Math.ceil(size / 1e6)} MB, and one text has room for ${Math.floor(LARGEST_TEXT / 1e6)}. ` +
-        "Divide the file (split -C 500m FILE) and train on its parts one after another.",
-    );
-  }
-  return readText(path, LARGEST_TEXT).catch((cause: unknown) => {
+  return readText(path, LARGEST_TEXT).catch(async (cause: unknown) => {
+    if (cause instanceof Error && "code" in cause && cause.code === "EFBIG") {
+      const { size } = await statOf(path);
+      throw fail(
+        `got ${Math.ceil(size / 1e6)} MB, and one text has room for ${Math.floor(LARGEST_TEXT / 1e6)}. ` +
+          "Divide the file (split -C 500m FILE) and train on its parts one after another.",
+      );
+    }
     const why = cause instanceof Error ? cause.message : String(cause);
     // Without the cause: it says no more than this, and its trace leads into this library.
     throw fail(`but it cannot be read (${why}). Check the path.`);

@@ -6,7 +6,7 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { decodedText } from "./text-encoding.ts";
+import { mustDecode, type NotUtf8 } from "./text-encoding.ts";
 
 /** How long a disk may take to tell of a file or to open it, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -81,9 +81,9 @@ export function readWhole(path: string, most: number = SMALL_FILE): Promise<Buff
  * @throws Error with the code EILSEQ for other encodings, which are named where it can be told
  */
 export async function readText(path: string, most: number = SMALL_FILE): Promise<string> {
-  const text = decodedText(await readWhole(path, most));
-  if (typeof text === "string") return text;
-  throw new Unreadable("EILSEQ", `expected text in UTF-8, got ${text.got}. ${text.remedy}`);
+  const refuse = ({ got, remedy }: NotUtf8): Unreadable =>
+    new Unreadable("EILSEQ", `expected text in UTF-8, got ${got}. ${remedy}`);
+  return mustDecode(await readWhole(path, most), refuse);
 }
 
 /**

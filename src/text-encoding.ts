@@ -27,6 +27,16 @@ const other = (name: string, iconv: string): NotUtf8 => ({
   remedy: `Save it as UTF-8: iconv -f ${iconv} -t UTF-8 FILE > NEW.`,
 });
 
+/**
+ * The same where anything else is an error.
+ * @throws what `refuse` makes of it
+ */
+export function mustDecode(bytes: Uint8Array, refuse: (found: NotUtf8) => Error): string {
+  const text = decodedText(bytes);
+  if (typeof text === "string") return text;
+  throw refuse(text);
+}
+
 /** UTF-16 has a mark, or zeros beside its ASCII characters. */
 function utf16Of(bytes: Uint8Array): "UTF-16LE" | "UTF-16BE" | undefined {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return "UTF-16LE";

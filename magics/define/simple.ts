@@ -49,8 +49,8 @@ const look = (summary: string, name: string, shown: string): Command => ({
 });
 
 export const runtime: Magic = {
-  summary: "The process that holds the weights: what is resident, for whom; its log; stopping it.",
-  examples: ["%runtime", "%runtime logs", "%runtime stop"],
+  summary: "The process that holds the weights: what is resident, for whom; its log; unloading a model; stopping it.",
+  examples: ["%runtime", "%runtime logs", "%runtime unload", "%runtime stop"],
   line: {
     "": look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
     status: look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
@@ -59,6 +59,14 @@ export const runtime: Magic = {
       "runtimeStop",
       "// in a terminal:\n// glmlab runtime stop",
     ),
+    unload: {
+      usage: "",
+      summary: "Frees the memory of a model, for all who use it; %model loads it again. Adapters stay.",
+      options: MODEL_OPTION,
+      positional: 0,
+      expand: (call) => ({ expression: runtimeCall("runtimeUnload", [], propertiesOf(call, ["model"])) }),
+      show: (call) => `await ${shownModel(call)}.unload();`,
+    },
     logs: look("Shows the end of its log.", "runtimeLogs", "// in a terminal:\n// glmlab runtime logs"),
   },
 };

@@ -1,5 +1,6 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
+import { counted } from "../../src/counted.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
@@ -24,7 +25,11 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
     grouped(info.trainableCount),
     grouped(info.steps),
     info.source ?? "",
-    [...(info.name === inUse ? ["in use"] : []), ...(info.merged ? ["merged"] : [])].join(", "),
+    [
+      ...(info.name === inUse ? ["in use"] : []),
+      ...(info.merged ? ["merged"] : []),
+      ...(info.unkept ? [`not on disk: ${counted(info.unkept.steps, "step")}`] : []),
+    ].join(", "),
     info.owner === SHARED ? "shared" : "",
   ]);
   const columns = [

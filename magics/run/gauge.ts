@@ -3,11 +3,11 @@ import { sayable } from "../../src/api/answer.ts";
 import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
 import { counted } from "../../src/counted.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
+import { parameterCount } from "../../src/models/architectures.ts";
 import { randomStream, shuffled } from "../../src/random.ts";
 import { messagesOf } from "../../src/train/encode.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
-import { parameterCount } from "./weights.ts";
 
 export interface TrainCheck {
   /** Trained rows that are answered exactly, greedily, of those that were asked. */
@@ -30,7 +30,7 @@ export async function gauge(
   rows: readonly Row[],
   seed: number,
 ): Promise<TrainCheck> {
-  const parameters = parameterCount(model);
+  const parameters = parameterCount(model.config);
   const most = isLarge(parameters) ? MOST.large : MOST.small;
   const sample = sampled(model, shuffled(randomStream(seed, "gauge"), rows), most);
   const questions = unrelatedQuestions.slice(0, most);

@@ -1,13 +1,14 @@
 /** @file What %model does. */
+
 import { modelForm } from "../../src/engine/model-form.ts";
 import { type ChatGLM, type LoadOptions, load } from "../../src/index.ts";
+import { parameterCount } from "../../src/models/architectures.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
 import { duration, short } from "../render/text.ts";
 import { currentModel as current, loadedModel, sessionOf, setCurrentModel } from "../session.ts";
 import { refreshAdapters } from "./adapter.ts";
-import { parameterCount } from "./weights.ts";
 
 /** Loads a model, makes it the current one and says so. */
 export async function model(name: string, options: Omit<LoadOptions, "onProgress"> = {}): Promise<ChatGLM> {
@@ -58,5 +59,5 @@ function describe(loaded: ChatGLM): string {
   const { name, family, device } = loaded.info;
   const { adapter } = sessionOf(loaded);
   const inUse = adapter === null ? "" : `, answering with ${adapter}`;
-  return `${name}: ${family}, ${short(parameterCount(loaded))} parameters, ${device}, ${modelForm(loaded.info)}${inUse}`;
+  return `${name}: ${family}, ${short(parameterCount(loaded.config))} parameters, ${device}, ${modelForm(loaded.info)}${inUse}`;
 }

@@ -6,6 +6,8 @@ import type { RuntimeStatus } from "../../src/engine/server.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
 import { bytes, duration } from "../render/text.ts";
+import { currentModel } from "../session.ts";
+import type { OfModel } from "./chat.ts";
 
 const LOG_LINES = 50;
 
@@ -41,6 +43,13 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
   ]);
   show(renderTable({ columns, rows, caption, empty: "No model is loaded." }));
   return status;
+}
+
+/** Frees the memory of a model, by default the current one. Adapters are on disk and stay. */
+export async function runtimeUnload({ model: given }: OfModel = {}): Promise<void> {
+  const model = currentModel(given);
+  await model.unload({ signal: ambient().signal });
+  write(`Unloaded ${model.info.name}. Adapters stay; run %model again.\n`);
 }
 
 /** Ends the runtime. Adapters are on disk and stay. */

@@ -1,13 +1,7 @@
 /** @file How a model's weights are counted, and what of them trains, where they are in fewer bits. */
 import type { AdapterHandle, ChatGLM } from "../../src/index.ts";
-import { parametersOf } from "../../src/models/architectures.ts";
-import { sizeOf } from "../../src/tensor.ts";
+import { parameterCount } from "../../src/models/architectures.ts";
 import { grouped } from "../render/text.ts";
-
-/** The model's numbers, however few bits they are held in. */
-export function parameterCount({ config }: ChatGLM): number {
-  return parametersOf(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-}
 
 /** What a list of parameters must say of packed weights; nothing of others. */
 export function countingNote({ info }: ChatGLM): string {
@@ -19,6 +13,6 @@ export function countingNote({ info }: ChatGLM): string {
 export function trainingNote(model: ChatGLM, adapter: AdapterHandle): string {
   const { quantize } = model.info;
   if (quantize === "none" || adapter.config.method !== "full") return "";
-  const [some, all] = [grouped(adapter.summary().trainable), grouped(parameterCount(model))];
+  const [some, all] = [grouped(adapter.summary().trainable), grouped(parameterCount(model.config))];
   return `Of a model in ${quantize} only floats train (norms, embeddings): here ${some} of its ${all} parameters.\n`;
 }

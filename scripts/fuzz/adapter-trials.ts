@@ -62,7 +62,7 @@ export const adapterTrials: Trials = async (folder, seed) => {
     const kept = join(folder, `kept-${i}`);
     await new AdapterStore(kept).keep(
       { owner, name },
-      { config: adapter.config, tensors, documents, steps: 3, touched: true },
+      { config: adapter.config, tensors, documents, steps: 3, touched: true, revision: 1, optimizers: new Map() },
     );
     const [own = ""] = await readdir(kept);
     const read = async (): Promise<Loaded> => {

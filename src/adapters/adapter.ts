@@ -62,7 +62,9 @@ export interface Adapter {
   readonly parameters: readonly ParameterSpec[];
   /** Starting values: no effect on the base's answers until trained. Reproducible from the seed. */
   initialize(seed: number): Promise<AdapterTensors>;
-  /** Lays the adapter over a training graph; `inputs` are its parameters as graph inputs, by name. */
+  /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
+  readonly numbers?: AdapterTensors;
+  /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
   enter(base: ModelContext, inputs: ReadonlyMap<string, Value>, dropout: Dropout): ModelContext;
   /** The same, for graphs that only run forward. */
   effect(tensors: AdapterTensors): AdapterEffect;

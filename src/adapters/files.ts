@@ -3,17 +3,16 @@ import { join } from "node:path";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { replaceFiles, textFile } from "../files.ts";
-import { toFloat32 } from "../float32.ts";
 import { isFile, readText } from "../regular-file.ts";
 import { faultList } from "../weights/faults.ts";
-import { finiteFault } from "../weights/finite.ts";
 import { readHeader } from "../weights/header.ts";
-import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, FullConfig } from "./adapter.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { createAdapter } from "./methods.ts";
-import { asAdapter, readPeft, writePeft } from "./peft.ts";
+import { readPeft, writePeft } from "./peft.ts";
+import { asAdapter, readStored } from "./stored-tensors.ts";
 
 export interface StoredAdapter {
   readonly config: AdapterConfig;
@@ -97,14 +96,8 @@ async function readFull(
     } else wanted.push(value);
   }
   if (faults.length > 0) throw unfit(folder, faults);
-  const tensors: AdapterTensors = {};
-  for (const stored of wanted) {
-    const value = await asAdapter(() => readTensor(stored));
-    const fault = finiteFault(value);
-    if (fault === undefined) tensors[stored.name] = toFloat32(value);
-    else faults.push(`${stored.name}: ${fault}`);
-  }
-  if (faults.length > 0) throw unfit(folder, faults);
+  const { tensors, faults: notFinite } = await readStored(wanted.map((stored) => [stored.name, stored]));
+  if (notFinite.length > 0) throw unfit(folder, notFinite);
   return { config, tensors };
 }
 

@@ -1,6 +1,6 @@
 /** @file LoRA: a linear module's output gains alpha/r · B·A·x. Source: Hu et al. 2021; names and starting values as PEFT's. */
 import { GlmError } from "../errors.ts";
-import { gemm } from "../graph/ops.ts";
+import { gemm, mul } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { type ModuleSpec, overridden } from "../models/context.ts";
 import { randomStream } from "../random.ts";
@@ -14,6 +14,9 @@ export const loraNames = (module: string): { readonly a: string; readonly b: str
   a: `base_model.model.${module}.lora_A.weight`,
   b: `base_model.model.${module}.lora_B.weight`,
 });
+
+/** The graph input that an update is multiplied by. */
+const factorName = (module: string): string => `factor of ${module}`;
 
 /** PEFT's name of a base bias that is trained: a targeted module lies one level deeper in its model. */
 const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
@@ -61,6 +64,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
       }),
       ...biases.map(({ name, shape }) => ({ name, shape })),
     ],
+    numbers: Object.fromEntries([...sizes].map(([module, { factor }]) => [factorName(module), filled([1, 1], factor)])),
     async initialize(seed) {
       // Only of new ones: PEFT loads files of any rank.
       mustBeLowRank(config.r, modules);
@@ -89,10 +93,11 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
           const y = adapted.linear(x, module, options);
           if (!sizes.has(module)) return y;
           const { a, b } = loraNames(module);
-          const [down, up] = [inputs.get(a), inputs.get(b)];
-          if (!down || !up) throw new Error(`the graph has no inputs for the LoRA matrices of ${module}`);
+          const [down, up, factor] = [inputs.get(a), inputs.get(b), inputs.get(factorName(module))];
+          if (!down || !up || !factor) throw new Error(`the graph has no inputs for the LoRA of ${module}`);
           const low = gemm(drop(x, module, dropout), down, { transB: true });
-          return gemm(low, up, { transB: true, alpha: factorOf(module) }, y);
+          // The smaller factor of the product is scaled, which costs next to nothing.
+          return gemm(low, mul(up, factor), { transB: true }, y);
         },
       };
     },

@@ -2,18 +2,17 @@
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
-import { toFloat32 } from "../float32.ts";
 import { namesIn, readText } from "../regular-file.ts";
 import { nearest } from "../suggestion.ts";
-import { finiteFault } from "../weights/finite.ts";
 import { readHeader } from "../weights/header.ts";
 import { holdsPrefixOnly, prefixAlone } from "../weights/prefix.ts";
-import { readTensor, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
 import { lora } from "./lora.ts";
 import { parsePeftConfig, peftConfig } from "./peft-config.ts";
+import { asAdapter, readStored } from "./stored-tensors.ts";
 
 const configName = "adapter_config.json";
 const tensorsName = "adapter_model.safetensors";
@@ -56,15 +55,8 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
   faults.unshift(...strangers.slice(0, maxFaults).map((name) => strangerFault(name, missing)));
   if (strangers.length > maxFaults) faults.push(`${strangers.length - maxFaults} more belong to nothing in this model`);
   if (faults.length > 0) throw invalid(folder, faults);
-  // Only now: what does not fit may be of any size.
-  const tensors: AdapterTensors = {};
-  for (const [name, one] of wanted) {
-    const value = await asAdapter(() => readTensor(one));
-    const fault = finiteFault(value);
-    if (fault === undefined) tensors[name] = toFloat32(value);
-    else faults.push(`${name}: ${fault}`);
-  }
-  if (faults.length > 0) throw invalid(folder, faults);
+  const { tensors, faults: notFinite } = await readStored(wanted);
+  if (notFinite.length > 0) throw invalid(folder, notFinite);
   return { config, tensors, ...noted };
 }
 
@@ -150,15 +142,6 @@ async function storedIn(folder: string): Promise<ReadonlyMap<string, StoredTenso
     ? await readTorch(join(folder, olderTensorsName))
     : (await readHeader(join(folder, tensorsName))).tensors;
   return new Map(tensors.map((tensor) => [tensor.name, tensor]));
-}
-
-/** What is wrong with a file of weights is wrong with the adapter. */
-export async function asAdapter<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw error instanceof GlmError ? new GlmError("adapter-invalid", error.message, { cause: error }) : error;
-  }
 }
 
 /** Faults that are listed in one report. */

@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
-import { parametersOf } from "../models/architectures.ts";
-import { sizeOf } from "../tensor.ts";
+import { GlmError } from "../errors.ts";
+import { parameterCount } from "../models/architectures.ts";
 import type { RowBatch } from "../train/dataset.ts";
 import { cutOf, encodeRows, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
@@ -51,6 +51,7 @@ export class AdapterHandle {
   readonly note: string | undefined;
   readonly #home: Home;
   readonly #info: AdapterInfo;
+  #losses = 0;
 
   /** Made by ChatGLM; an adapter's data are not here. */
   constructor(home: Home, info: NewAdapterInfo) {
@@ -61,6 +62,11 @@ export class AdapterHandle {
     this.config = info.config;
     this.setAside = info.setAside;
     this.note = info.note;
+  }
+
+  /** How often whoever trains it by hand was told that something was lost. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** How many parameters train, in PEFT's words: shows itself as one line. */
@@ -86,8 +92,8 @@ export class AdapterHandle {
     const { signal, onDone } = options ?? {};
     const found = faultsOf({ questions, signal, onDone });
     refuseUnknown("baseAnswers", options, ["signal", "onDone"], found);
-    const parameters = parametersOf(this.#home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-    const examiner = new Examiner(this.#home, refOf(this), breadthOf(parameters));
+    const breadth = breadthOf(parameterCount(this.#home.info.config));
+    const examiner = new Examiner(this.#home, refOf(this), breadth);
     const answers = await examiner.base(questions, { signal, onProgress: ({ done }) => onDone?.(done) });
     return questions.map((question) => answers.get(question)?.text ?? "");
   }
@@ -102,7 +108,9 @@ export class AdapterHandle {
     const encoded = this.#encode(batch, maxLength);
     const cut = cutOf(encoded);
     const params = { ...this.#target(), batch: encoded, seed };
-    const { loss, tokens, handle } = await this.#home.engine.call("gradients", params, cellSignal(signal));
+    const { loss, tokens, handle } = await this.#training(
+      this.#home.engine.call("gradients", params, cellSignal(signal)),
+    );
     const gradients = new Gradients(this.#home.engine, this.#home.info.key, handle);
     return { loss, tokens, gradients, ...(cut.answers + cut.prompts === 0 ? {} : { cut }) };
   }
@@ -113,13 +121,15 @@ export class AdapterHandle {
       readonly id: string;
       readonly config: OptimizerConfig;
       readonly gradients: readonly Gradients[];
+      /** Steps that it has taken with this adapter, as far as its user knows. */
+      readonly taken: number;
     } & Abortable,
   ): Promise<StepResult> {
     const handles = step.gradients.map(({ handle }) => handle);
-    const params = { ...this.#target(), optimizer: step.id, config: step.config, handles };
-    const result = await this.#home.engine.call("optimizerStep", params, cellSignal(step.signal));
+    const params = { ...this.#target(), optimizer: step.id, config: step.config, handles, taken: step.taken };
+    const result = await this.#training(this.#home.engine.call("optimizerStep", params, cellSignal(step.signal)));
     for (const used of step.gradients) used.spent();
-    return result;
+    return { gradientNorm: result.gradientNorm, step: result.step };
   }
 
   /** The adapter's tensors, named as in its files. */
@@ -176,6 +186,16 @@ export class AdapterHandle {
   async dispose({ signal }: Abortable = {}): Promise<void> {
     await this.#home.engine.call("disposeAdapter", this.#target(), cellSignal(signal));
     if (sameAdapter(this, this.#home.merged)) this.#home.merged = null;
+  }
+
+  /** What a loop of one's own asks; notes that its user is told of a loss. */
+  async #training<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof GlmError && error.code === "runtime-lost") this.#losses += 1;
+      throw error;
+    }
   }
 
   #target(): { readonly model: string; readonly adapter: AdapterRef } {

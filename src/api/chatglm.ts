@@ -353,6 +353,17 @@ export class ChatGLM {
     await this.#home.engine.call("saveModel", params, cellSignal(signal));
   }
 
+  /**
+   * Frees the memory that the model takes, for all who use it: whoever asks it again loads it again. Adapters are on disk
+   * and stay. This handle is disposed of.
+   * @throws GlmError "adapter-invalid" while one of its adapters is being trained, "disk" when one cannot be written; the
+   * model then stays loaded
+   */
+  async unload({ signal }: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("unload", { model: this.info.key }, cellSignal(signal));
+    await this.#release();
+  }
+
   /** Lets go of the model. A runtime keeps its weights for others, and its adapters on disk. */
   async dispose(): Promise<void> {
     await this.#release();

@@ -69,7 +69,10 @@ export class Lease implements Engine {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#dropModel() && this.#place === "none") {
-      await this.#engine.call("unload", { model: this.#model as string });
+      await this.#engine.call("unload", { model: this.#model as string, force: true }).catch((error: unknown) => {
+        // Unloaded for everybody before.
+        if (!(error instanceof GlmError && error.code === "model-not-loaded")) throw error;
+      });
     }
     if (--this.#shared.users > 0) return;
     if (shared.get(this.#place) === this.#shared) shared.delete(this.#place);

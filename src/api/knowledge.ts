@@ -6,9 +6,8 @@ import { completedFacts, type Fact, type FactInput, invalid, judgedFact, updated
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
 import { KnowledgeReport } from "../knowledge/report.ts";
-import { parametersOf } from "../models/architectures.ts";
+import { parameterCount } from "../models/architectures.ts";
 import { suggestion } from "../suggestion.ts";
-import { sizeOf } from "../tensor.ts";
 import { quoted } from "../text-cut.ts";
 import type { Row } from "../train/dataset.ts";
 import { rowWriter } from "../train/encode.ts";
@@ -73,7 +72,7 @@ export class KnowledgeBook {
     this.#ref = refOf(adapter);
     this.#facts = facts;
     // Not those of `info`, which are counted as they are stored: of a model in int4, packed bytes and scales.
-    this.#parameters = parametersOf(home.info.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    this.#parameters = parameterCount(home.info.config);
     this.#breadth = breadthOf(this.#parameters);
     this.#examiner = new Examiner(home, this.#ref, this.#breadth);
   }

@@ -22,6 +22,8 @@ export class Optimizer {
   readonly config: OptimizerConfig;
   /** The engine keeps the moments under this id. */
   readonly id: string = randomUUID();
+  /** What is known of each adapter's state; until its user is told that some of it was lost. */
+  readonly #taken = new WeakMap<AdapterHandle, { readonly steps: number; readonly losses: number }>();
 
   constructor(config: OptimizerConfig) {
     this.config = config;
@@ -29,7 +31,9 @@ export class Optimizer {
 
   /**
    * One step on the given gradients, or on the mean of several over their labelled tokens. They are used up.
-   * @throws GlmError "loss-not-finite" when a gradient is no number; nothing is changed then
+   * @throws GlmError "loss-not-finite" when a gradient is no number, "disk" when what was learned before cannot be written,
+   * "runtime-lost" once when steps that it had taken are lost, "adapter-invalid" while the adapter is being trained
+   * otherwise; nothing is changed then
    */
   async step(
     adapter: AdapterHandle,
@@ -39,7 +43,17 @@ export class Optimizer {
     const { lr = this.config.lr, signal } = options;
     const config = lr === this.config.lr ? this.config : adamWConfig({ ...adamWOptions(this.config), lr });
     const all = gradients instanceof Gradients ? [gradients] : gradients;
-    return adapter.optimize({ id: this.id, config, gradients: all, ...(signal ? { signal } : {}) });
+    const known = this.#taken.get(adapter);
+    const taken = known?.losses === adapter.losses ? known.steps : 0;
+    const result = await adapter.optimize({
+      id: this.id,
+      config,
+      gradients: all,
+      taken,
+      ...(signal ? { signal } : {}),
+    });
+    this.#taken.set(adapter, { steps: result.step, losses: adapter.losses });
+    return result;
   }
 }
 

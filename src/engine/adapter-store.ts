@@ -7,10 +7,12 @@ import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import type { FloatTensor, Tensor } from "../tensor.ts";
+import type { OptimizerState } from "../train/optimizer.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
 import { fileNameOf, isFileName, nameIn } from "./kept-name.ts";
+import type { OptimizerStates } from "./moments.ts";
 
 export interface KeptAdapter {
   readonly config: AdapterConfig;
@@ -21,6 +23,10 @@ export interface KeptAdapter {
   readonly documents: AdapterDocuments;
   /** Whether it holds anything but what it was made or loaded with. */
   readonly touched: boolean;
+  /** Counts the changes of its tensors. */
+  readonly revision: number;
+  /** What optimisers go on with. */
+  readonly optimizers: OptimizerStates;
 }
 
 const FORMAT = "glmlab adapter 1";
@@ -42,16 +48,20 @@ export class AdapterStore {
    */
   async keep(
     { owner, name }: AdapterRef,
-    { config, tensors, steps, source, documents, touched }: KeptAdapter,
+    { config, tensors, steps, source, documents, touched, revision, optimizers }: KeptAdapter,
   ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
+    const states = [...optimizers].map(([id, { step }]) => ({ id, step }));
     const more = {
+      revision: String(revision),
+      ...(states.length === 0 ? {} : { optimizers: JSON.stringify(states) }),
       ...(source === undefined ? {} : { source }),
       ...(touched ? { touched: "true" } : {}),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
     };
     const file = this.#file({ owner, name });
-    await writeSafetensors(file, sourcesOf(tensors), { ...metadata, ...more }, { isPrivate: true });
+    const all = { ...tensors, ...momentTensors(optimizers) };
+    await writeSafetensors(file, sourcesOf(all), { ...metadata, ...more }, { isPrivate: true });
   }
 
   /** @throws GlmError "adapter-invalid" when the file is damaged, or none that `keep` wrote */
@@ -80,7 +90,13 @@ export class AdapterStore {
     if (!areFloats(values)) throw damaged("its tensors are not float32");
     // What earlier versions kept says only how many steps it took.
     const touched = metadata.touched === "true" || steps > 0;
-    return { config, tensors: values, steps, documents, touched, ...(source === undefined ? {} : { source }) };
+    const revision = Number(metadata.revision ?? steps);
+    if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
+    const states = parsed(metadata.optimizers ?? "[]");
+    if (!areStates(states)) throw damaged("its optimisers are none");
+    const { tensors, optimizers } = apart(values, states);
+    const kept = { config, tensors, optimizers, steps, revision, documents, touched };
+    return { ...kept, ...(source === undefined ? {} : { source }) };
   }
 
   /** Whether anything is kept under a name, damaged or not. */
@@ -109,10 +125,11 @@ export class AdapterStore {
    * @throws GlmError "disk" when it cannot be written, "adapter-invalid" when what is here is damaged
    */
   async setAside({ owner, name }: AdapterRef): Promise<string | undefined> {
-    const names = await this.names(owner);
-    if (!names.includes(name)) return undefined;
+    // Most names are new: the others' headers are not read for them.
+    if (!(await this.has({ owner, name }))) return undefined;
     const kept = await this.read({ owner, name });
     if (!kept.touched) return undefined;
+    const names = await this.names(owner);
     const stem = Array.from(name).slice(0, LONGEST_STEM).join("");
     const numbers = names.flatMap((other) =>
       other.startsWith(`${stem}.`) ? Number(other.slice(stem.length + 1)) : [],
@@ -120,7 +137,8 @@ export class AdapterStore {
     const last = Math.max(0, ...numbers.filter(Number.isInteger));
     if (last > 0 && (await this.#holds({ owner, name: `${stem}.${last}` }, kept))) return `${stem}.${last}`;
     const aside = `${stem}.${last + 1}`;
-    await this.keep({ owner, name: aside }, kept);
+    // No optimiser goes on with it: whoever trains it again begins anew.
+    await this.keep({ owner, name: aside }, { ...kept, optimizers: new Map() });
     return aside;
   }
 
@@ -128,7 +146,8 @@ export class AdapterStore {
   async #holds(ref: AdapterRef, kept: KeptAdapter): Promise<boolean> {
     const { metadata } = await readHeader(this.#file(ref));
     if (metadata.steps !== String(kept.steps) || metadata.config !== JSON.stringify(kept.config)) return false;
-    return isDeepStrictEqual(await this.read(ref), kept);
+    const own = ({ optimizers: _, revision: __, ...rest }: KeptAdapter): unknown => rest;
+    return isDeepStrictEqual(own(await this.read(ref)), own(kept));
   }
 
   /** @throws GlmError "disk" when it cannot be removed; it is then still there */
@@ -175,3 +194,47 @@ function isDocuments(value: unknown): value is AdapterDocuments {
 
 const areFloats = (values: Readonly<Record<string, Tensor>>): values is Record<string, FloatTensor> =>
   Object.values(values).every(({ dtype }) => dtype === "float32");
+
+type MomentList = readonly { readonly id: string; readonly step: number }[];
+
+const areStates = (value: unknown): value is MomentList =>
+  Array.isArray(value) &&
+  value.every((state) => typeof state?.id === "string" && Number.isSafeInteger(state.step) && state.step >= 0);
+
+const MOMENTS = ["mean", "square"] as const;
+
+const momentName = (place: number, moment: (typeof MOMENTS)[number], parameter: string): string =>
+  `optimizer ${place}: ${moment} of ${parameter}`;
+
+function momentTensors(optimizers: OptimizerStates): AdapterTensors {
+  const tensors: AdapterTensors = {};
+  for (const [place, state] of [...optimizers.values()].entries()) {
+    for (const moment of MOMENTS) {
+      for (const [name, value] of Object.entries(state[moment])) tensors[momentName(place, moment, name)] = value;
+    }
+  }
+  return tensors;
+}
+
+/** An adapter's tensors, and what optimisers remember of them. */
+function apart(
+  values: AdapterTensors,
+  states: MomentList,
+): { readonly tensors: AdapterTensors; readonly optimizers: OptimizerStates } {
+  const moments = new Set<string>();
+  const names = Object.keys(values);
+  const found = states.map(({ id, step }, place): [string, OptimizerState] => {
+    const part = (moment: (typeof MOMENTS)[number]): AdapterTensors =>
+      Object.fromEntries(
+        names.flatMap((name) => {
+          const value = values[momentName(place, moment, name)];
+          if (!value) return [];
+          moments.add(momentName(place, moment, name));
+          return [[name, value]];
+        }),
+      );
+    return [id, { step, mean: part("mean"), square: part("square") }];
+  });
+  const tensors = Object.fromEntries(Object.entries(values).filter(([name]) => !moments.has(name)));
+  return { tensors, optimizers: new Map(found) };
+}

@@ -28,8 +28,8 @@ export function alternating(compile: Compile): (group: string) => Compile {
   return (group) => {
     const own = tenants.get(group) ?? new Set();
     tenants.set(group, own);
-    return async (graph) => {
-      const tenant = new Tenant(graph, compile);
+    return async (graph, options) => {
+      const tenant = new Tenant(graph, (one) => compile(one, options));
       await inTurn(async () => {
         await enter(group);
         await tenant.enter();

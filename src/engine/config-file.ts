@@ -4,7 +4,7 @@ import { GlmError } from "../errors.ts";
 import { type ChatGLMConfig, type Family, readConfig } from "../models/config.ts";
 import { familyOf } from "../models/family-of.ts";
 import { tokenizerEvidence } from "../text/evidence.ts";
-import { decodedText } from "../text-encoding.ts";
+import { mustDecode } from "../text-encoding.ts";
 import { readBytes, withFile } from "../weights/bytes.ts";
 
 /** Published ones have one or two kilobytes. */
@@ -32,9 +32,7 @@ export async function readConfigFile(
   const file = join(folder, "config.json");
   const text = await withFile(file, "a model's folder with its configuration", async (handle, fileBytes) => {
     if (fileBytes > maxBytes) throw invalid(file, `${fileBytes} bytes`);
-    const text = decodedText(await readBytes(handle, file, 0, fileBytes));
-    if (typeof text === "string") return text;
-    throw invalid(file, text.got);
+    return mustDecode(await readBytes(handle, file, 0, fileBytes), ({ got }) => invalid(file, got));
   });
   const json = parsed(text, file);
   const { names, ...evidence } = await tokenizerEvidence(folder);

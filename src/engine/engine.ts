@@ -79,11 +79,15 @@ export interface AdapterInfo extends AdapterRef {
   readonly trainableCount: number;
   /** Optimiser steps taken since it was created or loaded. */
   readonly steps: number;
+  /** Counts every change of its values, also over restarts; absent where an engine does not count them. */
+  readonly revision?: number;
   /** The folder it was loaded from, if it was. */
   readonly source?: string;
   /** What its user should know, for example that the files name modules which this model has not. */
   readonly note?: string;
   readonly merged: boolean;
+  /** What could not be written to the disk when that was tried last: so many steps, and why; absent when all is well. */
+  readonly unkept?: { readonly steps: number; readonly reason: string };
 }
 
 /**
@@ -110,6 +114,8 @@ export interface GradientInfo {
   readonly tokens: number;
   /** Names the gradients held beside the weights until they are used or released. */
   readonly handle: number;
+  /** Of the values that they belong to. */
+  readonly revision?: number;
 }
 
 export interface GenerateRow {
@@ -144,7 +150,11 @@ interface OfAdapter {
 /** One answer per question. */
 export interface Calls {
   models: { params: Record<string, never>; result: readonly ResidentModel[] };
-  unload: { params: { readonly model: string }; result: undefined };
+  /**
+   * Writes what was not written yet, and gives the model up. Refused while an adapter of it is being trained, or cannot be
+   * written, unless `force` says that there is no other way.
+   */
+  unload: { params: { readonly model: string; readonly force?: boolean }; result: undefined };
   logits: {
     params: {
       readonly model: string;
@@ -175,7 +185,10 @@ export interface Calls {
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };
   readAdapter: { params: OfAdapter; result: Record<string, Tensor<"float32">> };
-  writeAdapter: { params: OfAdapter & { readonly tensors: Record<string, Tensor<"float32">> }; result: undefined };
+  writeAdapter: {
+    params: OfAdapter & { readonly tensors: Record<string, Tensor<"float32">> };
+    result: { readonly revision: number } | undefined;
+  };
   /** A text that is kept beside the adapter's tensors; null when there is none of that name. */
   readDocument: { params: OfAdapter & { readonly document: DocumentName }; result: string | null };
   writeDocument: { params: OfAdapter & { readonly document: DocumentName; readonly text: string }; result: undefined };
@@ -200,13 +213,15 @@ export interface Calls {
   /** One optimiser step on the token-weighted mean of the given gradients, which are released. */
   optimizerStep: {
     params: OfAdapter & {
-      /** The optimiser's state (moments, step count) is kept under this id. */
+      /** The optimiser's state (moments, step count) is kept with the adapter, under this id. */
       readonly optimizer: string;
       readonly config: OptimizerConfig;
       readonly handles: readonly number[];
+      /** Steps that the optimiser has taken, as its user knows: a state that lacks some of them is refused. */
+      readonly taken?: number;
     };
     /** Total gradient norm before clipping. */
-    result: { readonly gradientNorm: number; readonly step: number };
+    result: { readonly gradientNorm: number; readonly step: number; readonly revision?: number };
   };
 }
 

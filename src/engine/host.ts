@@ -15,7 +15,7 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { stopIds } from "../text/prompt.ts";
-import { checkIds } from "../train/batch.ts";
+import { checkIds, type TokenBatch } from "../train/batch.ts";
 import type { Row } from "../train/dataset.ts";
 import { encodeRows, type RowWriter, rowWriter } from "../train/encode.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
@@ -30,6 +30,7 @@ import { MappedFiles } from "./mapped-files.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { savedModel } from "./saved-tensors.ts";
 import { AdapterShelf } from "./shelf.ts";
+import type { TimeShare } from "./time-share.ts";
 import { Workbench } from "./workbench.ts";
 
 /** Longest answer of the base that is rehearsed, in tokens. */
@@ -52,14 +53,17 @@ export class ModelHost {
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
+  readonly #share: TimeShare;
   #text: OptionalTokenizer;
   #writer: RowWriter | undefined;
 
-  constructor(model: OpenedModel, params: LoadParams, compile: Compile) {
+  /** @param share of the thread in which it runs */
+  constructor(model: OpenedModel, params: LoadParams, compile: Compile, share: TimeShare) {
     const { folder, config, base, plan } = model;
     const device = "cpu" as const;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
+    this.#share = share;
     this.#text = model.text;
     this.#mapped = new MappedFiles(model.holdings);
     const large = plan.packs && model.mappedBytes >= LARGE;
@@ -67,7 +71,7 @@ export class ModelHost {
     const compileFor = (group: string): Compile => this.#mapped.guarded(compileOf(group));
     this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
     this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
-    this.workbench = new Workbench(model, compileFor("training"));
+    this.workbench = new Workbench(model, compileFor("training"), share);
     this.info = {
       key: `${model.key}-${device}-${params.precision}`,
       name: params.name,
@@ -140,7 +144,7 @@ export class ModelHost {
     const prompts = await Promise.all(
       rows.map(async ({ ids, adapter }) => ({ ids, effect: await this.#effect(adapter) })),
     );
-    yield* generate(this.#forward, prompts, options);
+    yield* this.#share.answering(generate(this.#forward, prompts, options));
   }
 
   async *fit(
@@ -150,14 +154,14 @@ export class ModelHost {
     options: FitOptions,
     signal?: AbortSignal,
   ): AsyncGenerator<FitEvent, void, void> {
-    const trainee = async (): Promise<Trainee> => ({
-      ...(await this.#trainable(adapter)),
-      loss: async (batch) => (await this.workbench.program(adapter)).loss(batch, adapter.tensors),
+    const trainee: Trainee = {
+      ...this.#trainable(adapter, options.batchSize),
+      loss: (batch) => this.workbench.loss(adapter, batch),
       answer: (row) => this.#answer(this.#rows.prompt(row)),
       changed: (steps) => adapter.changed(steps),
-    });
+    };
     yield* alone(adapter, signal, async function* run() {
-      yield* train(await trainee(), rows, validation, options);
+      yield* train(trainee, rows, validation, options);
     });
   }
 
@@ -167,28 +171,38 @@ export class ModelHost {
     options: TeachOptions,
     signal?: AbortSignal,
   ): AsyncGenerator<TeachEvent, void, void> {
-    const pupil = async (): Promise<Pupil> => ({
-      ...(await this.#trainable(adapter)),
+    const pupil: Pupil = {
+      ...this.#trainable(adapter, options.batchSize),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
         adapter.changed(steps);
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
         void adapter.flush().catch(() => undefined);
       },
-    });
+    };
     yield* alone(adapter, signal, async function* run() {
-      yield* teach(await pupil(), rows, options);
+      yield* teach(pupil, rows, options);
     });
   }
 
-  /** What all training works with. */
-  async #trainable(adapter: LiveAdapter): Promise<Pick<Trainee, "tensors" | "gradients" | "encode">> {
-    const program = await this.workbench.program(adapter);
+  /**
+   * What all training works with.
+   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   */
+  #trainable(adapter: LiveAdapter, batchSize: number): Pick<Trainee, "tensors" | "gradients" | "encode"> {
     const { config } = this.#model;
     return {
       tensors: adapter.tensors,
-      gradients: (batch, seed) => program.gradients(batch, adapter.tensors, seed),
-      encode: (rows, maxLength) => encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength)),
+      gradients: async (batch, seed) => {
+        adapter.mustTrain();
+        await adapter.mustBeKept();
+        return this.workbench.run(adapter, batch, seed);
+      },
+      encode: (rows, maxLength) => {
+        const batch = encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength));
+        this.workbench.mustFit(adapter, longest(batch, batchSize));
+        return batch;
+      },
     };
   }
 
@@ -208,7 +222,8 @@ export class ModelHost {
       const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect: adapter.effect }));
       const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
       const answers: number[][] = members.map(() => []);
-      for await (const event of generate(this.#forward, prompts, { ...GREEDY, maxNewTokens: longest + 1, stop })) {
+      const options = { ...GREEDY, maxNewTokens: longest + 1, stop };
+      for await (const event of this.#share.training(generate(this.#forward, prompts, options))) {
         // Others have their turn, and it can be given up, without waiting for all answers.
         await turn();
         signal?.throwIfAborted();
@@ -264,7 +279,7 @@ export class ModelHost {
     const [tokenizer, { config }] = [this.#text.get(), this.#model];
     const answer: number[] = [];
     const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop: stopIds(config.family, tokenizer) };
-    for await (const event of generate(this.#forward, [{ ids, effect: undefined }], options)) {
+    for await (const event of this.#share.training(generate(this.#forward, [{ ids, effect: undefined }], options))) {
       if (event.type === "token") answer.push(event.token);
     }
     return tokenizer.decode(answer);
@@ -278,6 +293,13 @@ export class ModelHost {
     };
     return Promise.all(names.map(read));
   }
+}
+
+/** The longest rows of a batch. */
+function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
+  const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
+  const chosen = order.slice(0, count);
+  return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
 }
 
 /** A run that has the adapter for itself, and after which what it did is on the disk. */

@@ -6,9 +6,21 @@
  */
 
 import { GlmError } from "../errors.ts";
-import type { CallName, Calls, Engine, EngineOptions, LoadEvent, LoadParams, StreamName, Streams } from "./engine.ts";
+import type {
+  AdapterInfo,
+  AdapterRef,
+  CallName,
+  Calls,
+  Engine,
+  EngineOptions,
+  LoadEvent,
+  LoadParams,
+  StreamName,
+  Streams,
+} from "./engine.ts";
 import { GradientHandles } from "./gradient-handles.ts";
 import type { RemoteEngine } from "./remote.ts";
+import { SeenAdapters } from "./seen-adapters.ts";
 
 interface Connection {
   readonly engine: RemoteEngine;
@@ -28,6 +40,7 @@ export class LastingEngine implements Engine {
   /** How each model was loaded, by key. */
   readonly #loads = new Map<string, LoadParams>();
   readonly #handles = new GradientHandles();
+  readonly #seen = new SeenAdapters();
   #current: Connection | undefined;
   #opening: Promise<Connection> | undefined;
   #closed = false;
@@ -43,9 +56,11 @@ export class LastingEngine implements Engine {
     options: EngineOptions = {},
   ): Promise<Calls[M]["result"]> {
     const model = "model" in params ? params.model : undefined;
-    const result = await this.#with(model, options.signal, ({ engine }) =>
-      engine.call(method, this.#handles.inward(method, params), options),
-    );
+    const result = await this.#with(model, options.signal, async ({ engine }) => {
+      await this.#seen.check(method, params as never, adapterInfo(engine, options));
+      return engine.call(method, this.#handles.inward(method, params), options);
+    });
+    this.#seen.note(method, params, result);
     if (method === "unload" && model !== undefined) this.#loads.delete(model);
     return this.#handles.outward(method, params, result);
   }
@@ -58,6 +73,7 @@ export class LastingEngine implements Engine {
     const model = "model" in params ? params.model : undefined;
     // The first event tells whether the engine has the model; from then on nothing is repeated.
     const begin = async (connection: Connection): Promise<Begun<M>> => {
+      await this.#seen.check(method, params as never, adapterInfo(connection.engine, options));
       const events = connection.engine.stream(method, params, options);
       return { connection, events, first: await events.next() };
     };
@@ -143,6 +159,7 @@ export class LastingEngine implements Engine {
     const params = this.#loads.get(model);
     if (!params) return;
     this.#handles.forget(model);
+    this.#seen.doubt(model);
     for await (const event of engine.stream("load", params)) {
       if (event.type !== "ready" || event.model.key === model) continue;
       throw new GlmError(
@@ -152,6 +169,11 @@ export class LastingEngine implements Engine {
     }
   }
 }
+
+const adapterInfo =
+  (engine: RemoteEngine, options: EngineOptions) =>
+  (model: string, adapter: AdapterRef): Promise<AdapterInfo> =>
+    engine.call("adapterInfo", { model, adapter }, options);
 
 const isLoss = (error: unknown): boolean => error instanceof GlmError && error.code === "runtime-lost";
 

@@ -7,9 +7,8 @@ import { copiedAll, type FloatTensor, sizeOf } from "../tensor.ts";
 import { faultList, MAX_FAULTS } from "../weights/faults.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";
-
-/** While an adapter trains it is written this often, in milliseconds: the most that a crash can cost. */
-const KEEP_EVERY = 2000;
+import { Keeper } from "./keeper.ts";
+import { Moments, type OptimizerStates } from "./moments.ts";
 
 export interface LiveState {
   readonly tensors: AdapterTensors;
@@ -19,48 +18,63 @@ export interface LiveState {
   readonly touched?: boolean;
   /** What its user should know of how it was loaded. */
   readonly note?: string;
+  readonly revision?: number;
+  readonly optimizers?: OptimizerStates;
 }
 
-/** Training that is under way. */
+/** What nobody else may interfere with: training that is under way, or the adapter's end. */
 interface Run {
+  /** For whoever is refused meanwhile: "adapter dream is ...". */
+  readonly doing: string;
   /** Given up: it ends at its next step, and can be waited for. */
   readonly signal: AbortSignal | undefined;
   readonly over: Promise<void>;
 }
 
+const BEING_TRAINED = "being trained";
+
 export class LiveAdapter {
   readonly ref: AdapterRef;
   readonly adapter: Adapter;
   readonly tensors: AdapterTensors;
+  /** What optimisers remember; belongs to whoever takes steps. */
+  readonly moments: Moments;
   readonly #store: AdapterStore;
+  readonly #keeper: Keeper;
   readonly #source: string | undefined;
   readonly #note: string | undefined;
   #steps: number;
+  #revision: number;
+  /** Steps of what is on the disk. */
+  #keptSteps: number;
   #documents: AdapterDocuments;
   /** Whether it holds anything but what it was made or loaded with. */
   #touched: boolean;
   #effect: AdapterEffect | undefined;
   #merged = false;
-  #retired = false;
+  /** Why nothing can be changed any more: "it was deleted ..."; undefined while it can. */
+  #ended: string | undefined;
   #run: Run | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #keeping: Promise<void> = Promise.resolve();
 
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
-    { tensors, steps, source, documents = {}, touched = false, note }: LiveState,
+    { tensors, steps, source, documents = {}, touched = false, note, revision = steps, optimizers }: LiveState,
     store: AdapterStore,
   ) {
     this.ref = ref;
     this.adapter = adapter;
     this.tensors = tensors;
+    this.moments = new Moments(optimizers);
     this.#steps = steps;
+    this.#revision = revision;
+    this.#keptSteps = steps;
     this.#source = source;
     this.#note = note;
     this.#documents = documents;
     this.#touched = touched;
     this.#store = store;
+    this.#keeper = new Keeper(() => this.#copyToKeep());
   }
 
   get config(): AdapterConfig {
@@ -84,7 +98,8 @@ export class LiveAdapter {
   async merge(base: BaseModel): Promise<void> {
     await this.idle();
     this.#mustBeIdle();
-    // From before the first await: what is read meanwhile must not be trained meanwhile.
+    this.#mustBeThere();
+    // Before anything is read: what is read meanwhile must not be trained meanwhile.
     const before = this.#merged;
     this.#merged = true;
     if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;
@@ -107,10 +122,11 @@ export class LiveAdapter {
 
   /**
    * Replaces the values of the given tensors.
-   * @throws GlmError "adapter-invalid" with every unknown name and wrong shape, before anything is changed
+   * @throws GlmError "adapter-invalid" with every unknown name and wrong shape, or while it is being trained, before
+   * anything is changed
    */
   write(tensors: AdapterTensors): void {
-    this.mustTrain();
+    this.mustBeFree();
     const known = Object.keys(this.tensors);
     const faults = Object.entries(tensors).flatMap(([name, { shape, data }], i) => {
       const own = Object.hasOwn(this.tensors, name) ? this.tensors[name] : undefined;
@@ -136,12 +152,7 @@ export class LiveAdapter {
    * @throws GlmError "disk" when it cannot be written; the text is then as it was
    */
   async writeDocument(name: string, text: string): Promise<void> {
-    if (this.#retired) {
-      throw new GlmError(
-        "adapter-not-found",
-        `adapter ${this.ref.name} was deleted or replaced meanwhile. Open it again.`,
-      );
-    }
+    this.#mustBeThere();
     const before = this.#documents;
     this.#documents = { ...before, [name]: text };
     this.#touched = true;
@@ -153,50 +164,62 @@ export class LiveAdapter {
     }
   }
 
+  /** Counts the changes of its tensors, also over restarts: what is less than it was has lost some. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** To be called after every change of the tensors. */
   changed(steps = 0): void {
     this.#effect = undefined;
     this.#touched = true;
     this.#steps += steps;
-    this.#writeSoon();
+    this.#revision += 1;
+    this.#keeper.soon();
   }
 
   /** Writes the tensors as they are now. */
   flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#retired) return this.#keeping;
-    // A copy: steps that are taken until it is written must not mix with it.
+    return this.#keeper.now();
+  }
+
+  /** Writes what is still to be written, if anything is. */
+  settle(): Promise<void> {
+    return this.#keeper.settle();
+  }
+
+  /**
+   * Whoever trains is told of what could not be written before there is more of it. It is tried once more.
+   * @throws GlmError "disk" when it still cannot be written
+   */
+  async mustBeKept(): Promise<void> {
+    if (!this.#keeper.failure) return;
+    await this.flush().catch((cause: Error) => {
+      throw new GlmError(
+        "disk",
+        `adapter ${this.ref.name} has taken ${this.#steps} steps, of which the disk has ${this.#keptSteps}: what it learned since is ` +
+          `in memory only and is lost with the runtime. ${cause.message} Then train on: writing is tried again before the next step.`,
+        { cause },
+      );
+    });
+  }
+
+  #copyToKeep(): () => Promise<void> {
+    const steps = this.#steps;
     const kept = {
       config: this.config,
       tensors: this.copy(),
-      steps: this.#steps,
+      steps,
+      revision: this.#revision,
+      optimizers: this.moments.copy(),
       documents: this.#documents,
       touched: this.#touched,
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
-    this.#keeping = this.#keeping.catch(() => undefined).then(() => this.#store.keep(this.ref, kept));
-    // What could not be written is tried again, for as long as it lives; that alone keeps no process alive.
-    this.#keeping.catch(() => this.#writeSoon()?.unref());
-    return this.#keeping;
-  }
-
-  /** Writes what is still to be written, if anything is. */
-  async settle(): Promise<void> {
-    if (this.#timer) await this.flush();
-    else await this.#keeping;
-  }
-
-  /** Takes back `retire`. */
-  resume(): void {
-    this.#retired = false;
-    this.#writeSoon();
-  }
-
-  #writeSoon(): NodeJS.Timeout | undefined {
-    if (this.#retired) return undefined;
-    this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), KEEP_EVERY);
-    return this.#timer;
+    return async () => {
+      await this.#store.keep(this.ref, kept);
+      this.#keptSteps = steps;
+    };
   }
 
   /**
@@ -208,12 +231,27 @@ export class LiveAdapter {
   async beginTraining(signal?: AbortSignal | undefined): Promise<() => void> {
     await this.idle();
     this.mustTrain();
+    return this.#begin({ doing: BEING_TRAINED, signal });
+  }
+
+  /**
+   * Keeps others away while it is deleted or another takes its name.
+   * @returns what lets them come again, unless it has ended
+   * @throws GlmError "adapter-invalid" when it is being trained
+   */
+  async beginEnd(): Promise<() => void> {
+    await this.idle();
+    return this.#begin({ doing: "being deleted or replaced", signal: undefined });
+  }
+
+  #begin(run: Omit<Run, "over">): () => void {
     this.#mustBeIdle();
+    this.#mustBeThere();
     let resolve = (): void => undefined;
     const over = new Promise<void>((done) => {
       resolve = done;
     });
-    this.#run = { signal, over };
+    this.#run = { ...run, over };
     return () => {
       this.#run = undefined;
       resolve();
@@ -233,16 +271,25 @@ export class LiveAdapter {
     if (!this.#run) return;
     throw new GlmError(
       "adapter-invalid",
-      `adapter ${this.ref.name} is being trained, here or in another notebook. Wait for it, interrupt it, or use another name.`,
+      `adapter ${this.ref.name} is ${this.#run.doing}, here or in another notebook. Wait for it, interrupt it, or use another name.`,
     );
   }
 
-  /** Nothing will be written any more; what was, stays. */
+  /** Nothing can be changed from now on, so that what is written next is all there will be. */
+  close(): void {
+    this.#ended ??= "its model was unloaded meanwhile. Ask again: it is then loaded anew";
+  }
+
+  /** Takes back `close` and `retire`. */
+  reopen(): void {
+    this.#ended = undefined;
+    this.#keeper.resume();
+  }
+
+  /** Nothing can be changed and nothing will be written any more; what was written stays. */
   async retire(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#retired = true;
-    await this.#keeping.catch(() => undefined);
+    this.#ended ??= "it was deleted or replaced meanwhile, here or in another notebook. Open it again, or make it anew";
+    await this.#keeper.stop();
   }
 
   /** Gives it up, also on disk. */
@@ -251,12 +298,25 @@ export class LiveAdapter {
     try {
       await this.#store.forget(this.ref);
     } catch (error) {
-      this.resume();
+      this.reopen();
       throw error;
     }
   }
 
+  #mustBeThere(): void {
+    if (this.#ended === undefined) return;
+    throw new GlmError("adapter-not-found", `adapter ${this.ref.name} cannot be changed: ${this.#ended}.`);
+  }
+
+  /** @throws GlmError "adapter-invalid" when it cannot be changed by hand: it is merged, or being trained */
+  mustBeFree(): void {
+    this.mustTrain();
+    this.#mustBeIdle();
+  }
+
+  /** @throws GlmError "adapter-invalid" when it is merged, "adapter-not-found" when it is no longer there */
   mustTrain(): void {
+    this.#mustBeThere();
     if (!this.#merged) return;
     throw new GlmError(
       "adapter-invalid",
@@ -269,6 +329,7 @@ export class LiveAdapter {
     const parameters = this.adapter.parameters.map(({ name, shape }) => {
       return { name, shape, dtype: "float32" as const, trainable: !this.#merged, count: sizeOf(shape) };
     });
+    const { failure } = this.#keeper;
     const baseNames = new Set(base.parameters.map(({ name }) => name));
     const trainableCount = parameters.reduce((sum, { count }) => sum + count, 0);
     const added = parameters.reduce((sum, { name, count }) => sum + (baseNames.has(name) ? 0 : count), 0);
@@ -280,9 +341,11 @@ export class LiveAdapter {
       allCount: baseCount + added,
       trainableCount,
       steps: this.#steps,
+      revision: this.#revision,
       ...(this.#source === undefined ? {} : { source: this.#source }),
       ...(this.#note === undefined ? {} : { note: this.#note }),
       merged: this.#merged,
+      ...(failure ? { unkept: { steps: this.#steps - this.#keptSteps, reason: failure.message } } : {}),
     };
   }
 }

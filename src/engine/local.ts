@@ -24,6 +24,7 @@ import { type OpenedModel, openModel } from "./opened-model.ts";
 import { compileForCpu } from "./ort.ts";
 import { mustBeElsewhere } from "./save-place.ts";
 import type { NewAdapter } from "./shelf.ts";
+import { TimeShare } from "./time-share.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
 type StreamTable = {
@@ -35,6 +36,7 @@ type StreamTable = {
 
 export class LocalEngine implements Engine {
   readonly #hosts = new Map<string, ModelHost>();
+  readonly #share = new TimeShare();
 
   async call<M extends CallName>(
     method: M,
@@ -69,8 +71,10 @@ export class LocalEngine implements Engine {
 
   readonly #calls: CallTable = {
     models: () => Promise.all([...this.#hosts.values()].map((host) => host.status())),
-    unload: async ({ model }) => {
+    unload: async ({ model, force = false }) => {
       const host = this.#host(model);
+      // Before anything is given up: what is being trained, or cannot be written, stays.
+      if (!force) await host.shelf.settleForGood();
       this.#hosts.delete(model);
       await host.dispose();
     },
@@ -97,7 +101,11 @@ export class LocalEngine implements Engine {
     },
     readAdapter: async ({ model, adapter }) => (await this.#host(model).shelf.find(adapter)).copy(),
     writeAdapter: async ({ model, adapter, tensors }) => {
-      (await this.#host(model).shelf.find(adapter)).write(tensors);
+      const found = await this.#host(model).shelf.find(adapter);
+      await found.idle();
+      await found.mustBeKept();
+      found.write(tensors);
+      return { revision: found.revision };
     },
     readDocument: async ({ model, adapter, document }) =>
       (await this.#host(model).shelf.find(adapter)).documents[document] ?? null,
@@ -125,9 +133,9 @@ export class LocalEngine implements Engine {
     releaseGradients: async ({ model, handle }) => {
       this.#host(model).workbench.release(handle);
     },
-    optimizerStep: async ({ model, adapter, optimizer, config, handles }) => {
+    optimizerStep: async ({ model, adapter, ...step }) => {
       const host = this.#host(model);
-      return host.workbench.step(await host.shelf.find(adapter), optimizer, config, handles);
+      return host.workbench.step(await host.shelf.find(adapter), step);
     },
   };
 
@@ -141,7 +149,7 @@ export class LocalEngine implements Engine {
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
     supported(params);
     const model = yield* opened(params, signal);
-    const fresh = new ModelHost(model, params, compileForCpu);
+    const fresh = new ModelHost(model, params, compileForCpu, this.#share);
     const known = this.#hosts.get(fresh.info.key);
     if (known?.isWhole) {
       known.adopt(model);

@@ -5,6 +5,10 @@ import { PROMPT_RUN } from "../generate/generate.ts";
 import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
+import type { ParameterSpec } from "../models/context.ts";
+import { sizeOf } from "../tensor.ts";
+import type { TokenBatch } from "../train/batch.ts";
+import { LARGE_RUN, trainingBytes } from "../train/bytes.ts";
 
 /** In bytes. */
 export interface MemoryNeed {
@@ -77,6 +81,32 @@ export function mustFitMemory(
     );
   }
   return `${subject} may be slow: ${facts}, and ${size(there.available)} of ${size(there.total)} are free. ${remedy}`;
+}
+
+/**
+ * Whether there is memory for a training step over a batch. Small ones pass without a question to the system.
+ * @param parameters that train: their gradients and what an optimiser remembers of them take memory, too
+ * @throws GlmError "out-of-memory" when the step would take what others use: the system would then end this process
+ */
+export function mustFitTraining(
+  subject: string,
+  config: ChatGLMConfig,
+  parameters: readonly ParameterSpec[],
+  batch: TokenBatch,
+  there: () => MemoryThere = memoryThere,
+): void {
+  const trained = 3 * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const run = trainingBytes(config, batch);
+  if (run + trained <= LARGE_RUN) return;
+  const { available, total } = there();
+  if (run + trained <= available) return;
+  const [rows, tokens] = [batch.inputIds.length, Math.max(...batch.inputIds.map(({ length }) => length))];
+  throw new GlmError(
+    "out-of-memory",
+    `${subject}: a step over ${rows} rows of up to ${tokens} tokens takes about ${size(run + trained)} of memory (${size(run)} to compute, ` +
+      `${size(trained)} for gradients and the optimiser), and ${size(available)} of ${size(total)} are free. Nothing was trained on it. ` +
+      "Give fewer rows a step (batchSize, with accumulate for steps of as many), or shorter ones (maxLength), or unload other models.",
+  );
 }
 
 /** Which of the smaller forms would fit, the most precise first. */

@@ -196,7 +196,7 @@ const inputIds = list(numbers);
 /** By method. */
 export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   models: exactly<Calls["models"]["params"]>({}),
-  unload: exactly<Calls["unload"]["params"]>(ofModel),
+  unload: exactly<Calls["unload"]["params"]>({ ...ofModel, force: z.boolean().optional() }),
   logits: exactly<Calls["logits"]["params"]>({
     ...ofModel,
     inputIds,
@@ -246,6 +246,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     optimizer: name,
     config: optimizer,
     handles: numbers,
+    taken: whole(0).optional(),
   }),
 };
 

@@ -4,7 +4,7 @@ import { join, parse } from "node:path";
 import "./privacy.ts";
 import * as ort from "onnxruntime-node";
 import { decodePacked, encode } from "../graph/encode.ts";
-import type { Program } from "../graph/program.ts";
+import type { CompileOptions, Program } from "../graph/program.ts";
 import { type Graph, usedWeights } from "../graph/value.ts";
 import type { PackedBytes } from "../held/prepared-file.ts";
 import type { DType, Tensor } from "../tensor.ts";
@@ -13,7 +13,7 @@ import { pieces } from "../weights/bytes.ts";
 /** onnxruntime's version: what it packs is for itself only. */
 export const version: string = ort.env.versions.node ?? ort.env.versions.common;
 
-export interface OrtOptions {
+export interface OrtOptions extends CompileOptions {
   /** Threads of one operator; onnxruntime's own choice by default. */
   readonly threads?: number;
 }
@@ -38,6 +38,8 @@ export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Pro
     ort.InferenceSession.create(model, {
       executionProviders: ["cpu"],
       logSeverityLevel: ONLY_ERRORS,
+      // An arena keeps what its largest run took for as long as the session lives, and cannot be told to shrink from here.
+      enableCpuMemArena: options.frees !== true,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
       extra: { session: { disable_prepacking: packs(graph) ? "0" : "1" } },
     }),

@@ -21,6 +21,7 @@ import type {
   StreamName,
   Streams,
 } from "./engine.ts";
+import type { Log } from "./log.ts";
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
 import { RemoteEngine } from "./remote.ts";
 import { mustBeElsewhere } from "./save-place.ts";
@@ -60,11 +61,14 @@ const GIVING_UP_MS = 10_000;
 
 export class ModelPool implements Engine {
   readonly #startWorker: (name: string) => WorkerHandle;
+  readonly #log: Log;
   /** By what was asked for. Several requests can lead to one slot ("tiny", its folder; "auto", "cpu"). */
   readonly #slots = new Map<string, Slot>();
 
-  constructor(startWorker: (name: string) => WorkerHandle) {
+  /** @param log is told what nobody else can be told any more */
+  constructor(startWorker: (name: string) => WorkerHandle, log: Log = () => undefined) {
     this.#startWorker = startWorker;
+    this.#log = log;
   }
 
   async call<M extends CallName>(
@@ -75,7 +79,8 @@ export class ModelPool implements Engine {
     options?.signal?.throwIfAborted();
     if (!("model" in params)) return (await this.models()) as Calls[M]["result"];
     const slot = this.#slotOf(params.model);
-    if (method === "unload") return (await this.#unload(slot, params.model)) as Calls[M]["result"];
+    if (method === "unload")
+      return (await this.#unload(slot, params as Calls["unload"]["params"], options)) as Calls[M]["result"];
     if (method === "saveModel") await mustBeElsewhere((params as Calls["saveModel"]["params"]).folder, this.#loaded());
     return this.#counted(slot, async () => (await slot.engine).call(method, params, options));
   }
@@ -193,10 +198,10 @@ export class ModelPool implements Engine {
   }
 
   /** A worker goes with its last model. */
-  async #unload(slot: Slot, model: string): Promise<void> {
-    if (slot.residents.size === 1) return this.#remove(slot);
-    slot.residents.delete(model);
-    await (await slot.engine).call("unload", { model });
+  async #unload(slot: Slot, params: Calls["unload"]["params"], options?: EngineOptions): Promise<void> {
+    await (await slot.engine).call("unload", params, options);
+    slot.residents.delete(params.model);
+    if (slot.residents.size === 0) await this.#remove(slot);
   }
 
   /** Lets a worker put its adapters on disk, if it can within a short time, and ends it. */
@@ -205,8 +210,10 @@ export class ModelPool implements Engine {
     const engine = await slot.engine.catch(() => undefined);
     if (engine && slot.residents.size > 0) {
       const soon = { signal: AbortSignal.timeout(FAREWELL_MS) };
-      const unloaded = [...slot.residents.keys()].map((model) => engine.call("unload", { model }, soon));
-      await Promise.allSettled(unloaded);
+      const unloaded = [...slot.residents.keys()].map((model) => engine.call("unload", { model, force: true }, soon));
+      for (const result of await Promise.allSettled(unloaded)) {
+        if (result.status === "rejected") this.#log(`[${slot.name}] not everything was written: ${result.reason}`);
+      }
     }
     await engine?.close();
     // Loading that was given up lets go of its locks and of what it has half written; then its thread ends on its own.

@@ -85,7 +85,7 @@ export class Runtime {
   private constructor(options: RuntimeOptions) {
     this.#options = options;
     const startWorker = options.startWorker ?? startThread;
-    this.#pool = new ModelPool((name) => startWorker(name, options.log));
+    this.#pool = new ModelPool((name) => startWorker(name, options.log), options.log);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });

@@ -92,7 +92,9 @@ export class AdapterShelf {
   async list(owner: string): Promise<AdapterInfo[]> {
     const infos: AdapterInfo[] = [];
     for (const each of new Set([owner, SHARED])) {
-      for (const name of await this.#store.names(each)) {
+      const live = [...this.#live.values()].flatMap(({ ref }) => (ref.owner === each ? [ref.name] : []));
+      // What is in memory is there, even where the disk has lost it.
+      for (const name of new Set([...(await this.#store.names(each)), ...live])) {
         // One that cannot be read is left out here; using it by name says what is wrong.
         const adapter = await this.#resident({ owner: each, name }).catch(() => undefined);
         if (adapter) infos.push(adapter.info(this.#base));
@@ -131,8 +133,12 @@ export class AdapterShelf {
     return this.#inTurn(own, async () => {
       const adapter = this.#live.get(keyOf(own));
       if (!adapter && !(await this.#store.has(own))) return false;
-      await adapter?.idle();
-      await (adapter ? adapter.forget() : this.#store.forget(own));
+      const release = await adapter?.beginEnd();
+      try {
+        await (adapter ? adapter.forget() : this.#store.forget(own));
+      } finally {
+        release?.();
+      }
       this.#live.delete(keyOf(own));
       return true;
     });
@@ -145,8 +151,26 @@ export class AdapterShelf {
     for (const result of settled) if (result.status === "rejected") throw result.reason;
   }
 
+  /**
+   * Settles what nobody may change any more: all adapters are then as they are on the disk.
+   * @throws GlmError "adapter-invalid" while one is being trained, "disk" when one cannot be written; all are then as before
+   */
+  async settleForGood(): Promise<void> {
+    await Promise.all(this.#turns.values());
+    const adapters = [...this.#live.values()];
+    await Promise.all(adapters.map((adapter) => adapter.idle()));
+    for (const adapter of adapters) adapter.close();
+    try {
+      await this.settle();
+    } catch (error) {
+      for (const adapter of adapters) adapter.reopen();
+      throw error;
+    }
+  }
+
   /** Settles, and writes nothing any more, whatever came of that. */
   async close(): Promise<void> {
+    for (const adapter of this.#live.values()) adapter.close();
     try {
       await this.settle();
     } finally {
@@ -156,21 +180,23 @@ export class AdapterShelf {
 
   async #add(adapter: LiveAdapter, existing?: Existing): Promise<NewAdapter> {
     const before = this.#live.get(keyOf(adapter.ref));
-    // Not under the hands of whoever trains it.
-    await before?.idle();
-    await before?.settle();
-    const setAside = existing === "replace" ? undefined : await this.#store.setAside(adapter.ref);
-    // A replaced adapter must not write itself over its successor, unless there is none after all.
-    await before?.retire();
+    // Not under the hands of whoever trains it, and nobody begins meanwhile.
+    const release = await before?.beginEnd();
     try {
-      await adapter.flush();
-    } catch (error) {
-      await adapter.retire();
-      before?.resume();
-      throw error;
+      await before?.settle();
+      const setAside = existing === "replace" ? undefined : await this.#store.setAside(adapter.ref);
+      // A replaced adapter must not write itself over its successor, unless there is none after all.
+      await before?.retire();
+      await adapter.flush().catch(async (error: unknown) => {
+        await adapter.retire();
+        before?.reopen();
+        throw error;
+      });
+      this.#live.set(keyOf(adapter.ref), adapter);
+      return { adapter, ...(setAside === undefined ? {} : { setAside }) };
+    } finally {
+      release?.();
     }
-    this.#live.set(keyOf(adapter.ref), adapter);
-    return { adapter, ...(setAside === undefined ? {} : { setAside }) };
   }
 
   async #resident(ref: AdapterRef): Promise<LiveAdapter | undefined> {
@@ -201,10 +227,10 @@ export class AdapterShelf {
   }
 
   async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
-    const { config, tensors, steps, source, documents, touched } = await this.#store.read(ref);
+    const { config, source, ...kept } = await this.#store.read(ref);
     const adapter = createAdapter(config, this.#base);
     for (const { name, shape } of adapter.parameters) {
-      const found: FloatTensor | undefined = tensors[name];
+      const found: FloatTensor | undefined = kept.tensors[name];
       const fault =
         String(found?.shape) === String(shape)
           ? finiteFault(found as FloatTensor)
@@ -215,12 +241,7 @@ export class AdapterShelf {
         `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Delete it and train it again.`,
       );
     }
-    return new LiveAdapter(
-      ref,
-      adapter,
-      { tensors, steps, documents, touched, ...(source === undefined ? {} : { source }) },
-      this.#store,
-    );
+    return new LiveAdapter(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);
   }
 
   /** Whether the name is one, and free where it has to be. */

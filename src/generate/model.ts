@@ -1,6 +1,7 @@
 /** @file A model that runs forward: its compiled graph, its angles, and the adapters' tensors in the form the graph wants. */
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { slotTensors } from "../adapters/slots.ts";
+import { FewPrograms } from "../graph/few-programs.ts";
 import type { Compile, Program, Tensors } from "../graph/program.ts";
 import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -10,6 +11,12 @@ import { rotaryTables } from "../models/rotary.ts";
 import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
 import { KeyValueCache } from "./cache.ts";
 import { forwardGraph } from "./forward.ts";
+
+/** Rare kinds of runs that are compiled at a time: those of two sets of base parameters that adapters replace. */
+const FEW = 2;
+
+/** A run that takes more than so many bytes gives them back when it is over. */
+const LARGE_RUN = 512 * 2 ** 20;
 
 /** One run of a graph. */
 export interface Step {
@@ -28,7 +35,9 @@ export class ForwardModel {
   readonly #modules: readonly ModuleSpec[];
   readonly #weights: BindWeights;
   readonly #compile: Compile;
-  /** By the names of base parameters that are fed rather than bound. */
+  /** For the rare kinds of runs, of which few are kept; the common one stays. */
+  readonly #few: FewPrograms;
+  /** By the names of base parameters that are fed rather than bound, and by whether its memory is given back. */
   readonly #programs = new Map<string, Promise<Program>>();
   /** The slots' tensors of single effects; swapping back to an adapter costs a look-up. */
   readonly #slots = new WeakMap<AdapterEffect, Tensors>();
@@ -40,6 +49,7 @@ export class ForwardModel {
     this.#modules = modulesOf(config);
     this.#weights = weights;
     this.#compile = compile;
+    this.#few = new FewPrograms(compile, FEW);
   }
 
   newCache(rows: number, capacity: number): KeyValueCache {
@@ -48,7 +58,7 @@ export class ForwardModel {
 
   /** Compiles the graph that answering needs, so that the first answer does not wait. */
   async prepare(): Promise<void> {
-    await this.#program([]);
+    await this.#program([], false);
   }
 
   /**
@@ -63,7 +73,8 @@ export class ForwardModel {
     const longest = Math.max(...rows.map(({ ids }) => ids.length));
     cache.reserve(longest);
     const begins = rows.every(({ from }) => from === 0);
-    const program = await this.#program([...overrides.keys()]);
+    const frees = this.#bytes(rows.length, seq, begins ? seq : cache.capacity) > LARGE_RUN;
+    const program = await this.#program([...overrides.keys()], frees);
     const results = await program.run({
       ...tokenTensors(this.config, rows, seq),
       mask: maskTensor(this.config, rows, seq, begins ? 0 : cache.capacity),
@@ -83,14 +94,22 @@ export class ForwardModel {
     await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
   }
 
-  #program(fed: readonly string[]): Promise<Program> {
-    const key = fed.join();
+  #program(fed: readonly string[], frees: boolean): Promise<Program> {
+    const key = `${fed.join()} ${frees}`;
     const known = this.#programs.get(key);
     if (known) return known;
-    const program = this.#compile(forwardGraph(this.config, this.#weights, fed));
+    const graph = forwardGraph(this.config, this.#weights, fed);
+    const isCommon = fed.length === 0 && !frees;
+    const program = isCommon ? this.#compile(graph) : this.#few.compile(graph, frees ? { frees } : {});
     program.catch(() => this.#programs.delete(key));
     this.#programs.set(key, program);
     return program;
+  }
+
+  /** What a run holds at its largest moment, about. */
+  #bytes(rows: number, seq: number, past: number): number {
+    const { hidden, ffn, heads } = this.config;
+    return 4 * rows * seq * (4 * ffn + 8 * hidden + 2 * heads * (seq + past));
   }
 
   #slotTensors(effects: readonly (AdapterEffect | undefined)[]): Tensors {

@@ -10,5 +10,10 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
+export interface CompileOptions {
+  /** Gives back the memory of a run when it is over, rather than to keep it for the next: for runs that are large and rare. */
+  readonly frees?: boolean;
+}
+
 /** Turns a graph into a program on some device. */
-export type Compile = (graph: Graph) => Promise<Program>;
+export type Compile = (graph: Graph, options?: CompileOptions) => Promise<Program>;

@@ -1,4 +1,6 @@
 /** @file Which definition runs which checkpoint. */
+
+import { sizeOf } from "../tensor.ts";
 import type { Architecture } from "./architecture.ts";
 import { chatglm6b } from "./chatglm6b.ts";
 import type { ChatGLMConfig, Layout } from "./config.ts";
@@ -11,6 +13,10 @@ export const architectureOf = ({ layout }: ChatGLMConfig): Architecture => archi
 
 /** Every tensor of the checkpoint that the model uses. */
 export const parametersOf = (config: ChatGLMConfig): ParameterSpec[] => architectureOf(config).parameters(config);
+
+/** The model's numbers, however few bits they are held in. */
+export const parameterCount = (config: ChatGLMConfig): number =>
+  parametersOf(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /** The linear modules that adapters may target. */
 export const modulesOf = (config: ChatGLMConfig): ModuleSpec[] => architectureOf(config).modules(config);

@@ -5,7 +5,7 @@ import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
 import { type TokenizerFile, tokenizerFileNames } from "../published.ts";
 import { readWhole } from "../regular-file.ts";
-import { decodedText } from "../text-encoding.ts";
+import { mustDecode, type NotUtf8 } from "../text-encoding.ts";
 import { type AddedToken, byteLevelTokenizer, isByteLevel } from "./byte-level.ts";
 import { iceTextTokenizer, isIceText } from "./ice-text.ts";
 import { type Json, parseJson, readJson } from "./json.ts";
@@ -54,7 +54,9 @@ export async function loadTokenizer(folder: string, family?: Family): Promise<To
   const config = (await readJson(join(folder, "tokenizer_config.json"))) ?? {};
   const subject = `Tokenizer ${path}`;
   if (path.endsWith(".json")) {
-    const json = parseJson(textOf(bytes, path), path);
+    const refuse = ({ got }: NotUtf8): GlmError =>
+      new GlmError("model-invalid", `${path}: expected text in UTF-8, got ${got}. Copy the file again.`);
+    const json = parseJson(mustDecode(bytes, refuse), path);
     if (!isByteLevel(json)) {
       throw new GlmError(
         "model-invalid",
@@ -152,10 +154,4 @@ function invalid(folder: string, expected: string, got: unknown): GlmError {
 function kindOf(json: Json): string {
   const type = (json.model as { type?: unknown } | null | undefined)?.type;
   return type === undefined ? "no model" : `a model of type ${shownJson(type)} or one that is cut off`;
-}
-
-function textOf(bytes: Uint8Array, path: string): string {
-  const text = decodedText(bytes);
-  if (typeof text === "string") return text;
-  throw new GlmError("model-invalid", `${path}: expected text in UTF-8, got ${text.got}. Copy the file again.`);
 }

@@ -28,7 +28,7 @@ export const gradientName = (parameter: string): string => `gradient of ${parame
 /**
  * Inputs: those of `modelInputs`; mask, added to attention scores; select int64 [chosen]
  * (the tokens that predict a label); targets int64 [chosen, 1]; weights [chosen] (how much each label counts; they sum
- * to 1 for a mean); the adapter's parameters; dropout masks. Outputs: loss [1], "gradient of NAME".
+ * to 1 for a mean); the adapter's parameters and numbers; dropout masks. Outputs: loss [1], "gradient of NAME".
  */
 export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights): TrainingGraph {
   const { graph, masks, loss, trained } = lossGraph(config, adapter, weights, true);
@@ -58,7 +58,8 @@ function lossGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights
     masks.push(input);
     return mul(x, graph.input(input.name, "float32", x.shape));
   };
-  const byName = new Map(trained.map((value) => [value.name, value]));
+  const numbers = Object.entries(adapter.numbers ?? {}).map(([name, { shape }]) => graph.input(name, "float32", shape));
+  const byName = new Map([...trained, ...numbers].map((value) => [value.name, value]));
   const context = adapter.enter(weights(graph), byName, dropout);
   const { logits } = architectureOf(config).forward(context, config, inputs, maskedAttention(config, mask));
   const loss = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);

@@ -5,6 +5,7 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
+import { LARGE_RUN, trainingBytes } from "./bytes.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
 
 export interface GradientStep {
@@ -23,6 +24,10 @@ export interface TrainingProgram {
   dispose(): Promise<void>;
 }
 
+/**
+ * What training runs on. Graphs are compiled when they are first needed: one to train on, one to measure with, and those for
+ * batches that take so much memory that it is better given back than kept.
+ */
 export async function trainingProgram(
   config: ChatGLMConfig,
   adapter: Adapter,
@@ -30,13 +35,23 @@ export async function trainingProgram(
   compile: Compile,
 ): Promise<TrainingProgram> {
   const { graph, masks } = trainingGraph(config, adapter, weights);
-  const program = await compile(graph);
-  // Compiled only for those who evaluate.
-  let evaluation: Promise<Program> | undefined;
+  const evaluated = once(() => evaluationGraph(config, adapter, weights));
+  const compiled = new Map<string, Promise<Program>>();
+  const program = (kind: "training" | "evaluation", batch: TokenBatch): Promise<Program> => {
+    const frees = trainingBytes(config, batch) > LARGE_RUN;
+    const key = `${kind} ${frees}`;
+    const known = compiled.get(key);
+    if (known) return known;
+    const made = compile(kind === "training" ? graph : evaluated(), frees ? { frees } : {});
+    made.catch(() => compiled.delete(key));
+    compiled.set(key, made);
+    return made;
+  };
   return {
     async gradients(batch, parameters, seed) {
       const fed = batchTensors(batch, config);
-      const results = await program.run({ ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters });
+      const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...adapter.numbers };
+      const results = await (await program("training", batch)).run(inputs);
       const gradients = adapter.parameters.map(
         ({ name }) => [name, results[gradientName(name)] as FloatTensor] as const,
       );
@@ -47,14 +62,20 @@ export async function trainingProgram(
       };
     },
     async loss(batch, parameters) {
-      evaluation ??= compile(evaluationGraph(config, adapter, weights));
       const fed = batchTensors(batch, config);
-      const results = await (await evaluation).run({ ...fed.tensors, ...parameters });
+      const inputs = { ...fed.tensors, ...parameters, ...adapter.numbers };
+      const results = await (await program("evaluation", batch)).run(inputs);
       return { loss: results.loss?.data[0] as number, tokens: fed.tokens };
     },
     async dispose() {
-      await program.dispose();
-      await (await evaluation)?.dispose();
+      const programs = await Promise.allSettled(compiled.values());
+      compiled.clear();
+      await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
     },
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

@@ -1,6 +1,6 @@
 /** @file The shapes of a row in published data: flat ones and conversations. Every key is used, says nothing, or is refused. */
 import { shownJson } from "../describe.ts";
-import { suggestion } from "../suggestion.ts";
+import { nearest } from "../suggestion.ts";
 import type { Row } from "./dataset.ts";
 
 /** Tells what is wrong with a row. */
@@ -110,12 +110,12 @@ function usesEveryKey(record: Fields, keys: readonly string[], fault: Fault, whe
   if (strange.length === 0) return true;
   const names = strange.map(([key]) => key);
   const [said, them] = names.length === 1 ? ["it says", "it"] : ["they say", "them"];
-  const meant = names.length === 1 ? suggestion(names[0] as string, keys) : "";
+  const meant = names.length === 1 ? nearest(names[0] as string, keys) : undefined;
   fault(
     `${where}${listed(names)}: expected no keys but ${listed(keys)}, got ${shownJson(strange[0]?.[1])}. ` +
-      (meant === "" || !meant.includes("mean")
+      (meant === undefined
         ? `What ${said} would not be learnt: remove ${them}, or rename what is meant.`
-        : meant.trim()),
+        : `Did you mean ${meant}?`),
   );
   return false;
 }
@@ -140,7 +140,7 @@ function readHistory(value: unknown, fault: Fault): [string, string][] | undefin
   if (Array.isArray(value) && value.every(isTurn) && value.length % 2 === 0) {
     const turns = readTurns(value, (text) => fault(`history: ${text}`));
     if (!turns) return undefined;
-    if (alternate(turns)) return rounds(turns);
+    if (outOfTurn(turns) < 0) return rounds(turns);
   }
   fault(
     `history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got ${shownJson(value)}`,
@@ -182,7 +182,7 @@ function readConversation(record: Fields, key: string, unanswered: boolean, faul
   if (own !== undefined && beside !== undefined && beside !== "" && own !== beside)
     return fail(`system: expected it beside the turns or as the first of them, got both. Leave one of them out`);
   const system = own ?? beside ?? "";
-  const wrong = turns.findIndex(({ role }, i) => role !== (i % 2 === 0 ? "user" : "assistant"));
+  const wrong = outOfTurn(turns);
   if (wrong >= 0) {
     const place = value.length - turns.length + wrong + 1;
     return fail(`turn ${place}: expected user and assistant in turn, starting with user, got ${turns[wrong]?.role}`);
@@ -227,8 +227,9 @@ function readTurns(items: readonly unknown[], fault: Fault): Turn[] | undefined 
   return turns;
 }
 
-const alternate = (turns: readonly Turn[]): boolean =>
-  turns.every(({ role }, i) => role === (i % 2 === 0 ? "user" : "assistant"));
+/** The place of the first turn that is not the user's or the assistant's in turn; -1 when all are. */
+const outOfTurn = (turns: readonly Turn[]): number =>
+  turns.findIndex(({ role }, i) => role !== (i % 2 === 0 ? "user" : "assistant"));
 
 /** Turns of user and assistant as pairs. */
 function rounds(turns: readonly Turn[]): [string, string][] {

@@ -3,7 +3,7 @@
 import { basename, dirname, join } from "node:path";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { decodedText } from "../text-encoding.ts";
+import { mustDecode } from "../text-encoding.ts";
 import { readBytes, withFile } from "./bytes.ts";
 import { faultList } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
@@ -64,9 +64,7 @@ async function namesByShard(index: string, extension: string): Promise<ReadonlyM
   };
   const text = await withFile(index, "an index of weights", async (handle, fileBytes) => {
     if (fileBytes > maxIndexBytes) fail(`${fileBytes} bytes, expected at most ${maxIndexBytes}`);
-    const text = decodedText(await readBytes(handle, index, 0, fileBytes));
-    if (typeof text === "string") return text;
-    return fail(text.got);
+    return mustDecode(await readBytes(handle, index, 0, fileBytes), ({ got }) => fail(got));
   });
   const map = weightMap(text, fail);
   if (map.length === 0) fail("an empty weight_map");

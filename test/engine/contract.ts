@@ -13,6 +13,7 @@ import {
   SHARED,
 } from "../../src/engine/engine.ts";
 import type { SamplingOptions } from "../../src/generate/sampler.ts";
+import { GREEDY } from "../../src/generate/sampler.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
 import type { Row } from "../../src/train/dataset.ts";
 import type { OptimizerConfig } from "../../src/train/optimizer.ts";
@@ -26,12 +27,7 @@ export interface Subject {
 
 const sampling: SamplingOptions = {
   maxNewTokens: 6,
-  greedy: true,
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  repetitionPenalty: 1,
-  seed: 0,
+  ...GREEDY,
   stop: [],
 };
 const fitting: FitOptions = {

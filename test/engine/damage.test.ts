@@ -22,6 +22,7 @@ import { runtimeFolder } from "../../src/engine/folder.ts";
 import type { RemoteEngine } from "../../src/engine/remote.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import type { RuntimeStatus } from "../../src/engine/server.ts";
+import { GREEDY } from "../../src/generate/sampler.ts";
 import { readRows } from "../../src/train/rows.ts";
 import { writeSmallModel } from "../small-model.ts";
 
@@ -197,12 +198,7 @@ describe("a file that is cut while a model is mapped from it", { timeout: LONG }
           rows: [{ ids: [5], adapter: null }],
           options: {
             maxNewTokens: 3,
-            greedy: true,
-            temperature: 1,
-            topP: 1,
-            topK: 0,
-            repetitionPenalty: 1,
-            seed: 0,
+            ...GREEDY,
             stop: [],
           },
         })

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterRef, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
+import { GREEDY } from "../../src/generate/sampler.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
 import { copyOracleModel, deviation, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
 
@@ -65,12 +66,7 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
     const rows = prompts.map((ids) => ({ ids, adapter: null }));
     const options = {
       maxNewTokens,
-      greedy: true,
-      temperature: 1,
-      topP: 1,
-      topK: 0,
-      repetitionPenalty: 1,
-      seed: 0,
+      ...GREEDY,
       stop: [],
     };
     for await (const event of engine.stream("generate", { model, rows, options })) {
@@ -254,12 +250,7 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
       const ids = expected.greedy[0]!.prompt;
       const options = {
         maxNewTokens: 12,
-        greedy: true,
-        temperature: 1,
-        topP: 1,
-        topK: 0,
-        repetitionPenalty: 1,
-        seed: 0,
+        ...GREEDY,
         stop: [],
       };
       const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
@@ -331,7 +322,7 @@ describe("adapters under concurrency", () => {
   it("ends what it streams when its model is unloaded meanwhile", async () => {
     const engine = new LocalEngine();
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
-    const sampling = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+    const sampling = { ...GREEDY, stop: [] };
     const rows = [{ ids: [5, 6, 7], adapter: null }];
     const answer = engine.stream("generate", { model, rows, options: { ...sampling, maxNewTokens: 50 } });
     await answer.next();

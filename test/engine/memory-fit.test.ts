@@ -1,6 +1,6 @@
 /** @file The estimate of memory at the published models' sizes, and what is said when it does not fit. */
 import { describe, expect, it } from "vitest";
-import { memoryNeed, memoryThere, mustFitMemory, neededBytes } from "../../src/engine/memory-fit.ts";
+import { memoryNeed, memoryThere, mustFitMemory, mustFitTraining, neededBytes } from "../../src/engine/memory-fit.ts";
 import { type Given, planWeights, type Wanted } from "../../src/held/plan.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
@@ -93,4 +93,34 @@ it("knows this machine", () => {
   expect(total).toBeGreaterThanOrEqual(available);
   expect(total).toBeLessThan(1e14);
   expect(neededBytes({ weights: 1, cache: 2, activations: 3, tokens: 1 })).toBe(6);
+});
+
+describe("a training step", () => {
+  const tiny = { ...config, layers: 6, hidden: 256, ffn: 688, heads: 8, groups: 2, headSize: 32, vocabulary: 4096 };
+  const batch = (rows: number, tokens: number) => {
+    const ids = Array.from({ length: rows }, () => Array.from({ length: tokens }, () => 5));
+    return { inputIds: ids, labels: ids.map((row) => row.map((id, i) => (i < tokens - 16 ? -100 : id))) };
+  };
+  const there = () => ({ total: 2 * GB, available: GB });
+  const parameters = [{ name: "a", shape: [8, 256] }];
+
+  it("that needs more than is free is refused before it starts, with what to do", () => {
+    const large = batch(16, 450);
+    expect(() => mustFitTraining("training dream", tiny, parameters, large, there)).toThrow(
+      /^training dream: a step over 16 rows of up to 450 tokens takes about 2\.1 GB.*1\.0 GB of 2\.0 GB are free.*batchSize.*maxLength/s,
+    );
+    expect(() => mustFitTraining("it", tiny, parameters, batch(4, 450), there)).not.toThrow();
+    // Gradients and moments of all parameters, however small the batch.
+    const all = [{ name: "a", shape: [100_000, 1000] }];
+    expect(() => mustFitTraining("it", tiny, all, batch(1, 32), there)).toThrow(
+      /1\.2 GB for gradients and the optimiser/,
+    );
+  });
+
+  it("that is small does not ask the system", () => {
+    const asked = (): never => {
+      throw new Error("asked");
+    };
+    expect(() => mustFitTraining("it", tiny, parameters, batch(8, 64), asked)).not.toThrow();
+  });
 });

@@ -6,18 +6,14 @@ import { describe, expect, it, vi } from "vitest";
 import { PROTOCOL, type ServerMessage } from "../../src/engine/protocol.ts";
 import { RemoteEngine } from "../../src/engine/remote.ts";
 import { serveEngine } from "../../src/engine/serve.ts";
+import { GREEDY } from "../../src/generate/sampler.ts";
 import { version } from "../../src/version.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, ports } from "./ports.ts";
 
 const sampling = {
   maxNewTokens: 1000,
-  greedy: true,
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  repetitionPenalty: 1,
-  seed: 0,
+  ...GREEDY,
   stop: [],
 };
 const fitting = {

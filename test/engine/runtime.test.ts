@@ -13,6 +13,7 @@ import { type ServerMessage, toWire } from "../../src/engine/protocol.ts";
 import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { SocketServer } from "../../src/engine/socket-server.ts";
 import { GlmError } from "../../src/errors.ts";
+import { GREEDY } from "../../src/generate/sampler.ts";
 import { lockHolder, takeLock } from "../../src/lock.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { killAll, run } from "./process.ts";
@@ -55,12 +56,7 @@ async function load(engine: Engine): Promise<string> {
 
 const sampling = {
   maxNewTokens: 100_000,
-  greedy: true,
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  repetitionPenalty: 1,
-  seed: 0,
+  ...GREEDY,
   stop: [],
 };
 

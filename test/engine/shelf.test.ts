@@ -48,7 +48,9 @@ describe("AdapterShelf", () => {
     const { adapter, tensors } = live;
     const [name = ""] = adapter.parameters.map((parameter) => parameter.name);
     tensors[name]!.data[7] = Number.NaN;
-    await new AdapterStore(folder).keep(ref, { config, tensors, steps: 1, documents: {}, touched: true });
+    await new AdapterStore(folder).keep(ref, {
+      ...{ config, tensors, steps: 1, revision: 1, optimizers: new Map(), documents: {}, touched: true },
+    });
     const restarted = shelf();
     await expect(restarted.find(ref)).rejects.toMatchObject({
       code: "adapter-invalid",

@@ -1,8 +1,8 @@
 /** @file Magics become TypeScript: what is expanded, what is left alone, and what is refused with which words. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: users write these placeholders
 import { describe, expect, it } from "vitest";
-import { MagicError } from "../../magics/error.ts";
 import { expand } from "../../magics/expand.ts";
+import { refusal } from "./refusal.ts";
 
 const PRELUDE = 'import * as __glmlab from "glmlab/magics"; ';
 
@@ -12,16 +12,6 @@ function expanded(code: string): string {
   expect(expansion.isMagic).toBe(true);
   expect(expansion.code.startsWith(PRELUDE)).toBe(true);
   return expansion.code.slice(PRELUDE.length);
-}
-
-function refusal(code: string): { message: string; at: string } {
-  try {
-    expand(code);
-  } catch (error) {
-    if (!(error instanceof MagicError)) throw error;
-    return { message: error.message, at: code.slice(error.offset, error.offset + error.length) };
-  }
-  throw new Error(`nothing was refused in ${JSON.stringify(code)}`);
 }
 
 describe("line magics", () => {

@@ -1,19 +1,9 @@
 /** @file What IPython has and cells have not is refused with what to write instead; TypeScript that looks like it is not. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: users write these placeholders
 import { describe, expect, it } from "vitest";
-import { MagicError } from "../../magics/error.ts";
 import { expand } from "../../magics/expand.ts";
 import { habitIn } from "../../magics/habits.ts";
-
-function refusal(code: string): { message: string; at: string } {
-  try {
-    expand(code);
-  } catch (error) {
-    if (!(error instanceof MagicError)) throw error;
-    return { message: error.message, at: code.slice(error.offset, error.offset + error.length) };
-  }
-  throw new Error(`nothing was refused in ${JSON.stringify(code)}`);
-}
+import { refusal } from "./refusal.ts";
 
 const SHELL = (command: string): string =>
   `console.log((await import("node:child_process")).execSync(${JSON.stringify(command)}, { encoding: "utf8" }))`;

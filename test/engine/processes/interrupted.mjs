@@ -1,6 +1,7 @@
 // A cell thread that is terminated, as an interrupt does it, in a busy loop that follows an answer of the runtime.
 import { Worker } from "node:worker_threads";
 import { connectRuntime } from "../../../dist/src/engine/connect.js";
+import { GREEDY } from "../../../dist/src/generate/sampler.js";
 
 const terminator = `
   const { Session } = require("node:inspector");
@@ -21,12 +22,7 @@ for await (const event of engine.stream("load", {
 }
 const options = {
   maxNewTokens: 100,
-  greedy: true,
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  repetitionPenalty: 1,
-  seed: 0,
+  ...GREEDY,
   stop: [],
 };
 async function cell() {

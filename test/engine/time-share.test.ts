@@ -1,0 +1,164 @@
+/** @file Answers beside training, in a real runtime: who asks is not held up by every step, and training goes on. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ensureBuilt } from "../../scripts/build.ts";
+import { connectRuntime } from "../../src/engine/connect.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { stopRuntime } from "../../src/engine/runtime-cli.ts";
+import { TimeShare } from "../../src/engine/time-share.ts";
+import { writeSmallModel } from "../small-model.ts";
+
+const LONG = 120_000;
+let home: string;
+let name: string;
+
+beforeAll(async () => {
+  await ensureBuilt();
+  home = mkdtempSync(join(tmpdir(), "glm-"));
+  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
+  name = await writeSmallModel(join(home, "model"));
+}, LONG);
+afterAll(async () => {
+  await stopRuntime();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function load(engine: Engine): Promise<string> {
+  for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact", quantize: "none" })) {
+    if (event.type === "ready") return event.model.key;
+  }
+  throw new Error("not loaded");
+}
+
+const sampling = { greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, stop: [] };
+const TOKENS = 40;
+const ROWS = 64;
+
+describe("answers beside training", { timeout: LONG }, () => {
+  const fit = {
+    epochs: 10_000,
+    lr: 1e-3,
+    batchSize: 16,
+    accumulate: 1,
+    clip: 1,
+    weightDecay: 0,
+    scheduler: "constant" as const,
+    warmup: 0,
+    patience: 0,
+    rehearse: [],
+    rehearsePerBatch: 0,
+    maxLength: 256,
+    seed: 0,
+  };
+
+  it("of several clients take a few steps' time rather than a step a token, and training takes steps meanwhile", async () => {
+    const [trains, asks, alsoAsks] = await Promise.all([connectRuntime(), connectRuntime(), connectRuntime()]);
+    const model = await load(trains);
+    const adapter = { owner: "o", name: "trained" };
+    const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["query_key_value"] } as const;
+    await trains.call("createAdapter", { model, adapter, config, seed: 1 });
+    const rows = Array.from({ length: 16 }, () => ({ prompt: "a".repeat(100), response: "b".repeat(100) }));
+    const abort = new AbortController();
+    let steps = 0;
+    let begun = (): void => undefined;
+    const first = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const training = (async () => {
+      const params = { model, adapter, rows, validation: [], options: fit };
+      for await (const event of trains.stream("fit", params, { signal: abort.signal })) {
+        if (event.type !== "step") continue;
+        steps += 1;
+        begun();
+      }
+    })().catch((error: unknown) => error);
+    await first;
+    const answer = async (engine: Engine): Promise<{ tokens: number[]; steps: number }> => {
+      const before = steps;
+      const tokens: number[] = [];
+      // So many rows that a token takes longer than a message to the trainer and back.
+      const rows = Array.from({ length: ROWS }, () => ({ ids: [5, 6], adapter: null }));
+      const options = { ...sampling, maxNewTokens: TOKENS };
+      for await (const event of engine.stream("generate", { model, rows, options })) {
+        if (event.type === "token" && event.row === 0) tokens.push(event.token);
+      }
+      return { tokens, steps: steps - before };
+    };
+    const [one, other] = await Promise.all([answer(asks), answer(alsoAsks)]);
+    expect(one.tokens).toHaveLength(TOKENS);
+    expect(other.tokens).toEqual(one.tokens);
+    expect(Math.max(one.steps, other.steps)).toBeLessThan(TOKENS / 2);
+    // An answer that goes on and on does not stop training.
+    const long = alsoAsks.stream("generate", {
+      model,
+      rows: [{ ids: [5, 6], adapter: null }],
+      options: { ...sampling, maxNewTokens: 100_000 },
+    });
+    const reading = (async () => {
+      for await (const _ of long);
+    })().catch(() => undefined);
+    const before = steps;
+    await vi.waitFor(() => expect(steps).toBeGreaterThan(before + 2), { timeout: 60_000 });
+    abort.abort(new Error("enough"));
+    expect(await training).toMatchObject({ message: "enough" });
+    await alsoAsks.close();
+    await reading;
+    await Promise.all([trains.close(), asks.close()]);
+  });
+});
+
+/** Holds the thread, as a run of a model does. */
+function busy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+describe("TimeShare", () => {
+  async function* tokens(each: number): AsyncGenerator<number, void, void> {
+    for (let i = 0; ; i += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      busy(each);
+      yield i;
+    }
+  }
+
+  it("gives answers as much time as the last run of training took, and each of them one run at least", async () => {
+    for (const [each, expected] of [
+      [5, 8],
+      [80, 1],
+    ] as const) {
+      const share = new TimeShare();
+      const counts = [0, 0];
+      let over = false;
+      const reading = counts.map(async (_, i) => {
+        for await (const _ of share.answering(tokens(each))) {
+          counts[i] = (counts[i] as number) + 1;
+          if (over) return;
+        }
+      });
+      await share.train(async () => busy(80));
+      const before = [...counts];
+      await share.train(async () => busy(80));
+      const between = counts.map((count, i) => count - (before[i] as number));
+      for (const count of between) {
+        expect(count).toBeGreaterThanOrEqual(expected === 8 ? 4 : 1);
+        expect(count).toBeLessThanOrEqual(expected + 3);
+      }
+      over = true;
+      await Promise.all(reading);
+    }
+  });
+
+  it("lets training run when nobody waits, and when an answer is not read on", async () => {
+    const share = new TimeShare();
+    const unread = share.answering(tokens(1));
+    await unread.next();
+    const begun = performance.now();
+    for (let i = 0; i < 10; i += 1) await share.train(async () => busy(20));
+    expect(performance.now() - begun).toBeLessThan(300);
+    await unread.return();
+  });
+});
