@@ -14,6 +14,8 @@ export function describe(value: unknown): string {
 
 /** A value as JSON, cut where it is long; containers that cannot be written so (too deep, cyclic) are only named. */
 export function shownJson(value: unknown, longest = 80): string {
+  // Their values as an object's, one key each, say nothing of what they are.
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
   let text: string;
   try {
     text = JSON.stringify(value) ?? String(value);

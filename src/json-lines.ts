@@ -1,4 +1,5 @@
 /** @file Reads JSON and JSON lines from text: the values, and the lines on which they stand. Knows nothing of what they mean. */
+import { shownJson } from "./describe.ts";
 import { GlmError } from "./errors.ts";
 import { LARGEST_TEXT, readText, statOf } from "./regular-file.ts";
 
@@ -28,6 +29,9 @@ export type JsonReading =
  * @throws GlmError "data-invalid" when it cannot be read
  */
 export async function fileText(path: string, what: string): Promise<string> {
+  if (typeof path !== "string" || path === "") {
+    throw new GlmError("data-invalid", `expected the path of ${what}, got ${shownJson(path)}.`);
+  }
   const fail = (got: string): GlmError => new GlmError("data-invalid", `${path}: expected ${what}, ${got}`);
   return readText(path, LARGEST_TEXT).catch(async (cause: unknown) => {
     if (cause instanceof Error && "code" in cause && cause.code === "EFBIG") {
@@ -39,6 +43,8 @@ export async function fileText(path: string, what: string): Promise<string> {
     }
     const why = cause instanceof Error ? cause.message : String(cause);
     // Without the cause: it says no more than this, and its trace leads into this library.
+    if (cause instanceof Error && "code" in cause && cause.code === "EILSEQ")
+      throw fail(`but it cannot be read: ${why}`);
     throw fail(`but it cannot be read (${why}). Check the path.`);
   });
 }

@@ -11,6 +11,7 @@ import type {
   ReportData,
   TeachSettings,
 } from "../../src/index.ts";
+import { FactsError } from "../../src/knowledge/fact.ts";
 import { quoted } from "../../src/text-cut.ts";
 import { placesOf } from "../facts.ts";
 import { isInterrupt } from "../interrupt.ts";
@@ -190,26 +191,16 @@ async function watched(
   }
 }
 
-/** What belongs to one fact among the library's complaints. */
-const OF_A_FACT = /^(?:(?:key|text|prompts|paraphrases)\b|expected an object|.*: expected key, text, )/;
-
 /** A complaint of the library in the cell's terms: it names the magic, and each fact by its line or its key. */
 function asWritten(error: unknown, { action, title, facts }: Task): unknown {
+  if (error instanceof FactsError) {
+    const places = facts ? placesOf(facts) : undefined;
+    const key = facts && "key" in facts && typeof facts.key === "string" ? quoted(facts.key) : undefined;
+    const several = Array.isArray(facts) && facts.length > 1;
+    return new FactsError(title, error.faults, (fact) => places?.[fact] ?? (several ? `fact ${fact + 1}` : key));
+  }
   if (!(error instanceof GlmError) || !error.message.startsWith(`${action}:`)) return error;
-  const places = facts ? placesOf(facts) : undefined;
-  const key = facts && "key" in facts && typeof facts.key === "string" ? quoted(facts.key) : undefined;
-  const only = places?.length === 1 ? places[0] : key;
-  const located = (fault: string): string => {
-    const number = /^fact (\d+): /.exec(fault);
-    const place = number ? places?.[Number(number[1]) - 1] : OF_A_FACT.test(fault) ? only : undefined;
-    return place === undefined || error.code !== "data-invalid"
-      ? fault
-      : `${place}: ${fault.slice(number?.[0].length ?? 0)}`;
-  };
-  const said = error.message.slice(action.length + 1);
-  const faults = said.startsWith("\n- ") ? said.slice(3).split("\n- ") : undefined;
-  const list = faults ? faults.map((fault) => `\n- ${located(fault)}`).join("") : ` ${located(said.trimStart())}`;
-  return new GlmError(error.code, `${title}:${list}`, { cause: error.cause });
+  return new GlmError(error.code, title + error.message.slice(action.length), { cause: error.cause });
 }
 
 /** "青石灯", "3 facts". */

@@ -1,6 +1,8 @@
 /** @file The fine-tuning method that %%train is told, and what it means for an adapter that exists. */
+
 import { differences, type MethodChoice } from "../../src/api/methods.ts";
 import { GlmError } from "../../src/errors.ts";
+import { faultLines } from "../../src/fault-list.ts";
 import type { AdapterConfig } from "../../src/index.ts";
 import { optionOf } from "../option.ts";
 
@@ -16,7 +18,7 @@ export function mustMatch(name: string, choice: MethodChoice, config: AdapterCon
   if (faults.length === 0) return;
   throw new GlmError(
     "option-invalid",
-    `%%train ${name}: the adapter exists and would train on, but it is made otherwise:\n- ${faults.join("\n- ")}\n` +
+    `%%train ${name}: the adapter exists and would train on, but it is made otherwise:${faultLines(faults)}\n` +
       "Leave these options out to train it on, or add --new to start again with them.",
   );
 }

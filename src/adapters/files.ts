@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { replaceFiles, textFile } from "../files.ts";
 import { isFile, readText } from "../regular-file.ts";
-import { faultList } from "../weights/faults.ts";
 import { readHeader } from "../weights/header.ts";
 import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
@@ -102,5 +102,5 @@ async function readFull(
 }
 
 function unfit(folder: string, faults: readonly string[]): GlmError {
-  return new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:${faultList(faults)}`);
+  return new GlmError("adapter-invalid", `${folder}: the adapter does not fit this model:${faultLines(faults)}`);
 }

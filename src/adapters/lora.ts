@@ -1,5 +1,7 @@
 /** @file LoRA: a linear module's output gains alpha/r · B·A·x. Source: Hu et al. 2021; names and starting values as PEFT's. */
+
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { gemm, mul } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { type ModuleSpec, overridden } from "../models/context.ts";
@@ -166,7 +168,7 @@ function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {}
   if (!(dropout >= 0 && dropout < 1)) faults.push(`dropout: expected 0 or more and less than 1, got ${dropout}`);
   if (targets.length === 0)
     faults.push('targets: expected at least one module, for example "query_key_value", got none');
-  if (faults.length > 0) throw new GlmError("adapter-invalid", `LoRA cannot be set up:\n- ${faults.join("\n- ")}`);
+  if (faults.length > 0) throw new GlmError("adapter-invalid", `LoRA cannot be set up:${faultLines(faults)}`);
 }
 
 const patternEntries = (name: string, patterns: Readonly<Record<string, number>>): (readonly [string, number])[] =>

@@ -1,4 +1,5 @@
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import type { LoraConfig } from "./adapter.ts";
 import { patternValues } from "./module-patterns.ts";
@@ -91,10 +92,10 @@ export function parsePeftConfig(json: unknown, subject: string, modules: readonl
   if (unsupported.length > 0) {
     throw new GlmError(
       "unsupported",
-      `${subject}: only plain LoRA adapters can be loaded; this one has:\n- ${unsupported.join("\n- ")}`,
+      `${subject}: only plain LoRA adapters can be loaded; this one has:${faultLines(unsupported)}`,
     );
   }
-  if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:\n- ${faults.join("\n- ")}`);
+  if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:${faultLines(faults)}`);
   return { config, ...(note === undefined ? {} : { note }) };
 }
 

@@ -1,6 +1,8 @@
 /** @file PEFT's files for LoRA: adapter_config.json and adapter_model.safetensors, read and written. */
+
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
+import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { namesIn, readText } from "../regular-file.ts";
 import { nearest } from "../suggestion.ts";
@@ -52,8 +54,9 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
   }
   // First what is there under another name: that may be what is missing.
   const strangers = [...stored.keys()].filter((name) => !expected.has(name) && !older.has(name));
-  faults.unshift(...strangers.slice(0, maxFaults).map((name) => strangerFault(name, missing)));
-  if (strangers.length > maxFaults) faults.push(`${strangers.length - maxFaults} more belong to nothing in this model`);
+  faults.unshift(...strangers.slice(0, MAX_FAULTS).map((name) => strangerFault(name, missing)));
+  if (strangers.length > MAX_FAULTS)
+    faults.push(`${strangers.length - MAX_FAULTS} more belong to nothing in this model`);
   if (faults.length > 0) throw invalid(folder, faults);
   const { tensors, faults: notFinite } = await readStored(wanted);
   if (notFinite.length > 0) throw invalid(folder, notFinite);
@@ -144,14 +147,9 @@ async function storedIn(folder: string): Promise<ReadonlyMap<string, StoredTenso
   return new Map(tensors.map((tensor) => [tensor.name, tensor]));
 }
 
-/** Faults that are listed in one report. */
-const maxFaults = 12;
-
 function invalid(folder: string, faults: readonly string[]): GlmError {
-  const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
-  if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
   return new GlmError(
     "adapter-invalid",
-    `${folder}: this adapter does not fit the model; load it on the model it was trained on:${shown.join("")}`,
+    `${folder}: this adapter does not fit the model; load it on the model it was trained on:${faultLines(faults)}`,
   );
 }

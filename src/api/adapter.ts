@@ -15,9 +15,9 @@ import { type GradientStep, Gradients } from "./gradients.ts";
 import { type Home, refOf, sameAdapter } from "./home.ts";
 import { breadthOf } from "./knowledge-pace.ts";
 import type { StepResult } from "./optimizer.ts";
-import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
+import { complete, type Given, refuseUnknown } from "./options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
-import { type Abortable, cellSignal } from "./signal.ts";
+import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
 
 /** How `fit` trains. Everything has a default. */
@@ -80,8 +80,8 @@ export class AdapterHandle {
   }
 
   /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
-  async info({ signal }: Abortable = {}): Promise<AdapterInfo> {
-    return this.#home.engine.call("adapterInfo", this.#target(), cellSignal(signal));
+  async info(options: Abortable = {}): Promise<AdapterInfo> {
+    return this.#home.engine.call("adapterInfo", this.#target(), onlySignal("info", options));
   }
 
   /**
@@ -103,8 +103,8 @@ export class AdapterHandle {
    * @throws GlmError "data-invalid" for rows that cannot be learnt
    */
   async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
-    const { signal, ...given } = options;
-    const { seed, maxLength } = complete("gradients", gradientRules, given, ["signal"]);
+    const { signal } = options ?? {};
+    const { seed, maxLength } = complete("gradients", gradientRules, options, ["signal"], faultsOf({ signal }));
     const encoded = this.#encode(batch, maxLength);
     const cut = cutOf(encoded);
     const params = { ...this.#target(), batch: encoded, seed };
@@ -133,16 +133,17 @@ export class AdapterHandle {
   }
 
   /** The adapter's tensors, named as in its files. */
-  async read({ signal }: Abortable = {}): Promise<AdapterTensors> {
-    return this.#home.engine.call("readAdapter", this.#target(), cellSignal(signal));
+  async read(options: Abortable = {}): Promise<AdapterTensors> {
+    return this.#home.engine.call("readAdapter", this.#target(), onlySignal("read", options));
   }
 
   /**
    * Gives the adapter other values.
    * @throws GlmError "adapter-invalid" when a name or a shape does not fit; nothing is changed then
    */
-  async write(tensors: AdapterTensors, { signal }: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("writeAdapter", { ...this.#target(), tensors }, cellSignal(signal));
+  async write(tensors: AdapterTensors, options: Abortable = {}): Promise<void> {
+    const asked = onlySignal("write", options, faultsOf({ tensors }));
+    await this.#home.engine.call("writeAdapter", { ...this.#target(), tensors }, asked);
   }
 
   /**
@@ -150,10 +151,10 @@ export class AdapterHandle {
    * @throws GlmError "option-invalid" at once; "data-invalid" or "loss-not-finite" while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
-    const { signal, validation, rehearse, ...given } = settings;
+    const { signal, validation, rehearse, ...given } = settings ?? {};
     const longest = this.#home.info.config.contextLength;
     const found = faultsOf({ signal });
-    const options = complete("fit", defaults.fit, given, ["validation", "rehearse", "signal"], found);
+    const options = complete("fit", defaults.fit, settings, ["validation", "rehearse", "signal"], found);
     const parts = divide(data, validation, options.seed);
     const maxLength = given.maxLength ?? Math.min(options.maxLength, longest);
     const params = {
@@ -170,21 +171,20 @@ export class AdapterHandle {
   }
 
   /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
-  async save(folder: string, { signal }: Abortable = {}): Promise<void> {
-    const faults = faultsOf({ folder, signal });
-    if (faults.length > 0) throw invalid("save", faults);
-    await this.#home.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, cellSignal(signal));
+  async save(folder: string, options: Abortable = {}): Promise<void> {
+    const asked = onlySignal("save", options, faultsOf({ folder }));
+    await this.#home.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, asked);
   }
 
   /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */
-  async merge({ signal }: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("mergeAdapter", this.#target(), cellSignal(signal));
+  async merge(options: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("mergeAdapter", this.#target(), onlySignal("merge", options));
     this.#home.merged = refOf(this);
   }
 
   /** Deletes the adapter, also from the disk; files it was saved to stay. */
-  async dispose({ signal }: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("disposeAdapter", this.#target(), cellSignal(signal));
+  async dispose(options: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("disposeAdapter", this.#target(), onlySignal("dispose", options));
     if (sameAdapter(this, this.#home.merged)) this.#home.merged = null;
   }
 
@@ -203,7 +203,10 @@ export class AdapterHandle {
   }
 
   #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
-    if (typeof batch === "object" && batch !== null && "inputIds" in batch) return batch;
+    if (typeof batch === "object" && batch !== null && "inputIds" in batch) {
+      refuseUnknown("gradients", undefined, [], faultsOf({ batch }));
+      return batch;
+    }
     const { info, tokenizer } = this.#home;
     return encodeRows(
       batchRows(batch),

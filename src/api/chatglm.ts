@@ -21,7 +21,7 @@ import { type Home, refOf } from "./home.ts";
 import { KnowledgeBook } from "./knowledge.ts";
 import { type BookMethod, bookConfig, mustBe } from "./knowledge-method.ts";
 import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
-import { type Abortable, cellSignal } from "./signal.ts";
+import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
 /** An adapter by name or handle; null is the base model. */
@@ -263,17 +263,19 @@ export class ChatGLM {
   }
 
   /** This notebook's adapters, then the shared ones. */
-  async adapters({ signal }: Abortable = {}): Promise<readonly AdapterInfo[]> {
-    return this.#home.engine.call("adapters", { model: this.info.key, owner: this.#home.owner }, cellSignal(signal));
+  async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
+    const params = { model: this.info.key, owner: this.#home.owner };
+    return this.#home.engine.call("adapters", params, onlySignal("adapters", options));
   }
 
   /**
    * The adapter of a name: this notebook's own, else a shared one.
    * @throws GlmError "adapter-not-found" that names the nearest one
    */
-  async adapter(name: string, { signal }: Abortable = {}): Promise<AdapterHandle> {
+  async adapter(name: string, options: Abortable = {}): Promise<AdapterHandle> {
+    const asked = onlySignal("adapter", options);
     const params = { model: this.info.key, adapter: { owner: this.#home.owner, name: checkedName(name) } };
-    return new AdapterHandle(this.#home, await this.#home.engine.call("adapterInfo", params, cellSignal(signal)));
+    return new AdapterHandle(this.#home, await this.#home.engine.call("adapterInfo", params, asked));
   }
 
   /**
@@ -281,14 +283,15 @@ export class ChatGLM {
    * saved to stay.
    * @throws GlmError "adapter-not-found" that names the nearest one, "adapter-invalid" while it is being trained
    */
-  async deleteAdapter(name: string, { signal }: Abortable = {}): Promise<void> {
-    const handle = await this.adapter(name, { signal }).catch((error: unknown) => {
+  async deleteAdapter(name: string, options: Abortable = {}): Promise<void> {
+    const asked = onlySignal("deleteAdapter", options);
+    const handle = await this.adapter(name, options).catch((error: unknown) => {
       if (error instanceof GlmError && error.code === "adapter-invalid") return undefined;
       throw error;
     });
-    if (handle) return handle.dispose({ signal });
+    if (handle) return handle.dispose(options);
     const params = { model: this.info.key, adapter: { owner: this.#home.owner, name } };
-    await this.#home.engine.call("disposeAdapter", params, cellSignal(signal));
+    await this.#home.engine.call("disposeAdapter", params, asked);
   }
 
   /**
@@ -298,8 +301,10 @@ export class ChatGLM {
    * "adapter-not-found" when there is none and none is to be made
    */
   async knowledge(name: string, options: KnowledgeOptions = {}): Promise<KnowledgeBook> {
-    const { signal, share = false, create = true, ...choice } = options;
-    this.#mustBeSound("knowledge", { signal, share, create });
+    const { signal, share = false, create = true, ...choice } = options ?? {};
+    const config = bookConfig(choice);
+    const names = Object.keys(choice);
+    refuseUnknown("knowledge", options, ["signal", "share", "create", ...names], faultsOf({ signal, share, create }));
     const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
     // Without one, this says which names there are.
     const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
@@ -315,7 +320,7 @@ export class ChatGLM {
     }
     const adapter = { owner: share ? SHARED : this.#home.owner, name };
     const target = { model: this.info.key, adapter, existing: "refuse" as const };
-    const params = { ...target, config: bookConfig(choice), seed: 0, documents: noFacts };
+    const params = { ...target, config, seed: 0, documents: noFacts };
     try {
       const made = await this.#home.engine.call("createAdapter", params, cellSignal(signal));
       return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, made), []);
@@ -359,8 +364,8 @@ export class ChatGLM {
    * @throws GlmError "adapter-invalid" while one of its adapters is being trained, "disk" when one cannot be written; the
    * model then stays loaded
    */
-  async unload({ signal }: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("unload", { model: this.info.key }, cellSignal(signal));
+  async unload(options: Abortable = {}): Promise<void> {
+    await this.#home.engine.call("unload", { model: this.info.key }, onlySignal("unload", options));
     await this.#release();
   }
 

@@ -12,6 +12,7 @@ import { suggestion } from "../suggestion.ts";
 const SHOWN = 5;
 
 const MESSAGE_KEYS = ["role", "content", "metadata", "tools"];
+const BATCH_KEYS = ["inputIds", "labels"];
 
 /** What values are called in messages. */
 type Name =
@@ -19,6 +20,8 @@ type Name =
   | "questions"
   | "messages"
   | "ids"
+  | "batch"
+  | "tensors"
   | "idRow"
   | "history"
   | "system"
@@ -82,6 +85,21 @@ function makeSchemas(z: Z): Schemas {
   const idRows = z.array(z.array(id, expected("a list of token ids")), expected("lists of token ids"));
   const row = z.array(id, expected("a list of token ids"));
 
+  const labels = z.array(z.int(expected("a token id, or -100")), expected("a list of token ids, one for each token"));
+  const batch = z.strictObject(
+    { inputIds: z.array(row, expected("lists of token ids")), labels: z.array(labels, expected("lists of token ids")) },
+    expected("{ inputIds, labels }"),
+  );
+  const tensor = z.object(
+    {
+      dtype: z.literal("float32", expected('"float32"')),
+      shape: z.array(z.int().min(0), expected("a list of sizes such as [8, 256]")),
+      data: z.instanceof(Float32Array, expected("a Float32Array")),
+    },
+    expected("a tensor { dtype, shape, data }"),
+  );
+  const tensors = z.record(z.string(), tensor, expected("tensors by name, as read() gives them"));
+
   const isAdapter = (value: unknown): boolean =>
     typeof value === "string"
       ? value !== ""
@@ -104,6 +122,8 @@ function makeSchemas(z: Z): Schemas {
     messages,
     ids: row,
     idRow: row,
+    batch,
+    tensors,
     history: pairs.optional(),
     system: text.optional(),
     stop: z.array(id, expected("a list of token ids such as [2]")).optional(),
@@ -207,7 +227,8 @@ function told(name: keyof Checked, value: unknown, issue: zod.core.$ZodIssue): s
   const place =
     placeOf(name) + issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => `${place}: there is no ${key} in a message.${suggestion(key, MESSAGE_KEYS)}`);
+    const [what, known] = name === "batch" ? ["batch", BATCH_KEYS] : ["message", MESSAGE_KEYS];
+    return issue.keys.map((key) => `${place}: there is no ${key} in a ${what}.${suggestion(key, known)}`);
   }
   const got = issue.path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], value);
   return [

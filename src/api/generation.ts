@@ -1,7 +1,9 @@
 /** @file How a model answers unless it is told otherwise: as its files say, else as its family's published code does. */
+
 import { join } from "node:path";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import type { SamplingOptions, Shaping } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import { type Json, readJson } from "../text/json.ts";
@@ -55,10 +57,7 @@ export async function readGeneration(
     stop: [...new Set([...(tokenizer ? stopIds(family, tokenizer) : []), ...[ends].flat()])],
   };
   if (faults.length === 0) return generation;
-  throw new GlmError(
-    "model-invalid",
-    `${path} cannot be used; correct or remove it:${faults.map((fault) => `\n- ${fault}`).join("")}`,
-  );
+  throw new GlmError("model-invalid", `${path} cannot be used; correct or remove it:${faultLines(faults)}`);
 }
 
 interface Check {

@@ -2,7 +2,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { Cut } from "../train/encode.ts";
-import { type Abortable, cellSignal } from "./signal.ts";
+import { type Abortable, onlySignal } from "./signal.ts";
 
 /** The outcome of one pass over a batch. */
 export interface GradientStep {
@@ -37,9 +37,9 @@ export class Gradients {
   }
 
   /** The values by parameter, named as in the adapter's files. */
-  async read({ signal }: Abortable = {}): Promise<Record<string, FloatTensor>> {
+  async read(options: Abortable = {}): Promise<Record<string, FloatTensor>> {
     const { engine, model, handle } = this.#held;
-    return engine.call("readGradients", { model, handle }, cellSignal(signal));
+    return engine.call("readGradients", { model, handle }, onlySignal("read", options));
   }
 
   /** Lets go of them. Harmless when they are gone already. */

@@ -1,6 +1,8 @@
 /** @file How a knowledge book is fine-tuned. */
+
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import * as defaults from "./defaults.ts";
 import { configOf, differences, type FullOptions, type LoraOptions, type MethodChoice } from "./methods.ts";
 
@@ -30,7 +32,7 @@ export function mustBe(name: string, method: BookMethod, config: AdapterConfig):
   if (faults.length === 0) return;
   throw new GlmError(
     "adapter-invalid",
-    `knowledge: the book ${name} exists and is made otherwise:\n- ${faults.join("\n- ")}\n` +
+    `knowledge: the book ${name} exists and is made otherwise:${faultLines(faults)}\n` +
       "Leave these options out, or choose another name.",
   );
 }

@@ -1,5 +1,6 @@
 /** @file A knowledge book: an adapter that keeps the facts it was taught, teaches more, checks, changes and forgets them. */
-import { resolve } from "node:path";
+
+import { shownJson } from "../describe.ts";
 import type { AdapterRef, Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { completedFacts, type Fact, type FactInput, invalid, judgedFact, updatedFact } from "../knowledge/fact.ts";
@@ -15,13 +16,14 @@ import type { TeachEvent } from "../train/teach.ts";
 import type { AdapterHandle } from "./adapter.ts";
 import type { BaseAnswer } from "./base-answers.ts";
 import { factsOf, judged, learnedKeys, noFacts, replaced, rewriteFacts } from "./book-facts.ts";
+import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type AskingProgress, type ExamineOptions, Examiner, type Lesson, type Subject } from "./examiner.ts";
 import { type Home, refOf } from "./home.ts";
 import { type Breadth, breadthOf, type Pace, paceRules } from "./knowledge-pace.ts";
-import { complete, type Given, refuseUnknown } from "./options.ts";
+import { complete, type Given, type OptionRules, refuseUnknown } from "./options.ts";
 import { type RehearsalRows, rehearsal } from "./rows.ts";
-import { type Abortable, cellSignal } from "./signal.ts";
+import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 
 /** How far teaching is. Questions are put to the base before it, and to the book after it. */
 export type KnowledgeProgress =
@@ -89,7 +91,7 @@ export class KnowledgeBook {
    */
   async add(facts: FactInput | readonly FactInput[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
     return this.#inTurn(async () => {
-      await this.#mustTrain(settings);
+      await this.#mustTrain("add", settings);
       const added = completedFacts("add", facts, this.#facts);
       const keys = new Set(added.map(({ key }) => key));
       const others = this.#facts.filter(({ key }) => !keys.has(key));
@@ -104,7 +106,7 @@ export class KnowledgeBook {
    */
   async update(fact: FactInput, settings: TeachSettings = {}): Promise<KnowledgeReport> {
     return this.#inTurn(async () => {
-      await this.#mustTrain(settings);
+      await this.#mustTrain("update", settings);
       const before = this.#fact("update", fact?.key);
       const after = updatedFact("update", { ...fact, key: before.key }, before, this.#facts);
       const book = this.#facts.map((one) => (one.key === before.key ? after : one));
@@ -121,7 +123,7 @@ export class KnowledgeBook {
    */
   async delete(keys: string | readonly string[], settings: TeachSettings = {}): Promise<KnowledgeReport> {
     return this.#inTurn(async () => {
-      await this.#mustTrain(settings);
+      await this.#mustTrain("delete", settings);
       const gone = [...new Set([keys].flat().map((key) => this.#fact("delete", key)))];
       if (gone.length === 0)
         throw invalid("delete", ["expected the key of a fact or a list of them, got an empty list."]);
@@ -142,7 +144,8 @@ export class KnowledgeBook {
   /** Asks everything that a report tells, without training. */
   async check(settings: ExamineOptions = {}): Promise<KnowledgeReport> {
     return this.#inTurn(async () => {
-      refuseUnknown("check", settings, ["onProgress", "signal"]);
+      const { onProgress, signal } = settings ?? {};
+      refuseUnknown("check", settings, ["onProgress", "signal"], faultsOf({ onProgress, signal }));
       const started = performance.now();
       const before = await this.#examiner.scores(settings);
       const lessons = this.#facts.map((fact) => this.#examiner.lesson(fact));
@@ -159,9 +162,9 @@ export class KnowledgeBook {
 
   /** What the book answers, greedily. */
   async query(question: string, options: Abortable = {}): Promise<string> {
-    refuseUnknown("query", options, ["signal"]);
+    onlySignal("query", options);
     if (typeof question !== "string" || question.trim() === "") {
-      throw invalid("query", [`expected a question, got ${JSON.stringify(question)}.`]);
+      throw invalid("query", [`expected a question, got ${shownJson(question)}.`]);
     }
     const texts = this.#facts.map(({ text }) => text);
     return (await this.#examiner.book([question], texts, options)).get(question) ?? "";
@@ -169,7 +172,7 @@ export class KnowledgeBook {
 
   /** Writes the adapter's files and facts.json; `loadAdapter` brings both back, and `knowledge` opens them. */
   async save(folder: string, options: Abortable = {}): Promise<void> {
-    await this.#inTurn(() => this.adapter.save(resolve(folder), options));
+    await this.#inTurn(() => this.adapter.save(folder, options));
   }
 
   #plan(action: Plan["action"], lessons: readonly Lesson[], book: readonly Fact[]): Plan {
@@ -177,12 +180,14 @@ export class KnowledgeBook {
     return { action, lessons, kept, book, keys: [...this.#facts, ...book].map(({ key }) => key) };
   }
 
+  #rules(facts: number): OptionRules<Pace & { seed: number }> {
+    return { ...paceRules(this.adapter.config.method, this.#parameters, facts), ...defaults.seed };
+  }
+
   async #train(plan: Plan, settings: TeachSettings): Promise<KnowledgeReport> {
     const { action, lessons, kept } = plan;
-    const { signal, onProgress, rehearse, seed: givenSeed, ...given } = settings;
-    const rules = paceRules(this.adapter.config.method, this.#parameters, lessons.length);
-    const pace = complete(action, rules, given, ["signal", "onProgress", "rehearse", "seed"]);
-    const { seed } = complete(action, defaults.seed, { seed: givenSeed });
+    const { signal, onProgress, rehearse } = settings;
+    const { seed, ...pace } = complete(action, this.#rules(lessons.length), settings, OWN);
     this.#mustFit(plan);
     const started = performance.now();
     const examining = { signal, onProgress };
@@ -319,9 +324,13 @@ export class KnowledgeBook {
 
   /**
    * Before anything is asked or replaced: a book that was made anew would take back what was merged.
-   * @throws GlmError "adapter-invalid" when the book is part of the weights
+   * @throws GlmError "option-invalid" with every setting that cannot be used, "adapter-invalid" when the book is part of the
+   * weights
    */
-  async #mustTrain({ signal }: Abortable): Promise<void> {
+  async #mustTrain(action: Plan["action"], settings: TeachSettings): Promise<void> {
+    const { signal, onProgress, rehearse } = settings ?? {};
+    complete(action, this.#rules(1), settings, OWN, faultsOf({ signal, onProgress }));
+    if (rehearse !== false) rehearsal(rehearse);
     if (!(await this.adapter.info({ signal })).merged) return;
     throw new GlmError(
       "adapter-invalid",
@@ -335,7 +344,7 @@ export class KnowledgeBook {
     if (found) return found;
     const keys = this.#facts.map((fact) => fact.key);
     const hint = keys.length === 0 ? " The book is empty: add it first." : suggestion(String(key), keys);
-    throw invalid(subject, [`expected the key of a fact of ${this.name}, got ${JSON.stringify(key)}.${hint}`]);
+    throw invalid(subject, [`expected the key of a fact of ${this.name}, got ${shownJson(key)}.${hint}`]);
   }
 
   /** @throws GlmError "data-invalid" for texts that the context has no room for */
@@ -378,6 +387,9 @@ export class KnowledgeBook {
 
 /** By model and book: the end of whatever is being done. A notebook may hold several handles of one book. */
 const turns = new WeakMap<Home, Map<string, Promise<unknown>>>();
+
+/** Settings besides those of the pace. */
+const OWN = ["signal", "onProgress", "rehearse"];
 
 const UNTRAINED = { steps: 0, budget: 0, loss: Number.NaN };
 

@@ -1,11 +1,13 @@
 /** @file `load`: from a model's name to a model that can be asked. */
 import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
+import { shownJson } from "../describe.ts";
 import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
 import { type Family, families } from "../models/family.ts";
 import { suggestion } from "../suggestion.ts";
 import { optionalTokenizer } from "../text/optional.ts";
 import { ChatGLM } from "./chatglm.ts";
+import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type Lease, leaseEngine } from "./engines.ts";
 import { readGeneration } from "./generation.ts";
@@ -46,12 +48,12 @@ export interface LoadOptions extends Given<Omit<LoadParams, "name" | "hub" | "fa
  * "download-corrupt", "disk"
  */
 export async function load(name: string, options: LoadOptions = {}): Promise<ChatGLM> {
-  const { runtime, onProgress, signal, hub, revision, family, ...given } = options;
+  const { runtime, onProgress, signal, hub, revision, family } = options ?? {};
   const others = ["runtime", "onProgress", "signal", "hub", "revision", "family"];
-  mustBeFamily(family);
+  const found = [...familyFaults(family), ...faultsOf({ onProgress, signal })];
+  const settings = complete("load", defaults.load, options, others, found);
   const { notebook } = ambient();
   const place = placeOf(runtime, notebook);
-  const settings = complete("load", defaults.load, given, others);
   const source = await sourceOf(name, { hub, revision }, place);
   const params = { ...source, ...settings, ...(family === undefined ? {} : { family }) };
   const lease = await leaseEngine(place);
@@ -77,11 +79,11 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   }
 }
 
-function mustBeFamily(family: unknown): void {
-  if (family === undefined || families.includes(family as Family)) return;
-  throw invalid("load", [
-    `family: expected ${families.join(" or ")}, got ${JSON.stringify(family)}.${suggestion(String(family), families)}`,
-  ]);
+/** What is wrong with a generation's name, if it is given. */
+export function familyFaults(family: unknown): string[] {
+  if (family === undefined || families.includes(family as Family)) return [];
+  const hint = typeof family === "string" ? suggestion(family, families) : "";
+  return [`family: expected ${families.join(" or ")}, got ${shownJson(family)}.${hint}`];
 }
 
 async function loaded(

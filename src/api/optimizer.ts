@@ -1,8 +1,11 @@
 /** @file An optimiser whose state and steps live beside the weights: only its settings pass through here. */
 import { randomUUID } from "node:crypto";
+import { shownJson } from "../describe.ts";
 import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/optimizer.ts";
 import type { AdapterHandle } from "./adapter.ts";
+import { faultsOf } from "./checks.ts";
 import { Gradients } from "./gradients.ts";
+import { refuseUnknown } from "./options.ts";
 import type { Abortable } from "./signal.ts";
 
 export interface StepResult {
@@ -40,7 +43,8 @@ export class Optimizer {
     gradients: Gradients | readonly Gradients[],
     options: StepOptions = {},
   ): Promise<StepResult> {
-    const { lr = this.config.lr, signal } = options;
+    const { lr = this.config.lr, signal } = options ?? {};
+    refuseUnknown("step", options, ["lr", "signal"], [...argumentFaults(adapter, gradients), ...faultsOf({ signal })]);
     const config = lr === this.config.lr ? this.config : adamWConfig({ ...adamWOptions(this.config), lr });
     const all = gradients instanceof Gradients ? [gradients] : gradients;
     const known = this.#taken.get(adapter);
@@ -63,6 +67,23 @@ export class Optimizer {
  */
 export function adamW(options: AdamWOptions = {}): Optimizer {
   return new Optimizer(adamWConfig(options));
+}
+
+function argumentFaults(adapter: unknown, gradients: unknown): string[] {
+  const isHandle = typeof adapter === "object" && adapter !== null && "optimize" in adapter;
+  const strange = [gradients].flat().find((one) => !(one instanceof Gradients));
+  const isStep = typeof strange === "object" && strange !== null && "gradients" in strange;
+  return [
+    ...(isHandle
+      ? []
+      : [`adapter: expected an adapter's handle, as createAdapter gives it, got ${shownJson(adapter)}.`]),
+    ...(strange === undefined && gradients !== undefined
+      ? []
+      : [
+          `gradients: expected what adapter.gradients(...) gives as gradients, or a list of it, ` +
+            `got ${isStep ? "the whole of it. Write: (await adapter.gradients(rows)).gradients" : shownJson(strange)}.`,
+        ]),
+  ];
 }
 
 function adamWOptions({ kind: _, ...options }: OptimizerConfig): AdamWOptions {

@@ -1,6 +1,8 @@
 /** @file Options that are checked: unknown names are refused with the nearest known one, all faults in one message. */
+
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultList } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
 
 /** What an option is when it is left out, and what it may be. */
@@ -111,8 +113,7 @@ function unknownNames(subject: string, given: object | undefined, known: readonl
 }
 
 export function invalid(subject: string, faults: readonly string[]): GlmError {
-  const list = faults.length === 1 ? ` ${faults[0]}` : faults.map((fault) => `\n- ${fault}`).join("");
-  return new GlmError("option-invalid", `${subject}:${list}`);
+  return new GlmError("option-invalid", `${subject}:${faultList(faults)}`);
 }
 
 function show(value: unknown): string {

@@ -6,6 +6,8 @@ import type { Family } from "../models/config.ts";
 import { isEmbedded, modelFolder } from "../places.ts";
 import * as text from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { familyFaults } from "./load.ts";
+import { invalid } from "./options.ts";
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or
@@ -21,6 +23,8 @@ export async function loadTokenizer(name: string, family?: Family): Promise<Toke
       `loadTokenizer: expected "tiny" or a folder with a tokenizer's files, got ${JSON.stringify(name)}.`,
     );
   }
+  const faults = familyFaults(family);
+  if (faults.length > 0) throw invalid("loadTokenizer", faults);
   // Unlike a model's folder, a tokenizer's needs no config.json, so that a name with one slash is no hub's id first.
   const folder = (isEmbedded(name) ? await modelFolder(name) : undefined) ?? resolve(name);
   if (existsSync(folder)) return text.loadTokenizer(folder, family);

@@ -2,9 +2,10 @@
 import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
 import { copiedAll, type FloatTensor, sizeOf } from "../tensor.ts";
-import { faultList, MAX_FAULTS } from "../weights/faults.ts";
+import { finiteFault } from "../weights/finite.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";
 import { Keeper } from "./keeper.ts";
@@ -128,16 +129,19 @@ export class LiveAdapter {
   write(tensors: AdapterTensors): void {
     this.mustBeFree();
     const known = Object.keys(this.tensors);
-    const faults = Object.entries(tensors).flatMap(([name, { shape, data }], i) => {
+    const faults = Object.entries(tensors).flatMap(([name, tensor], i) => {
+      const { shape, data } = tensor;
       const own = Object.hasOwn(this.tensors, name) ? this.tensors[name] : undefined;
       // To look for near names takes time: not for more than are told of.
       if (!own) return [`${name}: unknown.${i < MAX_FAULTS ? suggestion(name, known) : ""}`];
       if (String(own.shape) !== String(shape)) return [`${name}: expected [${own.shape}], got [${shape}]`];
-      if (data.length === own.data.length) return [];
-      return [`${name}: expected ${own.data.length} values for [${shape}], got ${data.length}`];
+      if (data.length !== own.data.length)
+        return [`${name}: expected ${own.data.length} values for [${shape}], got ${data.length}`];
+      const fault = finiteFault(tensor);
+      return fault === undefined ? [] : [`${name}: ${fault}`];
     });
     if (faults.length > 0) {
-      throw new GlmError("adapter-invalid", `adapter ${this.ref.name} cannot take these tensors:${faultList(faults)}`);
+      throw new GlmError("adapter-invalid", `adapter ${this.ref.name} cannot take these tensors:${faultLines(faults)}`);
     }
     for (const [name, { data }] of Object.entries(tensors)) this.tensors[name]?.data.set(data);
     this.changed();

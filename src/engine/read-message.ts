@@ -1,7 +1,9 @@
 /** @file A client's message, checked whole before anything is done with it. */
+
 import type { z } from "zod";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultList } from "../fault-list.ts";
 import { shortened } from "../text-cut.ts";
 import { callSchemas, envelopes, streamSchemas } from "./message-schema.ts";
 import type { CallMessage, ClientMessage, StreamMessage } from "./protocol.ts";
@@ -40,9 +42,8 @@ const paramsOf = (message: CallMessage | StreamMessage): z.ZodType =>
 
 function refused(subject: string, faults: readonly string[]): MessageFault {
   const shown = faults.length > MAX_FAULTS ? [...faults.slice(0, MAX_FAULTS), "and more"] : faults;
-  const list = shown.length === 1 ? ` ${shown[0]}` : shown.map((fault) => `\n- ${fault}`).join("");
   const remedy = shown.length === 1 ? ". Correct it and ask again." : "\nCorrect them and ask again.";
-  return { fault: new GlmError("option-invalid", `${subject}:${list}${remedy}`) };
+  return { fault: new GlmError("option-invalid", `${subject}:${faultList(shown)}${remedy}`) };
 }
 
 function faultsOf(schema: z.ZodType, value: unknown): string[] {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultList } from "../fault-list.ts";
 import { quoted } from "../text-cut.ts";
 import { wordingsFor } from "./wordings.ts";
 
@@ -29,6 +30,32 @@ export interface Fact {
   readonly replaces?: string;
 }
 
+/** What is wrong with facts, or with one of those that were given. */
+export interface FactFault {
+  readonly text: string;
+  /** Which of them, from 0. */
+  readonly fact?: number;
+}
+
+/** Facts that cannot be used, with their faults as data: who read the facts from a file knows on which line each stands. */
+export class FactsError extends GlmError {
+  readonly faults: readonly FactFault[];
+
+  /** @param placeOf what the fact is called in the message, where it has to be told */
+  constructor(
+    subject: string,
+    faults: readonly FactFault[],
+    placeOf: (fact: number) => string | undefined = () => undefined,
+  ) {
+    const placed = ({ text, fact }: FactFault): string => {
+      const place = fact === undefined ? undefined : placeOf(fact);
+      return place === undefined || text.startsWith(place) ? text : `${place}: ${text}`;
+    };
+    super("data-invalid", `${subject}:${faultList(faults.map(placed), SHOWN)}`);
+    this.faults = faults;
+  }
+}
+
 /** Faults that are listed in one message. */
 const SHOWN = 10;
 
@@ -46,13 +73,12 @@ export function completedFacts(
   const inputs = (Array.isArray(given) ? given : [given]) as readonly FactInput[];
   if (inputs.length === 0)
     throw invalid(subject, ["expected a fact { key, text } or a list of them, got an empty list."]);
-  const faults: string[] = [];
+  const faults: FactFault[] = [];
   const facts: Fact[] = [];
   for (const [i, input] of inputs.entries()) {
-    const place = inputs.length === 1 ? "" : `fact ${i + 1}: `;
     const found = faultsOf(input);
     if (found.length > 0) {
-      faults.push(...found.map((fault) => place + fault));
+      faults.push(...found.map((text) => ({ fact: i, text })));
       continue;
     }
     const before = book.find(({ key }) => key === input.key.trim());
@@ -68,18 +94,20 @@ export function completedFacts(
           twice.text === fact.text
             ? "with other wordings"
             : `with the texts ${quoted(twice.text)} and ${quoted(fact.text)}`;
-        faults.push(`${place}${quoted(fact.key)} is given twice, ${how}. Leave one of them out.`);
+        faults.push({ fact: i, text: `${quoted(fact.key)} is given twice, ${how}. Leave one of them out.` });
       }
     } else if (known && known.text !== fact.text) {
-      faults.push(
-        `${place}${quoted(fact.key)} is there already with another text: ${quoted(known.text)}. ` +
-          "Change it with update, or delete it first.",
-      );
+      const text =
+        `${quoted(fact.key)} is there already with another text: ${quoted(known.text)}. ` +
+        "Change it with update, or delete it first.";
+      faults.push({ fact: i, text });
     } else facts.push(fact);
   }
   const keys = new Set(facts.map(({ key }) => key));
-  faults.push(...sharedWordings([...book.filter(({ key }) => !keys.has(key)), ...facts]));
-  if (faults.length > 0) throw invalid(subject, faults);
+  const shared = sharedWordings([...book.filter(({ key }) => !keys.has(key)), ...facts]);
+  faults.push(...shared.map((text) => ({ text })));
+  const several = inputs.length > 1;
+  if (faults.length > 0) throw new FactsError(subject, faults, (i) => (several ? `fact ${i + 1}` : undefined));
   return facts;
 }
 
@@ -185,10 +213,9 @@ function wordingFaults(name: string, wordings: readonly string[] | undefined, le
   return twice === undefined ? [] : [`${name}: ${quoted(twice)} is there twice.`];
 }
 
-/** Facts with their faults in one message. */
 export function invalid(subject: string, faults: readonly string[]): GlmError {
-  const shown = faults.slice(0, SHOWN);
-  if (faults.length > SHOWN) shown.push(`and ${faults.length - SHOWN} more`);
-  const list = shown.length === 1 ? ` ${shown[0]}` : shown.map((fault) => `\n- ${fault}`).join("");
-  return new GlmError("data-invalid", `${subject}:${list}`);
+  return new FactsError(
+    subject,
+    faults.map((text) => ({ text })),
+  );
 }

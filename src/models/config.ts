@@ -1,6 +1,8 @@
 /** @file The architecture of a checkpoint as its config.json gives it, checked and given one vocabulary of names. */
+
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { type Family, families } from "./family.ts";
 import { type FamilyEvidence, familyOf } from "./family-of.ts";
 import { Fields, type Json } from "./fields.ts";
@@ -76,7 +78,7 @@ export function readConfig(json: Json, subject: string, hints: ConfigHints = {})
     const all = [...fields.unsupported, ...fields.faults];
     throw new GlmError(
       "model-invalid",
-      `${subject} cannot be used; fetch the model's own file again:\n- ${all.join("\n- ")}`,
+      `${subject} cannot be used; fetch the model's own file again:${faultLines(all)}`,
     );
   }
   if (fields.unsupported.length > 0) throw otherVariant(json, subject, config.family, fields.unsupported);
@@ -92,7 +94,7 @@ function otherVariant(json: Json, subject: string, family: Family, unsupported: 
       : `a variant of ${family}`);
   return new GlmError(
     "unsupported",
-    `${subject}: this is ${name}, which is not supported yet:\n- ${unsupported.join("\n- ")}\n${supported}`,
+    `${subject}: this is ${name}, which is not supported yet:${faultLines(unsupported)}\n${supported}`,
   );
 }
 

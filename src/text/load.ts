@@ -1,7 +1,9 @@
 /** @file Finds out which tokenizer a checkpoint folder holds, by what is in its files, and loads it. */
+
 import { join } from "node:path";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import type { Family } from "../models/family.ts";
 import { type TokenizerFile, tokenizerFileNames } from "../published.ts";
 import { readWhole } from "../regular-file.ts";
@@ -97,7 +99,7 @@ async function tokenizerFile(folder: string, names: readonly string[]): Promise<
   }
   throw new GlmError(
     "model-not-found",
-    `Tokenizer in ${folder}: expected ${names.join(" or ")}, got${isThere ? `:\n- ${faults.join("\n- ")}\n` : " none of them. "}` +
+    `Tokenizer in ${folder}: expected ${names.join(" or ")}, got${isThere ? `:${faultLines(faults)}\n` : " none of them. "}` +
       "Copy the tokenizer's files of the checkpoint into the folder.",
   );
 }

@@ -1,5 +1,7 @@
 /** @file Token rows as the training graph's inputs: padded, shifted, with only the labelled positions selected. */
+
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import type { Tensors } from "../graph/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { maskTensor, tokenTensors } from "../models/inputs.ts";
@@ -111,5 +113,5 @@ function idFaults(inputIds: TokenBatch["inputIds"], config: ChatGLMConfig): stri
 }
 
 function refuse(faults: readonly string[]): void {
-  if (faults.length > 0) throw new GlmError("data-invalid", `the batch cannot be used:\n- ${faults.join("\n- ")}`);
+  if (faults.length > 0) throw new GlmError("data-invalid", `the batch cannot be used:${faultLines(faults)}`);
 }

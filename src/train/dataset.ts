@@ -1,6 +1,8 @@
 /** @file Rows of a data set: what they are, how they are divided and put in batches. Reading them is in rows.ts. */
+
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultList } from "../fault-list.ts";
 import { randomStream, shuffled } from "../random.ts";
 import { suggestion } from "../suggestion.ts";
 import { type RowInput, toRows } from "./rows.ts";
@@ -113,6 +115,5 @@ function mustBeBatchOptions(options: BatchOptions): void {
     ...(Number.isSafeInteger(seed) ? [] : [`seed: expected a whole number, got ${shownJson(seed)}.`]),
   ];
   if (faults.length === 0) return;
-  const list = faults.length === 1 ? ` ${faults[0]}` : faults.map((fault) => `\n- ${fault}`).join("");
-  throw new GlmError("option-invalid", `batches:${list}`);
+  throw new GlmError("option-invalid", `batches:${faultList(faults)}`);
 }

@@ -1,11 +1,16 @@
 /** @file Rows as token ids with labels: what the model reads, and the part of it that it shall learn to say. */
+
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import type { Family } from "../models/family.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { quoted } from "../text-cut.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { Row } from "./dataset.ts";
+
+/** Faults listed in one report. */
+const SHOWN = 10;
 
 /** The label of a token that is not to be learned. */
 const ignored = -100;
@@ -131,11 +136,9 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
     }
   });
   if (faults.length > 0) {
-    const shown = faults.slice(0, 10).map((fault) => `\n- ${fault}`);
-    if (faults.length > 10) shown.push(`\n- and ${faults.length - 10} more`);
     throw new GlmError(
       "data-invalid",
-      `The data set cannot be learned; correct or remove these rows:${shown.join("")}`,
+      `The data set cannot be learned; correct or remove these rows:${faultLines(faults, SHOWN)}`,
     );
   }
   const batch = { inputIds, labels };

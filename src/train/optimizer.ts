@@ -1,5 +1,8 @@
 /** @file AdamW as a pure pair { init, update }, and clipping by total norm. */
+
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { type FloatTensor, filled } from "../tensor.ts";
 
 export interface OptimizerConfig {
@@ -32,6 +35,8 @@ const defaults: OptimizerConfig = {
  * @throws GlmError "option-invalid" that names every option that cannot be
  */
 export function adamWConfig(options: AdamWOptions = {}): OptimizerConfig {
+  if (typeof options !== "object" || options === null)
+    throw new GlmError("option-invalid", `adamW: expected options such as { lr: 0.001 }, got ${shownJson(options)}.`);
   const config = { ...defaults, ...options };
   const faults: string[] = [];
   const check = (name: string, value: unknown, expected: string, ok: (n: number) => boolean): void => {
@@ -49,8 +54,7 @@ export function adamWConfig(options: AdamWOptions = {}): OptimizerConfig {
     if (!Object.hasOwn(defaults, name))
       faults.push(`${name}: unknown; expected ${Object.keys(defaults).slice(1).join(", ")}`);
   }
-  if (faults.length > 0)
-    throw new GlmError("option-invalid", `adamW cannot use its options:\n- ${faults.join("\n- ")}`);
+  if (faults.length > 0) throw new GlmError("option-invalid", `adamW cannot use its options:${faultLines(faults)}`);
   return config;
 }
 

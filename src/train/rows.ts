@@ -1,6 +1,8 @@
 /** @file Reading training rows: the shapes that published data sets have, one report for everything that is wrong. */
+
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { fileText, readJson } from "../json-lines.ts";
 import type { Row } from "./dataset.ts";
 import { readRow } from "./row-shapes.ts";
@@ -34,7 +36,7 @@ interface Placed {
 }
 
 /** Faults listed in one report: a wrong format makes every row wrong. */
-const maxFaults = 10;
+const SHOWN = 10;
 
 /**
  * Checks rows and brings them into one shape. A conversation of several rounds becomes one row for each answer, with
@@ -90,7 +92,8 @@ function readPlaced(placed: readonly Placed[], faults: string[], rules: RowRules
 }
 
 function invalid({ subject = "The data set" }: RowRules, faults: readonly string[]): GlmError {
-  const shown = faults.slice(0, maxFaults).map((fault) => `\n- ${fault}`);
-  if (faults.length > maxFaults) shown.push(`\n- and ${faults.length - maxFaults} more`);
-  return new GlmError("data-invalid", `${subject} cannot be used; correct or remove these rows:${shown.join("")}`);
+  return new GlmError(
+    "data-invalid",
+    `${subject} cannot be used; correct or remove these rows:${faultLines(faults, SHOWN)}`,
+  );
 }

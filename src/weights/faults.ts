@@ -1,21 +1,13 @@
-/** @file Everything wrong with a file, said in one report. */
+/** @file What files of weights are, where they are not what they should be. */
+
 import { GlmError } from "../errors.ts";
-
-/** Faults listed in one report; a garbled file has thousands. */
-export const MAX_FAULTS = 20;
-
-/** The faults as lines of a list, beginning with a line break; beyond twenty they are only counted. */
-export function faultList(faults: readonly string[]): string {
-  const shown = faults.slice(0, MAX_FAULTS).map((fault) => `\n- ${fault}`);
-  if (faults.length > MAX_FAULTS) shown.push(`\n- and ${faults.length - MAX_FAULTS} more`);
-  return shown.join("");
-}
+import { faultLines } from "../fault-list.ts";
 
 /** The error for a file that cannot be what it should be. */
 export function damaged(file: string, expected: string, faults: readonly string[]): GlmError {
   return new GlmError(
     "model-invalid",
-    `${file} is damaged or not ${expected}; fetch or save it again:${faultList(faults)}`,
+    `${file} is damaged or not ${expected}; fetch or save it again:${faultLines(faults)}`,
   );
 }
 

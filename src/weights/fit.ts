@@ -8,10 +8,10 @@
 
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { toFloat32 } from "../float32.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { faultList } from "./faults.ts";
 import { isPrefix, isPrefixOnly, prefixAlone } from "./prefix.ts";
 import { readTensor } from "./safetensors.ts";
 import { sameNumbers } from "./same-numbers.ts";
@@ -107,7 +107,7 @@ export async function fitWeights(
   if (faults.length === 0) return fitted;
   throw new GlmError(
     "model-invalid",
-    `${folder}: the weights do not fit config.json; take both from one model:${faultList(faults)}`,
+    `${folder}: the weights do not fit config.json; take both from one model:${faultLines(faults)}`,
   );
 }
 

@@ -3,9 +3,9 @@
 import { basename, dirname, join } from "node:path";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
 import { mustDecode } from "../text-encoding.ts";
 import { readBytes, withFile } from "./bytes.ts";
-import { faultList } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 
 /** A real index has a hundred bytes for each tensor. */
@@ -48,7 +48,7 @@ export async function readShards(
   if (faults.length > 0) {
     throw new GlmError(
       "model-invalid",
-      `${folder}: its weights cannot be used; fetch the files again:${faultList(faults)}`,
+      `${folder}: its weights cannot be used; fetch the files again:${faultLines(faults)}`,
     );
   }
   return [...found.values()];

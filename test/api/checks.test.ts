@@ -4,7 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { faultsOf } from "../../src/api/checks.ts";
-import { type ChatGLM, GlmError, load, lora, type Message } from "../../src/index.ts";
+import {
+  type AdapterHandle,
+  adamW,
+  type ChatGLM,
+  type FloatTensor,
+  full,
+  GlmError,
+  type Gradients,
+  type KnowledgeBook,
+  load,
+  loadTokenizer,
+  lora,
+  type Message,
+  readRows,
+} from "../../src/index.ts";
 import { prompt } from "../../src/text/prompt.ts";
 import { writeSmallModel } from "../small-model.ts";
 
@@ -141,5 +155,94 @@ describe("what is given to", { timeout: LONG }, () => {
         /^rehearse: /,
       );
     }
+  });
+});
+
+describe("the options of every function", { timeout: LONG }, () => {
+  const bad = null as never;
+  const row = [{ prompt: "q", response: "a" }];
+  const calls = (options: never): Record<string, () => unknown> => {
+    return {
+      load: () => load("tiny", options),
+      lora: () => lora(options),
+      full: () => full(options),
+      adamW: () => adamW(options),
+      chat: () => glm.chat("q", options),
+      ask: () => glm.ask("q", options),
+      generate: () => glm.generate([1], options),
+      askAll: () => glm.askAll("q", options),
+      askEach: () => glm.askEach(["q"], options),
+      logits: () => glm.logits([1], options),
+      save: () => glm.save(join(home, "never"), options),
+      createAdapter: () => glm.createAdapter("b", lora(), options),
+      loadAdapter: () => glm.loadAdapter("b", join(home, "none"), options),
+      adapters: () => glm.adapters(options),
+      adapter: () => glm.adapter("options", options),
+      deleteAdapter: () => glm.deleteAdapter("options", options),
+      knowledge: () => glm.knowledge("options-book", options),
+      unload: () => glm.unload(options),
+      "adapter.info": () => adapter.info(options),
+      "adapter.read": () => adapter.read(options),
+      "adapter.write": async () => adapter.write(await adapter.read(), options),
+      "adapter.fit": () => adapter.fit(row, options),
+      "adapter.gradients": () => adapter.gradients(row, options),
+      "adapter.baseAnswers": () => adapter.baseAnswers(["q"], options),
+      "adapter.save": () => adapter.save(join(home, "never"), options),
+      "adapter.merge": () => adapter.merge(options),
+      "adapter.dispose": () => adapter.dispose(options),
+      "gradients.read": () => gradients.read(options),
+      "optimizer.step": () => adamW().step(adapter, gradients, options),
+      "book.add": () => book.add({ key: "a", text: "b" }, options),
+      "book.update": () => book.update({ key: "a", text: "b" }, options),
+      "book.delete": () => book.delete("a", options),
+      "book.check": () => book.check(options),
+      "book.query": () => book.query("a", options),
+      "book.save": () => book.save(join(home, "never"), options),
+    };
+  };
+  let adapter: AdapterHandle;
+  let gradients: Gradients;
+  let book: KnowledgeBook;
+
+  beforeAll(async () => {
+    adapter = await glm.createAdapter("options", lora({ r: 2 }));
+    gradients = (await adapter.gradients(row)).gradients;
+    book = await glm.knowledge("options-book");
+  }, LONG);
+
+  it.each(Object.keys(calls({} as never)))("%s: none is passed over", async (name) => {
+    const call = (options: unknown): (() => unknown) => calls(options as never)[name] as () => unknown;
+    expect(await refusal(call({ tempature: 1 }))).toMatch(/tempature: (there is no such option|unknown)/);
+    expect(await refusal(call(null))).toMatch(/expected (options such as|a list such as)/);
+    expect(await refusal(call(5))).toMatch(/expected (options such as|a list such as)/);
+    if (name !== "lora" && name !== "full" && name !== "adamW")
+      expect(await refusal(call({ signal: "stop" }))).toMatch(/signal: expected an AbortSignal, got "stop"/);
+    expect((await glm.adapters()).map((one) => one.name)).toEqual(expect.arrayContaining(["options", "options-book"]));
+  });
+
+  it("tensors, batches and gradients are looked at, too", async () => {
+    const [name, tensor] = Object.entries(await adapter.read())[0] as [string, FloatTensor];
+    const written = (value: unknown): Promise<string> => refusal(() => adapter.write({ [name]: value } as never));
+    expect(await refusal(() => adapter.write(bad))).toMatch(/^write: tensors: expected tensors by name.*got null/);
+    expect(await written([1, 2])).toMatch(/expected a tensor { dtype, shape, data }, got \[1,2\]/);
+    expect(await written({ ...tensor, data: Float64Array.from(tensor.data) })).toMatch(
+      /data: expected a Float32Array, got a Float64Array of \d+ bytes/,
+    );
+    await expect(adapter.write({ [name]: { ...tensor, data: tensor.data.map(() => Number.NaN) } })).rejects.toThrow(
+      /cannot take these tensors:\n- .*expected finite numbers, got NaN/,
+    );
+    const batch = (labels: unknown): Promise<string> =>
+      refusal(() => adapter.gradients({ inputIds: [[1, 2]], labels } as never));
+    expect(await batch("x")).toMatch(/^gradients: batch.labels: expected lists of token ids, got "x"/);
+    expect(await batch([[-100, 1.5]])).toMatch(/^gradients: batch.labels\[0\]\[1\]: expected a token id, or -100/);
+    const step = (wrong: unknown): Promise<string> => refusal(() => adamW().step(adapter, wrong as never));
+    for (const wrong of [null, undefined, "x", [gradients, 5]]) expect(await step(wrong)).toMatch(/^step: gradients: /);
+    expect(await step(await adapter.gradients(row))).toMatch(/Write: \(await adapter.gradients\(rows\)\).gradients\.$/);
+    expect(await refusal(() => adamW().step("a" as never, gradients))).toMatch(/^step: adapter: expected an adapter's/);
+    for (const path of [null, 5, ""])
+      expect(await refusal(() => readRows(path as never))).toMatch(/^expected the path/);
+    expect(await refusal(() => loadTokenizer("tiny", 5 as never))).toMatch(
+      /^loadTokenizer: family: expected chatglm-6b/,
+    );
   });
 });
