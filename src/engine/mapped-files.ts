@@ -38,10 +38,10 @@ export class MappedFiles {
 
   /** The compiler, whose programs run only while their files are whole. */
   guarded(compile: Compile): Compile {
-    return async (graph) => {
+    return async (graph, options) => {
       await this.#opened();
       this.#mustBeWhole();
-      const program = await compile(graph);
+      const program = await compile(graph, options);
       return {
         run: async (inputs) => {
           this.#mustBeWhole();
