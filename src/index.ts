@@ -20,26 +20,27 @@ export type { AdapterConfig, AdapterTensors, FullConfig, LoraConfig, Method } fr
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
 // Fine-tuning
 export { AdapterHandle, type BaseAnswersOptions, type FitSettings, type GradientOptions } from "./api/adapter.ts";
-export {
-  type AdapterAnswer,
-  type AdapterChoice,
-  type AnswerProgress,
-  type AskAllOptions,
-  type AskEachOptions,
-  ChatGLM,
-  type ChatOptions,
-  type CreateAdapterOptions,
-  type GenerateOptions,
-  type KnowledgeOptions,
-  type LoadAdapterOptions,
-  type LogitsOptions,
-  type SaveOptions,
-} from "./api/chatglm.ts";
+export type { KnowledgeProgress, TeachSettings } from "./api/book-training.ts";
+export { ChatGLM } from "./api/chatglm.ts";
+export type {
+  AdapterAnswer,
+  AdapterChoice,
+  AnswerProgress,
+  AskAllOptions,
+  AskEachOptions,
+  ChatOptions,
+  CreateAdapterOptions,
+  GenerateOptions,
+  KnowledgeOptions,
+  LoadAdapterOptions,
+  LogitsOptions,
+  SaveOptions,
+} from "./api/chatglm-options.ts";
 // Knowledge
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";
 export type { GenerationDefaults } from "./api/generation.ts";
 export { type GradientStep, Gradients } from "./api/gradients.ts";
-export { KnowledgeBook, type KnowledgeProgress, type TeachSettings } from "./api/knowledge.ts";
+export { KnowledgeBook } from "./api/knowledge.ts";
 export type { BookMethod } from "./api/knowledge-method.ts";
 export type { Pace } from "./api/knowledge-pace.ts";
 // Loading and asking

@@ -7,105 +7,38 @@ import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { FloatTensor } from "../tensor.ts";
-import { type History, historyMessages } from "../text/history.ts";
+import { historyMessages } from "../text/history.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { factsOf, mustHaveSoundFacts, noFacts } from "./book-facts.ts";
+import type {
+  AdapterAnswer,
+  AdapterChoice,
+  AskAllOptions,
+  AskEachOptions,
+  ChatOptions,
+  CreateAdapterOptions,
+  GenerateOptions,
+  KnowledgeOptions,
+  LoadAdapterOptions,
+  LogitsOptions,
+  SaveOptions,
+} from "./chatglm-options.ts";
 import { type Checked, faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type Home, refOf } from "./home.ts";
 import { KnowledgeBook } from "./knowledge.ts";
-import { type BookMethod, bookConfig, mustBe } from "./knowledge-method.ts";
-import { complete, type Given, invalid, refuseUnknown } from "./options.ts";
+import { bookConfig, mustBe } from "./knowledge-method.ts";
+import { complete, invalid, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
-/** An adapter by name or handle; null is the base model. */
-export type AdapterChoice = string | AdapterHandle | null;
-
-export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, Abortable {
-  /** Token ids that end the answer; those of `ChatGLM.generation` by default. */
-  readonly stop?: readonly number[] | undefined;
-  readonly adapter?: AdapterChoice | undefined;
-  readonly onProgress?: ((progress: AnswerProgress) => void) | undefined;
-}
-
-/**
- * How far an answer is, in tokens: of the prompts, then of the answers, which may end before `total`. Adapters that replace
- * base parameters read and answer one after the other.
- */
-export interface AnswerProgress {
-  readonly stage: "reading" | "answering";
-  readonly done: number;
-  readonly total: number;
-}
-
 /** What an answer is made of. */
 type AnswerEvent = Exclude<GenerateEvent, { type: "prompt" }>;
-
-export interface ChatOptions extends GenerateOptions {
-  /** Earlier rounds as [question, answer], or as messages with roles: the forms of ChatGLM's own code. */
-  readonly history?: History | undefined;
-  readonly system?: string | undefined;
-}
-
-export interface AskAllOptions extends Omit<ChatOptions, "adapter"> {
-  /** Who answers: adapters by name or handle, null for the base model. */
-  readonly adapters: readonly AdapterChoice[];
-  /** Told all answers as far as they are, whenever one of them has more text. */
-  readonly onAnswers?: ((soFar: readonly AdapterAnswer[]) => void) | undefined;
-}
-
-export interface AdapterAnswer {
-  /** The adapter's name; null is the base model. */
-  readonly adapter: string | null;
-  readonly answer: string;
-}
-
-export interface LogitsOptions extends Abortable {
-  readonly adapter?: AdapterChoice | undefined;
-  /** Positions of each row whose logits are wanted, negative ones from the longest row's end; all of them by default. */
-  readonly positions?: readonly number[] | undefined;
-}
-
-export interface CreateAdapterOptions extends Abortable {
-  /** Decides the starting values. */
-  readonly seed?: number | undefined;
-  /** Makes it visible to every notebook. */
-  readonly share?: boolean | undefined;
-  /** Gives up an adapter of the same name; without it, one that was trained is kept as NAME.1, NAME.2, ... */
-  readonly replace?: boolean | undefined;
-}
-
-export type LoadAdapterOptions = Pick<CreateAdapterOptions, "replace" | "signal">;
-
-export interface SaveOptions extends Abortable {
-  /** The largest file, as in transformers ("500MB", "2GB"), or in bytes. */
-  readonly maxShardSize?: string | number | undefined;
-  /** The adapter to merge into what is written. */
-  readonly adapter?: AdapterChoice | undefined;
-}
-
-export interface AskEachOptions extends Abortable {
-  readonly adapter?: AdapterChoice | undefined;
-  /** Longest answer in tokens. */
-  readonly maxNewTokens?: number | undefined;
-  /** Told how many are answered. */
-  readonly onDone?: ((done: number) => void) | undefined;
-}
-
-/** How a book is fine-tuned, as its method takes it: `{ r: 16 }`, `{ method: "full", match: ["layernorm"] }`. */
-export type KnowledgeOptions = BookMethod &
-  Abortable & {
-    /** Makes a new book visible to every notebook. */
-    readonly share?: boolean | undefined;
-    /** `false`: a book that is not there is an error, and is not made. */
-    readonly create?: boolean | undefined;
-  };
 
 const OWN = ["seed", "stop", "adapter", "signal", "onProgress"];
 const OWN_CHAT = [...OWN.filter((name) => name !== "adapter"), "history", "system"];
