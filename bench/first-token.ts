@@ -1,7 +1,7 @@
 /** @file How soon a notebook shows the first token: with the weights in a runtime already, and without. */
 import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-import { stopRuntime } from "../src/engine/runtime-cli.ts";
+import { stopRuntime } from "../src/runtime/cli.ts";
 import { ended, firstToken, LOAD, readyKernel, restarted } from "./notebook.ts";
 import type { Figure } from "./runtime.ts";
 import { spread } from "./timing.ts";

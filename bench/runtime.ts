@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { stopRuntime } from "../src/engine/runtime-cli.ts";
+import { stopRuntime } from "../src/runtime/cli.ts";
 import { adapterSwap } from "./adapter-swap.ts";
 import { decoding } from "./decoding.ts";
 import { firstTokens } from "./first-token.ts";

@@ -1,7 +1,7 @@
 /** @file What a second notebook with the same model adds to the memory in use. */
 import { setTimeout } from "node:timers/promises";
-import { runtimeFolder } from "../src/engine/folder.ts";
 import { lockHolder } from "../src/lock.ts";
+import { runtimeFolder } from "../src/runtime/folder.ts";
 import { memoryOf, type ProcessMemory } from "./memory.ts";
 import { ended, firstToken, LOAD, readyKernel } from "./notebook.ts";
 import type { Figure } from "./runtime.ts";

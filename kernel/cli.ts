@@ -92,7 +92,7 @@ ${Object.values(commands)
 async function main([first, ...rest]: readonly string[]): Promise<number> {
   if (first === undefined || first === "--help" || first === "-h" || first === "help") return say(help);
   if (first === "--version" || first === "-v") return say(version);
-  if (first === "runtime") return (await import("../src/engine/runtime-cli.ts")).runRuntimeCli(rest);
+  if (first === "runtime") return (await import("../src/runtime/cli.ts")).runRuntimeCli(rest);
   const command = Object.hasOwn(commands, first) ? commands[first] : undefined;
   if (!command) {
     const known = [...Object.keys(commands), "runtime"];

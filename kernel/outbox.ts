@@ -1,5 +1,5 @@
 /** @file A socket's send queue: ZeroMQ's binding takes one blocked send at a time and rejects the next. */
-import type { MessageLike } from "../src/engine/sockets.ts";
+import type { MessageLike } from "../src/rpc/sockets.ts";
 
 interface Sender {
   send(frames: MessageLike[]): Promise<void>;

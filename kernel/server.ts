@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { type MessageLike, Reply, Router, XPublisher } from "../src/engine/sockets.ts";
+import { type MessageLike, Reply, Router, XPublisher } from "../src/rpc/sockets.ts";
 import { type Channel, type Connection, endpoint } from "./connection.ts";
 import { kernelInformation } from "./information.ts";
 import { Interrupter } from "./interrupt.ts";

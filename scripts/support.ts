@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { markdownTable } from "../bench/table.ts";
+import { cpu } from "../src/backend/onnxruntime.ts";
 import type { Precision, Quantize } from "../src/engine/engine.ts";
-import { devices } from "../src/engine/local.ts";
 import { GlmError } from "../src/errors.ts";
-import { type Given, planWeights } from "../src/held/plan.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import { readConfig } from "../src/models/config.ts";
 import { checkpoints, families } from "../src/models/family.ts";
 import { weightFileNames } from "../src/published.ts";
+import { type Given, planWeights } from "../src/quantization/plan.ts";
 import { tokenizerFiles } from "../src/text/load.ts";
 import { packageFolder } from "../src/version.ts";
 import { floatTypes, type PublishedBits, scaleName } from "../src/weights/fit.ts";
@@ -92,7 +92,7 @@ function givenIn(floats: StoredTensor["dtype"], bits: PublishedBits | undefined)
 export function withSupport(text: string): string {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`${readme}: expected "${BEGIN}" and after it "${END}"`);
-  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${devices.join(", ")}.`;
+  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${cpu.name}.`;
   const tables = [familyTable(), where, weightTable()].join("\n\n");
   return `${text.slice(0, from + BEGIN.length)}\n\n${tables}\n\n${text.slice(to)}`;
 }

@@ -55,7 +55,7 @@ export type { SourceOptions } from "./api/source.ts";
 export { TrainableSummary } from "./api/summary.ts";
 // Text
 export { loadTokenizer } from "./api/tokenizer.ts";
-export type { AdapterInfo, AdapterRef, Batch, Device, ModelInfo, ParameterInfo, Precision } from "./engine/engine.ts";
+export type { AdapterInfo, AdapterRef, Batch, DeviceChoice, ModelInfo, ParameterInfo, Precision } from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export type { HubName } from "./hub/names.ts";

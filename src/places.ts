@@ -1,10 +1,6 @@
-/** @file Where things lie on this machine: models by name, adapters that persist, and files that can be made again. */
+/** @file Where things lie on this machine: what must not be lost, and what can be made again. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { GlmError } from "./errors.ts";
-import { isHubId } from "./hub/names.ts";
-import { realPathOf, statOf } from "./regular-file.ts";
-import { packageFolder } from "./version.ts";
 
 /** What must not be lost: $GLMLAB_DATA, else the user's folder for data. */
 export const dataFolder = (env: NodeJS.ProcessEnv = process.env): string =>
@@ -13,33 +9,3 @@ export const dataFolder = (env: NodeJS.ProcessEnv = process.env): string =>
 /** What can be made again: $GLMLAB_CACHE, else the user's folder for caches. */
 export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
   env.GLMLAB_CACHE ? resolve(env.GLMLAB_CACHE) : join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "glmlab");
-
-/** Models that come with the package. */
-const EMBEDDED: ReadonlySet<string> = new Set(["tiny"]);
-
-/** Whether a name means a model that comes with the package, wherever it is asked for. */
-export const isEmbedded = (name: string): boolean => EMBEDDED.has(name);
-
-/**
- * The folder of a model on this machine: an embedded one by name, else a path. Undefined when the name is a hub's id, and
- * no folder of that name holds a model.
- * @throws GlmError "model-not-found" when it cannot be an id either
- */
-export async function modelFolder(name: string): Promise<string | undefined> {
-  const folder = isEmbedded(name) ? join(packageFolder, "models", name) : resolve(name);
-  const isId = isHubId(name);
-  const isThere = await statOf(isId ? join(folder, "config.json") : folder).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ETIMEDOUT") return false;
-      throw new GlmError("model-not-found", `model ${name}: ${folder} cannot be read: ${error.message}`);
-    },
-  );
-  if (isThere) return realPathOf(folder);
-  if (isId) return undefined;
-  throw new GlmError(
-    "model-not-found",
-    `model ${name}: expected "tiny", a folder with config.json, weights and tokenizer, or the id of a model on a hub ` +
-      `(owner/name); there is no folder ${folder}. Check the path.`,
-  );
-}

@@ -1,12 +1,13 @@
 /** @file A small checkpoint with its weights in any form, prepared in a folder of the test's own. */
 import type { BaseModel } from "../src/adapters/adapter.ts";
-import { planFolder, preparedWeights } from "../src/engine/prepared-folder.ts";
-import { type Holdings, heldWeights } from "../src/held/bind.ts";
-import { type Given, type Plan, planWeights, type Wanted } from "../src/held/plan.ts";
-import { readHeld } from "../src/held/prepare.ts";
+import { cpu } from "../src/backend/onnxruntime.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import type { BindWeights } from "../src/models/context.ts";
+import { type Holdings, heldWeights } from "../src/quantization/bind.ts";
+import { type Given, type Plan, planWeights, type Wanted } from "../src/quantization/plan.ts";
+import { readHeld } from "../src/quantization/prepare.ts";
+import { planFolder, preparedWeights } from "../src/quantization/prepared-cache.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import { fitWeights } from "../src/weights/fit.ts";
 
@@ -36,8 +37,8 @@ export async function heldModel(
 ): Promise<HeldModel> {
   const given = await givenBy(checkpoint, config);
   const plan = planWeights("the model", given, wanted);
-  const folder = await planFolder(cache, plan);
-  const holdings = await preparedWeights(plan, folder, onProgress);
+  const folder = await planFolder(cache, plan, cpu.packer);
+  const holdings = await preparedWeights(plan, folder, cpu.packer, onProgress);
   const { parameters, modules } = given;
   const base: BaseModel = { parameters, modules, read: (name) => readHeld(holdings, name) };
   return { given, plan, folder, holdings, weights: heldWeights(holdings), base };

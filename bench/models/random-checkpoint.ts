@@ -7,7 +7,7 @@ import { copyFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFiles, textFile } from "../../src/files.ts";
 import { toFloat16 } from "../../src/float16.ts";
-import { packPublished, type QuantizedRows, quantizeRows } from "../../src/held/quantize.ts";
+import { packPublished, type QuantizedRows, quantizeRows } from "../../src/quantization/quantize.ts";
 import { sizeOf, type Tensor, tensor } from "../../src/tensor.ts";
 import { packageFolder } from "../../src/version.ts";
 import { readHeader } from "../../src/weights/header.ts";

@@ -1,8 +1,8 @@
 /** @file The files of one run: a checkpoint, llama.cpp's file, prepared weights. They are large and go as soon as they may. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { runtimeEnvironment } from "../../src/engine/allocator.ts";
 import type { LoadOptions } from "../../src/index.ts";
+import { runtimeEnvironment } from "../../src/runtime/allocator.ts";
 import { ContenderProcess } from "./contender-process.ts";
 import { type Form, forms } from "./forms.ts";
 import { writeLlamaFile } from "./llama-file.ts";

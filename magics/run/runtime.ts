@@ -2,7 +2,7 @@
 import { ambient } from "../../src/ambient.ts";
 import { counted } from "../../src/counted.ts";
 import { modelForm } from "../../src/engine/model-form.ts";
-import type { RuntimeStatus } from "../../src/engine/server.ts";
+import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
 import { bytes, duration } from "../render/text.ts";
@@ -13,7 +13,7 @@ const LOG_LINES = 50;
 
 /** Shows and returns what the runtime holds, and for whom; undefined when none runs. */
 export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
-  const { runtimeStatus: ask } = await import("../../src/engine/connect.ts");
+  const { runtimeStatus: ask } = await import("../../src/runtime/connect.ts");
   const { signal } = ambient();
   const status = await ask({ signal });
   if (!status) {
@@ -54,7 +54,7 @@ export async function runtimeUnload({ model: given }: OfModel = {}): Promise<voi
 
 /** Ends the runtime. Adapters are on disk and stay. */
 export async function runtimeStop(): Promise<void> {
-  const { stopRuntime } = await import("../../src/engine/runtime-cli.ts");
+  const { stopRuntime } = await import("../../src/runtime/cli.ts");
   const stopped = await stopRuntime(undefined, ambient().signal);
   write(
     stopped ? `Stopped the runtime (process ${stopped.pid}). Adapters stay; run %model again.\n` : "No runtime runs.\n",
@@ -64,8 +64,8 @@ export async function runtimeStop(): Promise<void> {
 /** Shows the end of the runtime's log, and returns it. */
 export async function runtimeLogs(): Promise<string> {
   const [{ lastLines }, { runtimeFolder }] = await Promise.all([
-    import("../../src/engine/log.ts"),
-    import("../../src/engine/folder.ts"),
+    import("../../src/runtime/log.ts"),
+    import("../../src/runtime/folder.ts"),
   ]);
   const { log } = runtimeFolder();
   const text = lastLines(log, LOG_LINES).join("\n");

@@ -1,6 +1,6 @@
 /** @file A sound message of every type and method, to be changed by those who try what a runtime makes of others. */
 import type { CallName, Calls, StreamName, Streams } from "../../src/engine/engine.ts";
-import type { ClientMessage } from "../../src/engine/protocol.ts";
+import type { ClientMessage } from "../../src/rpc/protocol.ts";
 import { tensor } from "../../src/tensor.ts";
 
 /** What the samples are about. */

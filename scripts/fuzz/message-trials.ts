@@ -4,13 +4,13 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { encode } from "../../src/engine/codec.ts";
-import { connectRuntime } from "../../src/engine/connect.ts";
-import { runtimeFolder } from "../../src/engine/folder.ts";
-import type { ClientMessage, ServerMessage } from "../../src/engine/protocol.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
-import type { RuntimeStatus } from "../../src/engine/server.ts";
 import { type RandomStream, randomStream } from "../../src/random.ts";
+import { encode } from "../../src/rpc/codec.ts";
+import type { ClientMessage, ServerMessage } from "../../src/rpc/protocol.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { connectRuntime } from "../../src/runtime/connect.ts";
+import { runtimeFolder } from "../../src/runtime/folder.ts";
+import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { once, pick } from "./choice.ts";
 import type { Outcome, Trials } from "./kinds.ts";
 import { placesIn, type SampleOf, sampleMessages, strangers, withAt } from "./message-samples.ts";

@@ -1,8 +1,8 @@
 /** @file A client of a runtime that sends what it is told, byte for byte, and hears what it is answered. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { decode, encode } from "../../src/engine/codec.ts";
-import { hello, type ServerMessage } from "../../src/engine/protocol.ts";
-import { Dealer } from "../../src/engine/sockets.ts";
+import { decode, encode } from "../../src/rpc/codec.ts";
+import { hello, type ServerMessage } from "../../src/rpc/protocol.ts";
+import { Dealer } from "../../src/rpc/sockets.ts";
 
 export class RawClient {
   readonly #socket = new Dealer({ linger: 0, sendHighWaterMark: 0, receiveHighWaterMark: 0 });

@@ -3,8 +3,8 @@
  * rank 0 means none, and a batch may have another adapter in each row.
  */
 
+import type { Tensors } from "../backend/program.ts";
 import { add, matmul, reshape } from "../graph/ops.ts";
-import type { Tensors } from "../graph/program.ts";
 import { oneOr } from "../graph/shape.ts";
 import type { ModelContext, ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";

@@ -1,7 +1,7 @@
 /** @file The engines this process uses: one for every place where models run, shared by all models that run there. */
 import type { CallName, Calls, Engine, EngineOptions, StreamName, Streams } from "../engine/engine.ts";
-import { LastingEngine } from "../engine/lasting.ts";
 import { GlmError } from "../errors.ts";
+import { LastingEngine } from "../runtime/reconnecting-engine.ts";
 
 interface Shared {
   readonly engine: Promise<Engine>;
@@ -97,9 +97,12 @@ function disposed(): GlmError {
 /** Native libraries are loaded only where they are used. */
 async function open(place: string): Promise<Engine> {
   if (place === "none") {
-    const { LocalEngine } = await import("../engine/local.ts");
-    return new LocalEngine();
+    const [{ LocalEngine }, { cpu }] = await Promise.all([
+      import("../engine/local.ts"),
+      import("../backend/onnxruntime.ts"),
+    ]);
+    return new LocalEngine(cpu);
   }
-  const { connectRuntime, connectTo } = await import("../engine/connect.ts");
+  const { connectRuntime, connectTo } = await import("../runtime/connect.ts");
   return new LastingEngine(() => (place === "auto" ? connectRuntime() : connectTo(place)));
 }

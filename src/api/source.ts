@@ -1,8 +1,8 @@
 /** @file Where a model comes from: with the package, from a folder, or from a hub. */
 import type { LoadParams } from "../engine/engine.ts";
+import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import { type HubName, hubNames, isHubId, isRevision } from "../hub/names.ts";
 import { hubSettings } from "../hub/settings.ts";
-import { isEmbedded, modelFolder } from "../places.ts";
 import { suggestion } from "../suggestion.ts";
 import { invalid } from "./options.ts";
 

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { GlmError } from "../errors.ts";
+import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import type { Family } from "../models/config.ts";
-import { isEmbedded, modelFolder } from "../places.ts";
 import * as text from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { familyFaults } from "./load.ts";

@@ -19,7 +19,7 @@ import type { FitEvent, FitOptions } from "../train/trainer.ts";
 
 export type { GenerateEvent };
 
-export type Device = "auto" | "cpu" | "webgpu" | "cuda";
+export type DeviceChoice = "auto" | "cpu" | "webgpu" | "cuda";
 export type Precision = "exact" | "fast";
 /** In how many bits the linear modules' weights are held; "none": as the checkpoint has them. */
 export type Quantize = "none" | "int8" | "int4";
@@ -36,7 +36,7 @@ export interface LoadParams {
   readonly name: string;
   /** Where the model is fetched from when it is not in the hub's cache. */
   readonly hub?: HubRequest;
-  readonly device: Device;
+  readonly device: DeviceChoice;
   readonly precision: Precision;
   readonly quantize: Quantize;
   /** The generation that it is, where its files leave that open; they decide when it is left out. */
@@ -50,7 +50,7 @@ export interface ModelInfo {
   readonly folder: string;
   readonly family: Family;
   readonly config: ChatGLMConfig;
-  readonly device: Exclude<Device, "auto">;
+  readonly device: Exclude<DeviceChoice, "auto">;
   readonly precision: Precision;
   /** How the weights are held, whether the checkpoint has them so or they were quantised here. */
   readonly quantize: Quantize;

@@ -5,11 +5,12 @@
  * when a cancellation arrives.
  */
 import { setImmediate as turn } from "node:timers/promises";
+import type { Device } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
+import type { NewAdapter } from "./adapter-registry.ts";
 import type {
   CallName,
   Calls,
-  Device,
   Engine,
   EngineOptions,
   LoadEvent,
@@ -19,11 +20,9 @@ import type {
   StreamName,
   Streams,
 } from "./engine.ts";
-import { ModelHost } from "./host.ts";
+import { ModelHost } from "./model-runner.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
-import { compileForCpu } from "./ort.ts";
 import { mustBeElsewhere } from "./save-place.ts";
-import type { NewAdapter } from "./shelf.ts";
 import { TimeShare } from "./time-share.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
@@ -35,8 +34,14 @@ type StreamTable = {
 };
 
 export class LocalEngine implements Engine {
+  readonly #device: Device;
   readonly #hosts = new Map<string, ModelHost>();
   readonly #share = new TimeShare();
+
+  /** @param device on which models run */
+  constructor(device: Device) {
+    this.#device = device;
+  }
 
   async call<M extends CallName>(
     method: M,
@@ -147,9 +152,9 @@ export class LocalEngine implements Engine {
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
-    supported(params);
-    const model = yield* opened(params, signal);
-    const fresh = new ModelHost(model, params, compileForCpu, this.#share);
+    this.#mustSupport(params);
+    const model = yield* opened(params, this.#device, signal);
+    const fresh = new ModelHost(model, params, this.#device, this.#share);
     const known = this.#hosts.get(fresh.info.key);
     if (known?.isWhole) {
       known.adopt(model);
@@ -191,6 +196,15 @@ export class LocalEngine implements Engine {
     yield* host.teach(await host.shelf.find(params.adapter), params.rows, params.options, signal);
   }
 
+  /** What this version can run; anything else is refused rather than replaced by something similar. */
+  #mustSupport({ device }: LoadParams): void {
+    if (device === "auto" || device === this.#device.name) return;
+    throw new GlmError(
+      "unsupported",
+      `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,
+    );
+  }
+
   #host(key: string): ModelHost {
     const host = this.#hosts.get(key);
     if (host) return host;
@@ -207,7 +221,11 @@ const notLoaded = (key: string): GlmError =>
   new GlmError("model-not-loaded", `no model of key ${key} is loaded here. Load it again.`);
 
 /** Opens a model, yielding the progress that it reports meanwhile. */
-async function* opened(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, OpenedModel, void> {
+async function* opened(
+  params: LoadParams,
+  { packer }: Device,
+  signal?: AbortSignal,
+): AsyncGenerator<LoadEvent, OpenedModel, void> {
   const progress: LoadEvent[] = [];
   let wake = (): void => undefined;
   const report = (stage: string, done: number, total: number, unit?: "bytes"): void => {
@@ -216,7 +234,7 @@ async function* opened(params: LoadParams, signal?: AbortSignal): AsyncGenerator
   };
   report("opening the checkpoint", 0, 1);
   let settled = false;
-  const opening = openModel(params, report, signal).finally(() => {
+  const opening = openModel(params, packer, report, signal).finally(() => {
     settled = true;
     wake();
   });
@@ -227,19 +245,6 @@ async function* opened(params: LoadParams, signal?: AbortSignal): AsyncGenerator
   }
   yield* progress;
   return opening;
-}
-
-/** Where this version can run a model. */
-export const devices: readonly Exclude<Device, "auto">[] = ["cpu"];
-
-/** What this version can run; anything else is refused rather than replaced by something similar. */
-function supported({ device }: LoadParams): void {
-  if (device !== "auto" && !devices.includes(device)) {
-    throw new GlmError(
-      "unsupported",
-      `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,
-    );
-  }
 }
 
 function infoOf({ adapter, ...rest }: NewAdapter, { base }: ModelHost): NewAdapterInfo {

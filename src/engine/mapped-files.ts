@@ -4,9 +4,9 @@
  */
 import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
-import type { Compile } from "../graph/program.ts";
-import type { Holdings } from "../held/bind.ts";
+import type { Holdings } from "../quantization/bind.ts";
 import { openFile } from "../regular-file.ts";
 
 interface Mapped {

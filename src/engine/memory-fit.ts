@@ -2,10 +2,10 @@
 import { totalmem } from "node:os";
 import { GlmError } from "../errors.ts";
 import { PROMPT_RUN } from "../generate/generate.ts";
-import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { ParameterSpec } from "../models/context.ts";
+import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { LARGE_RUN, trainingBytes } from "../train/bytes.ts";

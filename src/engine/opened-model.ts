@@ -1,27 +1,36 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
-import { type Holdings, heldWeights } from "../held/bind.ts";
-import { type FiledTensor, filedTensors, type Plan, plannedBytes, planWeights, type Wanted } from "../held/plan.ts";
-import { readHeld } from "../held/prepare.ts";
+import type { WeightPacker } from "../backend/device.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
 import { cacheFolder } from "../places.ts";
+import type { OnProgress } from "../progress.ts";
+import { type Holdings, heldWeights } from "../quantization/bind.ts";
+import { checkWeights } from "../quantization/checked-weights.ts";
+import {
+  type FiledTensor,
+  filedTensors,
+  type Plan,
+  plannedBytes,
+  planWeights,
+  type Wanted,
+} from "../quantization/plan.ts";
+import { readHeld } from "../quantization/prepare.ts";
+import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
 import { sizeOf } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { fitWeights } from "../weights/fit.ts";
 import type { StoredTensor } from "../weights/stored.ts";
-import { checkWeights } from "./checked-weights.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { LoadParams } from "./engine.ts";
 import { memoryThere, mustFitMemory } from "./memory-fit.ts";
 import { otherFolder } from "./other-folder.ts";
-import { planFolder, preparedWeights, removeUnused } from "./prepared-folder.ts";
-import { type ModelSource, type OnProgress, sourceFolder } from "./source-folder.ts";
+import { type ModelSource, sourceFolder } from "./source-folder.ts";
 
 export interface OpenedModel {
   readonly folder: string;
@@ -47,6 +56,7 @@ export interface OpenedModel {
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
   source: ModelSource & Wanted & Pick<LoadParams, "family">,
+  packer: WeightPacker,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
@@ -69,7 +79,8 @@ export async function openModel(
   const identity = await fingerprint(checkpoint, settings);
   const [cache, checked] = ["weights", "checked"].map((name) => join(cacheFolder(), name)) as [string, string];
   await checkWeights(plan, join(checked, identity), onProgress, signal);
-  const holdings = await preparedWeights(plan, await planFolder(join(cache, identity), plan), onProgress, signal);
+  const place = await planFolder(join(cache, identity), plan, packer);
+  const holdings = await preparedWeights(plan, place, packer, onProgress, signal);
   for (const root of [cache, checked]) await removeUnused(root);
   const version = plan.version > 1 ? `-v${plan.version}` : "";
   const form = plan.bits ? `${identity}-${plan.name}${version}` : identity;

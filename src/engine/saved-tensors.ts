@@ -2,7 +2,7 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { toFloat16 } from "../float16.ts";
-import { publishedMatrix } from "../held/forms.ts";
+import { publishedMatrix } from "../quantization/forms.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import { scaleName } from "../weights/fit.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";

@@ -1,15 +1,14 @@
 /** @file From what is asked for to the folder of its files: on this machine, or fetched from a hub. */
 import { isAbsolute } from "node:path";
 import { GlmError } from "../errors.ts";
+import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import { requestedModel } from "../hub/request.ts";
-import { isEmbedded, modelFolder } from "../places.ts";
+import type { OnProgress } from "../progress.ts";
 import { realPathOf } from "../regular-file.ts";
 import type { LoadParams } from "./engine.ts";
 
 /** Which model is meant. */
 export type ModelSource = Pick<LoadParams, "name" | "hub">;
-
-export type OnProgress = (stage: string, done: number, total: number, unit?: "bytes") => void;
 
 /** @throws GlmError "model-not-found", and what `fetchModel` says */
 export async function sourceFolder(

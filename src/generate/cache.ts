@@ -1,5 +1,5 @@
 /** @file The keys of past tokens and their values: a block of memory for each layer's, which only moves when it grows. */
-import type { Tensors } from "../graph/program.ts";
+import type { Tensors } from "../backend/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { tensor } from "../tensor.ts";
 import { cacheName } from "./forward.ts";

@@ -1,8 +1,8 @@
 /** @file A model that runs forward: its compiled graph, its angles, and the adapters' tensors in the form the graph wants. */
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { slotTensors } from "../adapters/slots.ts";
-import { FewPrograms } from "../graph/few-programs.ts";
-import type { Compile, Program, Tensors } from "../graph/program.ts";
+import { FewPrograms } from "../backend/few-programs.ts";
+import type { Compile, Program, Tensors } from "../backend/program.ts";
 import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";

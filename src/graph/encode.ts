@@ -11,7 +11,6 @@ import {
   liveNodes,
   type Node,
   type Output,
-  type Packed,
   usedWeights,
   type Value,
 } from "./value.ts";
@@ -53,11 +52,20 @@ const EXTERNAL = 1;
 
 const contribOps: ReadonlySet<Op> = new Set(CONTRIB_OPS);
 
+/** One of the entries that say where the bytes of a weight are: "location", "offset", "length", and a reader's own. */
+export interface ExternalEntry {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Entries of one reader's own, besides those of the format. */
+export type MoreEntries = (range: FileRange) => readonly ExternalEntry[];
+
 /**
- * The model file. What no output depends on is left out; weights stay where they are: onnxruntime maps their file ranges.
+ * The model file. What no output depends on is left out; weights stay where they are: the format names their file ranges.
  * @param directory what the paths of weights are written relative to, since the format allows no absolute ones
  */
-export function encode(graph: Graph, directory: string = process.cwd()): Uint8Array {
+export function encode(graph: Graph, directory: string = process.cwd(), more: MoreEntries = () => []): Uint8Array {
   const nodes = liveNodes(graph);
   const used = new Set(nodes.flatMap((node) => node.inputs));
   const names = new Map(graph.outputs.map(({ name, value }) => [value, name]));
@@ -73,7 +81,7 @@ export function encode(graph: Graph, directory: string = process.cwd()): Uint8Ar
       node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       initializer: [
         ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
-        ...usedWeights(graph).map(([value, range]) => weightProto(value, range, directory)),
+        ...usedWeights(graph).map(([value, range]) => weightProto(value, range, directory, more)),
       ],
       input: graph.inputs.map((input) => valueProto({ name: input.name, value: input })),
       output: graph.outputs.map(valueProto),
@@ -110,52 +118,21 @@ function constantProto({ name }: Value, { dtype, shape, data }: Tensor): object 
   return { name, dataType: onnxType[dtype], dims: shape, rawData };
 }
 
-function weightProto({ name, dtype, shape }: Value, range: FileRange, directory: string): object {
-  const { file, offset, bytes, packed = [] } = range;
-  const entries = {
-    location: relative(directory, file),
-    offset: String(offset),
-    length: String(bytes),
-    ...Object.fromEntries(packed.map((one, i) => [`${PACKED}${i}`, packedText(one)])),
-  };
-  const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
+function weightProto({ name, dtype, shape }: Value, range: FileRange, directory: string, more: MoreEntries): object {
+  const { file, offset, bytes } = range;
+  const entries = { location: relative(directory, file), offset: String(offset), length: String(bytes) };
+  const externalData = [...Object.entries(entries).map(([key, value]) => ({ key, value })), ...more(range)];
   return { name, dataType: onnxType[dtype], dims: shape, dataLocation: EXTERNAL, externalData };
 }
 
-/** onnxruntime's own entries beside the standard ones: "key|offset;length;checksum|..." (the checksum is not used). */
-const PACKED = "prepacked_";
-
-const packedText = ({ key, parts }: Packed): string =>
-  [key, ...parts.map(({ offset, bytes }) => `${offset};${bytes};0`)].join("|");
-
-/** What a model file that onnxruntime wrote says of the packed form of its weights, by weight; offsets as in its side file. */
-export function decodePacked(model: Uint8Array): Map<string, Packed[]> {
+/** What a model file says of where the bytes of its weights are, by weight. */
+export function externalEntries(model: Uint8Array): Map<string, readonly ExternalEntry[]> {
   const decoded = ModelProto.toObject(ModelProto.decode(model), { arrays: true }) as SavedModel;
-  return new Map(
-    decoded.graph.initializer.map(({ name, externalData }) => [
-      name,
-      externalData.filter(({ key }) => key.startsWith(PACKED)).map(({ value }) => parsePacked(value)),
-    ]),
-  );
+  return new Map(decoded.graph.initializer.map(({ name, externalData }) => [name, externalData]));
 }
 
 interface SavedModel {
   readonly graph: {
-    readonly initializer: readonly {
-      readonly name: string;
-      readonly externalData: readonly { readonly key: string; readonly value: string }[];
-    }[];
+    readonly initializer: readonly { readonly name: string; readonly externalData: readonly ExternalEntry[] }[];
   };
-}
-
-function parsePacked(text: string): Packed {
-  const [key = "", ...ranges] = text.split("|");
-  const parts = ranges.map((range) => {
-    const [offset, bytes] = range.split(";").map(Number);
-    if (offset === undefined || bytes === undefined || !Number.isSafeInteger(offset + bytes)) {
-      throw new Error(`onnxruntime describes packed weights in an unknown way: ${text}`);
-    }
-    return { offset, bytes };
-  });
-  return { key, parts };
 }

@@ -1,5 +1,5 @@
 /** @file What every graph of a model takes, declared and fed: ids, positions, angles, the mask. */
-import type { Tensors } from "../graph/program.ts";
+import type { Tensors } from "../backend/program.ts";
 import { oneOr } from "../graph/shape.ts";
 import type { Graph, Value } from "../graph/value.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";

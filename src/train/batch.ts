@@ -1,8 +1,8 @@
 /** @file Token rows as the training graph's inputs: padded, shifted, with only the labelled positions selected. */
 
+import type { Tensors } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
-import type { Tensors } from "../graph/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { maskTensor, tokenTensors } from "../models/inputs.ts";
 import { rotaryTables } from "../models/rotary.ts";

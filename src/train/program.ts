@@ -1,6 +1,6 @@
 /** @file A compiled training graph: batches in, losses and gradients out. */
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
-import type { Compile, Program } from "../graph/program.ts";
+import type { Compile, Program } from "../backend/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";

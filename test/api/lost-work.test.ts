@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { runtimeStatus } from "../../src/engine/connect.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { type AdapterHandle, adamW, type ChatGLM, load, lora, type Optimizer, withAmbient } from "../../src/index.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { runtimeStatus } from "../../src/engine/connect.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { type ChatGLM, full, load, lora, withAmbient } from "../../src/index.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 240_000;

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { runtimeStatus as showRuntime } from "../../magics/run/runtime.ts";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { runtimeStatus } from "../../src/engine/connect.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { adamW, type ChatGLM, type KnowledgeProgress, load, lora, withAmbient } from "../../src/index.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { packageFolder, version } from "../../src/version.ts";
 import { Notebook } from "../magics/notebook.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -140,7 +140,7 @@ describe("a knowledge book", { timeout: LONG }, () => {
 
 describe("glmlab runtime", { timeout: LONG }, () => {
   const command = (...args: string[]): { status: number | null; stdout: string; stderr: string } => {
-    const script = `import { runRuntimeCli } from ${JSON.stringify(join(packageFolder, "dist/src/engine/runtime-cli.js"))};
+    const script = `import { runRuntimeCli } from ${JSON.stringify(join(packageFolder, "dist/src/runtime/cli.js"))};
       process.exit(await runRuntimeCli(process.argv.slice(1)));`;
     return spawnSync(process.execPath, ["--input-type=module", "-e", script, "--", ...args], { encoding: "utf8" });
   };

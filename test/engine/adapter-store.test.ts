@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BaseModel, LoraConfig } from "../../src/adapters/adapter.ts";
+import { AdapterShelf } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
-import { AdapterShelf } from "../../src/engine/shelf.ts";
 import { filled } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 

@@ -1,8 +1,8 @@
 /** @file The contract suite against the engines themselves and against what stands between them and their users. */
 
 import type { Engine, LoadParams } from "../../src/engine/engine.ts";
-import { LastingEngine } from "../../src/engine/lasting.ts";
-import { ModelPool } from "../../src/engine/pool.ts";
+import { ModelPool } from "../../src/runtime/model-pool.ts";
+import { LastingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { engineContract } from "./contract.ts";
 import { type Disk, MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, memoryWorker } from "./ports.ts";

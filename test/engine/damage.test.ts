@@ -16,13 +16,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { connectRuntime } from "../../src/engine/connect.ts";
 import type { LoadParams } from "../../src/engine/engine.ts";
-import { runtimeFolder } from "../../src/engine/folder.ts";
-import type { RemoteEngine } from "../../src/engine/remote.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
-import type { RuntimeStatus } from "../../src/engine/server.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
+import type { RemoteEngine } from "../../src/rpc/client.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { connectRuntime } from "../../src/runtime/connect.ts";
+import { runtimeFolder } from "../../src/runtime/folder.ts";
+import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { readRows } from "../../src/train/rows.ts";
 import { writeSmallModel } from "../small-model.ts";
 

@@ -14,13 +14,13 @@ import {
 } from "../../scripts/fuzz/message-samples.ts";
 import { RawClient } from "../../scripts/fuzz/raw-client.ts";
 import { describe as describeValue } from "../../src/describe.ts";
-import { encode } from "../../src/engine/codec.ts";
-import { connectRuntime, connectTo } from "../../src/engine/connect.ts";
-import { runtimeFolder } from "../../src/engine/folder.ts";
-import type { RemoteEngine } from "../../src/engine/remote.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
-import type { RuntimeStatus } from "../../src/engine/server.ts";
-import { Router } from "../../src/engine/sockets.ts";
+import type { RemoteEngine } from "../../src/rpc/client.ts";
+import { encode } from "../../src/rpc/codec.ts";
+import { Router } from "../../src/rpc/sockets.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { connectRuntime, connectTo } from "../../src/runtime/connect.ts";
+import { runtimeFolder } from "../../src/runtime/folder.ts";
+import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 300_000;

@@ -1,15 +1,17 @@
 /** @file The contract suite against the engine that computes, in this process, in a worker thread, and in a runtime. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { connectRuntime } from "../../src/engine/connect.ts";
+import { cpu } from "../../src/backend/onnxruntime.ts";
 import type { Engine, LoadParams } from "../../src/engine/engine.ts";
-import { runtimeFolder } from "../../src/engine/folder.ts";
-import { LastingEngine } from "../../src/engine/lasting.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { connectRuntime } from "../../src/runtime/connect.ts";
+import { runtimeFolder } from "../../src/runtime/folder.ts";
+import { LastingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { engineContract, type Subject } from "./contract.ts";
 
@@ -30,7 +32,7 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
-engineContract("local", async () => subject(new LocalEngine()));
+engineContract("local", async () => subject(new LocalEngine(cpu)));
 engineContract("in a runtime", async () => subject(await connectRuntime()));
 engineContract("lasting, in a runtime", async () => subject(new LastingEngine(() => connectRuntime())));
 

@@ -1,9 +1,9 @@
 /** @file The estimate of memory at the published models' sizes, and what is said when it does not fit. */
 import { describe, expect, it } from "vitest";
 import { memoryNeed, memoryThere, mustFitMemory, mustFitTraining, neededBytes } from "../../src/engine/memory-fit.ts";
-import { type Given, planWeights, type Wanted } from "../../src/held/plan.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
+import { type Given, planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { scaleName } from "../../src/weights/fit.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";

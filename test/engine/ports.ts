@@ -1,11 +1,11 @@
 /** @file Engines at the other end of a MessagePort, as workers are, but within the test's thread. */
 import { MessageChannel } from "node:worker_threads";
-import { PortChannel } from "../../src/engine/channel.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { WorkerHandle } from "../../src/engine/pool.ts";
-import type { ClientMessage, ServerMessage } from "../../src/engine/protocol.ts";
-import { RemoteEngine } from "../../src/engine/remote.ts";
-import { serveEngine } from "../../src/engine/serve.ts";
+import { PortChannel } from "../../src/rpc/channel.ts";
+import { RemoteEngine } from "../../src/rpc/client.ts";
+import type { ClientMessage, ServerMessage } from "../../src/rpc/protocol.ts";
+import { serveEngine } from "../../src/rpc/serve.ts";
+import type { WorkerHandle } from "../../src/runtime/model-pool.ts";
 
 export interface Ports {
   readonly client: PortChannel<ClientMessage, ServerMessage>;

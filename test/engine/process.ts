@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Inbox } from "../../src/engine/inbox.ts";
+import { Inbox } from "../../src/rpc/inbox.ts";
 
 export interface Running {
   readonly child: ChildProcess;

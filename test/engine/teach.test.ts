@@ -1,14 +1,16 @@
 /** @file Teaching and documents over real engines: recall as generation shows it, and what is on disk however it ends. */
+
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { connectRuntime } from "../../src/engine/connect.ts";
+import { cpu } from "../../src/backend/onnxruntime.ts";
 import type { AdapterRef, Engine, ModelInfo } from "../../src/engine/engine.ts";
-import { runtimeFolder } from "../../src/engine/folder.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { connectRuntime } from "../../src/runtime/connect.ts";
+import { runtimeFolder } from "../../src/runtime/folder.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import type { Row } from "../../src/train/dataset.ts";
@@ -91,7 +93,7 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
   let count = 0;
 
   beforeAll(async () => {
-    engine = where === "local" ? new LocalEngine() : await connectRuntime();
+    engine = where === "local" ? new LocalEngine(cpu) : await connectRuntime();
     model = (await loadModel(engine)).key;
   }, LONG);
   afterAll(() => engine?.close());
@@ -214,7 +216,7 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
       const adapter = await newAdapter();
       await engine.call("writeDocument", { model, adapter, document: "facts.json", text: "known" });
       for await (const _ of engine.stream("teach", teaching(adapter, ROWS.slice(0, 1))));
-      const other = new LocalEngine();
+      const other = new LocalEngine(cpu);
       await loadModel(other);
       expect(await values(adapter, other)).toEqual(await values(adapter));
       expect(await other.call("readDocument", { model, adapter, document: "facts.json" })).toBe("known");
@@ -233,7 +235,7 @@ describe("a disk that is full", () => {
       await mkdir(data);
       skip(!works("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", data), "needs the right to mount a small disk");
       vi.stubEnv("GLMLAB_DATA", data);
-      const engine = new LocalEngine();
+      const engine = new LocalEngine(cpu);
       try {
         const model = (await loadModel(engine)).key;
         const adapter = { owner: "o", name: "book" };
@@ -248,7 +250,7 @@ describe("a disk that is full", () => {
         const read = (from: Engine) => from.call("readDocument", { model, adapter, document: "facts.json" });
         expect(await read(engine)).toBe("old");
         expect(await engine.call("readAdapter", { model, adapter })).toEqual(before);
-        const other = new LocalEngine();
+        const other = new LocalEngine(cpu);
         await loadModel(other);
         expect(await read(other)).toBe("old");
         expect(await other.call("readAdapter", { model, adapter })).toEqual(before);
@@ -269,7 +271,7 @@ describe("a disk that is full", () => {
     async () => {
       const data = join(folder, "broken");
       vi.stubEnv("GLMLAB_DATA", data);
-      const engine = new LocalEngine();
+      const engine = new LocalEngine(cpu);
       const model = (await loadModel(engine)).key;
       const adapter = { owner: "o", name: "book" };
       await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1 });

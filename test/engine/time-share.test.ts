@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { connectRuntime } from "../../src/engine/connect.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import { stopRuntime } from "../../src/engine/runtime-cli.ts";
 import { TimeShare } from "../../src/engine/time-share.ts";
+import { stopRuntime } from "../../src/runtime/cli.ts";
+import { connectRuntime } from "../../src/runtime/connect.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/engine/ort.ts";
+import { compileForCpu } from "../../src/backend/onnxruntime.ts";
 import { gradients } from "../../src/graph/gradient.ts";
 import { mul, reduceSum, tanh } from "../../src/graph/ops.ts";
 import {
@@ -16,8 +16,8 @@ import {
   limbProduct,
 } from "../../src/graph/quantized.ts";
 import { Graph, type Value } from "../../src/graph/value.ts";
-import { blockCodes } from "../../src/held/blocks.ts";
-import { dequantizeRows, quantizeRows } from "../../src/held/quantize.ts";
+import { blockCodes } from "../../src/quantization/group-wise.ts";
+import { dequantizeRows, quantizeRows } from "../../src/quantization/quantize.ts";
 import { randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";
 import { evaluate, relativeError, uniforms } from "./run.ts";

@@ -1,9 +1,9 @@
 /** @file Every gradient rule against central finite differences, on random shapes with broadcasting. */
 import { describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/engine/ort.ts";
+import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import type { Tensors } from "../../src/backend/program.ts";
 import { gradients } from "../../src/graph/gradient.ts";
 import { mul, reduceSum } from "../../src/graph/ops.ts";
-import type { Tensors } from "../../src/graph/program.ts";
 import { type Differentiable, rules } from "../../src/graph/rules.ts";
 import { Graph, type Shape } from "../../src/graph/value.ts";
 import { randomStream } from "../../src/random.ts";

@@ -10,7 +10,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Dealer, Request, Subscriber } from "../../src/engine/sockets.ts";
+import { Dealer, Request, Subscriber } from "../../src/rpc/sockets.ts";
 import { packageFolder } from "../../src/version.ts";
 
 export interface Message {

@@ -1,0 +1,76 @@
+/**
+ * @file Programs in groups of which only one is in memory at a time: before one of another group runs, the sessions of the
+ * group that ran last are given up, to be made again when they are needed.
+ *
+ * Packed weights lie in their files twice, as kernels want them for answers and as training reads them. Whoever does
+ * both by turns would have both mapped, twice the memory that the weights take.
+ */
+
+import type { Graph } from "../graph/value.ts";
+import type { Compile, Program, Tensors } from "./program.ts";
+
+/** @returns the compiler of each group, by name */
+export function alternating(compile: Compile): (group: string) => Compile {
+  const tenants = new Map<string, Set<Tenant>>();
+  let inside: string | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other, since a session must not be given up while it runs. */
+  const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
+    const result = last.then(action);
+    last = result.catch(() => undefined);
+    return result;
+  };
+  const enter = async (group: string): Promise<void> => {
+    if (inside !== undefined && inside !== group) {
+      for (const tenant of tenants.get(inside) ?? []) await tenant.leave();
+    }
+    inside = group;
+  };
+  return (group) => {
+    const own = tenants.get(group) ?? new Set();
+    tenants.set(group, own);
+    return async (graph, options) => {
+      const tenant = new Tenant(graph, (one) => compile(one, options));
+      await inTurn(async () => {
+        await enter(group);
+        await tenant.enter();
+      });
+      own.add(tenant);
+      return {
+        run: (inputs: Tensors) =>
+          inTurn(async () => {
+            await enter(group);
+            return (await tenant.enter()).run(inputs);
+          }),
+        dispose: () =>
+          inTurn(async () => {
+            own.delete(tenant);
+            await tenant.leave();
+          }),
+      };
+    };
+  };
+}
+
+/** A program that may be away. */
+class Tenant {
+  readonly #graph: Graph;
+  readonly #compile: Compile;
+  #program: Program | undefined;
+
+  constructor(graph: Graph, compile: Compile) {
+    this.#graph = graph;
+    this.#compile = compile;
+  }
+
+  async enter(): Promise<Program> {
+    this.#program ??= await this.#compile(this.#graph);
+    return this.#program;
+  }
+
+  async leave(): Promise<void> {
+    const program = this.#program;
+    this.#program = undefined;
+    await program?.dispose();
+  }
+}

@@ -1,0 +1,261 @@
+/** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
+import type { AdapterConfig, BaseModel } from "../adapters/adapter.ts";
+import type { AdapterDocuments } from "../adapters/documents.ts";
+import { readAdapter, writeAdapter } from "../adapters/files.ts";
+import { createAdapter } from "../adapters/methods.ts";
+import { GlmError } from "../errors.ts";
+import { suggestion } from "../suggestion.ts";
+import type { FloatTensor } from "../tensor.ts";
+import { finiteFault } from "../weights/finite.ts";
+import { LiveAdapter } from "./adapter-instance.ts";
+import type { AdapterStore } from "./adapter-store.ts";
+import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
+
+/** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
+const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
+
+interface CreateOptions {
+  readonly existing?: Existing | undefined;
+  readonly documents?: AdapterDocuments | undefined;
+}
+
+export interface NewAdapter {
+  readonly adapter: LiveAdapter;
+  /** The name under which the one that had this name before is kept. */
+  readonly setAside?: string;
+}
+
+export class AdapterShelf {
+  readonly #base: BaseModel;
+  readonly #store: AdapterStore;
+  readonly #live = new Map<string, LiveAdapter>();
+  /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
+  readonly #turns = new Map<string, Promise<void>>();
+
+  constructor(base: BaseModel, store: AdapterStore) {
+    this.#base = base;
+    this.#store = store;
+  }
+
+  /**
+   * @throws GlmError "adapter-exists" when the owner has one of that name that must stay, "adapter-invalid" for a bad
+   * configuration or when the one of that name is being trained
+   */
+  async create(
+    ref: AdapterRef,
+    config: AdapterConfig,
+    seed: number,
+    { existing, documents = {} }: CreateOptions = {},
+  ): Promise<NewAdapter> {
+    return this.#inTurn(ref, async () => {
+      await this.#check(ref, existing);
+      const adapter = createAdapter(config, this.#base);
+      const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
+      return this.#add(new LiveAdapter(ref, adapter, state, this.#store), existing);
+    });
+  }
+
+  async load(ref: AdapterRef, folder: string, existing?: Existing): Promise<NewAdapter> {
+    return this.#inTurn(ref, async () => {
+      await this.#check(ref, existing);
+      const { config, tensors, documents, note } = await readAdapter(folder, this.#base);
+      const state = { tensors, steps: 0, source: folder, documents, ...(note === undefined ? {} : { note }) };
+      return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store), existing);
+    });
+  }
+
+  /**
+   * The owner's adapter of that name, else the shared one; from disk when it is not in memory.
+   * @throws GlmError "adapter-not-found" with the nearest name
+   */
+  async find(ref: AdapterRef): Promise<LiveAdapter> {
+    for (const owner of new Set([ref.owner, SHARED])) {
+      const found = await this.#resident({ owner, name: ref.name });
+      if (found) return found;
+    }
+    throw await this.#notFound(ref);
+  }
+
+  async #notFound(ref: AdapterRef): Promise<GlmError> {
+    const names = await this.names(ref.owner);
+    const hint = names.length > 0 ? suggestion(ref.name, names) : " This notebook has none yet: create one first.";
+    const name = ref.name.length > 100 ? `${ref.name.slice(0, 97)}...` : ref.name;
+    return new GlmError("adapter-not-found", `there is no adapter ${name}.${hint}`);
+  }
+
+  /** Names of the owner's adapters and of the shared ones. */
+  async names(owner: string): Promise<string[]> {
+    const names = await Promise.all([...new Set([owner, SHARED])].map((each) => this.#store.names(each)));
+    return [...new Set(names.flat())];
+  }
+
+  async list(owner: string): Promise<AdapterInfo[]> {
+    const infos: AdapterInfo[] = [];
+    for (const each of new Set([owner, SHARED])) {
+      const live = [...this.#live.values()].flatMap(({ ref }) => (ref.owner === each ? [ref.name] : []));
+      // What is in memory is there, even where the disk has lost it.
+      for (const name of new Set([...(await this.#store.names(each)), ...live])) {
+        // One that cannot be read is left out here; using it by name says what is wrong.
+        const adapter = await this.#resident({ owner: each, name }).catch(() => undefined);
+        if (adapter) infos.push(adapter.info(this.#base));
+      }
+    }
+    return infos;
+  }
+
+  /** Addresses of all adapters in memory, whoever owns them. */
+  async resident(): Promise<AdapterRef[]> {
+    return [...this.#live.values()].map(({ ref }) => ref);
+  }
+
+  async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
+    const adapter = await this.find(ref);
+    await writeAdapter(
+      folder,
+      { config: adapter.config, tensors: adapter.copy(), documents: adapter.documents },
+      baseModel,
+    );
+  }
+
+  /**
+   * Puts one away, in memory and on disk; also one that is damaged and cannot be used any more.
+   * @throws GlmError "adapter-invalid" while it is being trained, "adapter-not-found" with the nearest name
+   */
+  async dispose(ref: AdapterRef): Promise<void> {
+    for (const owner of new Set([ref.owner, SHARED])) {
+      if (await this.#forgotten({ owner, name: ref.name })) return;
+    }
+    throw await this.#notFound(ref);
+  }
+
+  /** @returns whether there was one */
+  #forgotten(own: AdapterRef): Promise<boolean> {
+    return this.#inTurn(own, async () => {
+      const adapter = this.#live.get(keyOf(own));
+      if (!adapter && !(await this.#store.has(own))) return false;
+      const release = await adapter?.beginEnd();
+      try {
+        await (adapter ? adapter.forget() : this.#store.forget(own));
+      } finally {
+        release?.();
+      }
+      this.#live.delete(keyOf(own));
+      return true;
+    });
+  }
+
+  /** Writes whatever has not been written yet: all that can be, before the first failure is thrown. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#turns.values());
+    const settled = await Promise.allSettled([...this.#live.values()].map((adapter) => adapter.settle()));
+    for (const result of settled) if (result.status === "rejected") throw result.reason;
+  }
+
+  /**
+   * Settles what nobody may change any more: all adapters are then as they are on the disk.
+   * @throws GlmError "adapter-invalid" while one is being trained, "disk" when one cannot be written; all are then as before
+   */
+  async settleForGood(): Promise<void> {
+    await Promise.all(this.#turns.values());
+    const adapters = [...this.#live.values()];
+    await Promise.all(adapters.map((adapter) => adapter.idle()));
+    for (const adapter of adapters) adapter.close();
+    try {
+      await this.settle();
+    } catch (error) {
+      for (const adapter of adapters) adapter.reopen();
+      throw error;
+    }
+  }
+
+  /** Settles, and writes nothing any more, whatever came of that. */
+  async close(): Promise<void> {
+    for (const adapter of this.#live.values()) adapter.close();
+    try {
+      await this.settle();
+    } finally {
+      await Promise.all([...this.#live.values()].map((adapter) => adapter.retire()));
+    }
+  }
+
+  async #add(adapter: LiveAdapter, existing?: Existing): Promise<NewAdapter> {
+    const before = this.#live.get(keyOf(adapter.ref));
+    // Not under the hands of whoever trains it, and nobody begins meanwhile.
+    const release = await before?.beginEnd();
+    try {
+      await before?.settle();
+      const setAside = existing === "replace" ? undefined : await this.#store.setAside(adapter.ref);
+      // A replaced adapter must not write itself over its successor, unless there is none after all.
+      await before?.retire();
+      await adapter.flush().catch(async (error: unknown) => {
+        await adapter.retire();
+        before?.reopen();
+        throw error;
+      });
+      this.#live.set(keyOf(adapter.ref), adapter);
+      return { adapter, ...(setAside === undefined ? {} : { setAside }) };
+    } finally {
+      release?.();
+    }
+  }
+
+  async #resident(ref: AdapterRef): Promise<LiveAdapter | undefined> {
+    const key = keyOf(ref);
+    const known = this.#live.get(key);
+    if (known) return known;
+    return this.#inTurn(ref, async () => {
+      // Whoever asked at the same time may have been faster: there must be one live adapter, or training is lost in another.
+      const meanwhile = this.#live.get(key);
+      if (meanwhile) return meanwhile;
+      if (!(await this.#store.has(ref))) return undefined;
+      const adapter = await this.#fromDisk(ref);
+      this.#live.set(key, adapter);
+      return adapter;
+    });
+  }
+
+  /** What makes, finds and removes the adapter of one name waits for one another; its work must not take another turn. */
+  #inTurn<T>(ref: AdapterRef, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(ref);
+    const result = (this.#turns.get(key) ?? Promise.resolve()).then(work);
+    const forget = (): void => {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+    };
+    const turn: Promise<void> = result.then(forget, forget);
+    this.#turns.set(key, turn);
+    return result;
+  }
+
+  async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
+    const { config, source, ...kept } = await this.#store.read(ref);
+    const adapter = createAdapter(config, this.#base);
+    for (const { name, shape } of adapter.parameters) {
+      const found: FloatTensor | undefined = kept.tensors[name];
+      const fault =
+        String(found?.shape) === String(shape)
+          ? finiteFault(found as FloatTensor)
+          : `expected [${shape}], got ${found ? `[${found.shape}]` : "nothing"}`;
+      if (fault === undefined) continue;
+      throw new GlmError(
+        "adapter-invalid",
+        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Delete it and train it again.`,
+      );
+    }
+    return new LiveAdapter(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);
+  }
+
+  /** Whether the name is one, and free where it has to be. */
+  async #check(ref: AdapterRef, existing: Existing | undefined): Promise<void> {
+    if (!NAME.test(ref.name)) {
+      throw new GlmError(
+        "adapter-invalid",
+        `adapter name ${JSON.stringify(ref.name)}: expected up to 64 letters, digits, dots, dashes and underscores, ` +
+          "starting with a letter or digit.",
+      );
+    }
+    if (existing !== "refuse" || !(await this.#store.has(ref))) return;
+    throw new GlmError("adapter-exists", `there is an adapter ${ref.name} already. Use it, or choose another name.`);
+  }
+}
+
+const keyOf = ({ owner, name }: AdapterRef): string => JSON.stringify([owner, name]);

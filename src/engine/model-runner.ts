@@ -1,0 +1,326 @@
+/** @file One loaded model and all that is asked of it: logits, answers, training, saving. */
+import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import type { Device } from "../backend/device.ts";
+import { alternating } from "../backend/exclusive-sessions.ts";
+import type { Compile } from "../backend/program.ts";
+import { isTooDeep } from "../describe.ts";
+import { GlmError } from "../errors.ts";
+import type { FileToWrite } from "../files.ts";
+import { textFile } from "../files.ts";
+import { generate } from "../generate/generate.ts";
+import { ForwardModel } from "../generate/model.ts";
+import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
+import { dataFolder } from "../places.ts";
+import { namesIn, readText, readWhole } from "../regular-file.ts";
+import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
+import type { OptionalTokenizer } from "../text/optional.ts";
+import { stopIds } from "../text/prompt.ts";
+import { checkIds, type TokenBatch } from "../train/batch.ts";
+import type { Row } from "../train/dataset.ts";
+import { encodeRows, type RowWriter, rowWriter } from "../train/encode.ts";
+import { type TeachEvent, teach } from "../train/teach.ts";
+import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
+import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
+import { writeCheckpoint } from "../weights/checkpoint.ts";
+import type { LiveAdapter } from "./adapter-instance.ts";
+import { AdapterShelf } from "./adapter-registry.ts";
+import { AdapterStore } from "./adapter-store.ts";
+import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
+import { MappedFiles } from "./mapped-files.ts";
+import type { OpenedModel } from "./opened-model.ts";
+import { savedModel } from "./saved-tensors.ts";
+import type { TimeShare } from "./time-share.ts";
+import { Workbench } from "./training-sessions.ts";
+
+/** Longest answer of the base that is rehearsed, in tokens. */
+const REHEARSED_ANSWER = 128;
+
+/** How many rows are asked in one decoding run, to see whether they are known. */
+const ASKED_AT_ONCE = 32;
+
+/** Packed weights of so many bytes are not mapped in both their forms: to map them again takes a second or two. */
+const LARGE = 2 ** 30;
+
+/** Files of a checkpoint's folder that belong to a saved model as they are: its text, and the code that Python runs it with. */
+const COMPANION =
+  /^(ice_text\.model|(tokenizer|vocab|merges|special_tokens_map|tokenizer_config|generation_config)\.(model|json|txt)|.*\.py)$/;
+
+export class ModelHost {
+  readonly info: ModelInfo;
+  readonly shelf: AdapterShelf;
+  readonly workbench: Workbench;
+  readonly #model: OpenedModel;
+  readonly #mapped: MappedFiles;
+  readonly #forward: ForwardModel;
+  readonly #share: TimeShare;
+  #text: OptionalTokenizer;
+  #writer: RowWriter | undefined;
+
+  /** @param share of the thread in which it runs */
+  constructor(model: OpenedModel, params: LoadParams, { name: device, compile }: Device, share: TimeShare) {
+    const { folder, config, base, plan } = model;
+    const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
+    this.#model = model;
+    this.#share = share;
+    this.#text = model.text;
+    this.#mapped = new MappedFiles(model.holdings);
+    const large = plan.packs && model.mappedBytes >= LARGE;
+    const compileOf = large ? alternating(compile) : () => compile;
+    const compileFor = (group: string): Compile => this.#mapped.guarded(compileOf(group));
+    this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
+    this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
+    this.workbench = new Workbench(model, compileFor("training"), share);
+    this.info = {
+      key: `${model.key}-${device}-${params.precision}`,
+      name: params.name,
+      folder,
+      family: config.family,
+      config,
+      device,
+      precision: params.precision,
+      quantize,
+      parameters: model.tensors.map((one) => ({ ...one, trainable: false, count: sizeOf(one.shape) })),
+      resident: false,
+      ...(model.note ? { note: model.note } : {}),
+    };
+  }
+
+  /** Text needs the tokenizer, which the model may have to do without. */
+  get #rows(): RowWriter {
+    this.#writer ??= rowWriter(this.#model.config.family, this.#text.get());
+    return this.#writer;
+  }
+
+  /** Takes the tokenizer of the same model where this one has none: its files may have come meanwhile, or lie elsewhere. */
+  adopt({ text }: Pick<OpenedModel, "text">): void {
+    if (!this.#text.found) this.#text = text;
+  }
+
+  /** Whether the files that its weights are mapped from are whole; it cannot be used any more when not. */
+  get isWhole(): boolean {
+    return this.#mapped.isWhole;
+  }
+
+  get base(): BaseModel {
+    return this.#model.base;
+  }
+
+  async status(): Promise<ResidentModel> {
+    return { model: this.info, adapters: await this.shelf.resident(), mappedBytes: this.#model.mappedBytes };
+  }
+
+  /** Compiles what every answer needs, so that the first one does not wait. */
+  async warmUp(): Promise<void> {
+    await this.#forward.prepare();
+  }
+
+  /** float32 [batch, positions, vocabulary]. */
+  async logits(
+    inputIds: readonly (readonly number[])[],
+    adapter: AdapterRef | null,
+    wanted?: readonly number[],
+  ): Promise<FloatTensor> {
+    checkIds(inputIds, this.info.config);
+    const seq = Math.max(...inputIds.map((row) => row.length));
+    const positions = wanted?.map((position) => (position < 0 ? seq + position : position)) ?? [...Array(seq).keys()];
+    const strange = positions.findIndex((position) => !(Number.isInteger(position) && position >= 0 && position < seq));
+    if (strange >= 0) {
+      const why = `logits: positions: expected whole numbers from ${-seq} to ${seq - 1}, got ${wanted?.[strange]}.`;
+      throw new GlmError("data-invalid", why);
+    }
+    const effect = await this.#effect(adapter);
+    const logits = await this.#forward.run({
+      rows: inputIds.map((ids) => ({ ids, from: 0 })),
+      positions,
+      effects: inputIds.map(() => effect),
+      cache: this.#forward.newCache(inputIds.length, seq),
+    });
+    return tensor("float32", [inputIds.length, positions.length, this.info.config.vocabulary], logits.data);
+  }
+
+  async *generate(rows: readonly GenerateRow[], options: SamplingOptions): AsyncGenerator<GenerateEvent, void, void> {
+    const prompts = await Promise.all(
+      rows.map(async ({ ids, adapter }) => ({ ids, effect: await this.#effect(adapter) })),
+    );
+    yield* this.#share.answering(generate(this.#forward, prompts, options));
+  }
+
+  async *fit(
+    adapter: LiveAdapter,
+    rows: readonly Row[],
+    validation: readonly Row[],
+    options: FitOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<FitEvent, void, void> {
+    const trainee: Trainee = {
+      ...this.#trainable(adapter, options.batchSize),
+      loss: (batch) => this.workbench.loss(adapter, batch),
+      answer: (row) => this.#answer(this.#rows.prompt(row)),
+      changed: (steps) => adapter.changed(steps),
+    };
+    yield* alone(adapter, signal, async function* run() {
+      yield* train(trainee, rows, validation, options);
+    });
+  }
+
+  async *teach(
+    adapter: LiveAdapter,
+    rows: TeachRows,
+    options: TeachOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<TeachEvent, void, void> {
+    const pupil: Pupil = {
+      ...this.#trainable(adapter, options.batchSize),
+      recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
+      changed(steps) {
+        adapter.changed(steps);
+        // At once, while the values are those of the check. What cannot be written is told when the run settles.
+        void adapter.flush().catch(() => undefined);
+      },
+    };
+    yield* alone(adapter, signal, async function* run() {
+      yield* teach(pupil, rows, options);
+    });
+  }
+
+  /**
+   * What all training works with.
+   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   */
+  #trainable(adapter: LiveAdapter, batchSize: number): Pick<Trainee, "tensors" | "gradients" | "encode"> {
+    const { config } = this.#model;
+    return {
+      tensors: adapter.tensors,
+      gradients: async (batch, seed) => {
+        adapter.mustTrain();
+        await adapter.mustBeKept();
+        return this.workbench.run(adapter, batch, seed);
+      },
+      encode: (rows, maxLength) => {
+        const batch = encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength));
+        this.workbench.mustFit(adapter, longest(batch, batchSize));
+        return batch;
+      },
+    };
+  }
+
+  /** Whether an adapter answers rows exactly, greedily and freely. */
+  async #recalls(
+    adapter: LiveAdapter,
+    rows: readonly Row[],
+    stop: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<boolean[]> {
+    const expected = rows.map((row) => this.#rows.response(row));
+    const recalled: boolean[] = rows.map(() => false);
+    // Rows of like lengths share a run, or short ones would wait for long ones.
+    const order = [...rows.keys()].sort((a, b) => (expected[a]?.length ?? 0) - (expected[b]?.length ?? 0));
+    for (let at = 0; at < order.length; at += ASKED_AT_ONCE) {
+      const members = order.slice(at, at + ASKED_AT_ONCE);
+      const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect: adapter.effect }));
+      const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
+      const answers: number[][] = members.map(() => []);
+      const options = { ...GREEDY, maxNewTokens: longest + 1, stop };
+      for await (const event of this.#share.training(generate(this.#forward, prompts, options))) {
+        // Others have their turn, and it can be given up, without waiting for all answers.
+        await turn();
+        signal?.throwIfAborted();
+        if (event.type === "token") answers[event.row]?.push(event.token);
+        if (event.type !== "end" || event.reason !== "stop") continue;
+        const row = members[event.row] as number;
+        recalled[row] = this.#says(answers[event.row] ?? [], expected[row] ?? []);
+      }
+    }
+    return recalled;
+  }
+
+  /** The same ids, or others that say the same. */
+  #says(answer: readonly number[], expected: readonly number[]): boolean {
+    if (String(answer) === String(expected)) return true;
+    const tokenizer = this.#text.get();
+    return tokenizer.decode(answer) === tokenizer.decode(expected);
+  }
+
+  /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
+  async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
+    const adapter = ref ? await this.shelf.find(ref) : undefined;
+    // A copy: steps that are taken while it is written must not mix with it.
+    const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
+    const saved = savedModel(this.#model, merged);
+    const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
+    if (isTooDeep(settings)) {
+      const file = join(this.#model.folder, "config.json");
+      throw new GlmError(
+        "model-invalid",
+        `${file}: expected settings, got values within each other without end. Correct it.`,
+      );
+    }
+    const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
+    const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
+    await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
+  }
+
+  async dispose(): Promise<void> {
+    try {
+      await this.shelf.close();
+    } finally {
+      await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+      await this.#mapped.close();
+    }
+  }
+
+  async #effect(ref: AdapterRef | null): Promise<AdapterEffect | undefined> {
+    return ref === null ? undefined : (await this.shelf.find(ref)).effect;
+  }
+
+  async #answer(ids: readonly number[]): Promise<string> {
+    const [tokenizer, { config }] = [this.#text.get(), this.#model];
+    const answer: number[] = [];
+    const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop: stopIds(config.family, tokenizer) };
+    for await (const event of this.#share.training(generate(this.#forward, [{ ids, effect: undefined }], options))) {
+      if (event.type === "token") answer.push(event.token);
+    }
+    return tokenizer.decode(answer);
+  }
+
+  async #companions(): Promise<FileToWrite[]> {
+    const names = (await namesIn(this.#model.folder)).filter((name) => COMPANION.test(name));
+    const read = async (name: string): Promise<FileToWrite> => {
+      const content = await readWhole(join(this.#model.folder, name));
+      return { name, bytes: content.length, content: [content] };
+    };
+    return Promise.all(names.map(read));
+  }
+}
+
+/** The longest rows of a batch. */
+function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
+  const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
+  const chosen = order.slice(0, count);
+  return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
+}
+
+/** A run that has the adapter for itself, and after which what it did is on the disk. */
+async function* alone<E>(
+  adapter: LiveAdapter,
+  signal: AbortSignal | undefined,
+  run: () => AsyncGenerator<E, void, void>,
+): AsyncGenerator<E, void, void> {
+  const end = await adapter.beginTraining(signal);
+  let failed = false;
+  try {
+    yield* run();
+  } catch (error) {
+    failed = true;
+    throw error;
+  } finally {
+    // First: what is written is a copy, and whoever comes next need not wait for the disk.
+    end();
+    // Why training failed matters more than that its end could not be written either.
+    await adapter.settle().catch((error: unknown) => {
+      if (!failed) throw error;
+    });
+  }
+}

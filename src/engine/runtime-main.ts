@@ -1,4 +1,0 @@
-/** @file The process that a client starts when no runtime runs; connect.ts starts it. */
-import { runRuntimeCli } from "./runtime-cli.ts";
-
-process.exit(await runRuntimeCli(["start"]));

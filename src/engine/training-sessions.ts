@@ -1,0 +1,139 @@
+/** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
+
+import { FewPrograms } from "../backend/few-programs.ts";
+import type { Compile } from "../backend/program.ts";
+import { GlmError } from "../errors.ts";
+import type { FloatTensor } from "../tensor.ts";
+import type { TokenBatch } from "../train/batch.ts";
+import { adamW, weightedMean } from "../train/optimizer.ts";
+import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
+import type { LiveAdapter } from "./adapter-instance.ts";
+import type { Calls, GradientInfo } from "./engine.ts";
+import { mustFitTraining } from "./memory-fit.ts";
+import type { OpenedModel } from "./opened-model.ts";
+import type { TimeShare } from "./time-share.ts";
+
+/**
+ * Graphs that are compiled at a time: enough for two adapters that train by turns and are measured between, and for a large
+ * batch among small ones.
+ */
+const COMPILED = 4;
+
+export class Workbench {
+  readonly #model: OpenedModel;
+  /** Adapters of the same shape share a graph. */
+  readonly #compiled: FewPrograms;
+  readonly #programs = new WeakMap<LiveAdapter, Promise<TrainingProgram>>();
+  readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: LiveAdapter }>();
+  readonly #share: TimeShare;
+  #handles = 0;
+
+  constructor(model: OpenedModel, compile: Compile, share: TimeShare) {
+    this.#share = share;
+    this.#model = model;
+    this.#compiled = new FewPrograms(compile, COMPILED);
+  }
+
+  /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
+  mustFit({ adapter, ref }: LiveAdapter, batch: TokenBatch): void {
+    mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch);
+  }
+
+  /** One run over a batch: its loss and its gradients. */
+  async run(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientStep> {
+    this.mustFit(adapter, batch);
+    const program = await this.#program(adapter);
+    return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
+  }
+
+  /** The loss alone, without dropout. */
+  async loss(adapter: LiveAdapter, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
+    const program = await this.#program(adapter);
+    return this.#share.train(() => program.loss(batch, adapter.tensors));
+  }
+
+  #program(live: LiveAdapter): Promise<TrainingProgram> {
+    const known = this.#programs.get(live);
+    if (known) return known;
+    const { config, weights } = this.#model;
+    const program = trainingProgram(config, live.adapter, weights, this.#compiled.compile);
+    program.catch(() => this.#programs.delete(live));
+    this.#programs.set(live, program);
+    return program;
+  }
+
+  async gradients(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientInfo> {
+    adapter.mustTrain();
+    const { revision } = adapter;
+    const step = await this.run(adapter, batch, seed);
+    this.#handles += 1;
+    this.#gradients.set(this.#handles, { step, adapter });
+    return { loss: step.loss, tokens: step.tokens, handle: this.#handles, revision };
+  }
+
+  /** @throws GlmError "data-invalid" when they were used or released already */
+  read(handle: number): Record<string, FloatTensor> {
+    return this.#held(handle).step.gradients;
+  }
+
+  release(handle: number): void {
+    this.#gradients.delete(handle);
+  }
+
+  /**
+   * One step on the token-weighted mean of the gradients, which are then released, unless it was refused.
+   * @throws GlmError "adapter-invalid" while the adapter is being trained otherwise, "disk" when what was learned before
+   * cannot be written, "runtime-lost" when the optimiser's state is not the one that its user knows
+   */
+  async step(
+    adapter: LiveAdapter,
+    { optimizer, config, handles, taken = 0 }: Omit<Calls["optimizerStep"]["params"], "model" | "adapter">,
+  ): Promise<Calls["optimizerStep"]["result"]> {
+    await adapter.idle();
+    await adapter.mustBeKept();
+    adapter.mustBeFree();
+    if (handles.length === 0)
+      throw new GlmError("data-invalid", "an optimiser step needs at least one gradient, got none.");
+    const held = handles.map((handle) => this.#held(handle));
+    const { name } = adapter.ref;
+    const strange = held.find((gradient) => gradient.adapter !== adapter);
+    if (strange) {
+      const whose =
+        strange.adapter.ref.name === name
+          ? `another ${name}, which this one has replaced`
+          : `adapter ${strange.adapter.ref.name}`;
+      throw new GlmError(
+        "data-invalid",
+        `the gradients are those of ${whose}, but the step is for ${name}. Compute them again.`,
+      );
+    }
+    const there = adapter.moments.steps(optimizer);
+    if (there < taken) {
+      throw new GlmError(
+        "runtime-lost",
+        `adapter ${name}: this optimiser has taken ${taken} steps, but what is kept of its state is that after ${there}: the runtime was ` +
+          "lost, the adapter was replaced, or other optimisers were used since. The step was not taken. Take it again to go on from there.",
+      );
+    }
+    for (const handle of handles) this.release(handle);
+    const mean = weightedMean(held.map(({ step }) => ({ gradients: step.gradients, weight: step.tokens })));
+    const state = adapter.moments.use(optimizer, adapter.tensors);
+    const gradientNorm = adamW.update(config, state, adapter.tensors, mean);
+    adapter.changed(1);
+    return { gradientNorm, step: state.step, revision: adapter.revision };
+  }
+
+  async dispose(): Promise<void> {
+    this.#gradients.clear();
+    await this.#compiled.dispose();
+  }
+
+  #held(handle: number): { readonly step: GradientStep; readonly adapter: LiveAdapter } {
+    const held = this.#gradients.get(handle);
+    if (held) return held;
+    throw new GlmError(
+      "data-invalid",
+      "the gradients are no longer there: a step uses them up, and a restarted runtime has none. Compute them again.",
+    );
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * @file All models of a runtime as one engine: a worker for each model, and every question goes to the worker that has it.
+ *
+ * Computing blocks a worker, never this thread. A worker that dies takes its model along; those who waited are told,
+ * and the next load starts another.
+ */
+
+import type {
+  CallName,
+  Calls,
+  Engine,
+  EngineOptions,
+  LoadEvent,
+  LoadParams,
+  ModelInfo,
+  ResidentModel,
+  StreamName,
+  Streams,
+} from "../engine/engine.ts";
+import { mustBeElsewhere } from "../engine/save-place.ts";
+import { GlmError } from "../errors.ts";
+import { requestKey } from "../hub/request.ts";
+import { Broadcast } from "../rpc/broadcast.ts";
+import type { Channel } from "../rpc/channel.ts";
+import { RemoteEngine } from "../rpc/client.ts";
+import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
+import type { Log } from "./log.ts";
+
+/** A place where an engine runs. */
+export interface WorkerHandle {
+  readonly channel: Channel<ClientMessage, ServerMessage>;
+  /** Settles when the worker is gone, for whatever reason. */
+  readonly exited: Promise<void>;
+  /** Ends the worker, whatever it does. */
+  stop(): Promise<void>;
+}
+
+/** One worker and what it holds. */
+interface Slot {
+  readonly name: string;
+  readonly worker: WorkerHandle;
+  readonly engine: Promise<RemoteEngine>;
+  loading?: Broadcast<LoadEvent>;
+  /** By key: the model, once it is loaded, and those that its folder held before, which others may still use. */
+  readonly residents: Map<string, ResidentModel>;
+  /** Questions being answered or waiting. */
+  requests: number;
+}
+
+/** A model of the pool with what waits for it. */
+export interface PoolModel extends ResidentModel {
+  readonly requests: number;
+}
+
+/** A busy worker does not answer while it computes: after this time its last answer serves, in milliseconds. */
+const FRESH_MS = 300;
+/** How long a worker may take to put things away, in milliseconds. */
+const FAREWELL_MS = 3000;
+/** How long a worker may take to give up loading: a kernel that packs a matrix cannot be stopped. */
+const GIVING_UP_MS = 10_000;
+
+export class ModelPool implements Engine {
+  readonly #startWorker: (name: string) => WorkerHandle;
+  readonly #log: Log;
+  /** By what was asked for. Several requests can lead to one slot ("tiny", its folder; "auto", "cpu"). */
+  readonly #slots = new Map<string, Slot>();
+
+  /** @param log is told what nobody else can be told any more */
+  constructor(startWorker: (name: string) => WorkerHandle, log: Log = () => undefined) {
+    this.#startWorker = startWorker;
+    this.#log = log;
+  }
+
+  async call<M extends CallName>(
+    method: M,
+    params: Calls[M]["params"],
+    options?: EngineOptions,
+  ): Promise<Calls[M]["result"]> {
+    options?.signal?.throwIfAborted();
+    if (!("model" in params)) return (await this.models()) as Calls[M]["result"];
+    const slot = this.#slotOf(params.model);
+    if (method === "unload")
+      return (await this.#unload(slot, params as Calls["unload"]["params"], options)) as Calls[M]["result"];
+    if (method === "saveModel") await mustBeElsewhere((params as Calls["saveModel"]["params"]).folder, this.#loaded());
+    return this.#counted(slot, async () => (await slot.engine).call(method, params, options));
+  }
+
+  stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    options: EngineOptions = {},
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    if (!("model" in params)) return this.#load(params, options.signal);
+    return this.#stream(method, params, params.model, options);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...new Set(this.#slots.values())].map((slot) => this.#remove(slot)));
+  }
+
+  /** What is resident, at once: a worker that computes is reported as it last was. */
+  async models(): Promise<readonly PoolModel[]> {
+    const slots = [...new Set(this.#slots.values())];
+    await Promise.all(slots.map((slot) => this.#refresh(slot)));
+    return slots.flatMap(({ residents, requests }) =>
+      [...residents.values()].map((resident) => ({ ...resident, requests })),
+    );
+  }
+
+  #loaded(): ModelInfo[] {
+    return [...this.#slots.values()].flatMap(({ residents }) => [...residents.values()].map(({ model }) => model));
+  }
+
+  async *#stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    model: string,
+    options: EngineOptions,
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    const slot = this.#slotOf(model);
+    slot.requests++;
+    try {
+      yield* (await slot.engine).stream(method, params, options);
+    } finally {
+      slot.requests--;
+    }
+  }
+
+  async #counted<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
+    slot.requests++;
+    try {
+      return await work();
+    } finally {
+      slot.requests--;
+    }
+  }
+
+  /** All who load the same model meanwhile read the progress of one load. */
+  async *#load(params: LoadParams, signal: AbortSignal | undefined): AsyncGenerator<LoadEvent, void, void> {
+    const wanted = wantedBy(params);
+    let slot = this.#slots.get(wanted);
+    // A slot without a model whose loading was given up is on its way out.
+    if (!slot || (slot.residents.size === 0 && !slot.loading?.running)) {
+      slot = this.#start(params.name);
+      this.#slots.set(wanted, slot);
+    }
+    if (!slot.loading?.running) slot.loading = new Broadcast((stop) => this.#loadInto(slot, params, stop));
+    yield* slot.loading.read(signal);
+  }
+
+  async *#loadInto(slot: Slot, params: LoadParams, signal: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
+    try {
+      const engine = await slot.engine;
+      for await (const event of engine.stream("load", params, { signal })) {
+        yield event.type === "ready" ? await this.#settle(slot, params, event.model) : event;
+      }
+    } finally {
+      if (slot.residents.size === 0) await this.#remove(slot);
+    }
+  }
+
+  /** The same weights can be asked for in several ways: the first worker that has them serves all. */
+  async #settle(slot: Slot, params: LoadParams, model: ModelInfo): Promise<LoadEvent> {
+    const { key } = model;
+    const first = [...this.#slots.values()].find((other) => other !== slot && other.residents.has(key));
+    if (!first) {
+      if (!slot.residents.has(key)) slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
+      return { type: "ready", model };
+    }
+    if (slot.residents.size === 0) {
+      for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, first);
+    } else {
+      // The folder's content has become that of another; what it was stays here.
+      this.#slots.set(wantedBy(params), first);
+      await (await slot.engine).call("unload", { model: key });
+    }
+    return { type: "ready", model: { ...model, resident: true } };
+  }
+
+  #start(name: string): Slot {
+    const worker = this.#startWorker(name);
+    const lost =
+      `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as they ` +
+      "were seconds ago. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+    const engine = RemoteEngine.connect(worker.channel, lost);
+    const slot: Slot = { name, worker, engine, residents: new Map(), requests: 0 };
+    engine.catch(() => undefined);
+    void worker.exited.then(() => this.#remove(slot));
+    return slot;
+  }
+
+  #slotOf(model: string): Slot {
+    for (const slot of this.#slots.values()) if (slot.residents.has(model)) return slot;
+    throw new GlmError(
+      "model-not-loaded",
+      `No model of key ${model} is loaded here: it was unloaded, or its worker ended. Load it again.`,
+    );
+  }
+
+  /** A worker goes with its last model. */
+  async #unload(slot: Slot, params: Calls["unload"]["params"], options?: EngineOptions): Promise<void> {
+    await (await slot.engine).call("unload", params, options);
+    slot.residents.delete(params.model);
+    if (slot.residents.size === 0) await this.#remove(slot);
+  }
+
+  /** Lets a worker put its adapters on disk, if it can within a short time, and ends it. */
+  async #remove(slot: Slot): Promise<void> {
+    for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.delete(wanted);
+    const engine = await slot.engine.catch(() => undefined);
+    if (engine && slot.residents.size > 0) {
+      const soon = { signal: AbortSignal.timeout(FAREWELL_MS) };
+      const unloaded = [...slot.residents.keys()].map((model) => engine.call("unload", { model, force: true }, soon));
+      for (const result of await Promise.allSettled(unloaded)) {
+        if (result.status === "rejected") this.#log(`[${slot.name}] not everything was written: ${result.reason}`);
+      }
+    }
+    await engine?.close();
+    // Loading that was given up lets go of its locks and of what it has half written; then its thread ends on its own.
+    if (engine && slot.residents.size === 0) await within(GIVING_UP_MS, slot.worker.exited);
+    await slot.worker.stop();
+  }
+
+  async #refresh(slot: Slot): Promise<void> {
+    if (slot.residents.size === 0) return;
+    const fresh = (await slot.engine).call("models", {}, { signal: AbortSignal.timeout(FRESH_MS) });
+    const found = await fresh.catch(() => undefined);
+    for (const resident of found ?? []) {
+      if (slot.residents.has(resident.model.key)) slot.residents.set(resident.model.key, resident);
+    }
+  }
+}
+
+/** Waits for something, but no longer than so many milliseconds. */
+async function within(patience: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+/** What tells one way of asking for a model from another. */
+const wantedBy = ({ hub, ...params }: LoadParams): string =>
+  JSON.stringify([Object.entries(params).sort(), hub ? requestKey(hub) : null]);

@@ -1,0 +1,193 @@
+/**
+ * @file An engine that outlives its connection: when a runtime or a worker was lost, the next question finds another.
+ *
+ * It remembers what was loaded, and loads it again when the engine behind it does not have it (any more). Questions that
+ * were under way when the connection broke fail; they are not repeated, since nobody knows how far they had come.
+ */
+
+import type {
+  AdapterInfo,
+  AdapterRef,
+  CallName,
+  Calls,
+  Engine,
+  EngineOptions,
+  LoadEvent,
+  LoadParams,
+  StreamName,
+  Streams,
+} from "../engine/engine.ts";
+import { GlmError } from "../errors.ts";
+import type { RemoteEngine } from "../rpc/client.ts";
+import { GradientHandles } from "./gradient-handles.ts";
+import { SeenAdapters } from "./seen-adapters.ts";
+
+interface Connection {
+  readonly engine: RemoteEngine;
+  /** Models that this engine has, as far as is known, or is loading again. */
+  readonly models: Map<string, Promise<void>>;
+}
+
+/** A stream's events, of which the first has come. */
+interface Begun<M extends StreamName> {
+  readonly connection: Connection;
+  readonly events: AsyncGenerator<Streams[M]["event"], void, void>;
+  readonly first: IteratorResult<Streams[M]["event"], void>;
+}
+
+export class LastingEngine implements Engine {
+  readonly #connect: () => Promise<RemoteEngine>;
+  /** How each model was loaded, by key. */
+  readonly #loads = new Map<string, LoadParams>();
+  readonly #handles = new GradientHandles();
+  readonly #seen = new SeenAdapters();
+  #current: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
+  #closed = false;
+
+  /** @param connect finds the engine, or starts it */
+  constructor(connect: () => Promise<RemoteEngine>) {
+    this.#connect = connect;
+  }
+
+  async call<M extends CallName>(
+    method: M,
+    params: Calls[M]["params"],
+    options: EngineOptions = {},
+  ): Promise<Calls[M]["result"]> {
+    const model = "model" in params ? params.model : undefined;
+    const result = await this.#with(model, options.signal, async ({ engine }) => {
+      await this.#seen.check(method, params as never, adapterInfo(engine, options));
+      return engine.call(method, this.#handles.inward(method, params), options);
+    });
+    this.#seen.note(method, params, result);
+    if (method === "unload" && model !== undefined) this.#loads.delete(model);
+    return this.#handles.outward(method, params, result);
+  }
+
+  async *stream<M extends StreamName>(
+    method: M,
+    params: Streams[M]["params"],
+    options: EngineOptions = {},
+  ): AsyncGenerator<Streams[M]["event"], void, void> {
+    const model = "model" in params ? params.model : undefined;
+    // The first event tells whether the engine has the model; from then on nothing is repeated.
+    const begin = async (connection: Connection): Promise<Begun<M>> => {
+      await this.#seen.check(method, params as never, adapterInfo(connection.engine, options));
+      const events = connection.engine.stream(method, params, options);
+      return { connection, events, first: await events.next() };
+    };
+    const { connection, events, first } = await this.#with(model, options.signal, begin).catch((error: unknown) => {
+      // Loading that nobody has heard of yet was asked of a runtime about to end: it leaves nothing half done.
+      if (method !== "load" || !isLoss(error) || !this.#current?.engine.lost) throw error;
+      return this.#with(model, options.signal, begin);
+    });
+    try {
+      for (let next = first; !next.done; next = await events.next()) {
+        if (!("model" in params)) this.#remember(connection, params, next.value as LoadEvent);
+        yield next.value;
+      }
+    } finally {
+      await events.return();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const connection = await this.#opening?.catch(() => undefined);
+    await (connection ?? this.#current)?.engine.close();
+  }
+
+  /** Runs a question on an engine that has the model. */
+  async #with<T>(
+    model: string | undefined,
+    signal: AbortSignal | undefined,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    const connection = await unlessAborted(this.#connected(), signal);
+    const known = model !== undefined && this.#loads.has(model);
+    if (known) await unlessAborted(this.#loaded(connection, model), signal);
+    try {
+      return await work(connection);
+    } catch (error) {
+      if (!known || !(error instanceof GlmError && error.code === "model-not-loaded")) throw error;
+      // Its worker was lost, or somebody unloaded it. The question was refused, so it may be asked again.
+      connection.models.delete(model);
+      await unlessAborted(this.#loaded(connection, model), signal);
+      return work(connection);
+    }
+  }
+
+  /** The connection that lasts; whoever misses it first opens the next one for all. */
+  async #connected(): Promise<Connection> {
+    if (this.#closed) throw closed();
+    if (this.#current && !this.#current.engine.lost) return this.#current;
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    const engine = await this.#connect();
+    if (this.#closed) {
+      await engine.close();
+      throw closed();
+    }
+    this.#current = { engine, models: new Map() };
+    return this.#current;
+  }
+
+  #remember({ models }: Connection, params: LoadParams, event: LoadEvent): void {
+    if (event.type !== "ready") return;
+    // From the folder it came from: a hub may have another version by then, and need not be asked.
+    const { hub, ...rest } = params;
+    this.#loads.set(event.model.key, hub ? { ...rest, name: event.model.folder } : params);
+    models.set(event.model.key, Promise.resolve());
+  }
+
+  #loaded({ engine, models }: Connection, model: string): Promise<void> {
+    const known = models.get(model);
+    if (known) return known;
+    const loading = this.#reload(engine, model);
+    models.set(model, loading);
+    loading.catch(() => models.delete(model));
+    return loading;
+  }
+
+  async #reload(engine: RemoteEngine, model: string): Promise<void> {
+    const params = this.#loads.get(model);
+    if (!params) return;
+    this.#handles.forget(model);
+    this.#seen.doubt(model);
+    for await (const event of engine.stream("load", params)) {
+      if (event.type !== "ready" || event.model.key === model) continue;
+      throw new GlmError(
+        "model-not-loaded",
+        `${params.name} had to be loaded again, and its files are no longer those it was first loaded from. Load it anew.`,
+      );
+    }
+  }
+}
+
+const adapterInfo =
+  (engine: RemoteEngine, options: EngineOptions) =>
+  (model: string, adapter: AdapterRef): Promise<AdapterInfo> =>
+    engine.call("adapterInfo", { model, adapter }, options);
+
+const isLoss = (error: unknown): boolean => error instanceof GlmError && error.code === "runtime-lost";
+
+function closed(): GlmError {
+  return new GlmError("runtime-lost", "This connection to the model was closed (dispose). Load the model again.");
+}
+
+/** Stops waiting when the signal says so; what is awaited goes on for others. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}

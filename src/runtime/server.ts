@@ -1,0 +1,173 @@
+/**
+ * @file The runtime: one process a user that holds models for all notebooks, and ends itself when nobody needs it.
+ *
+ * This thread only passes messages on, so greetings and heartbeats are answered at once while models compute in
+ * their workers.
+ */
+import { rmSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { entryPoint } from "../entry.ts";
+import { type Holder, takeLock } from "../lock.ts";
+import { PortChannel } from "../rpc/channel.ts";
+import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
+import { serveEngine } from "../rpc/serve.ts";
+import { SocketServer } from "../rpc/socket-server.ts";
+import { version } from "../version.ts";
+import type { RuntimeFolder } from "./folder.ts";
+import type { Log } from "./log.ts";
+import { ModelPool, type PoolModel, type WorkerHandle } from "./model-pool.ts";
+
+/** What `%runtime status` and `glmlab runtime status` show. */
+export interface RuntimeStatus {
+  readonly pid: number;
+  readonly version: string;
+  readonly address: string;
+  readonly log: string;
+  /** Milliseconds since 1970. */
+  readonly started: number;
+  readonly clients: number;
+  /** The process ends this many seconds after its last client. */
+  readonly idleSeconds: number;
+  /** Resident memory of the process in bytes. */
+  readonly memoryBytes: number;
+  readonly models: readonly PoolModel[];
+}
+
+export interface RuntimeOptions {
+  readonly folder: RuntimeFolder;
+  readonly idleSeconds: number;
+  readonly log: Log;
+  /** Starts a place for one model; a worker thread unless told otherwise. */
+  readonly startWorker?: (name: string, log: Log) => WorkerHandle;
+}
+
+/** Minutes are for people who read an answer; a model is quickly loaded again. */
+export const IDLE_SECONDS = 600;
+
+/** How long workers may take to end on their own, in milliseconds. */
+const FAREWELL_MS = 4000;
+
+export class Runtime {
+  /** Settles when the runtime has ended, with the reason. */
+  readonly ended: Promise<string>;
+  readonly #options: RuntimeOptions;
+  readonly #pool: ModelPool;
+  readonly #started = Date.now();
+  #server: SocketServer | undefined;
+  #clients = 0;
+  #idle: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #end: (reason: string) => void = () => undefined;
+
+  /**
+   * Takes the folder's lock and listens on its socket.
+   * @returns the process that holds the lock, when another one does
+   */
+  static async start(options: RuntimeOptions): Promise<Runtime | Holder> {
+    const { folder, log } = options;
+    const holder = takeLock(folder.path);
+    if (holder) return holder;
+    const runtime = new Runtime(options);
+    // Left by a runtime that was killed; the lock says that nobody listens on it.
+    rmSync(folder.socket, { force: true });
+    runtime.#server = await SocketServer.bind(folder.address, (client) => {
+      runtime.#onClient();
+      serveEngine(client, runtime.#pool, {
+        status: () => runtime.status(),
+        onGone: () => runtime.#onGone(),
+      });
+    });
+    log(`glmlab ${version} runtime listens on ${folder.address}; ends ${options.idleSeconds} s after its last client`);
+    runtime.#waitIdle();
+    return runtime;
+  }
+
+  private constructor(options: RuntimeOptions) {
+    this.#options = options;
+    const startWorker = options.startWorker ?? startThread;
+    this.#pool = new ModelPool((name) => startWorker(name, options.log), options.log);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  async status(): Promise<RuntimeStatus> {
+    const { folder, idleSeconds } = this.#options;
+    return {
+      pid: process.pid,
+      version,
+      address: folder.address,
+      log: folder.log,
+      started: this.#started,
+      clients: this.#clients,
+      idleSeconds,
+      memoryBytes: process.memoryUsage.rss(),
+      models: await this.#pool.models(),
+    };
+  }
+
+  /** Lets the clients know, ends the workers and settles `ended`. */
+  async stop(reason: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    clearTimeout(this.#idle);
+    this.#options.log(`ends: ${reason}`);
+    await this.#server?.close();
+    rmSync(this.#options.folder.socket, { force: true });
+    await Promise.race([this.#pool.close(), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS).unref())]);
+    this.#end(reason);
+  }
+
+  #onClient(): void {
+    this.#clients++;
+    clearTimeout(this.#idle);
+    this.#options.log(`client connected (${this.#clients} now)`);
+  }
+
+  #onGone(): void {
+    this.#clients--;
+    this.#options.log(`client gone (${this.#clients} left)`);
+    if (this.#clients === 0) this.#waitIdle();
+  }
+
+  #waitIdle(): void {
+    const { idleSeconds } = this.#options;
+    this.#idle = setTimeout(() => void this.stop(`no client for ${idleSeconds} s`), idleSeconds * 1000);
+  }
+}
+
+/** Runs an engine in a thread. Its output goes to the log. */
+function startThread(name: string, log: Log): WorkerHandle {
+  const worker = new Worker(entryPoint("runtime/model-worker"), {
+    name: `glmlab ${name}`,
+    stdout: true,
+    stderr: true,
+    execArgv: [],
+  });
+  const channel = new PortChannel<ClientMessage, ServerMessage>(worker, () => undefined);
+  for (const output of [worker.stdout, worker.stderr]) {
+    output.setEncoding("utf8").on("data", (text: string) => log(`[${name}] ${text.trimEnd()}`));
+  }
+  worker.on("error", (error) => {
+    log(`[${name}] worker failed: ${error instanceof Error ? error.stack : error}`);
+    channel.fail(error instanceof Error ? error : new Error(String(error)));
+  });
+  let told = false;
+  const exited = new Promise<void>((resolve) => {
+    worker.on("exit", (code) => {
+      // A thread that is told to end has a code, too, which says nothing.
+      log(told || code === 0 ? `[${name}] worker ended` : `[${name}] worker ended unexpectedly (code ${code})`);
+      channel.fail(new Error(`its thread ended with code ${code}`));
+      resolve();
+    });
+  });
+  log(`[${name}] worker started`);
+  return {
+    channel,
+    exited,
+    stop: async () => {
+      told = true;
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/** @file Which form each parameter gets, and what the published counts say of it, at the published models' sizes. */
+import { describe, expect, it } from "vitest";
+import { full } from "../../src/adapters/full.ts";
+import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
+import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
+import { filedTensors, type Given, planWeights } from "../../src/quantization/plan.ts";
+import { filled, sizeOf } from "../../src/tensor.ts";
+
+const chatglm6b = readConfig(
+  {
+    model_type: "chatglm",
+    position_encoding_2d: true,
+    num_layers: 28,
+    hidden_size: 4096,
+    inner_hidden_size: 16384,
+    num_attention_heads: 32,
+    vocab_size: 130528,
+    max_sequence_length: 2048,
+  },
+  "ChatGLM-6B",
+);
+
+/** A float16 checkpoint that is only described. */
+function given(config: ChatGLMConfig): Given {
+  const [parameters, modules] = [parametersOf(config), modulesOf(config)];
+  const { embedding, head } = architectureOf(config);
+  const stored = parameters.map(({ name, shape }) => {
+    return { name, shape, dtype: "float16" as const, file: "/model", offset: 0, bytes: 2 * sizeOf(shape) };
+  });
+  return { parameters, modules, embedding, head, stored: new Map(stored.map((tensor) => [tensor.name, tensor])) };
+}
+
+describe("ChatGLM-6B in int4", () => {
+  const model = given(chatglm6b);
+
+  it("counts packed bytes and scales, as the published model does", () => {
+    const count = (bits?: 4 | 8): number =>
+      filedTensors(model, bits).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    expect(count(4)).toBe(3_355_746_304);
+    expect(count()).toBe(6_173_286_400);
+  });
+
+  it("trains 81,920 parameters where layers 23 to 27 are unfrozen: their norms", () => {
+    const frozen = new Set(model.modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));
+    const base = { ...model, frozen, read: async () => filled([1]) };
+    const match = [23, 24, 25, 26, 27].map((layer) => `layers.${layer}.`);
+    const { parameters } = full({ method: "full", match }, base);
+    expect(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)).toBe(81_920);
+    expect(parameters.every(({ name }) => name.includes("layernorm"))).toBe(true);
+  });
+
+  it("packs the four linear modules of each layer; the table, which is the head, stays float32", () => {
+    const { matrices, toFloat32, asStored, name, packs } = planWeights("m", model, {
+      quantize: "int4",
+      precision: "exact",
+    });
+    expect([name, packs, matrices.size, asStored.length]).toEqual(["int4-exact", true, 4 * 28, 0]);
+    expect(new Set([...matrices.values()].map(({ form }) => JSON.stringify(form)))).toEqual(
+      new Set(['{"kind":"blocks","exact":true}']),
+    );
+    expect(toFloat32.map((tensor) => tensor.name)).toContain("transformer.word_embeddings.weight");
+  });
+
+  it("has the head in 8 bits for the fast kernels, and the table as it lies for the rows that are looked up", () => {
+    const { matrices, asStored, toFloat32 } = planWeights("m", model, { quantize: "int4", precision: "fast" });
+    expect(matrices.get("transformer.word_embeddings.weight")?.form).toEqual({ kind: "rows", exact: false });
+    expect(asStored.map((tensor) => tensor.name)).toEqual(["transformer.word_embeddings.weight"]);
+    expect(toFloat32.every(({ shape }) => shape.length === 1)).toBe(true);
+  });
+});
+
+it("exact 8 bits are the same on every machine: nothing is packed", () => {
+  const plan = planWeights("m", given(chatglm6b), { quantize: "int8", precision: "exact" });
+  expect([plan.name, plan.packs]).toEqual(["int8-exact", false]);
+  expect(planWeights("m", given(chatglm6b), { quantize: "int8", precision: "fast" }).packs).toBe(true);
+});
+
+it("refuses what cannot be: another number of bits than published, and floats that are fast", () => {
+  const published = { ...given(chatglm6b), bits: 4 as const };
+  expect(() => planWeights("m", published, { quantize: "int8", precision: "exact" })).toThrow(
+    "m: quantize: the model is published in int4, and cannot be made int8",
+  );
+  expect(planWeights("m", published, { quantize: "int4", precision: "exact" }).bits).toBe(4);
+  expect(() => planWeights("m", given(chatglm6b), { quantize: "none", precision: "fast" })).toThrow(
+    'Add quantize: "int8" or "int4"',
+  );
+});
+
+it("converts what lies at an address that its numbers cannot be read at", () => {
+  const model = given(chatglm6b);
+  const [name, table] = [...model.stored][0]!;
+  const odd = { ...model, head: "elsewhere", stored: new Map([...model.stored, [name, { ...table, offset: 7 }]]) };
+  const { asStored, toFloat32 } = planWeights("m", odd, { quantize: "none", precision: "exact" });
+  expect(asStored).toEqual([]);
+  expect(toFloat32[0]?.name).toBe(name);
+});
