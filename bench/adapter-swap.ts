@@ -1,6 +1,6 @@
 /** @file What it costs to answer with another adapter than the last time. */
 import { load, lora } from "../src/index.ts";
-import type { Figure } from "./runtime.ts";
+import type { Figure } from "./figure.ts";
 import { median, spread } from "./timing.ts";
 
 /** Pairs of answers in a round: one after another adapter's, one after the same adapter's. */

@@ -1,7 +1,7 @@
 /** @file Tokens a second of one answer: from the runtime, and computed in this process. */
 import { setTimeout } from "node:timers/promises";
 import { type ChatGLM, load } from "../src/index.ts";
-import type { Figure } from "./runtime.ts";
+import type { Figure } from "./figure.ts";
 import { median, spread } from "./timing.ts";
 
 /** Tokens of an answer; nothing ends it earlier. */

@@ -2,8 +2,8 @@
 import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { stopRuntime } from "../src/runtime/cli.ts";
+import type { Figure } from "./figure.ts";
 import { ended, firstToken, LOAD, readyKernel, restarted } from "./notebook.ts";
-import type { Figure } from "./runtime.ts";
 import { spread } from "./timing.ts";
 
 /** Milliseconds of rest before each measurement. */

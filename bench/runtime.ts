@@ -9,12 +9,10 @@ import { parseArgs } from "node:util";
 import { stopRuntime } from "../src/runtime/cli.ts";
 import { adapterSwap } from "./adapter-swap.ts";
 import { decoding } from "./decoding.ts";
+import type { Figure } from "./figure.ts";
 import { firstTokens } from "./first-token.ts";
 import { secondNotebook } from "./second-notebook.ts";
 import { markdownTable } from "./table.ts";
-
-/** What was measured, in words, and the value with its unit. */
-export type Figure = readonly [what: string, value: string];
 
 export async function runtime(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { rounds: { type: "string", default: "7" } } });

@@ -2,9 +2,9 @@
 import { setTimeout } from "node:timers/promises";
 import { lockHolder } from "../src/lock.ts";
 import { runtimeFolder } from "../src/runtime/folder.ts";
+import type { Figure } from "./figure.ts";
 import { memoryOf, type ProcessMemory } from "./memory.ts";
 import { ended, firstToken, LOAD, readyKernel } from "./notebook.ts";
-import type { Figure } from "./runtime.ts";
 import { spread } from "./timing.ts";
 
 /** Milliseconds after which a process is taken to be at rest. */

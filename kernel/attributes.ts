@@ -1,5 +1,5 @@
 /** @file Import attributes, `import data from "./a.json" with { type: "json" }`, which the compiler is too old to read. */
-import type { TypeScript } from "./tslab.ts";
+import type { TypeScript } from "./typescript.ts";
 
 const PATTERN = /(["'])((?:(?!\1)[^\\\n])*)\1(\s*)(with\s*\{[^{}]*\})/g;
 

@@ -1,5 +1,5 @@
 /** @file Turns the ES module that a cell compiles to into the body of a function that the kernel can call. */
-import type { TypeScript, ts } from "./tslab.ts";
+import type { TypeScript, ts } from "./typescript.ts";
 
 /** Names that the code finds in scope; `exports` holds the notebook's variables. */
 export const CELL_SCOPE = "__cell";

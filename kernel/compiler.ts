@@ -9,7 +9,8 @@ import { documentationAt, isUnknownAt } from "./documentation.ts";
 import { isLocalCommonJs } from "./emit.ts";
 import type { Completeness, Completion } from "./language.ts";
 import { uninterruptible } from "./terminate.ts";
-import { type ConverterOptions, type Diagnostic, type LoadedConverter, loadConverter, type ts } from "./tslab.ts";
+import { type ConverterOptions, type Diagnostic, type LoadedConverter, loadConverter } from "./tslab.ts";
+import type { ts } from "./typescript.ts";
 
 /** A cell, or a local file that it imports, ready to run. */
 export interface CompiledModule extends FunctionBody {

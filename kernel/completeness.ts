@@ -1,6 +1,6 @@
 /** @file Whether a cell is complete: what a console asks before it runs what was typed, or lets it go on. */
 import type { Completeness } from "./language.ts";
-import type { TypeScript, ts } from "./tslab.ts";
+import type { TypeScript, ts } from "./typescript.ts";
 
 /** What makes a file a module, as cells are: `await` is allowed then. On the line above, which the parser does not miss. */
 const MODULE = "export {};\n";

@@ -1,6 +1,6 @@
 /** @file Reads the doc comment of one declaration from its file, since the compiler is given library files without. */
 import { offsetWithComments } from "./sourcefiles.ts";
-import type { TypeScript, ts } from "./tslab.ts";
+import type { TypeScript, ts } from "./typescript.ts";
 
 /** Lines that tslab puts before a cell. */
 const PREFIX = "export {};\n";

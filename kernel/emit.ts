@@ -1,6 +1,6 @@
 /** @file What the converter writes: a cell's JavaScript and declarations, and the JavaScript of the local files it imports. */
 import { isCommonJs, isLibrary } from "./sourcefiles.ts";
-import type { TypeScript, ts } from "./tslab.ts";
+import type { TypeScript, ts } from "./typescript.ts";
 
 export type Builder = ts.EmitAndSemanticDiagnosticsBuilderProgram;
 

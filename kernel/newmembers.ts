@@ -1,5 +1,5 @@
 /** @file Declarations of members and globals that are younger than the compiler's own, by what must be there for them. */
-import type { Part } from "./runningnode.ts";
+import type { Part } from "./part.ts";
 
 function part(has: boolean, text: string): Part {
   return { has, text };

@@ -4,13 +4,8 @@
  */
 import { builtinModules } from "node:module";
 import { BUFFERS, COLLECTIONS, MODULES, OLD_DATES, PROMISES, STRINGS, WEB_CRYPTO, WORKERS } from "./newmembers.ts";
+import type { Part } from "./part.ts";
 import { WEB_ASSEMBLY } from "./webassembly.ts";
-
-/** Some declarations, and whether what they declare is there. */
-export interface Part {
-  readonly has: boolean;
-  readonly text: string;
-}
 
 const PARTS: readonly Part[] = [
   ...COLLECTIONS,

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { withoutAttributes } from "./attributes.ts";
-import type { TypeScript, ts } from "./tslab.ts";
+import type { TypeScript, ts } from "./typescript.ts";
 
 /** Extents of the JSDoc comments that begin their lines, what indents them included. By indexOf(): a pattern is slow. */
 function* comments(text: string): Generator<readonly [from: number, to: number]> {

@@ -2,7 +2,6 @@
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type ts from "@tslab/typescript-for-tslab";
 import type { Converter, ConvertResult } from "tslab/dist/converter.js";
 import { requireCached } from "./compilecache.ts";
 import { DISPLAY_TYPES } from "./display.ts";
@@ -10,9 +9,8 @@ import { type Builder, emitting, isLocalSource, type Written } from "./emit.ts";
 import type { Lookup } from "./resolve.ts";
 import { runningNodeDeclarations } from "./runningnode.ts";
 import { asModule, LocalFiles, withoutComments } from "./sourcefiles.ts";
+import type { TypeScript, ts } from "./typescript.ts";
 
-export type { ts };
-export type TypeScript = typeof ts;
 export type { CompletionInfo, Diagnostic } from "tslab/dist/converter.js";
 export type { Converter, ConvertResult };
 

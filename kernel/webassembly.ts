@@ -1,5 +1,5 @@
 /** @file Declarations of WebAssembly, which TypeScript has for browsers only. */
-import type { Part } from "./runningnode.ts";
+import type { Part } from "./part.ts";
 
 export const WEB_ASSEMBLY: Part = {
   has: "WebAssembly" in globalThis,

@@ -1,7 +1,8 @@
 /** @file What a magic is: commands with declared options, each of which turns what was written into TypeScript. */
+
+import type { Arguments } from "./arguments.ts";
 import type { Code } from "./code.ts";
 import type { OptionTable } from "./option.ts";
-import type { Arguments } from "./parse.ts";
 
 /** One use of a command in a cell. */
 export interface Call {

@@ -1,5 +1,6 @@
 /** @file Reads the words of a magic by its command's option table; every fault names the option and what would be right. */
 import { suggestion } from "../src/suggestion.ts";
+import type { Arguments, Given } from "./arguments.ts";
 import { arrayLiteral, type Code } from "./code.ts";
 import { MagicError } from "./error.ts";
 import { type WrittenText, withoutQuotes } from "./interpolate.ts";
@@ -7,24 +8,6 @@ import type { Command } from "./magic.ts";
 import { isRepeatable, type OptionSpec, type OptionTable, placeholder } from "./option.ts";
 import { optionValue } from "./values.ts";
 import { nextWord, skipBlanks, type Word, words } from "./words.ts";
-
-export interface Given {
-  readonly spec: OptionSpec;
-  /** Where the option's own name is written. */
-  readonly name: Word;
-  /** Absent for flags. */
-  readonly word?: Word;
-  /** The value as TypeScript: of options that are given several times, all their values. */
-  readonly value: Code;
-}
-
-/** A magic's arguments as written. */
-export interface Arguments {
-  readonly positional: readonly Word[];
-  readonly options: ReadonlyMap<string, Given>;
-  /** The rest of the line, for commands that take text. */
-  readonly text?: WrittenText;
-}
 
 /** Every command has these. */
 export const COMMON_OPTIONS: OptionTable = {

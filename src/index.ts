@@ -19,7 +19,13 @@
 export type { AdapterConfig, AdapterTensors, FullConfig, LoraConfig, Method } from "./adapters/adapter.ts";
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
 // Fine-tuning
-export { AdapterHandle, type BaseAnswersOptions, type FitSettings, type GradientOptions } from "./api/adapter.ts";
+export {
+  AdapterHandle,
+  type BaseAnswersOptions,
+  type FitSettings,
+  type GradientOptions,
+  type StepResult,
+} from "./api/adapter.ts";
 export type { KnowledgeProgress, TeachSettings } from "./api/book-training.ts";
 export { ChatGLM } from "./api/chatglm.ts";
 export type {
@@ -46,7 +52,7 @@ export type { Pace } from "./api/knowledge-pace.ts";
 // Loading and asking
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
 export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
-export { adamW, Optimizer, type StepOptions, type StepResult } from "./api/optimizer.ts";
+export { adamW, Optimizer, type StepOptions } from "./api/optimizer.ts";
 // Around it
 export type { Given } from "./api/options.ts";
 export type { RehearsalRows, Rows } from "./api/rows.ts";
@@ -55,7 +61,15 @@ export type { SourceOptions } from "./api/source.ts";
 export { TrainableSummary } from "./api/summary.ts";
 // Text
 export { loadTokenizer } from "./api/tokenizer.ts";
-export type { AdapterInfo, AdapterRef, Batch, DeviceChoice, ModelInfo, ParameterInfo, Precision } from "./engine/engine.ts";
+export type {
+  AdapterInfo,
+  AdapterRef,
+  Batch,
+  DeviceChoice,
+  ModelInfo,
+  ParameterInfo,
+  Precision,
+} from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export type { HubName } from "./hub/names.ts";
@@ -68,9 +82,10 @@ export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
 // Data
-export { type BatchOptions, type Dataset, dataset, type Row, type RowBatch } from "./train/dataset.ts";
+export { type BatchOptions, type Dataset, dataset, type RowBatch } from "./train/dataset.ts";
 export type { Cut } from "./train/encode.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
+export type { Row } from "./train/row.ts";
 export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./train/rows.ts";
 export type { SchedulerName } from "./train/schedule.ts";
 export type { FitEvent, FitOptions } from "./train/trainer.ts";

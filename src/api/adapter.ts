@@ -14,7 +14,6 @@ import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
 import { type Home, refOf, sameAdapter } from "./home.ts";
 import { breadthOf } from "./knowledge-pace.ts";
-import type { StepResult } from "./optimizer.ts";
 import { complete, type Given, refuseUnknown } from "./options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
@@ -38,6 +37,14 @@ export interface GradientOptions extends Abortable {
 export interface BaseAnswersOptions extends Abortable {
   /** Told how many of those that were not put before are answered. */
   readonly onDone?: ((done: number) => void) | undefined;
+}
+
+/** What a step of an optimiser came to. */
+export interface StepResult {
+  /** Total norm of the gradients before clipping. */
+  readonly gradientNorm: number;
+  /** Steps the optimiser has taken with the adapter. */
+  readonly step: number;
 }
 
 export class AdapterHandle {

@@ -2,18 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { shownJson } from "../describe.ts";
 import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/optimizer.ts";
-import type { AdapterHandle } from "./adapter.ts";
+import type { AdapterHandle, StepResult } from "./adapter.ts";
 import { faultsOf } from "./checks.ts";
 import { Gradients } from "./gradients.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Abortable } from "./signal.ts";
-
-export interface StepResult {
-  /** Total norm of the gradients before clipping. */
-  readonly gradientNorm: number;
-  /** Steps this optimiser has taken with the adapter. */
-  readonly step: number;
-}
 
 export interface StepOptions extends Abortable {
   /** Learning rate of this step, where a schedule of your own decides. */

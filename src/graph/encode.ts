@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import protobuf from "protobufjs";
 import type { Tensor } from "../tensor.ts";
 import { onnxType } from "./dtype.ts";
-import { CONTRIB_OPS, type Op } from "./ops.ts";
+import { CONTRIB_OPS, type Op } from "./op.ts";
 import {
   type Attribute,
   type FileRange,

@@ -1,5 +1,6 @@
 /** @file Reverse-mode differentiation: walks back from a scalar and appends the gradient as ordinary nodes. */
-import { add, type Op } from "./ops.ts";
+import type { Op } from "./op.ts";
+import { add } from "./ops.ts";
 import { type Rule, rules } from "./rules.ts";
 import { type Node, showShape, staticSize, type Value } from "./value.ts";
 

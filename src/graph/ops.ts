@@ -1,62 +1,9 @@
 /** @file The operators: each function checks its operands, infers the result's type and appends one ONNX node. */
 import type { DType } from "../tensor.ts";
 import { onnxType } from "./dtype.ts";
+import type { Op } from "./op.ts";
 import { broadcast, reduced } from "./shape.ts";
 import { type Attribute, type Dim, type Shape, showShape, staticSize, type Value } from "./value.ts";
-
-/** Operators in the ONNX standard's domain; SimplifiedLayerNormalization is onnxruntime's, but registered there. */
-const STANDARD_OPS = [
-  "Abs",
-  "Add",
-  "BitShift",
-  "BitwiseAnd",
-  "Cast",
-  "Concat",
-  "DequantizeLinear",
-  "Div",
-  "Exp",
-  "Expand",
-  "Gather",
-  "GatherElements",
-  "Gelu",
-  "Gemm",
-  "Identity",
-  "LayerNormalization",
-  "Log",
-  "MatMul",
-  "Max",
-  "Mul",
-  "Neg",
-  "Reciprocal",
-  "ReduceMax",
-  "ReduceMean",
-  "ReduceSum",
-  "Reshape",
-  "Round",
-  "ScatterElements",
-  "ScatterND",
-  "Shape",
-  "Sigmoid",
-  "SimplifiedLayerNormalization",
-  "Softmax",
-  "Split",
-  "Sqrt",
-  "Sub",
-  "Tanh",
-  "Transpose",
-] as const;
-
-/** onnxruntime's own (com.microsoft). */
-export const CONTRIB_OPS = [
-  "FusedMatMul",
-  "MatMulIntegerToFloat",
-  "MatMulNBits",
-  "QuickGelu",
-  "RotaryEmbedding",
-] as const;
-
-/** Every operator that a graph may hold. */
-export type Op = (typeof STANDARD_OPS)[number] | (typeof CONTRIB_OPS)[number];
 
 /** Appends a node with one output. */
 export function emitOne(

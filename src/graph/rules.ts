@@ -1,5 +1,6 @@
 /** @file How each operator passes a gradient back to its inputs. A new operator does not compile without its line here. */
 import { type Rotary, rotary } from "./layers.ts";
+import type { Op } from "./op.ts";
 import {
   add,
   concat,
@@ -10,7 +11,6 @@ import {
   matmul,
   mul,
   neg,
-  type Op,
   reciprocal,
   reduceMean,
   reduceSum,

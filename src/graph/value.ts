@@ -1,7 +1,7 @@
 /** @file A graph under construction: values, the nodes that make them, inputs, constants and weights bound to files. */
 import type { DataOf, DType, Tensor } from "../tensor.ts";
 import { elementSize, sizeOf, tensor } from "../tensor.ts";
-import type { Op } from "./ops.ts";
+import type { Op } from "./op.ts";
 
 /** A size that is known when the graph is built, or the name of one that is known when it runs. */
 export type Dim = number | string;

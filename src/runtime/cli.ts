@@ -58,7 +58,7 @@ export async function runRuntimeCli(args: readonly string[]): Promise<number> {
 async function start(folder: RuntimeFolder): Promise<number> {
   // Native libraries are loaded only by the process that becomes the runtime.
   const { Runtime, IDLE_SECONDS } = await import("./server.ts");
-  // Threads share the working folder and onnxruntime finds weights relative to it (ort.ts): it must not be anybody's.
+  // It outlives whoever started it: the folder that it stands in must not be one that somebody wants to remove.
   process.chdir(parse(folder.path).root);
   const idleSeconds = seconds(process.env.GLMLAB_RUNTIME_IDLE, IDLE_SECONDS);
   rotateLog(folder.log);

@@ -5,15 +5,8 @@ import { GlmError } from "../errors.ts";
 import { faultList } from "../fault-list.ts";
 import { randomStream, shuffled } from "../random.ts";
 import { suggestion } from "../suggestion.ts";
+import type { Row } from "./row.ts";
 import { type RowInput, toRows } from "./rows.ts";
-
-/** One example. `history` holds earlier rounds as [question, answer]. */
-export interface Row {
-  readonly prompt: string;
-  readonly response: string;
-  readonly system?: string;
-  readonly history?: readonly (readonly [string, string])[];
-}
 
 export interface BatchOptions {
   /** Rows in a batch; the last one of an epoch may have fewer. */

@@ -1,7 +1,7 @@
 /** @file The shapes of a row in published data: flat ones and conversations. Every key is used, says nothing, or is refused. */
 import { shownJson } from "../describe.ts";
 import { nearest } from "../suggestion.ts";
-import type { Row } from "./dataset.ts";
+import type { Row } from "./row.ts";
 
 /** Tells what is wrong with a row. */
 type Fault = (text: string) => void;

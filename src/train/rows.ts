@@ -4,7 +4,7 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import { fileText, readJson } from "../json-lines.ts";
-import type { Row } from "./dataset.ts";
+import type { Row } from "./row.ts";
 import { readRow } from "./row-shapes.ts";
 
 /** A round of a conversation, or what came before it. ShareGPT's {from, value} is understood too. */

@@ -4,11 +4,11 @@ import { GlmError } from "../errors.ts";
 import { type RandomStream, randomStream } from "../random.ts";
 import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { Row } from "./dataset.ts";
 import { byLength, drawn, type Example, encodedRows, joined, meanLoss, restore, shares } from "./examples.ts";
 import { adamW, adamWConfig, type OptimizerState, totalNorm, weightedMean } from "./optimizer.ts";
 import type { GradientStep } from "./program.ts";
 import { Recall } from "./recall.ts";
+import type { Row } from "./row.ts";
 
 /** What a run is about; every row has its response. */
 export interface TeachRows {

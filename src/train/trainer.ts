@@ -4,11 +4,11 @@ import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
 import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { Row } from "./dataset.ts";
 import { type Cut, cutOf } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, restore, shares } from "./examples.ts";
 import { adamW, adamWConfig, weightedMean } from "./optimizer.ts";
 import type { GradientStep } from "./program.ts";
+import type { Row } from "./row.ts";
 import { type SchedulerName, scheduleFactor } from "./schedule.ts";
 
 export interface FitOptions {

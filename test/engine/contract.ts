@@ -15,8 +15,8 @@ import {
 import type { SamplingOptions } from "../../src/generate/sampler.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
-import type { Row } from "../../src/train/dataset.ts";
 import type { OptimizerConfig } from "../../src/train/optimizer.ts";
+import type { Row } from "../../src/train/row.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 
 export interface Subject {

@@ -262,7 +262,10 @@ it("says which folder takes no files, and what to set", async ({ skip }) => {
   const plan = planWeights("the model", await givenBy(oracleFolder(FAMILY), config), fast4);
   skip(!works("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", cache), "needs the right to mount a disk that is read-only");
   try {
-    await expect(preparedWeights(plan, cache, cpu.packer, () => undefined)).rejects.toMatchObject({ code: "disk", message: wrong });
+    await expect(preparedWeights(plan, cache, cpu.packer, () => undefined)).rejects.toMatchObject({
+      code: "disk",
+      message: wrong,
+    });
   } finally {
     works("umount", cache);
   }

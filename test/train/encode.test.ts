@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
-import type { Row } from "../../src/train/dataset.ts";
 import { cutOf, encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
+import type { Row } from "../../src/train/row.ts";
 import { textFixture } from "../text/fixtures.ts";
 
 const ignored = -100;
