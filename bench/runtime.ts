@@ -9,7 +9,6 @@ import { parseArgs } from "node:util";
 import { stopRuntime } from "../src/runtime/cli.ts";
 import { adapterSwap } from "./adapter-swap.ts";
 import { decoding } from "./decoding.ts";
-import type { Figure } from "./figure.ts";
 import { firstTokens } from "./first-token.ts";
 import { secondNotebook } from "./second-notebook.ts";
 import { markdownTable } from "./table.ts";
