@@ -2,7 +2,6 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { toFloat16 } from "../float16.ts";
-import { publishedMatrix } from "../quantization/forms.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import { scaleName } from "../weights/fit.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";
@@ -62,7 +61,7 @@ function publishedSources({ stored, holdings, plan, config }: OpenedModel, name:
   }
   const { in: width, out, form, prepared } = held;
   const shape = [out, (width * plan.bits) / 8];
-  const published = publishedMatrix(planned.matrix, form, prepared);
+  const published = form.published(planned.matrix, prepared);
   return [
     { name, shape, dtype: "int8", read: async () => tensor("int8", shape, await published.codes()) },
     {

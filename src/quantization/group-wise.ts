@@ -1,97 +1,89 @@
-/** @file 4-bit matrices as the block kernels want them: 128 columns to a scale, two codes a byte, low half first. */
-import { BLOCK, blocksOf, ZERO } from "../graph/quantized.ts";
-import type { QuantizedRows } from "./quantize.ts";
+/**
+ * @file 4-bit codes for the group-wise kernels, with a scale for each group of a row: the published one of the row where the
+ * checkpoint has codes already, else the best for the group.
+ */
+import { BLOCK, blockProduct, blocksOf, dequantizedBlockProduct } from "../graph/quantized.ts";
+import { readTensor } from "../weights/safetensors.ts";
+import { type Form, throughFloats, unpackedRange } from "./form.ts";
+import { type BlockRows, blockCodes, dequantizeBlocks, quantizeBlocks } from "./group-codes.ts";
+import { floatRows, publishedRows, quantizedRows, type StoredMatrix } from "./matrix.ts";
+import { perChannel } from "./per-channel.ts";
+import { packPublished, rowScales } from "./quantize.ts";
 
-/** Rows of a matrix: element = (code - ZERO) · scale of its row and block. The last block of a row is padded. */
-export interface BlockRows {
-  /** uint8 [rows, blocks, BLOCK / 2]. */
-  readonly codes: Uint8Array;
-  /** float32 [rows · blocks]. */
-  readonly scales: Float32Array;
-}
+/** A scale of 4 bytes, beside which kernels keep a sum. */
+const BYTES_PER_GROUP = 8;
 
-/** Quantises rows of `columns` elements: the largest of each block is exact, and gets the end of the range. */
-export function quantizeBlocks(values: Float32Array, columns: number): BlockRows {
-  return inBlocks(values.length / columns, columns, (biased, at, from, to) => {
-    let extreme = 0;
-    for (let i = from; i < to; i += 1) {
-      const value = values[i] as number;
-      if (Math.abs(value) > Math.abs(extreme)) extreme = value;
-    }
-    // There is one more code below zero than above: the extreme's sign is turned that way.
-    const scale = Math.fround(extreme / -ZERO);
-    if (scale === 0) return 0;
-    const inverse = 1 / scale;
-    const largest = 2 * ZERO - 1;
-    // The half rounds to nearest; codes are positive, so that a byte array's own rounding down does the rest.
-    for (let i = from; i < to; i += 1) {
-      const code = (values[i] as number) * inverse + ZERO + 0.5;
-      biased[at + i - from] = Math.min(code, largest);
-    }
-    return scale;
-  });
-}
+export const groupWise = (exact: boolean): Form => ({
+  name: exact ? "int4-exact" : "int4-fast",
+  exact,
+  isPacked: true,
+  partsOfProduct: 1,
+  // Beside 4-bit modules the head's 8 bits cost no precision; beside 8-bit ones they would, and save little.
+  head: exact ? undefined : perChannel(false),
+  // Exact codes of floats had the published scales once, one for each row.
+  version: (isPublished) => (exact && !isPublished ? 2 : 1),
+  bytes: (width, out) => (width * out) / 2 + ((width * out) / BLOCK) * BYTES_PER_GROUP,
+  prepare(matrix, onBytes) {
+    const { in: width, out } = matrix;
+    const count = out * blocksOf(width);
+    return {
+      codes: { dtype: "uint8", shape: [out, blocksOf(width), BLOCK / 2] },
+      scales: { shape: [count] },
+      bytes: (count * BLOCK) / 2 + 4 * count,
+      async write(append) {
+        const scales = new Float32Array(count);
+        let block = 0;
+        for await (const part of blockRows(matrix)) {
+          await append(part.codes);
+          scales.set(part.scales, block);
+          block += part.scales.length;
+          onBytes((part.scales.length * matrix.weight.bytes) / count);
+        }
+        return scales;
+      },
+    };
+  },
+  product(x, name, { in: width, out, codes, scales }) {
+    const { graph } = x;
+    const floats = throughFloats(graph);
+    const blocks = blocksOf(width);
+    const matrix = {
+      ...{ in: width, out },
+      codes: graph.weight(name, "uint8", [out, blocks, BLOCK / 2], floats ? unpackedRange(codes) : codes),
+      scales: graph.weight(`${name} scales`, "float32", [out * blocks], scales),
+    };
+    return floats ? dequantizedBlockProduct(x, matrix) : blockProduct(x, matrix, exact);
+  },
+  async read(width, { codes, scales }) {
+    const [read, factors] = [await readTensor(codes), await readTensor(scales)];
+    return dequantizeBlocks({ codes: read.data as Uint8Array, scales: factors.data as Float32Array }, width);
+  },
+  /** Groups have scales of their own, which the scheme has no place for: the checkpoint's floats are quantised again. */
+  published: (matrix) => ({
+    async codes() {
+      const codes = new Int8Array((matrix.out * matrix.in) / 2);
+      let at = 0;
+      for await (const rows of quantizedRows(matrix, 4)) {
+        const packed = packPublished(rows.codes);
+        codes.set(packed, at);
+        at += packed.length;
+      }
+      return codes;
+    },
+    async scales() {
+      const scales = new Float32Array(matrix.out);
+      let at = 0;
+      for await (const values of floatRows(matrix)) {
+        const some = rowScales(values, matrix.in, 4);
+        scales.set(some, at);
+        at += some.length;
+      }
+      return scales;
+    },
+  }),
+});
 
-/** The same form for rows that have codes and a scale each already. */
-export function blockCodes({ codes, scales }: QuantizedRows, columns: number): BlockRows {
-  return inBlocks(scales.length, columns, (biased, at, from, to) => {
-    for (let i = from; i < to; i += 1) biased[at + i - from] = (codes[i] as number) + ZERO;
-    return scales[Math.floor(from / columns)] as number;
-  });
-}
-
-/** Writes the biased codes of elements `from` to `to`, one block, to `at`; returns their scale. */
-type FillBlock = (biased: Uint8Array, at: number, from: number, to: number) => number;
-
-function inBlocks(rows: number, columns: number, fill: FillBlock): BlockRows {
-  const blocks = blocksOf(columns);
-  // Padding and blocks of nothing have the code of zero.
-  const biased = new Uint8Array(rows * blocks * BLOCK).fill(ZERO);
-  const scales = new Float32Array(rows * blocks);
-  for (let block = 0; block < scales.length; block += 1) {
-    const row = Math.floor(block / blocks);
-    const from = row * columns + (block % blocks) * BLOCK;
-    const to = Math.min(from + BLOCK, (row + 1) * columns);
-    scales[block] = fill(biased, block * BLOCK, from, to);
-  }
-  return { codes: paired(biased), scales };
-}
-
-/** Two 4-bit codes a byte, the first in the low half. */
-function paired(biased: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(biased.length / 2);
-  for (let i = 0; i < bytes.length; i += 1) {
-    bytes[i] = (biased[2 * i] as number) | ((biased[2 * i + 1] as number) << 4);
-  }
-  return bytes;
-}
-
-/** The codes of rows of `columns` elements, from -8 to 7, without the padding. */
-function blockCodesOf(bytes: Uint8Array, columns: number): Int8Array {
-  const padded = blocksOf(columns) * BLOCK;
-  const rows = (2 * bytes.length) / padded;
-  const codes = new Int8Array(rows * columns);
-  for (let r = 0; r < rows; r += 1) {
-    for (let i = 0; i < columns; i += 1) {
-      const at = r * padded + i;
-      codes[r * columns + i] = (((bytes[at >> 1] as number) >> (4 * (at & 1))) & 15) - ZERO;
-    }
-  }
-  return codes;
-}
-
-/** The rows as float32. */
-export function dequantizeBlocks({ codes, scales }: BlockRows, columns: number): Float32Array {
-  const blocks = blocksOf(columns);
-  const rows = scales.length / blocks;
-  const values = new Float32Array(rows * columns);
-  const unpacked = blockCodesOf(codes, columns);
-  for (let block = 0; block < scales.length; block += 1) {
-    const row = Math.floor(block / blocks);
-    const from = row * columns + (block % blocks) * BLOCK;
-    const scale = scales[block] as number;
-    const to = Math.min(from + BLOCK, (row + 1) * columns);
-    for (let i = from; i < to; i += 1) values[i] = (unpacked[i] as number) * scale;
-  }
-  return values;
+async function* blockRows(matrix: StoredMatrix): AsyncGenerator<BlockRows> {
+  if (matrix.published) for await (const rows of publishedRows(matrix)) yield blockCodes(rows, matrix.in);
+  else for await (const values of floatRows(matrix)) yield quantizeBlocks(values, matrix.in);
 }

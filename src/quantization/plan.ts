@@ -5,8 +5,10 @@ import { type DType, sizeOf } from "../tensor.ts";
 import { type PublishedBits, scaleName } from "../weights/fit.ts";
 import { bytesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
-import { type Form, isPacked } from "./forms.ts";
+import type { Form } from "./form.ts";
+import { groupWise } from "./group-wise.ts";
 import type { StoredMatrix } from "./matrix.ts";
+import { perChannel } from "./per-channel.ts";
 
 /** What `load` was asked for. */
 export interface Wanted {
@@ -46,7 +48,7 @@ export interface Plan {
 export function planWeights(subject: string, given: Given, wanted: Wanted): Plan {
   const bits = bitsOf(subject, given.bits, wanted);
   const exact = wanted.precision === "exact";
-  const form: Form | undefined = bits && { kind: bits === 8 ? "rows" : "blocks", exact };
+  const form = bits && formsOf[bits](exact);
   const matrices = new Map<string, { matrix: StoredMatrix; form: Form }>();
   if (form) {
     for (const module of given.modules) {
@@ -55,11 +57,10 @@ export function planWeights(subject: string, given: Given, wanted: Wanted): Plan
     }
   }
   const [embedding, head] = [`${given.embedding}.weight`, `${given.head}.weight`];
-  if (form?.kind === "blocks" && !exact) {
-    // Beside 4-bit modules the head's 8 bits cost no precision; beside 8-bit ones they would, and save little.
+  if (form?.head) {
     const [out, width] = storedOf(head, given).shape as [number, number];
     const matrix = matrixOf(head, { name: given.head, in: width, out }, given);
-    matrices.set(head, { matrix, form: { kind: "rows", exact: false } });
+    matrices.set(head, { matrix, form: form.head });
   }
   const multiplied = (name: string) => name !== embedding || (embedding === head && !matrices.has(head));
   const asStored: StoredTensor[] = [];
@@ -72,16 +73,17 @@ export function planWeights(subject: string, given: Given, wanted: Wanted): Plan
     (usable && aligned ? asStored : toFloat32).push(tensor);
   }
   return {
-    name: bits ? `int${bits}-${wanted.precision}` : "float32",
-    // Exact 4-bit blocks of floats had the published scales once.
-    version: form?.kind === "blocks" && exact && !given.bits ? 2 : 1,
-    packs: form !== undefined && isPacked(form),
+    name: form?.name ?? "float32",
+    version: form?.version(given.bits !== undefined) ?? 1,
+    packs: form?.isPacked ?? false,
     ...(bits ? { bits } : {}),
     asStored,
     toFloat32,
     matrices,
   };
 }
+
+const formsOf: Readonly<Record<PublishedBits, (exact: boolean) => Form>> = { 8: perChannel, 4: groupWise };
 
 function bitsOf(subject: string, published: PublishedBits | undefined, wanted: Wanted): PublishedBits | undefined {
   const asked = wanted.quantize === "none" ? undefined : wanted.quantize === "int8" ? 8 : 4;
@@ -141,10 +143,6 @@ export function filedTensors({ parameters, modules, stored }: Given, bits: Publi
 /** Bytes of weights that are mapped while the model runs, about. */
 export function plannedBytes({ asStored, toFloat32, matrices }: Plan): number {
   const floats = toFloat32.reduce((sum, { shape }) => sum + bytesOf({ dtype: "float32", shape }), 0);
-  const codes = [...matrices.values()].reduce((sum, { matrix, form }) => {
-    const elements = matrix.in * matrix.out;
-    // Each block of 128 has a scale of 4 bytes, beside which kernels keep a sum.
-    return sum + (form.kind === "rows" ? elements : elements / 2 + (elements / 128) * 8);
-  }, 0);
+  const codes = [...matrices.values()].reduce((sum, { matrix, form }) => sum + form.bytes(matrix.in, matrix.out), 0);
   return asStored.reduce((sum, { bytes }) => sum + bytes, floats + codes);
 }

@@ -9,7 +9,8 @@ import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
 import type { HeldFloats, HeldMatrix, Holdings } from "./bind.ts";
-import { type Pack, preparation, readForm } from "./forms.ts";
+import type { Pack } from "./form.ts";
+import { preparation } from "./preparation.ts";
 import { slabs } from "./matrix.ts";
 import { type Plan, plannedBytes } from "./plan.ts";
 import { readPrepared, writePrepared } from "./prepared-file.ts";
@@ -105,7 +106,7 @@ export async function readHeld({ floats, matrices }: Holdings, name: string): Pr
   const matrix = matrices.get(name);
   if (matrix) {
     const { in: width, out, form, prepared } = matrix;
-    return { dtype: "float32", shape: [out, width], data: await readForm(form, width, prepared) };
+    return { dtype: "float32", shape: [out, width], data: await form.read(width, prepared) };
   }
   const held = floats.get(name);
   if (!held) throw new GlmError("model-invalid", `the model holds no parameter ${name}.`);

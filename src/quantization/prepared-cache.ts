@@ -13,7 +13,7 @@ import { SILENCE_MS, type Turn, takeTurn } from "../lock.ts";
 import type { OnProgress } from "../progress.ts";
 import { nextTurn } from "../turns.ts";
 import type { Holdings } from "./bind.ts";
-import type { Pack } from "./forms.ts";
+import type { Pack } from "./form.ts";
 import type { Plan } from "./plan.ts";
 import { findPrepared, type MissingFile, makePrepared } from "./prepare.ts";
 

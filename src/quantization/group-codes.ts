@@ -1,0 +1,97 @@
+/** @file 4-bit matrices as the block kernels want them: 128 columns to a scale, two codes a byte, low half first. */
+import { BLOCK, blocksOf, ZERO } from "../graph/quantized.ts";
+import type { QuantizedRows } from "./quantize.ts";
+
+/** Rows of a matrix: element = (code - ZERO) · scale of its row and block. The last block of a row is padded. */
+export interface BlockRows {
+  /** uint8 [rows, blocks, BLOCK / 2]. */
+  readonly codes: Uint8Array;
+  /** float32 [rows · blocks]. */
+  readonly scales: Float32Array;
+}
+
+/** Quantises rows of `columns` elements: the largest of each block is exact, and gets the end of the range. */
+export function quantizeBlocks(values: Float32Array, columns: number): BlockRows {
+  return inBlocks(values.length / columns, columns, (biased, at, from, to) => {
+    let extreme = 0;
+    for (let i = from; i < to; i += 1) {
+      const value = values[i] as number;
+      if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+    }
+    // There is one more code below zero than above: the extreme's sign is turned that way.
+    const scale = Math.fround(extreme / -ZERO);
+    if (scale === 0) return 0;
+    const inverse = 1 / scale;
+    const largest = 2 * ZERO - 1;
+    // The half rounds to nearest; codes are positive, so that a byte array's own rounding down does the rest.
+    for (let i = from; i < to; i += 1) {
+      const code = (values[i] as number) * inverse + ZERO + 0.5;
+      biased[at + i - from] = Math.min(code, largest);
+    }
+    return scale;
+  });
+}
+
+/** The same form for rows that have codes and a scale each already. */
+export function blockCodes({ codes, scales }: QuantizedRows, columns: number): BlockRows {
+  return inBlocks(scales.length, columns, (biased, at, from, to) => {
+    for (let i = from; i < to; i += 1) biased[at + i - from] = (codes[i] as number) + ZERO;
+    return scales[Math.floor(from / columns)] as number;
+  });
+}
+
+/** Writes the biased codes of elements `from` to `to`, one block, to `at`; returns their scale. */
+type FillBlock = (biased: Uint8Array, at: number, from: number, to: number) => number;
+
+function inBlocks(rows: number, columns: number, fill: FillBlock): BlockRows {
+  const blocks = blocksOf(columns);
+  // Padding and blocks of nothing have the code of zero.
+  const biased = new Uint8Array(rows * blocks * BLOCK).fill(ZERO);
+  const scales = new Float32Array(rows * blocks);
+  for (let block = 0; block < scales.length; block += 1) {
+    const row = Math.floor(block / blocks);
+    const from = row * columns + (block % blocks) * BLOCK;
+    const to = Math.min(from + BLOCK, (row + 1) * columns);
+    scales[block] = fill(biased, block * BLOCK, from, to);
+  }
+  return { codes: paired(biased), scales };
+}
+
+/** Two 4-bit codes a byte, the first in the low half. */
+function paired(biased: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(biased.length / 2);
+  for (let i = 0; i < bytes.length; i += 1) {
+    bytes[i] = (biased[2 * i] as number) | ((biased[2 * i + 1] as number) << 4);
+  }
+  return bytes;
+}
+
+/** The codes of rows of `columns` elements, from -8 to 7, without the padding. */
+function blockCodesOf(bytes: Uint8Array, columns: number): Int8Array {
+  const padded = blocksOf(columns) * BLOCK;
+  const rows = (2 * bytes.length) / padded;
+  const codes = new Int8Array(rows * columns);
+  for (let r = 0; r < rows; r += 1) {
+    for (let i = 0; i < columns; i += 1) {
+      const at = r * padded + i;
+      codes[r * columns + i] = (((bytes[at >> 1] as number) >> (4 * (at & 1))) & 15) - ZERO;
+    }
+  }
+  return codes;
+}
+
+/** The rows as float32. */
+export function dequantizeBlocks({ codes, scales }: BlockRows, columns: number): Float32Array {
+  const blocks = blocksOf(columns);
+  const rows = scales.length / blocks;
+  const values = new Float32Array(rows * columns);
+  const unpacked = blockCodesOf(codes, columns);
+  for (let block = 0; block < scales.length; block += 1) {
+    const row = Math.floor(block / blocks);
+    const from = row * columns + (block % blocks) * BLOCK;
+    const scale = scales[block] as number;
+    const to = Math.min(from + BLOCK, (row + 1) * columns);
+    for (let i = from; i < to; i += 1) values[i] = (unpacked[i] as number) * scale;
+  }
+  return values;
+}
