@@ -36,7 +36,7 @@ export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Pro
     enableCpuMemArena: options.frees !== true,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
-  const session = await create(graph, settings, { disable_prepacking: packs(graph) ? "0" : "1" });
+  const session = await create(graph, settings, { disable_prepacking: packs(graph, options.packs === true) ? "0" : "1" });
   return {
     run: async (inputs) => mapValues(await session.run(mapValues(inputs, toOrt)), fromOrt),
     dispose: () => session.release(),
@@ -72,11 +72,11 @@ export const cpu: Device = {
 };
 
 /** Whether kernels may pack weights: those whose packed form is in their file, which is then mapped, too; and few ones. */
-function packs(graph: Graph): boolean {
+function packs(graph: Graph, wanted: boolean): boolean {
   const weights = usedWeights(graph).map(([, range]) => range);
   if (weights.some(({ packed }) => packed !== undefined && packed.length > 0)) return true;
   const bytes = weights.reduce((sum, range) => sum + range.bytes, 0);
-  return graph.options.manyRows === true && bytes <= PACKED_WEIGHTS;
+  return wanted && bytes <= PACKED_WEIGHTS;
 }
 
 /** onnxruntime maps the files that a model in memory names when they lie below a folder that it is told. */

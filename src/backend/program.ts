@@ -14,6 +14,8 @@ export interface Program {
 export interface CompileOptions {
   /** Gives back the memory of a run when it is over, rather than to keep it for the next: for runs that are large and rare. */
   readonly frees?: boolean;
+  /** Weights meet many rows at a time, as in training: kernels may copy few of them into the layout that products want. */
+  readonly packs?: boolean;
 }
 
 /** Turns a graph into a program on some device. */

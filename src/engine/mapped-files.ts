@@ -6,7 +6,7 @@ import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
-import type { Holdings } from "../quantization/bind.ts";
+import type { Holdings } from "../quantization/weight-store.ts";
 import { openFile } from "../regular-file.ts";
 
 interface Mapped {

@@ -8,7 +8,7 @@ import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
 import { cacheFolder } from "../places.ts";
 import type { OnProgress } from "../progress.ts";
-import { type Holdings, heldWeights } from "../quantization/bind.ts";
+import { type Holdings, heldWeights } from "../quantization/weight-store.ts";
 import { checkWeights } from "../quantization/checked-weights.ts";
 import {
   type FiledTensor,

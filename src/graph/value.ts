@@ -58,7 +58,7 @@ export interface Adjoint {
 export interface GraphOptions {
   /** Uses onnxruntime's own matrix product with transposing and scaling built in (CPU and CUDA, float32 only). */
   readonly fusedMatMul?: boolean;
-  /** Weights meet many rows at a time, as in training: copies in the layout that matrix products want pay off. */
+  /** Weights meet many rows at a time, and have gradients: a graph for training. */
   readonly manyRows?: boolean;
 }
 

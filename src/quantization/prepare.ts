@@ -8,7 +8,7 @@ import { type FloatTensor, sizeOf } from "../tensor.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
-import type { HeldFloats, HeldMatrix, Holdings } from "./bind.ts";
+import type { HeldFloats, HeldMatrix, Holdings } from "./weight-store.ts";
 import type { Pack } from "./form.ts";
 import { preparation } from "./preparation.ts";
 import { slabs } from "./matrix.ts";

@@ -12,7 +12,7 @@ import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from 
 import { SILENCE_MS, type Turn, takeTurn } from "../lock.ts";
 import type { OnProgress } from "../progress.ts";
 import { nextTurn } from "../turns.ts";
-import type { Holdings } from "./bind.ts";
+import type { Holdings } from "./weight-store.ts";
 import type { Pack } from "./form.ts";
 import type { Plan } from "./plan.ts";
 import { findPrepared, type MissingFile, makePrepared } from "./prepare.ts";

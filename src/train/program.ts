@@ -42,7 +42,7 @@ export async function trainingProgram(
     const key = `${kind} ${frees}`;
     const known = compiled.get(key);
     if (known) return known;
-    const made = compile(kind === "training" ? graph : evaluated(), frees ? { frees } : {});
+    const made = compile(kind === "training" ? graph : evaluated(), { packs: true, ...(frees ? { frees } : {}) });
     made.catch(() => compiled.delete(key));
     compiled.set(key, made);
     return made;

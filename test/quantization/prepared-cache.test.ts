@@ -8,7 +8,7 @@ import { compileForCpu, cpu } from "../../src/backend/onnxruntime.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { takeTurn } from "../../src/lock.ts";
-import { heldWeights } from "../../src/quantization/bind.ts";
+import { heldWeights } from "../../src/quantization/weight-store.ts";
 import { planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { findPrepared } from "../../src/quantization/prepare.ts";
 import { preparedWeights, removeUnused, roomFor } from "../../src/quantization/prepared-cache.ts";
@@ -16,7 +16,7 @@ import { filled, type Tensor, tensor } from "../../src/tensor.ts";
 import { readHeader } from "../../src/weights/header.ts";
 import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { killAll, type Running, run } from "../engine/process.ts";
-import { givenBy, heldModel } from "../held-model.ts";
+import { givenBy, heldModel } from "../quantized-model.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { works } from "../works.ts";
@@ -155,7 +155,7 @@ describe("prepared weights", () => {
     expect(floats.holdings.floats.get(table)?.dtype).toBe("float32");
     const fast = await tied(fast4);
     expect(fast.holdings.floats.get(table)?.dtype).toBe("float16");
-    expect(fast.holdings.matrices.get(table)?.form).toEqual({ kind: "rows", exact: false });
+    expect(fast.holdings.matrices.get(table)?.form.name).toBe("int8-fast");
   });
 });
 

@@ -5,7 +5,7 @@ import { unpacked } from "../graph/quantized.ts";
 import type { FileRange, Value } from "../graph/value.ts";
 import type { BindWeights } from "../models/context.ts";
 import { rangeOf } from "../weights/stored.ts";
-import { type Form, formProduct } from "./forms.ts";
+import { type Form, throughFloats } from "./form.ts";
 import { codesRange, type PreparedWeight } from "./prepared-file.ts";
 
 /** A parameter in floats, somewhere in a file. */
@@ -47,7 +47,7 @@ export function heldWeights({ floats, matrices }: Holdings): BindWeights {
     const parameter = (name: string): Value => cast(floatsOf(name), "float32");
     const floatProduct = (x: Value, name: string, addend?: Value): Value => {
       const weight = parameter(name);
-      const late = packs && graph.options.manyRows !== true;
+      const late = packs && !throughFloats(graph);
       return gemm(x, late ? unpacked(weight, x) : weight, { transB: true }, addend);
     };
     return {
@@ -57,10 +57,10 @@ export function heldWeights({ floats, matrices }: Holdings): BindWeights {
         const [name, addend] = [`${module}.weight`, bias ? parameter(`${module}.bias`) : undefined];
         const matrix = matrices.get(name);
         if (!matrix) return floatProduct(x, name, addend);
-        const { prepared, ...size } = matrix;
+        const { form, prepared, ...size } = matrix;
         // A tied table's name is taken by its floats.
-        const formed = { ...size, codes: codesRange(prepared), scales: rangeOf(prepared.scales) };
-        const y = formProduct(x, `${name} codes`, formed);
+        const placed = { ...size, codes: codesRange(prepared), scales: rangeOf(prepared.scales) };
+        const y = form.product(x, `${name} codes`, placed);
         return addend ? add(y, addend) : y;
       },
       // Rows first: only those are made float32.

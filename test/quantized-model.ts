@@ -4,7 +4,7 @@ import { cpu } from "../src/backend/onnxruntime.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import type { BindWeights } from "../src/models/context.ts";
-import { type Holdings, heldWeights } from "../src/quantization/bind.ts";
+import { type Holdings, heldWeights } from "../src/quantization/weight-store.ts";
 import { type Given, type Plan, planWeights, type Wanted } from "../src/quantization/plan.ts";
 import { readHeld } from "../src/quantization/prepare.ts";
 import { planFolder, preparedWeights } from "../src/quantization/prepared-cache.ts";
