@@ -11,7 +11,7 @@
  *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
  *
  * Behind it, an engine holds the weights (src/engine/engine.ts): LocalEngine in this process, or one in a runtime that
- * notebooks share, reached through LastingEngine. It runs ONNX graphs that src/graph builds from a model's one definition
+ * notebooks share, reached through ReconnectingEngine. It runs ONNX graphs that src/graph builds from a model's one definition
  * (src/models) and that src/train differentiates; src/adapters says what a fine-tuning method does to them, src/held in
  * which form weights are held, src/weights how they lie in files. src/hub fetches models, src/text turns text into ids and back.
  */

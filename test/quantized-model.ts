@@ -4,9 +4,9 @@ import { cpu } from "../src/backend/onnxruntime.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import type { BindWeights } from "../src/models/context.ts";
-import { type Holdings, heldWeights } from "../src/quantization/weight-store.ts";
+import { type WeightStore, bindStore } from "../src/quantization/weight-store.ts";
 import { type Given, type Plan, planWeights, type Wanted } from "../src/quantization/plan.ts";
-import { readHeld } from "../src/quantization/prepare.ts";
+import { readParameter } from "../src/quantization/prepare.ts";
 import { planFolder, preparedWeights } from "../src/quantization/prepared-cache.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import { fitWeights } from "../src/weights/fit.ts";
@@ -15,7 +15,7 @@ export interface HeldModel {
   readonly given: Given;
   readonly plan: Plan;
   readonly folder: string;
-  readonly holdings: Holdings;
+  readonly weightStore: WeightStore;
   readonly weights: BindWeights;
   readonly base: BaseModel;
 }
@@ -38,8 +38,8 @@ export async function heldModel(
   const given = await givenBy(checkpoint, config);
   const plan = planWeights("the model", given, wanted);
   const folder = await planFolder(cache, plan, cpu.packer);
-  const holdings = await preparedWeights(plan, folder, cpu.packer, onProgress);
+  const weightStore = await preparedWeights(plan, folder, cpu.packer, onProgress);
   const { parameters, modules } = given;
-  const base: BaseModel = { parameters, modules, read: (name) => readHeld(holdings, name) };
-  return { given, plan, folder, holdings, weights: heldWeights(holdings), base };
+  const base: BaseModel = { parameters, modules, read: (name) => readParameter(weightStore, name) };
+  return { given, plan, folder, weightStore, weights: bindStore(weightStore), base };
 }

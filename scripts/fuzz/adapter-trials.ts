@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTensors, BaseModel } from "../../src/adapters/adapter.ts";
 import { readAdapter, writeAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { AdapterShelf } from "../../src/engine/adapter-registry.ts";
+import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
 import { randomStream } from "../../src/random.ts";
 import { filled } from "../../src/tensor.ts";
@@ -66,9 +66,9 @@ export const adapterTrials: Trials = async (folder, seed) => {
     );
     const [own = ""] = await readdir(kept);
     const read = async (): Promise<Loaded> => {
-      const shelf = new AdapterShelf(base, new AdapterStore(kept));
+      const shelf = new AdapterRegistry(base, new AdapterStore(kept));
       await shelf.list(owner);
-      return new AdapterShelf(base, new AdapterStore(kept)).find({ owner, name });
+      return new AdapterRegistry(base, new AdapterStore(kept)).find({ owner, name });
     };
     subjects.push({ name: `kept ${config.method} ${i}`, folder: join(kept, own), read });
   }

@@ -2,7 +2,7 @@
  * @file What an adapter is: a few hooks. The trainer and the generator know these and never ask which method it is.
  */
 import type { Value } from "../graph/value.ts";
-import type { ModelContext, ModuleSpec, ParameterSpec } from "../models/context.ts";
+import type { ParameterBinder, ModuleSpec, ParameterSpec } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 
 export interface LoraConfig {
@@ -65,9 +65,9 @@ export interface Adapter {
   /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
   readonly numbers?: AdapterTensors;
   /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
-  enter(base: ModelContext, inputs: ReadonlyMap<string, Value>, dropout: Dropout): ModelContext;
+  applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): ParameterBinder;
   /** The same, for graphs that only run forward. */
-  effect(tensors: AdapterTensors): AdapterEffect;
+  forInference(tensors: AdapterTensors): AdapterEffect;
   /** Base parameters that merging changes, by name. */
   readonly mergeTargets: ReadonlySet<string>;
   /** What one of them becomes: a tensor of its own, `base` stays as it is. */

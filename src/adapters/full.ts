@@ -31,8 +31,8 @@ export function full(config: FullConfig, base: BaseModel): Adapter {
       );
       return Object.fromEntries(values);
     },
-    enter: (context, inputs) => overridden(context, inputs),
-    effect: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
+    applyToTraining: (context, inputs) => overridden(context, inputs),
+    forInference: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
     mergeTargets: new Set(parameters.map(({ name }) => name)),
     merge: (tensors, name) => copied(tensors[name] as FloatTensor),
   };

@@ -83,7 +83,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
       );
       return Object.fromEntries([...pairs, ...starts]);
     },
-    enter(context, inputs, drop) {
+    applyToTraining(context, inputs, drop) {
       const values = biases.flatMap((bias): [string, Value][] => {
         const value = inputs.get(bias.name);
         return value ? [[bias.base, value]] : [];
@@ -103,7 +103,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
         },
       };
     },
-    effect(tensors) {
+    forInference(tensors) {
       const lowRank = new Map(
         modules.map((module) => {
           const { a, b } = loraNames(module.name);

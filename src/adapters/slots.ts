@@ -6,7 +6,7 @@
 import type { Tensors } from "../backend/program.ts";
 import { add, matmul, reshape } from "../graph/ops.ts";
 import { oneOr } from "../graph/shape.ts";
-import type { ModelContext, ModuleSpec } from "../models/context.ts";
+import type { ParameterBinder, ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import type { AdapterEffect } from "./adapter.ts";
 
@@ -16,7 +16,7 @@ const slotNames = (module: string) => ({
 });
 
 /** Adds to each module's output x·down·up, with `down` [rows or 1, in, r] and `up` [rows or 1, r, out] as inputs. */
-export function withSlots(context: ModelContext, modules: readonly ModuleSpec[]): ModelContext {
+export function withSlots(context: ParameterBinder, modules: readonly ModuleSpec[]): ParameterBinder {
   const sizes = new Map(modules.map((module) => [module.name, module]));
   return {
     ...context,

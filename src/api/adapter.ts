@@ -12,7 +12,7 @@ import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
-import { type Home, refOf, sameAdapter } from "./home.ts";
+import { type HandleContext, refOf, sameAdapter } from "./context.ts";
 import { breadthOf } from "./knowledge-pace.ts";
 import { complete, type Given, refuseUnknown } from "./options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
@@ -56,13 +56,13 @@ export class AdapterHandle {
   readonly setAside: string | undefined;
   /** What its user should know, for example that its files name modules which this model has not. */
   readonly note: string | undefined;
-  readonly #home: Home;
+  readonly #context: HandleContext;
   readonly #info: AdapterInfo;
   #losses = 0;
 
   /** Made by ChatGLM; an adapter's data are not here. */
-  constructor(home: Home, info: NewAdapterInfo) {
-    this.#home = home;
+  constructor(context: HandleContext, info: NewAdapterInfo) {
+    this.#context = context;
     this.#info = info;
     this.name = info.name;
     this.owner = info.owner;
@@ -88,7 +88,7 @@ export class AdapterHandle {
 
   /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
   async info(options: Abortable = {}): Promise<AdapterInfo> {
-    return this.#home.engine.call("adapterInfo", this.#target(), onlySignal("info", options));
+    return this.#context.engine.call("adapterInfo", this.#target(), onlySignal("info", options));
   }
 
   /**
@@ -99,8 +99,8 @@ export class AdapterHandle {
     const { signal, onDone } = options ?? {};
     const found = faultsOf({ questions, signal, onDone });
     refuseUnknown("baseAnswers", options, ["signal", "onDone"], found);
-    const breadth = breadthOf(parameterCount(this.#home.info.config));
-    const examiner = new Examiner(this.#home, refOf(this), breadth);
+    const breadth = breadthOf(parameterCount(this.#context.info.config));
+    const examiner = new Examiner(this.#context, refOf(this), breadth);
     const answers = await examiner.base(questions, { signal, onProgress: ({ done }) => onDone?.(done) });
     return questions.map((question) => answers.get(question)?.text ?? "");
   }
@@ -116,9 +116,9 @@ export class AdapterHandle {
     const cut = cutOf(encoded);
     const params = { ...this.#target(), batch: encoded, seed };
     const { loss, tokens, handle } = await this.#training(
-      this.#home.engine.call("gradients", params, cellSignal(signal)),
+      this.#context.engine.call("gradients", params, cellSignal(signal)),
     );
-    const gradients = new Gradients(this.#home.engine, this.#home.info.key, handle);
+    const gradients = new Gradients(this.#context.engine, this.#context.info.key, handle);
     return { loss, tokens, gradients, ...(cut.answers + cut.prompts === 0 ? {} : { cut }) };
   }
 
@@ -134,14 +134,14 @@ export class AdapterHandle {
   ): Promise<StepResult> {
     const handles = step.gradients.map(({ handle }) => handle);
     const params = { ...this.#target(), optimizer: step.id, config: step.config, handles, taken: step.taken };
-    const result = await this.#training(this.#home.engine.call("optimizerStep", params, cellSignal(step.signal)));
+    const result = await this.#training(this.#context.engine.call("optimizerStep", params, cellSignal(step.signal)));
     for (const used of step.gradients) used.spent();
     return { gradientNorm: result.gradientNorm, step: result.step };
   }
 
   /** The adapter's tensors, named as in its files. */
   async read(options: Abortable = {}): Promise<AdapterTensors> {
-    return this.#home.engine.call("readAdapter", this.#target(), onlySignal("read", options));
+    return this.#context.engine.call("readAdapter", this.#target(), onlySignal("read", options));
   }
 
   /**
@@ -150,7 +150,7 @@ export class AdapterHandle {
    */
   async write(tensors: AdapterTensors, options: Abortable = {}): Promise<void> {
     const asked = onlySignal("write", options, faultsOf({ tensors }));
-    await this.#home.engine.call("writeAdapter", { ...this.#target(), tensors }, asked);
+    await this.#context.engine.call("writeAdapter", { ...this.#target(), tensors }, asked);
   }
 
   /**
@@ -159,7 +159,7 @@ export class AdapterHandle {
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { signal, validation, rehearse, ...given } = settings ?? {};
-    const longest = this.#home.info.config.contextLength;
+    const longest = this.#context.info.config.contextLength;
     const found = faultsOf({ signal });
     const options = complete("fit", defaults.fit, settings, ["validation", "rehearse", "signal"], found);
     const parts = divide(data, validation, options.seed);
@@ -170,7 +170,7 @@ export class AdapterHandle {
       validation: parts.validation,
       options: { ...options, maxLength, rehearse: rehearsal(rehearse) },
     };
-    const { engine } = this.#home;
+    const { engine } = this.#context;
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
       yield* engine.stream("fit", params, cellSignal(signal));
@@ -180,19 +180,19 @@ export class AdapterHandle {
   /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
   async save(folder: string, options: Abortable = {}): Promise<void> {
     const asked = onlySignal("save", options, faultsOf({ folder }));
-    await this.#home.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, asked);
+    await this.#context.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, asked);
   }
 
   /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */
   async merge(options: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("mergeAdapter", this.#target(), onlySignal("merge", options));
-    this.#home.merged = refOf(this);
+    await this.#context.engine.call("mergeAdapter", this.#target(), onlySignal("merge", options));
+    this.#context.merged = refOf(this);
   }
 
   /** Deletes the adapter, also from the disk; files it was saved to stay. */
   async dispose(options: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("disposeAdapter", this.#target(), onlySignal("dispose", options));
-    if (sameAdapter(this, this.#home.merged)) this.#home.merged = null;
+    await this.#context.engine.call("disposeAdapter", this.#target(), onlySignal("dispose", options));
+    if (sameAdapter(this, this.#context.merged)) this.#context.merged = null;
   }
 
   /** What a loop of one's own asks; notes that its user is told of a loss. */
@@ -206,7 +206,7 @@ export class AdapterHandle {
   }
 
   #target(): { readonly model: string; readonly adapter: AdapterRef } {
-    return { model: this.#home.info.key, adapter: refOf(this) };
+    return { model: this.#context.info.key, adapter: refOf(this) };
   }
 
   #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
@@ -214,7 +214,7 @@ export class AdapterHandle {
       refuseUnknown("gradients", undefined, [], faultsOf({ batch }));
       return batch;
     }
-    const { info, tokenizer } = this.#home;
+    const { info, tokenizer } = this.#context;
     return encodeRows(
       batchRows(batch),
       rowWriter(info.family, tokenizer),

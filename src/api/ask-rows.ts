@@ -6,7 +6,7 @@ import { prompt } from "../text/prompt.ts";
 import { quoted } from "../text-cut.ts";
 import { AnswerText } from "./answer.ts";
 import type { BaseAnswer } from "./base-answers.ts";
-import type { Home } from "./home.ts";
+import type { HandleContext } from "./context.ts";
 
 /** Rows that decode together: more of them wait longer for the longest answer. */
 const AT_ONCE = 32;
@@ -21,12 +21,12 @@ export interface AskRowsOptions extends EngineOptions {
 
 /** Greedy answers in the questions' order; `complete` when the answer ended by itself. */
 export async function askRows(
-  home: Home,
+  context: HandleContext,
   questions: readonly string[],
   options: AskRowsOptions,
 ): Promise<BaseAnswer[]> {
   const { adapter, maxNewTokens, onAnswer, signal } = options;
-  const { engine, info, tokenizer, generation } = home;
+  const { engine, info, tokenizer, generation } = context;
   const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
   mustFit(questions, prompts, info.config.contextLength);
   const order = [...prompts.keys()].sort((a, b) => (prompts[a]?.length ?? 0) - (prompts[b]?.length ?? 0));

@@ -7,14 +7,14 @@ import { type Fact, judgedFact } from "../knowledge/fact.ts";
 import { FACTS, factsFrom, factsText } from "../knowledge/facts-file.ts";
 import type { FactReport } from "../knowledge/report.ts";
 import { readText } from "../regular-file.ts";
-import type { Home } from "./home.ts";
+import type { HandleContext } from "./context.ts";
 
 /**
  * The facts of a book.
  * @throws GlmError "adapter-invalid" when the adapter is no book, "data-invalid" when its facts are damaged
  */
-export async function factsOf(home: Home, ref: AdapterRef): Promise<Fact[]> {
-  const text = await home.engine.call("readDocument", { model: home.info.key, adapter: ref, document: FACTS });
+export async function factsOf(context: HandleContext, ref: AdapterRef): Promise<Fact[]> {
+  const text = await context.engine.call("readDocument", { model: context.info.key, adapter: ref, document: FACTS });
   if (text !== null) return factsFrom(text, `book ${ref.name}`);
   throw new GlmError(
     "adapter-invalid",
@@ -27,13 +27,13 @@ export async function factsOf(home: Home, ref: AdapterRef): Promise<Fact[]> {
  * book is not lost. Without the cell's signal: what is known is written down, above all when the cell was interrupted.
  */
 export async function rewriteFacts(
-  home: Home,
+  context: HandleContext,
   ref: AdapterRef,
   change: (facts: readonly Fact[]) => readonly Fact[],
 ): Promise<readonly Fact[]> {
-  const facts = change(await factsOf(home, ref));
-  const target = { model: home.info.key, adapter: ref };
-  await home.engine.call("writeDocument", { ...target, document: FACTS, text: factsText(facts) });
+  const facts = change(await factsOf(context, ref));
+  const target = { model: context.info.key, adapter: ref };
+  await context.engine.call("writeDocument", { ...target, document: FACTS, text: factsText(facts) });
   return facts;
 }
 

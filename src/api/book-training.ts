@@ -10,7 +10,7 @@ import type { Row } from "../train/row.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { BaseAnswer } from "./base-answers.ts";
 import type { AskingProgress, ExamineOptions, Examiner, Lesson, Subject } from "./examiner.ts";
-import type { Home } from "./home.ts";
+import type { HandleContext } from "./context.ts";
 import type { Breadth, Pace } from "./knowledge-pace.ts";
 import type { Given } from "./options.ts";
 import { type RehearsalRows, rehearsal } from "./rows.ts";
@@ -58,7 +58,7 @@ export const UNTRAINED: { readonly steps: number; readonly budget: number; reado
  * ends; and whether these are the values that there were before
  */
 export async function teach(
-  home: Home,
+  context: HandleContext,
   params: Streams["teach"]["params"],
   facts: number,
   { signal, onProgress }: TeachSettings,
@@ -71,7 +71,7 @@ export async function teach(
   let known: ReadonlySet<string> | undefined;
   let isUntouched = true;
   try {
-    for await (const event of home.engine.stream("teach", params, cellSignal(signal))) {
+    for await (const event of context.engine.stream("teach", params, cellSignal(signal))) {
       if (event.type === "start") {
         // Not before: an adapter that is being trained elsewhere is refused, and its facts are not touched.
         await note(new Set());
@@ -126,14 +126,14 @@ export async function rehearsalRows(
 }
 
 /** @throws GlmError "data-invalid" for texts that the context has no room for */
-export function mustFit(home: Home, { action, lessons }: Plan): void {
+export function mustFit(context: HandleContext, { action, lessons }: Plan): void {
   if (action === "delete") return;
-  const writer = rowWriter(home.info.family, home.tokenizer);
+  const writer = rowWriter(context.info.family, context.tokenizer);
   const faults = lessons.flatMap(({ fact }) => {
     // Paraphrases, too: they are asked after training, which must not have been for nothing.
     const wordings = [...fact.prompts, ...fact.paraphrases];
     const asked = Math.max(...wordings.map((prompt) => writer.prompt({ prompt, response: "" }).length));
-    const room = Math.max(0, home.info.config.contextLength - asked - 1);
+    const room = Math.max(0, context.info.config.contextLength - asked - 1);
     const pieces = writer.response({ prompt: "", response: fact.text }).length;
     if (pieces <= room) return [];
     const fault = `its text has ${pieces} pieces (tokens), and the context leaves room for ${room}. Shorten it, or its longest wording.`;

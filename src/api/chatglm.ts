@@ -30,7 +30,7 @@ import type {
 import { type Checked, faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
-import { type Home, refOf } from "./home.ts";
+import { type HandleContext, refOf } from "./context.ts";
 import { KnowledgeBook } from "./knowledge.ts";
 import { bookConfig, mustBe } from "./knowledge-method.ts";
 import { complete, invalid, refuseUnknown } from "./options.ts";
@@ -59,22 +59,22 @@ export class ChatGLM {
   readonly family: Family;
   /** How it answers unless a call says otherwise: by its generation_config.json, else as published. */
   readonly generation: GenerationDefaults;
-  readonly #home: Home;
+  readonly #context: HandleContext;
   readonly #release: () => Promise<void>;
 
   /** Made by `load`. */
-  constructor(home: Home, release: () => Promise<void>) {
-    this.info = home.info;
-    this.config = home.info.config;
-    this.family = home.info.family;
-    this.generation = home.generation;
-    this.#home = home;
+  constructor(context: HandleContext, release: () => Promise<void>) {
+    this.info = context.info;
+    this.config = context.info.config;
+    this.family = context.info.family;
+    this.generation = context.generation;
+    this.#context = context;
     this.#release = release;
   }
 
   /** @throws GlmError "model-not-found" when the model's folder has none */
   get tokenizer(): Tokenizer {
-    return this.#home.tokenizer;
+    return this.#context.tokenizer;
   }
 
   /**
@@ -101,7 +101,7 @@ export class ChatGLM {
     const longest = Math.max(0, ...inputIds.map(({ length }) => length));
     if (positions !== undefined) checkPositions(positions, longest);
     const params = { model: this.info.key, inputIds, adapter: this.#choose(adapter) };
-    return this.#home.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
+    return this.#context.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
   }
 
   /** Generates after a prompt of token ids; gives the new ids as they come. */
@@ -168,7 +168,7 @@ export class ChatGLM {
     const found = faultsOf({ signal, share, replace });
     refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"], found);
     const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
-    const adapter = { owner: share ? SHARED : this.#home.owner, name: checkedName(name) };
+    const adapter = { owner: share ? SHARED : this.#context.owner, name: checkedName(name) };
     const params = {
       model: this.info.key,
       adapter,
@@ -176,7 +176,7 @@ export class ChatGLM {
       seed,
       ...(replace ? { existing: "replace" as const } : {}),
     };
-    return new AdapterHandle(this.#home, await this.#home.engine.call("createAdapter", params, cellSignal(signal)));
+    return new AdapterHandle(this.#context, await this.#context.engine.call("createAdapter", params, cellSignal(signal)));
   }
 
   /**
@@ -187,18 +187,18 @@ export class ChatGLM {
     const { signal, replace = false } = options ?? {};
     const found = faultsOf({ folder, signal, replace });
     refuseUnknown("loadAdapter", options, ["signal", "replace"], found);
-    const adapter = { owner: this.#home.owner, name: checkedName(name) };
+    const adapter = { owner: this.#context.owner, name: checkedName(name) };
     // Before anything is replaced: damaged facts would be noticed when the book is opened, with the name taken.
     await mustHaveSoundFacts(resolve(folder));
     const target = { model: this.info.key, adapter, folder: resolve(folder) };
     const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
-    return new AdapterHandle(this.#home, await this.#home.engine.call("loadAdapter", params, cellSignal(signal)));
+    return new AdapterHandle(this.#context, await this.#context.engine.call("loadAdapter", params, cellSignal(signal)));
   }
 
   /** This notebook's adapters, then the shared ones. */
   async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
-    const params = { model: this.info.key, owner: this.#home.owner };
-    return this.#home.engine.call("adapters", params, onlySignal("adapters", options));
+    const params = { model: this.info.key, owner: this.#context.owner };
+    return this.#context.engine.call("adapters", params, onlySignal("adapters", options));
   }
 
   /**
@@ -207,8 +207,8 @@ export class ChatGLM {
    */
   async adapter(name: string, options: Abortable = {}): Promise<AdapterHandle> {
     const asked = onlySignal("adapter", options);
-    const params = { model: this.info.key, adapter: { owner: this.#home.owner, name: checkedName(name) } };
-    return new AdapterHandle(this.#home, await this.#home.engine.call("adapterInfo", params, asked));
+    const params = { model: this.info.key, adapter: { owner: this.#context.owner, name: checkedName(name) } };
+    return new AdapterHandle(this.#context, await this.#context.engine.call("adapterInfo", params, asked));
   }
 
   /**
@@ -223,8 +223,8 @@ export class ChatGLM {
       throw error;
     });
     if (handle) return handle.dispose(options);
-    const params = { model: this.info.key, adapter: { owner: this.#home.owner, name } };
-    await this.#home.engine.call("disposeAdapter", params, asked);
+    const params = { model: this.info.key, adapter: { owner: this.#context.owner, name } };
+    await this.#context.engine.call("disposeAdapter", params, asked);
   }
 
   /**
@@ -242,21 +242,21 @@ export class ChatGLM {
     // Without one, this says which names there are.
     const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
     if (handle) {
-      const facts = await factsOf(this.#home, refOf(handle));
+      const facts = await factsOf(this.#context, refOf(handle));
       mustBe(name, choice, handle.config);
       if (share && handle.owner !== SHARED) {
         throw invalid("knowledge", [
           `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,
         ]);
       }
-      return new KnowledgeBook(this.#home, handle, facts);
+      return new KnowledgeBook(this.#context, handle, facts);
     }
-    const adapter = { owner: share ? SHARED : this.#home.owner, name };
+    const adapter = { owner: share ? SHARED : this.#context.owner, name };
     const target = { model: this.info.key, adapter, existing: "refuse" as const };
     const params = { ...target, config, seed: 0, documents: noFacts };
     try {
-      const made = await this.#home.engine.call("createAdapter", params, cellSignal(signal));
-      return new KnowledgeBook(this.#home, new AdapterHandle(this.#home, made), []);
+      const made = await this.#context.engine.call("createAdapter", params, cellSignal(signal));
+      return new KnowledgeBook(this.#context, new AdapterHandle(this.#context, made), []);
     } catch (error) {
       // Somebody made it at the same time.
       if (error instanceof GlmError && error.code === "adapter-exists") return this.knowledge(name, options);
@@ -271,7 +271,7 @@ export class ChatGLM {
     const { adapter, signal, onDone } = options ?? {};
     const found = faultsOf({ questions, adapter, signal, onDone });
     refuseUnknown("askEach", options, ["maxNewTokens", ...own], found);
-    const answers = await askRows(this.#home, questions, {
+    const answers = await askRows(this.#context, questions, {
       ...{ adapter: this.#choose(adapter), maxNewTokens },
       onAnswer: (_place, _answer, done) => onDone?.(done),
       ...cellSignal(signal),
@@ -288,7 +288,7 @@ export class ChatGLM {
     refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"], found);
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
     const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
-    await this.#home.engine.call("saveModel", params, cellSignal(signal));
+    await this.#context.engine.call("saveModel", params, cellSignal(signal));
   }
 
   /**
@@ -298,7 +298,7 @@ export class ChatGLM {
    * model then stays loaded
    */
   async unload(options: Abortable = {}): Promise<void> {
-    await this.#home.engine.call("unload", { model: this.info.key }, onlySignal("unload", options));
+    await this.#context.engine.call("unload", { model: this.info.key }, onlySignal("unload", options));
     await this.#release();
   }
 
@@ -317,7 +317,7 @@ export class ChatGLM {
     const params = { model: this.info.key, rows: asked, options };
     const answering = { done: 0, total: rows.length * options.maxNewTokens };
     // Looked up when reading begins: the cell that reads is the cell that can interrupt.
-    for await (const event of this.#home.engine.stream("generate", params, cellSignal(signal))) {
+    for await (const event of this.#context.engine.stream("generate", params, cellSignal(signal))) {
       if (event.type === "prompt") {
         onProgress?.({ stage: "reading", done: event.done, total: event.total });
         continue;
@@ -332,8 +332,8 @@ export class ChatGLM {
 
   /** The engine knows names: the owner's own adapter first, else a shared one. */
   #choose(choice: AdapterChoice | undefined): AdapterRef | null {
-    if (choice === null || choice === undefined) return this.#home.merged;
-    return typeof choice === "string" ? { owner: this.#home.owner, name: choice } : refOf(choice);
+    if (choice === null || choice === undefined) return this.#context.merged;
+    return typeof choice === "string" ? { owner: this.#context.owner, name: choice } : refOf(choice);
   }
 
   #sampling(

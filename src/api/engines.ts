@@ -1,7 +1,7 @@
 /** @file The engines this process uses: one for every place where models run, shared by all models that run there. */
 import type { CallName, Calls, Engine, EngineOptions, StreamName, Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
-import { LastingEngine } from "../runtime/reconnecting-engine.ts";
+import { ReconnectingEngine } from "../runtime/reconnecting-engine.ts";
 
 interface Shared {
   readonly engine: Promise<Engine>;
@@ -104,5 +104,5 @@ async function open(place: string): Promise<Engine> {
     return new LocalEngine(cpu);
   }
   const { connectRuntime, connectTo } = await import("../runtime/connect.ts");
-  return new LastingEngine(() => (place === "auto" ? connectRuntime() : connectTo(place)));
+  return new ReconnectingEngine(() => (place === "auto" ? connectRuntime() : connectTo(place)));
 }

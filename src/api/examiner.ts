@@ -10,7 +10,7 @@ import { version } from "../version.ts";
 import { sayable } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { type AskBase, type BaseAnswer, baseAnswers } from "./base-answers.ts";
-import type { Home } from "./home.ts";
+import type { HandleContext } from "./context.ts";
 import type { Breadth } from "./knowledge-pace.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 
@@ -50,19 +50,19 @@ export type Examined = Pick<ReportData, "facts" | "locality" | "denials" | "kept
 };
 
 export class Examiner {
-  readonly #home: Home;
+  readonly #context: HandleContext;
   readonly #ref: AdapterRef;
   readonly #breadth: Breadth;
 
-  constructor(home: Home, ref: AdapterRef, breadth: Breadth) {
-    this.#home = home;
+  constructor(context: HandleContext, ref: AdapterRef, breadth: Breadth) {
+    this.#context = context;
     this.#ref = ref;
     this.#breadth = breadth;
   }
 
   /** The answer that a text is when it is given exactly. */
   sayable(text: string): string {
-    return sayable(this.#home.info.family, this.#home.tokenizer, text);
+    return sayable(this.#context.info.family, this.#context.tokenizer, text);
   }
 
   /** The fact with its own text for every wording. */
@@ -132,12 +132,12 @@ export class Examiner {
     { signal, onProgress }: ExamineOptions,
   ): Promise<ReadonlyMap<string, string>> {
     const wanted = [...new Set(questions)];
-    const { tokenizer } = this.#home;
+    const { tokenizer } = this.#context;
     const longest = Math.max(
       this.#breadth.answerTokens,
       ...texts.map((text) => tokenizer.encodePlain(text).length + 8),
     );
-    const answers = await askRows(this.#home, wanted, {
+    const answers = await askRows(this.#context, wanted, {
       adapter: this.#ref,
       maxNewTokens: longest,
       onAnswer: (_place, _answer, done) => onProgress?.({ type: "asking", whom: "book", done, total: wanted.length }),
@@ -148,11 +148,11 @@ export class Examiner {
 
   /** Answers of the base: each question is put once, for as long as the model's files and their form stay. */
   base(questions: readonly string[], { signal, onProgress }: ExamineOptions): Promise<ReadonlyMap<string, BaseAnswer>> {
-    const { info, merged, generation } = this.#home;
+    const { info, merged, generation } = this.#context;
     const maxNewTokens = this.#breadth.answerTokens;
     const report = (done: number, total: number): void => onProgress?.({ type: "asking", whom: "base", done, total });
     const ask: AskBase = (missing, onAnswer) =>
-      askRows(this.#home, missing, { adapter: merged, maxNewTokens, onAnswer, ...cellSignal(signal) });
+      askRows(this.#context, missing, { adapter: merged, maxNewTokens, onAnswer, ...cellSignal(signal) });
     // A merged adapter is part of what its owner sees as the base, and is nobody else's. Another version may ask otherwise.
     const key = merged === null ? JSON.stringify([version, info.key, maxNewTokens, generation.stop]) : undefined;
     return baseAnswers(key, questions, ask, report);
@@ -160,7 +160,7 @@ export class Examiner {
 
   /** The scores of one question without the adapter. */
   async scores({ signal }: Abortable): Promise<Float32Array> {
-    const { engine, info, merged, tokenizer } = this.#home;
+    const { engine, info, merged, tokenizer } = this.#context;
     const inputIds = [rowWriter(info.family, tokenizer).prompt({ prompt: PROBE, response: "" })];
     const params = { model: info.key, inputIds, adapter: merged, positions: [-1] };
     return (await engine.call("logits", params, cellSignal(signal))).data;

@@ -22,7 +22,7 @@ import {
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type ExamineOptions, Examiner, type Lesson } from "./examiner.ts";
-import { type Home, refOf } from "./home.ts";
+import { type HandleContext, refOf } from "./context.ts";
 import { type Breadth, breadthOf, type Pace, paceRules } from "./knowledge-pace.ts";
 import { complete, type OptionRules, refuseUnknown } from "./options.ts";
 import { rehearsal } from "./rows.ts";
@@ -33,7 +33,7 @@ export class KnowledgeBook {
   readonly name: string;
   /** The adapter that the facts are in. */
   readonly adapter: AdapterHandle;
-  readonly #home: Home;
+  readonly #context: HandleContext;
   readonly #ref: AdapterRef;
   readonly #breadth: Breadth;
   readonly #parameters: number;
@@ -41,16 +41,16 @@ export class KnowledgeBook {
   #facts: readonly Fact[];
 
   /** Made by `ChatGLM.knowledge`. */
-  constructor(home: Home, adapter: AdapterHandle, facts: readonly Fact[]) {
+  constructor(context: HandleContext, adapter: AdapterHandle, facts: readonly Fact[]) {
     this.name = adapter.name;
     this.adapter = adapter;
-    this.#home = home;
+    this.#context = context;
     this.#ref = refOf(adapter);
     this.#facts = facts;
     // Not those of `info`, which are counted as they are stored: of a model in int4, packed bytes and scales.
-    this.#parameters = parameterCount(home.info.config);
+    this.#parameters = parameterCount(context.info.config);
     this.#breadth = breadthOf(this.#parameters);
-    this.#examiner = new Examiner(home, this.#ref, this.#breadth);
+    this.#examiner = new Examiner(context, this.#ref, this.#breadth);
   }
 
   /** The facts, oldest first, as this handle last saw them: another one, or another notebook, may have changed them. */
@@ -162,7 +162,7 @@ export class KnowledgeBook {
     const { action, lessons, kept } = plan;
     const { signal, onProgress, rehearse } = settings;
     const { seed, ...pace } = complete(action, this.#rules(lessons.length), settings, OWN);
-    mustFit(this.#home, plan);
+    mustFit(this.#context, plan);
     const started = performance.now();
     const examining = { signal, onProgress };
     // A book without facts is made anew: there is nothing left to forget.
@@ -180,15 +180,15 @@ export class KnowledgeBook {
           ? []
           : await rehearsalRows(this.#examiner, this.#breadth, plan, rehearse, examining),
     };
-    const maxLength = this.#home.info.config.contextLength;
+    const maxLength = this.#context.info.config.contextLength;
     const options = {
       ...complete(action, defaults.teach, {}),
       ...pace,
       maxLength,
       seed,
-      stop: this.#home.generation.stop,
+      stop: this.#context.generation.stop,
     };
-    const params = { model: this.#home.info.key, adapter: this.#ref, rows, options };
+    const params = { model: this.#context.info.key, adapter: this.#ref, rows, options };
     /** The facts in question, known or not. Until it is forgotten, a fact is in the book, and known no more. */
     const inQuestion = (isKnown: (fact: Fact) => boolean): Fact[] =>
       lessons.map(({ fact }) => judgedFact(fact, action !== "delete" && isKnown(fact)));
@@ -199,7 +199,7 @@ export class KnowledgeBook {
       if (isUntouched && action !== "add") await this.#rewrite((facts) => replaced(facts, was, false));
       else await this.#rewrite((facts) => replaced(facts, now, action === "add"));
     };
-    const { steps, loss } = await teach(this.#home, params, lessons.length, settings, note);
+    const { steps, loss } = await teach(this.#context, params, lessons.length, settings, note);
 
     const { known, ...examined } = await this.#examiner.examine(plan, examining);
     const done = learnedKeys(examined.facts);
@@ -217,10 +217,10 @@ export class KnowledgeBook {
   /** The adapter as it was when the book was new: without effect. Without the cell's signal: it is done, or not begun. */
   async #renew(): Promise<void> {
     const { config } = this.adapter;
-    const target = { model: this.#home.info.key, adapter: this.#ref };
+    const target = { model: this.#context.info.key, adapter: this.#ref };
     // Values and facts at once: whatever comes next, no fact is listed that the values do not have.
     const params = { ...target, config, seed: 0, existing: "replace" as const, documents: noFacts };
-    await this.#home.engine.call("createAdapter", params);
+    await this.#context.engine.call("createAdapter", params);
     this.#facts = [];
   }
 
@@ -250,16 +250,16 @@ export class KnowledgeBook {
   }
 
   async #rewrite(change: (facts: readonly Fact[]) => readonly Fact[]): Promise<void> {
-    this.#facts = await rewriteFacts(this.#home, this.#ref, change);
+    this.#facts = await rewriteFacts(this.#context, this.#ref, change);
   }
 
   /** Reads what the book is now, which another handle may have changed, then does the work. One thing after the other. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const ends = turns.get(this.#home) ?? new Map<string, Promise<unknown>>();
-    turns.set(this.#home, ends);
+    const ends = turns.get(this.#context) ?? new Map<string, Promise<unknown>>();
+    turns.set(this.#context, ends);
     const key = JSON.stringify(this.#ref);
     const result = (ends.get(key) ?? Promise.resolve()).then(async () => {
-      this.#facts = await factsOf(this.#home, this.#ref);
+      this.#facts = await factsOf(this.#context, this.#ref);
       return work();
     });
     ends.set(
@@ -271,7 +271,7 @@ export class KnowledgeBook {
 }
 
 /** By model and book: the end of whatever is being done. A notebook may hold several handles of one book. */
-const turns = new WeakMap<Home, Map<string, Promise<unknown>>>();
+const turns = new WeakMap<HandleContext, Map<string, Promise<unknown>>>();
 
 /** Settings besides those of the pace. */
 const OWN = ["signal", "onProgress", "rehearse"];

@@ -11,7 +11,7 @@ import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 import { type Lease, leaseEngine } from "./engines.ts";
 import { readGeneration } from "./generation.ts";
-import { type Home, refOf } from "./home.ts";
+import { type HandleContext, refOf } from "./context.ts";
 import { complete, type Given, invalid } from "./options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
@@ -65,14 +65,14 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
     const owner = notebook ?? resolve(process.argv[1] ?? ".");
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
-    const home: Home = {
+    const context: HandleContext = {
       ...{ engine: lease, info, generation, owner, merged: merged ? refOf(merged) : null },
       get tokenizer() {
         return tokenizer.get();
       },
     };
     lease.hold(info.key);
-    return new ChatGLM(home, () => lease.close());
+    return new ChatGLM(context, () => lease.close());
   } catch (error) {
     await lease.close();
     throw error;

@@ -10,8 +10,8 @@ import type { Graph } from "../graph/value.ts";
 import type { Compile, Program, Tensors } from "./program.ts";
 
 /** @returns the compiler of each group, by name */
-export function alternating(compile: Compile): (group: string) => Compile {
-  const tenants = new Map<string, Set<Tenant>>();
+export function exclusiveSessions(compile: Compile): (group: string) => Compile {
+  const programs = new Map<string, Set<ExclusiveProgram>>();
   let inside: string | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other, since a session must not be given up while it runs. */
@@ -22,30 +22,30 @@ export function alternating(compile: Compile): (group: string) => Compile {
   };
   const enter = async (group: string): Promise<void> => {
     if (inside !== undefined && inside !== group) {
-      for (const tenant of tenants.get(inside) ?? []) await tenant.leave();
+      for (const program of programs.get(inside) ?? []) await program.leave();
     }
     inside = group;
   };
   return (group) => {
-    const own = tenants.get(group) ?? new Set();
-    tenants.set(group, own);
+    const own = programs.get(group) ?? new Set();
+    programs.set(group, own);
     return async (graph, options) => {
-      const tenant = new Tenant(graph, (one) => compile(one, options));
+      const program = new ExclusiveProgram(graph, (one) => compile(one, options));
       await inTurn(async () => {
         await enter(group);
-        await tenant.enter();
+        await program.enter();
       });
-      own.add(tenant);
+      own.add(program);
       return {
         run: (inputs: Tensors) =>
           inTurn(async () => {
             await enter(group);
-            return (await tenant.enter()).run(inputs);
+            return (await program.enter()).run(inputs);
           }),
         dispose: () =>
           inTurn(async () => {
-            own.delete(tenant);
-            await tenant.leave();
+            own.delete(program);
+            await program.leave();
           }),
       };
     };
@@ -53,7 +53,7 @@ export function alternating(compile: Compile): (group: string) => Compile {
 }
 
 /** A program that may be away. */
-class Tenant {
+class ExclusiveProgram {
   readonly #graph: Graph;
   readonly #compile: Compile;
   #program: Program | undefined;

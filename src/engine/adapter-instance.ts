@@ -34,7 +34,7 @@ interface Run {
 
 const BEING_TRAINED = "being trained";
 
-export class LiveAdapter {
+export class AdapterInstance {
   readonly ref: AdapterRef;
   readonly adapter: Adapter;
   readonly tensors: AdapterTensors;
@@ -84,7 +84,7 @@ export class LiveAdapter {
 
   /** What the adapter does to the forward graph; the same object until its tensors change. */
   get effect(): AdapterEffect {
-    this.#effect ??= this.adapter.effect(this.tensors);
+    this.#effect ??= this.adapter.forInference(this.tensors);
     return this.#effect;
   }
 

@@ -7,7 +7,7 @@ import { GlmError } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
-import { LiveAdapter } from "./adapter-instance.ts";
+import { AdapterInstance } from "./adapter-instance.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
 
@@ -20,15 +20,15 @@ interface CreateOptions {
 }
 
 export interface NewAdapter {
-  readonly adapter: LiveAdapter;
+  readonly adapter: AdapterInstance;
   /** The name under which the one that had this name before is kept. */
   readonly setAside?: string;
 }
 
-export class AdapterShelf {
+export class AdapterRegistry {
   readonly #base: BaseModel;
   readonly #store: AdapterStore;
-  readonly #live = new Map<string, LiveAdapter>();
+  readonly #live = new Map<string, AdapterInstance>();
   /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
   readonly #turns = new Map<string, Promise<void>>();
 
@@ -51,7 +51,7 @@ export class AdapterShelf {
       await this.#check(ref, existing);
       const adapter = createAdapter(config, this.#base);
       const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
-      return this.#add(new LiveAdapter(ref, adapter, state, this.#store), existing);
+      return this.#add(new AdapterInstance(ref, adapter, state, this.#store), existing);
     });
   }
 
@@ -60,7 +60,7 @@ export class AdapterShelf {
       await this.#check(ref, existing);
       const { config, tensors, documents, note } = await readAdapter(folder, this.#base);
       const state = { tensors, steps: 0, source: folder, documents, ...(note === undefined ? {} : { note }) };
-      return this.#add(new LiveAdapter(ref, createAdapter(config, this.#base), state, this.#store), existing);
+      return this.#add(new AdapterInstance(ref, createAdapter(config, this.#base), state, this.#store), existing);
     });
   }
 
@@ -68,7 +68,7 @@ export class AdapterShelf {
    * The owner's adapter of that name, else the shared one; from disk when it is not in memory.
    * @throws GlmError "adapter-not-found" with the nearest name
    */
-  async find(ref: AdapterRef): Promise<LiveAdapter> {
+  async find(ref: AdapterRef): Promise<AdapterInstance> {
     for (const owner of new Set([ref.owner, SHARED])) {
       const found = await this.#resident({ owner, name: ref.name });
       if (found) return found;
@@ -178,7 +178,7 @@ export class AdapterShelf {
     }
   }
 
-  async #add(adapter: LiveAdapter, existing?: Existing): Promise<NewAdapter> {
+  async #add(adapter: AdapterInstance, existing?: Existing): Promise<NewAdapter> {
     const before = this.#live.get(keyOf(adapter.ref));
     // Not under the hands of whoever trains it, and nobody begins meanwhile.
     const release = await before?.beginEnd();
@@ -199,7 +199,7 @@ export class AdapterShelf {
     }
   }
 
-  async #resident(ref: AdapterRef): Promise<LiveAdapter | undefined> {
+  async #resident(ref: AdapterRef): Promise<AdapterInstance | undefined> {
     const key = keyOf(ref);
     const known = this.#live.get(key);
     if (known) return known;
@@ -226,7 +226,7 @@ export class AdapterShelf {
     return result;
   }
 
-  async #fromDisk(ref: AdapterRef): Promise<LiveAdapter> {
+  async #fromDisk(ref: AdapterRef): Promise<AdapterInstance> {
     const { config, source, ...kept } = await this.#store.read(ref);
     const adapter = createAdapter(config, this.#base);
     for (const { name, shape } of adapter.parameters) {
@@ -241,7 +241,7 @@ export class AdapterShelf {
         `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Delete it and train it again.`,
       );
     }
-    return new LiveAdapter(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);
+    return new AdapterInstance(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);
   }
 
   /** Whether the name is one, and free where it has to be. */

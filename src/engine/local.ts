@@ -20,7 +20,7 @@ import type {
   StreamName,
   Streams,
 } from "./engine.ts";
-import { ModelHost } from "./model-runner.ts";
+import { ModelRunner } from "./model-runner.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { mustBeElsewhere } from "./save-place.ts";
 import { TimeShare } from "./time-share.ts";
@@ -35,7 +35,7 @@ type StreamTable = {
 
 export class LocalEngine implements Engine {
   readonly #device: Device;
-  readonly #hosts = new Map<string, ModelHost>();
+  readonly #runners = new Map<string, ModelRunner>();
   readonly #share = new TimeShare();
 
   /** @param device on which models run */
@@ -58,95 +58,95 @@ export class LocalEngine implements Engine {
     { signal }: EngineOptions = {},
   ): AsyncGenerator<Streams[M]["event"], void, void> {
     signal?.throwIfAborted();
-    const host = "model" in params ? this.#host(params.model) : undefined;
+    const runner = "model" in params ? this.#runner(params.model) : undefined;
     for await (const event of this.#streams[method](params, signal)) {
       yield event;
       await turn();
       signal?.throwIfAborted();
       // Somebody else may have unloaded it meanwhile: its sessions are gone.
-      if ("model" in params && this.#host(params.model) !== host) throw notLoaded(params.model);
+      if ("model" in params && this.#runner(params.model) !== runner) throw notLoaded(params.model);
     }
   }
 
   async close(): Promise<void> {
-    const hosts = [...this.#hosts.values()];
-    this.#hosts.clear();
-    await Promise.all(hosts.map((host) => host.dispose()));
+    const runners = [...this.#runners.values()];
+    this.#runners.clear();
+    await Promise.all(runners.map((runner) => runner.dispose()));
   }
 
   readonly #calls: CallTable = {
-    models: () => Promise.all([...this.#hosts.values()].map((host) => host.status())),
+    models: () => Promise.all([...this.#runners.values()].map((runner) => runner.status())),
     unload: async ({ model, force = false }) => {
-      const host = this.#host(model);
+      const runner = this.#runner(model);
       // Before anything is given up: what is being trained, or cannot be written, stays.
-      if (!force) await host.shelf.settleForGood();
-      this.#hosts.delete(model);
-      await host.dispose();
+      if (!force) await runner.adapters.settleForGood();
+      this.#runners.delete(model);
+      await runner.dispose();
     },
-    logits: ({ model, inputIds, adapter, positions }) => this.#host(model).logits(inputIds, adapter, positions),
-    adapters: ({ model, owner }) => this.#host(model).shelf.list(owner),
+    logits: ({ model, inputIds, adapter, positions }) => this.#runner(model).logits(inputIds, adapter, positions),
+    adapters: ({ model, owner }) => this.#runner(model).adapters.list(owner),
     createAdapter: async ({ model, adapter, config, seed, existing, documents }) => {
-      const host = this.#host(model);
-      return infoOf(await host.shelf.create(adapter, config, seed, { existing, documents }), host);
+      const runner = this.#runner(model);
+      return infoOf(await runner.adapters.create(adapter, config, seed, { existing, documents }), runner);
     },
     loadAdapter: async ({ model, adapter, folder, existing }) => {
-      const host = this.#host(model);
-      return infoOf(await host.shelf.load(adapter, folder, existing), host);
+      const runner = this.#runner(model);
+      return infoOf(await runner.adapters.load(adapter, folder, existing), runner);
     },
     saveAdapter: async ({ model, adapter, folder }) => {
-      const host = this.#host(model);
-      await host.shelf.save(adapter, folder, host.info.folder);
+      const runner = this.#runner(model);
+      await runner.adapters.save(adapter, folder, runner.info.folder);
     },
     adapterInfo: async ({ model, adapter }) => {
-      const host = this.#host(model);
-      return (await host.shelf.find(adapter)).info(host.base);
+      const runner = this.#runner(model);
+      return (await runner.adapters.find(adapter)).info(runner.base);
     },
     disposeAdapter: async ({ model, adapter }) => {
-      await this.#host(model).shelf.dispose(adapter);
+      await this.#runner(model).adapters.dispose(adapter);
     },
-    readAdapter: async ({ model, adapter }) => (await this.#host(model).shelf.find(adapter)).copy(),
+    readAdapter: async ({ model, adapter }) => (await this.#runner(model).adapters.find(adapter)).copy(),
     writeAdapter: async ({ model, adapter, tensors }) => {
-      const found = await this.#host(model).shelf.find(adapter);
+      const found = await this.#runner(model).adapters.find(adapter);
       await found.idle();
       await found.mustBeKept();
       found.write(tensors);
       return { revision: found.revision };
     },
     readDocument: async ({ model, adapter, document }) =>
-      (await this.#host(model).shelf.find(adapter)).documents[document] ?? null,
+      (await this.#runner(model).adapters.find(adapter)).documents[document] ?? null,
     writeDocument: async ({ model, adapter, document, text }) => {
-      await (await this.#host(model).shelf.find(adapter)).writeDocument(document, text);
+      await (await this.#runner(model).adapters.find(adapter)).writeDocument(document, text);
     },
     mergeAdapter: async ({ model, adapter }) => {
-      const host = this.#host(model);
-      const found = await host.shelf.find(adapter);
-      await found.merge(host.base);
-      return found.info(host.base);
+      const runner = this.#runner(model);
+      const found = await runner.adapters.find(adapter);
+      await found.merge(runner.base);
+      return found.info(runner.base);
     },
     saveModel: async ({ model, adapter, folder, maxShardBytes }) => {
       await mustBeElsewhere(
         folder,
-        [...this.#hosts.values()].map(({ info }) => info),
+        [...this.#runners.values()].map(({ info }) => info),
       );
-      await this.#host(model).save(adapter, folder, maxShardBytes);
+      await this.#runner(model).save(adapter, folder, maxShardBytes);
     },
     gradients: async ({ model, adapter, batch, seed }) => {
-      const host = this.#host(model);
-      return host.workbench.gradients(await host.shelf.find(adapter), batch, seed);
+      const runner = this.#runner(model);
+      return runner.training.gradients(await runner.adapters.find(adapter), batch, seed);
     },
-    readGradients: async ({ model, handle }) => this.#host(model).workbench.read(handle),
+    readGradients: async ({ model, handle }) => this.#runner(model).training.read(handle),
     releaseGradients: async ({ model, handle }) => {
-      this.#host(model).workbench.release(handle);
+      this.#runner(model).training.release(handle);
     },
     optimizerStep: async ({ model, adapter, ...step }) => {
-      const host = this.#host(model);
-      return host.workbench.step(await host.shelf.find(adapter), step);
+      const runner = this.#runner(model);
+      return runner.training.step(await runner.adapters.find(adapter), step);
     },
   };
 
   readonly #streams: StreamTable = {
     load: (params, signal) => this.#load(params, signal),
-    generate: ({ model, rows, options }) => this.#host(model).generate(rows, options),
+    generate: ({ model, rows, options }) => this.#runner(model).generate(rows, options),
     fit: (params, signal) => this.#fit(params, signal),
     teach: (params, signal) => this.#teach(params, signal),
   };
@@ -154,8 +154,8 @@ export class LocalEngine implements Engine {
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
     this.#mustSupport(params);
     const model = yield* opened(params, this.#device, signal);
-    const fresh = new ModelHost(model, params, this.#device, this.#share);
-    const known = this.#hosts.get(fresh.info.key);
+    const fresh = new ModelRunner(model, params, this.#device, this.#share);
+    const known = this.#runners.get(fresh.info.key);
     if (known?.isWhole) {
       known.adopt(model);
       yield { type: "ready", model: asAsked(known.info, fresh.info) };
@@ -163,20 +163,20 @@ export class LocalEngine implements Engine {
     }
     if (known) {
       // Its files were cut under it, and are whole again: what it is mapped from is not.
-      this.#hosts.delete(fresh.info.key);
+      this.#runners.delete(fresh.info.key);
       await known.dispose();
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
     await fresh.warmUp();
-    // Whoever loaded the same model meanwhile may have been faster: two hosts would train two copies of one adapter.
-    const faster = this.#hosts.get(fresh.info.key);
+    // Whoever loaded the same model meanwhile may have been faster: two runners would train two copies of one adapter.
+    const faster = this.#runners.get(fresh.info.key);
     if (faster) {
       await fresh.dispose();
       faster.adopt(model);
       yield { type: "ready", model: asAsked(faster.info, fresh.info) };
       return;
     }
-    this.#hosts.set(fresh.info.key, fresh);
+    this.#runners.set(fresh.info.key, fresh);
     yield { type: "ready", model: fresh.info };
   }
 
@@ -184,16 +184,16 @@ export class LocalEngine implements Engine {
     params: Streams["fit"]["params"],
     signal?: AbortSignal,
   ): AsyncGenerator<Streams["fit"]["event"], void, void> {
-    const host = this.#host(params.model);
-    yield* host.fit(await host.shelf.find(params.adapter), params.rows, params.validation, params.options, signal);
+    const runner = this.#runner(params.model);
+    yield* runner.fit(await runner.adapters.find(params.adapter), params.rows, params.validation, params.options, signal);
   }
 
   async *#teach(
     params: Streams["teach"]["params"],
     signal?: AbortSignal,
   ): AsyncGenerator<Streams["teach"]["event"], void, void> {
-    const host = this.#host(params.model);
-    yield* host.teach(await host.shelf.find(params.adapter), params.rows, params.options, signal);
+    const runner = this.#runner(params.model);
+    yield* runner.teach(await runner.adapters.find(params.adapter), params.rows, params.options, signal);
   }
 
   /** What this version can run; anything else is refused rather than replaced by something similar. */
@@ -205,9 +205,9 @@ export class LocalEngine implements Engine {
     );
   }
 
-  #host(key: string): ModelHost {
-    const host = this.#hosts.get(key);
-    if (host) return host;
+  #runner(key: string): ModelRunner {
+    const runner = this.#runners.get(key);
+    if (runner) return runner;
     throw notLoaded(key);
   }
 }
@@ -247,6 +247,6 @@ async function* opened(
   return opening;
 }
 
-function infoOf({ adapter, ...rest }: NewAdapter, { base }: ModelHost): NewAdapterInfo {
+function infoOf({ adapter, ...rest }: NewAdapter, { base }: ModelRunner): NewAdapterInfo {
   return { ...adapter.info(base), ...rest };
 }

@@ -6,7 +6,7 @@ import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
-import type { Holdings } from "../quantization/weight-store.ts";
+import type { WeightStore } from "../quantization/weight-store.ts";
 import { openFile } from "../regular-file.ts";
 
 interface Mapped {
@@ -22,7 +22,7 @@ export class MappedFiles {
   #opening: Promise<readonly Mapped[]> | undefined;
   #open: readonly Mapped[] = [];
 
-  constructor({ floats, matrices }: Holdings) {
+  constructor({ floats, matrices }: WeightStore) {
     for (const { range } of floats.values()) this.#add(range);
     for (const { prepared } of matrices.values()) {
       const { codes, scales, packed } = prepared;

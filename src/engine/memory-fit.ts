@@ -37,7 +37,7 @@ const FLOAT = 4;
 export function memoryNeed(plan: Plan, config: ChatGLMConfig): MemoryNeed {
   const { layers, hidden, ffn, heads, groups, headSize, vocabulary, contextLength } = config;
   const tokens = Math.min(TOKENS, contextLength);
-  const run = architectureOf(config).bidirectional ? tokens : Math.min(PROMPT_RUN, tokens);
+  const run = architectureOf(config).prefixLM ? tokens : Math.min(PROMPT_RUN, tokens);
   const parts = Math.max(1, ...[...plan.matrices.values()].map(({ form }) => form.partsOfProduct));
   const widest = 2 * ffn * (parts + 1) + 8 * hidden;
   const activations = FLOAT * (run * widest + 2 * heads * run * tokens + 2 * vocabulary);

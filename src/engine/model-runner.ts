@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
-import { alternating } from "../backend/exclusive-sessions.ts";
+import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
@@ -24,15 +24,15 @@ import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
-import type { LiveAdapter } from "./adapter-instance.ts";
-import { AdapterShelf } from "./adapter-registry.ts";
+import type { AdapterInstance } from "./adapter-instance.ts";
+import { AdapterRegistry } from "./adapter-registry.ts";
 import { AdapterStore } from "./adapter-store.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import { MappedFiles } from "./mapped-files.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
-import { Workbench } from "./training-sessions.ts";
+import { TrainingSessions } from "./training-sessions.ts";
 
 /** Longest answer of the base that is rehearsed, in tokens. */
 const REHEARSED_ANSWER = 128;
@@ -47,10 +47,10 @@ const LARGE = 2 ** 30;
 const COMPANION =
   /^(ice_text\.model|(tokenizer|vocab|merges|special_tokens_map|tokenizer_config|generation_config)\.(model|json|txt)|.*\.py)$/;
 
-export class ModelHost {
+export class ModelRunner {
   readonly info: ModelInfo;
-  readonly shelf: AdapterShelf;
-  readonly workbench: Workbench;
+  readonly adapters: AdapterRegistry;
+  readonly training: TrainingSessions;
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
@@ -65,13 +65,13 @@ export class ModelHost {
     this.#model = model;
     this.#share = share;
     this.#text = model.text;
-    this.#mapped = new MappedFiles(model.holdings);
+    this.#mapped = new MappedFiles(model.weightStore);
     const large = plan.packs && model.mappedBytes >= LARGE;
-    const compileOf = large ? alternating(compile) : () => compile;
+    const compileOf = large ? exclusiveSessions(compile) : () => compile;
     const compileFor = (group: string): Compile => this.#mapped.guarded(compileOf(group));
     this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
-    this.shelf = new AdapterShelf(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
-    this.workbench = new Workbench(model, compileFor("training"), share);
+    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
+    this.training = new TrainingSessions(model, compileFor("training"), share);
     this.info = {
       key: `${model.key}-${device}-${params.precision}`,
       name: params.name,
@@ -108,7 +108,7 @@ export class ModelHost {
   }
 
   async status(): Promise<ResidentModel> {
-    return { model: this.info, adapters: await this.shelf.resident(), mappedBytes: this.#model.mappedBytes };
+    return { model: this.info, adapters: await this.adapters.resident(), mappedBytes: this.#model.mappedBytes };
   }
 
   /** Compiles what every answer needs, so that the first one does not wait. */
@@ -148,7 +148,7 @@ export class ModelHost {
   }
 
   async *fit(
-    adapter: LiveAdapter,
+    adapter: AdapterInstance,
     rows: readonly Row[],
     validation: readonly Row[],
     options: FitOptions,
@@ -156,7 +156,7 @@ export class ModelHost {
   ): AsyncGenerator<FitEvent, void, void> {
     const trainee: Trainee = {
       ...this.#trainable(adapter, options.batchSize),
-      loss: (batch) => this.workbench.loss(adapter, batch),
+      loss: (batch) => this.training.loss(adapter, batch),
       answer: (row) => this.#answer(this.#rows.prompt(row)),
       changed: (steps) => adapter.changed(steps),
     };
@@ -166,7 +166,7 @@ export class ModelHost {
   }
 
   async *teach(
-    adapter: LiveAdapter,
+    adapter: AdapterInstance,
     rows: TeachRows,
     options: TeachOptions,
     signal?: AbortSignal,
@@ -189,18 +189,18 @@ export class ModelHost {
    * What all training works with.
    * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
    */
-  #trainable(adapter: LiveAdapter, batchSize: number): Pick<Trainee, "tensors" | "gradients" | "encode"> {
+  #trainable(adapter: AdapterInstance, batchSize: number): Pick<Trainee, "tensors" | "gradients" | "encode"> {
     const { config } = this.#model;
     return {
       tensors: adapter.tensors,
       gradients: async (batch, seed) => {
         adapter.mustTrain();
         await adapter.mustBeKept();
-        return this.workbench.run(adapter, batch, seed);
+        return this.training.run(adapter, batch, seed);
       },
       encode: (rows, maxLength) => {
         const batch = encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength));
-        this.workbench.mustFit(adapter, longest(batch, batchSize));
+        this.training.mustFit(adapter, longest(batch, batchSize));
         return batch;
       },
     };
@@ -208,7 +208,7 @@ export class ModelHost {
 
   /** Whether an adapter answers rows exactly, greedily and freely. */
   async #recalls(
-    adapter: LiveAdapter,
+    adapter: AdapterInstance,
     rows: readonly Row[],
     stop: readonly number[],
     signal?: AbortSignal,
@@ -245,7 +245,7 @@ export class ModelHost {
 
   /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
   async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
-    const adapter = ref ? await this.shelf.find(ref) : undefined;
+    const adapter = ref ? await this.adapters.find(ref) : undefined;
     // A copy: steps that are taken while it is written must not mix with it.
     const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
     const saved = savedModel(this.#model, merged);
@@ -264,15 +264,15 @@ export class ModelHost {
 
   async dispose(): Promise<void> {
     try {
-      await this.shelf.close();
+      await this.adapters.close();
     } finally {
-      await Promise.all([this.#forward.dispose(), this.workbench.dispose()]);
+      await Promise.all([this.#forward.dispose(), this.training.dispose()]);
       await this.#mapped.close();
     }
   }
 
   async #effect(ref: AdapterRef | null): Promise<AdapterEffect | undefined> {
-    return ref === null ? undefined : (await this.shelf.find(ref)).effect;
+    return ref === null ? undefined : (await this.adapters.find(ref)).effect;
   }
 
   async #answer(ids: readonly number[]): Promise<string> {
@@ -304,7 +304,7 @@ function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
 
 /** A run that has the adapter for itself, and after which what it did is on the disk. */
 async function* alone<E>(
-  adapter: LiveAdapter,
+  adapter: AdapterInstance,
   signal: AbortSignal | undefined,
   run: () => AsyncGenerator<E, void, void>,
 ): AsyncGenerator<E, void, void> {

@@ -8,7 +8,7 @@ import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
 import { cacheFolder } from "../places.ts";
 import type { OnProgress } from "../progress.ts";
-import { type Holdings, heldWeights } from "../quantization/weight-store.ts";
+import { type WeightStore, bindStore } from "../quantization/weight-store.ts";
 import { checkWeights } from "../quantization/checked-weights.ts";
 import {
   type FiledTensor,
@@ -18,7 +18,7 @@ import {
   planWeights,
   type Wanted,
 } from "../quantization/plan.ts";
-import { readHeld } from "../quantization/prepare.ts";
+import { readParameter } from "../quantization/prepare.ts";
 import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
 import { sizeOf } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
@@ -43,7 +43,7 @@ export interface OpenedModel {
   readonly stored: ReadonlyMap<string, StoredTensor>;
   /** The forms in which its parameters are held, and how a checkpoint in them has its tensors. */
   readonly plan: Plan;
-  readonly holdings: Holdings;
+  readonly weightStore: WeightStore;
   readonly tensors: readonly FiledTensor[];
   readonly base: BaseModel;
   /** Brings the base weights into a graph, mapped from their files. */
@@ -80,7 +80,7 @@ export async function openModel(
   const [cache, checked] = ["weights", "checked"].map((name) => join(cacheFolder(), name)) as [string, string];
   await checkWeights(plan, join(checked, identity), onProgress, signal);
   const place = await planFolder(join(cache, identity), plan, packer);
-  const holdings = await preparedWeights(plan, place, packer, onProgress, signal);
+  const weightStore = await preparedWeights(plan, place, packer, onProgress, signal);
   for (const root of [cache, checked]) await removeUnused(root);
   const version = plan.version > 1 ? `-v${plan.version}` : "";
   const form = plan.bits ? `${identity}-${plan.name}${version}` : identity;
@@ -92,15 +92,15 @@ export async function openModel(
     checkpoint,
     stored,
     plan,
-    holdings,
+    weightStore,
     tensors,
     base: {
       parameters,
       modules,
-      read: (parameter) => readHeld(holdings, parameter),
+      read: (parameter) => readParameter(weightStore, parameter),
       ...(plan.bits ? { count: elements(tensors), frozen: ofModules(modules) } : {}),
     },
-    weights: heldWeights(holdings),
+    weights: bindStore(weightStore),
     mappedBytes: plannedBytes(plan),
     ...(note ? { note } : {}),
   };

@@ -48,9 +48,9 @@ export function savedModel(model: OpenedModel, merged: Merged | undefined): Save
 }
 
 /** Codes and scales of a packed weight: those of the checkpoint, else those that the published scheme makes of its floats. */
-function publishedSources({ stored, holdings, plan, config }: OpenedModel, name: string): TensorSource[] {
+function publishedSources({ stored, weightStore, plan, config }: OpenedModel, name: string): TensorSource[] {
   if (stored.has(scaleName(name))) return [asStored(stored, name), asStored(stored, scaleName(name))];
-  const [held, planned] = [holdings.matrices.get(name), plan.matrices.get(name)];
+  const [held, planned] = [weightStore.matrices.get(name), plan.matrices.get(name)];
   if (!held || !planned || !plan.bits) throw new Error(`${name} is not held in fewer bits`);
   if (config.layout === "transformers") {
     throw new GlmError(

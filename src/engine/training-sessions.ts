@@ -7,7 +7,7 @@ import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { adamW, weightedMean } from "../train/optimizer.ts";
 import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
-import type { LiveAdapter } from "./adapter-instance.ts";
+import type { AdapterInstance } from "./adapter-instance.ts";
 import type { Calls, GradientInfo } from "./engine.ts";
 import { mustFitTraining } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
@@ -19,12 +19,12 @@ import type { TimeShare } from "./time-share.ts";
  */
 const COMPILED = 4;
 
-export class Workbench {
+export class TrainingSessions {
   readonly #model: OpenedModel;
   /** Adapters of the same shape share a graph. */
   readonly #compiled: FewPrograms;
-  readonly #programs = new WeakMap<LiveAdapter, Promise<TrainingProgram>>();
-  readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: LiveAdapter }>();
+  readonly #programs = new WeakMap<AdapterInstance, Promise<TrainingProgram>>();
+  readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: AdapterInstance }>();
   readonly #share: TimeShare;
   #handles = 0;
 
@@ -35,24 +35,24 @@ export class Workbench {
   }
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
-  mustFit({ adapter, ref }: LiveAdapter, batch: TokenBatch): void {
+  mustFit({ adapter, ref }: AdapterInstance, batch: TokenBatch): void {
     mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch);
   }
 
   /** One run over a batch: its loss and its gradients. */
-  async run(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientStep> {
+  async run(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientStep> {
     this.mustFit(adapter, batch);
     const program = await this.#program(adapter);
     return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
   }
 
   /** The loss alone, without dropout. */
-  async loss(adapter: LiveAdapter, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
+  async loss(adapter: AdapterInstance, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
     const program = await this.#program(adapter);
     return this.#share.train(() => program.loss(batch, adapter.tensors));
   }
 
-  #program(live: LiveAdapter): Promise<TrainingProgram> {
+  #program(live: AdapterInstance): Promise<TrainingProgram> {
     const known = this.#programs.get(live);
     if (known) return known;
     const { config, weights } = this.#model;
@@ -62,7 +62,7 @@ export class Workbench {
     return program;
   }
 
-  async gradients(adapter: LiveAdapter, batch: TokenBatch, seed: number): Promise<GradientInfo> {
+  async gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientInfo> {
     adapter.mustTrain();
     const { revision } = adapter;
     const step = await this.run(adapter, batch, seed);
@@ -86,7 +86,7 @@ export class Workbench {
    * cannot be written, "runtime-lost" when the optimiser's state is not the one that its user knows
    */
   async step(
-    adapter: LiveAdapter,
+    adapter: AdapterInstance,
     { optimizer, config, handles, taken = 0 }: Omit<Calls["optimizerStep"]["params"], "model" | "adapter">,
   ): Promise<Calls["optimizerStep"]["result"]> {
     await adapter.idle();
@@ -128,7 +128,7 @@ export class Workbench {
     await this.#compiled.dispose();
   }
 
-  #held(handle: number): { readonly step: GradientStep; readonly adapter: LiveAdapter } {
+  #held(handle: number): { readonly step: GradientStep; readonly adapter: AdapterInstance } {
     const held = this.#gradients.get(handle);
     if (held) return held;
     throw new GlmError(

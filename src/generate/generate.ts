@@ -133,8 +133,8 @@ async function* generateTogether(
  * it, which says where it ends.
  */
 function promptRuns(config: ChatGLMConfig, ids: readonly number[]): number[] {
-  const { bidirectional, placement } = architectureOf(config);
-  const first = Math.min(ids.length, Math.max(PROMPT_RUN, bidirectional ? placement(ids, config).context + 1 : 0));
+  const { prefixLM, placement } = architectureOf(config);
+  const first = Math.min(ids.length, Math.max(PROMPT_RUN, prefixLM ? placement(ids, config).prefixLength + 1 : 0));
   const more = Math.ceil((ids.length - first) / PROMPT_RUN);
   return Array.from({ length: 1 + more }, (_, i) => Math.min(ids.length, first + i * PROMPT_RUN));
 }

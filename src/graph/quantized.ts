@@ -81,7 +81,7 @@ function half(
   const blocks = blocksOf(columns);
   const rows = [from * blocks, to * blocks] as const;
   const bytes = graph.rows(codes, [out * blocks, BLOCK / 2], ...rows);
-  const operand = cast(numbersNear(near, [which === "even" ? 15 : 4]), "uint8");
+  const operand = cast(constantAfter(near, [which === "even" ? 15 : 4]), "uint8");
   const nibbles =
     which === "even"
       ? emitOne("BitwiseAnd", [bytes, operand], "uint8", bytes.shape)
@@ -146,7 +146,7 @@ export function dequantizedRowProduct(x: Value, { codes, scales }: RowMatrix): V
   const pieces = piecesOf(width, out);
   const values = ({ from, to }: Piece, near: Value): Value => {
     const some = graph.rows(codes, [width, out], from, to);
-    const one = reshape(cast(numbersNear(near, [1]), "float32"), []);
+    const one = reshape(cast(constantAfter(near, [1]), "float32"), []);
     return emitOne("DequantizeLinear", [some, one], "float32", some.shape);
   };
   let sum: Value | undefined;
@@ -201,7 +201,7 @@ function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value
  * Known numbers, int64 [n], that are only available once `near` is: onnxruntime runs whatever it can before everything
  * else, and would hold all matrices of a model in float32 at once (or make them when it loads the model).
  */
-function numbersNear(near: Value, numbers: readonly number[]): Value {
+function constantAfter(near: Value, numbers: readonly number[]): Value {
   const { graph } = near;
   const size = emitOne("Shape", [near], "int64", [1], { start: 0, end: 1 });
   return add(graph.indices(numbers), mul(size, graph.indices([0])));
@@ -213,6 +213,6 @@ function checkWidth(op: string, x: Value, width: number): void {
 }
 
 /** Keeps a weight from being copied when it is packed: kernels pack only what is there before the first run. */
-export function unpacked(weight: Value, near: Value): Value {
-  return emitOne("Reshape", [weight, numbersNear(near, weight.shape as number[])], weight.dtype, weight.shape);
+export function afterInput(weight: Value, near: Value): Value {
+  return emitOne("Reshape", [weight, constantAfter(near, weight.shape as number[])], weight.dtype, weight.shape);
 }

@@ -50,7 +50,7 @@ export interface Packed {
 }
 
 /** The gradient of a value to the one operand of it that has any, given that of the value. */
-export interface Adjoint {
+export interface CustomVjp {
   readonly operand: Value;
   gradient(dy: Value): Value;
 }
@@ -73,7 +73,7 @@ export class Graph {
   /** Values that gradients do not pass. */
   readonly detached: Set<Value> = new Set();
   /** Values whose gradient goes another way than through the nodes that made them. */
-  readonly adjoints: Map<Value, Adjoint> = new Map();
+  readonly adjoints: Map<Value, CustomVjp> = new Map();
   readonly #interned = new Map<string, Value>();
   readonly #sizes = new Map<string, Value>();
   readonly #names = new Set<string>();

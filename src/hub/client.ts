@@ -7,7 +7,7 @@
 import { GlmError } from "../errors.ts";
 import { quoted } from "../text-cut.ts";
 import { version } from "../version.ts";
-import { defaultPace, Hiccup, type Pace, retried, retryAfter } from "./retry.ts";
+import { defaultPolicy, TransientError, type RetryPolicy, retried, retryAfter } from "./retry.ts";
 import { type RawReply, type Send, sender } from "./send.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -35,23 +35,23 @@ const MOST_REDIRECTIONS = 10;
 
 export class Client {
   readonly settings: HubSettings;
-  readonly pace: Pace;
+  readonly policy: RetryPolicy;
   readonly #origin: string;
   #send: Promise<Send> | undefined;
 
-  constructor(settings: HubSettings, pace: Pace = defaultPace) {
+  constructor(settings: HubSettings, policy: RetryPolicy = defaultPolicy) {
     this.settings = settings;
-    this.pace = pace;
+    this.policy = policy;
     this.#origin = originOf(settings);
   }
 
   /**
    * Asks once, and follows where the answer leads. A HEAD stays with the hub: what it says of a file comes with its own answer.
-   * @throws Hiccup when the network fails, GlmError when trying again cannot help
+   * @throws TransientError when the network fails, GlmError when trying again cannot help
    */
   async ask(url: string, { method = "GET", from = 0, signal }: Question = {}): Promise<Reply> {
     signal?.throwIfAborted();
-    const watch = new Watch(this.pace.silenceMs, signal);
+    const watch = new Watch(this.policy.silenceMs, signal);
     let at = new URL(url);
     try {
       this.#send ??= sender(this.settings.proxy);
@@ -66,7 +66,7 @@ export class Client {
         if (at.protocol === "https:" && next.protocol !== "https:") throw insecure(at, next);
         at = next;
       }
-      throw new Hiccup(`${url} leads from one address to another without end`);
+      throw new TransientError(`${url} leads from one address to another without end`);
     } catch (error) {
       watch.end();
       throw explained(error, at, watch, signal);
@@ -76,15 +76,15 @@ export class Client {
   /**
    * Asks for JSON, as often as it takes.
    * @param refusal says which answers are final
-   * @throws Hiccup when too many tries failed, GlmError
+   * @throws TransientError when too many tries failed, GlmError
    */
   async json(
     url: string,
     refusal: (reply: Reply) => GlmError | undefined,
     signal?: AbortSignal,
-    pace: Pace = this.pace,
+    policy: RetryPolicy = this.policy,
   ): Promise<unknown> {
-    const text = await retried(pace, signal, async () => {
+    const text = await retried(policy, signal, async () => {
       const reply = await this.ask(url, { signal });
       const refused = refusal(reply) ?? fault(reply, url);
       if (refused) {
@@ -146,14 +146,14 @@ export class Client {
 }
 
 /** What is wrong with an answer that no hub explains; undefined when it is a good one. */
-export function fault(reply: Reply, url: string): Hiccup | GlmError | undefined {
+export function fault(reply: Reply, url: string): TransientError | GlmError | undefined {
   const { status } = reply;
   if (status >= 200 && status < 300) return undefined;
   const waitMs = retryAfter(reply.header("retry-after"));
-  if (status === 429) return new Hiccup(`${url} answered that it was asked too often (429)`, { waitMs });
+  if (status === 429) return new TransientError(`${url} answered that it was asked too often (429)`, { waitMs });
   // An address that a hub sends us to is good for a while only; the hub makes a new one.
   if (status >= 500 || status === 408 || status === 425 || !reply.own) {
-    return new Hiccup(`${url} answered with status ${status}`, { waitMs });
+    return new TransientError(`${url} answered with status ${status}`, { waitMs });
   }
   return new GlmError(
     "hub-unreachable",
@@ -207,8 +207,8 @@ class Watch {
 /** The error as its catcher needs it: the caller's own wish, a hiccup, or something to be put right. */
 function explained(error: unknown, at: URL, watch: Watch, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
-  if (error instanceof GlmError || error instanceof Hiccup) return error;
-  if (watch.silent) return new Hiccup(`${at.host} sent nothing for a while`);
+  if (error instanceof GlmError || error instanceof TransientError) return error;
+  if (watch.silent) return new TransientError(`${at.host} sent nothing for a while`);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const why = cause instanceof Error ? cause.message || code : String(cause);
@@ -219,7 +219,7 @@ function explained(error: unknown, at: URL, watch: Watch, signal: AbortSignal | 
       { cause },
     );
   }
-  return new Hiccup(`${at.host}: ${why}`, { cause });
+  return new TransientError(`${at.host}: ${why}`, { cause });
 }
 
 function insecure(at: URL, next: URL): GlmError {

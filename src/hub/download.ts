@@ -6,7 +6,7 @@ import type { Turn } from "../lock.ts";
 import { nextTurn } from "../turns.ts";
 import type { Client } from "./client.ts";
 import { noRoom } from "./errors.ts";
-import type { Hub, ModelRef, RemoteFile, Shelf, Unchecked } from "./hub.ts";
+import type { Hub, ModelRef, RemoteFile, CacheSnapshot, Unchecked } from "./hub.ts";
 import { type OnProgress, Tally } from "./progress.ts";
 import { fetchFile, sizeOf } from "./transfer.ts";
 
@@ -15,7 +15,7 @@ export interface DownloadTask {
   readonly client: Client;
   readonly model: ModelRef;
   readonly commit: string;
-  readonly shelf: Shelf;
+  readonly snapshot: CacheSnapshot;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal | undefined;
 }
@@ -40,7 +40,7 @@ export class Download {
     this.#stop();
   }
 
-  /** Those of the files that are not on the shelf as the hub has them. What nobody has compared is read through, once. */
+  /** Those of the files that are not on the snapshot as the hub has them. What nobody has compared is read through, once. */
   async missing(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
     let states = await this.#states(files);
     if (states.some((state) => typeof state === "object")) {
@@ -51,19 +51,19 @@ export class Download {
     return files.filter((_, at) => states[at] !== true);
   }
 
-  /** Puts files on the shelf that are not there. */
+  /** Puts files on the snapshot that are not there. */
   async get(files: readonly RemoteFile[]): Promise<void> {
     if ((await this.missing(files)).length === 0) return;
     await this.#takeTurn(files);
     // Whoever had the turn before may have fetched them.
     const missing = await this.#described(await this.missing(files));
     if (missing.length === 0) return;
-    const { shelf, onProgress } = this.#task;
+    const { snapshot, onProgress } = this.#task;
     for (const file of missing) {
-      const folder = dirname(shelf.partial(file));
+      const folder = dirname(snapshot.partial(file));
       await onDisk(folder, 0, () => makeFolder(folder));
     }
-    const sizes = await Promise.all(missing.map((file) => sizeOf(shelf.partial(file))));
+    const sizes = await Promise.all(missing.map((file) => sizeOf(snapshot.partial(file))));
     const there = sizes.reduce((sum, bytes) => sum + bytes, 0);
     const total = missing.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
     await this.#checkRoom(total - there);
@@ -78,23 +78,23 @@ export class Download {
   }
 
   async #fetch(file: RemoteFile, tally: Tally, signal: AbortSignal): Promise<void> {
-    const { hub, client, model, commit, shelf } = this.#task;
+    const { hub, client, model, commit, snapshot } = this.#task;
     const transfer = {
       url: hub.url(model, commit, file.path),
       file,
-      partial: shelf.partial(file),
+      partial: snapshot.partial(file),
       refusal: (reply: Parameters<Hub["refusal"]>[0]) => hub.refusal(reply, model),
       onBytes: (count: number) => tally.add(count),
     };
     await fetchFile(client, transfer, signal);
-    await shelf.put(file);
+    await snapshot.put(file);
   }
 
   async #states(files: readonly RemoteFile[]): Promise<readonly (boolean | Unchecked)[]> {
     const states: (boolean | Unchecked)[] = [];
     for (const file of files) {
       this.#task.signal?.throwIfAborted();
-      states.push(await this.#task.shelf.state(file));
+      states.push(await this.#task.snapshot.state(file));
     }
     return states;
   }
@@ -119,15 +119,15 @@ export class Download {
   }
 
   async #takeTurn(files: readonly RemoteFile[]): Promise<void> {
-    const { shelf, signal, onProgress } = this.#task;
+    const { snapshot, signal, onProgress } = this.#task;
     if (this.#turn) return;
     const total = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
     const waiting = async (): Promise<void> => {
-      const sizes = files.map(async (file) => (await sizeOf(shelf.path(file))) || sizeOf(shelf.partial(file)));
+      const sizes = files.map(async (file) => (await sizeOf(snapshot.path(file))) || sizeOf(snapshot.partial(file)));
       const there = (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
       onProgress("waiting for another download of it", there, total);
     };
-    this.#turn = await nextTurn(shelf.turns, waiting, signal).catch((error: unknown) => {
+    this.#turn = await nextTurn(snapshot.turns, waiting, signal).catch((error: unknown) => {
       // A cache that cannot be written to may have everything; if not, writing says so.
       if (error instanceof GlmError && error.code === "disk") return undefined;
       throw error;

@@ -3,7 +3,7 @@ import { GlmError } from "../errors.ts";
 import { nearest } from "../suggestion.ts";
 import type { ModelRef } from "./hub.ts";
 import { type HubName, hubNames, hubTitles, publishedIds } from "./names.ts";
-import type { Hiccup } from "./retry.ts";
+import type { TransientError } from "./retry.ts";
 import type { HubSettings } from "./settings.ts";
 
 const TOKENS: Readonly<Record<HubName, { readonly variable: string; readonly page: string }>> = {
@@ -58,7 +58,7 @@ export function denied({ id }: ModelRef, settings: HubSettings, status: number):
   );
 }
 
-export function unreachable({ id }: ModelRef, settings: HubSettings, cause: Hiccup): GlmError {
+export function unreachable({ id }: ModelRef, settings: HubSettings, cause: TransientError): GlmError {
   const { hub, endpoint, cache } = settings;
   return new GlmError(
     "hub-unreachable",

@@ -10,13 +10,13 @@ import { readText } from "../regular-file.ts";
 import { Client } from "./client.ts";
 import { Download } from "./download.ts";
 import { notDownloaded, unreachable, unusable } from "./errors.ts";
-import type { Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
+import type { Hub, Listing, ModelRef, RemoteFile, CacheSnapshot } from "./hub.ts";
 import { huggingFace } from "./huggingface.ts";
 import { missingFrom } from "./local.ts";
 import { modelScope } from "./modelscope.ts";
 import { type HubName, isHubId, isRevision } from "./names.ts";
 import type { OnProgress } from "./progress.ts";
-import { defaultPace, Hiccup, type Pace } from "./retry.ts";
+import { defaultPolicy, TransientError, type RetryPolicy } from "./retry.ts";
 import { descriptionsOf, type Form, formsOf, weightNames } from "./select.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -27,7 +27,7 @@ export interface FetchOptions {
   readonly onProgress?: OnProgress | undefined;
   /** Stops at once; what has come stays for the next time. */
   readonly signal?: AbortSignal | undefined;
-  readonly pace?: Pace;
+  readonly policy?: RetryPolicy;
 }
 
 const hubs: Readonly<Record<HubName, (settings: HubSettings) => Hub>> = {
@@ -41,7 +41,7 @@ const hubs: Readonly<Record<HubName, (settings: HubSettings) => Hub>> = {
  * @throws GlmError "model-not-found", "hub-unreachable", "hub-denied", "download-corrupt", "disk", "unsupported"
  */
 export async function fetchModel(id: string, options: FetchOptions): Promise<string> {
-  const { settings, signal, onProgress = () => undefined, pace = defaultPace } = options;
+  const { settings, signal, onProgress = () => undefined, policy = defaultPolicy } = options;
   const hub = hubs[settings.hub](settings);
   const model = checked(id, options.revision ?? hub.mainRevision);
   const { folder, missing } = await downloaded(hub, model);
@@ -49,25 +49,25 @@ export async function fetchModel(id: string, options: FetchOptions): Promise<str
   if (folder !== undefined && (settings.offline || /^[0-9a-f]{40}$/.test(model.revision))) return folder;
   if (settings.offline) throw notDownloaded(model, settings, missing);
   onProgress("asking the hub", 0, 0);
-  const client = new Client(settings, pace);
+  const client = new Client(settings, policy);
   // Who has the model already does not wait long to hear whether there is a newer one.
-  const asking = new Client(settings, { ...pace, attempts: Math.min(pace.attempts, folder === undefined ? 4 : 2) });
+  const asking = new Client(settings, { ...policy, attempts: Math.min(policy.attempts, folder === undefined ? 4 : 2) });
   try {
     const listing = await hub.list(asking, model, signal).catch((error: unknown) => {
       // What was the newest version when it was last asked for is better than none.
-      if (error instanceof Hiccup && folder !== undefined) return undefined;
+      if (error instanceof TransientError && folder !== undefined) return undefined;
       throw error;
     });
     if (!listing) return folder as string;
-    const shelf = await hub.shelf(model, listing.commit);
-    const download = new Download({ hub, client, model, commit: listing.commit, shelf, onProgress, signal });
+    const snapshot = await hub.snapshot(model, listing.commit);
+    const download = new Download({ hub, client, model, commit: listing.commit, snapshot, onProgress, signal });
     try {
-      return await fill(download, shelf, listing, model, settings);
+      return await fill(download, snapshot, listing, model, settings);
     } finally {
       download.end();
     }
   } catch (error) {
-    throw error instanceof Hiccup ? unreachable(model, settings, error) : error;
+    throw error instanceof TransientError ? unreachable(model, settings, error) : error;
   }
 }
 
@@ -91,10 +91,10 @@ async function downloaded(hub: Hub, model: ModelRef): Promise<{ folder?: string;
   return missing === undefined ? {} : { missing };
 }
 
-/** Puts what is needed on the shelf; returns its folder. */
+/** Puts what is needed on the snapshot; returns its folder. */
 async function fill(
   download: Download,
-  shelf: Shelf,
+  snapshot: CacheSnapshot,
   listing: Listing,
   model: ModelRef,
   settings: HubSettings,
@@ -104,19 +104,19 @@ async function fill(
   const refuse = (missing: string): GlmError => unusable(model, settings, [...files.keys()], missing);
   const forms = formsOf(new Set(files.keys()));
   if (!files.has("config.json")) throw refuse("a config.json");
-  const form = (await readyForm(forms, files, download, shelf)) ?? forms[0];
+  const form = (await readyForm(forms, files, download, snapshot)) ?? forms[0];
   if (form === undefined) throw refuse("weights as safetensors or PyTorch .bin files");
   if (!tokenizerFileNames.some((name) => files.has(name)))
     throw refuse(`a tokenizer (${tokenizerFileNames.join(" or ")})`);
   await download.get(descriptionsOf([...files.values()], form));
-  const weights = (await weightNames(form, (name) => readText(join(shelf.folder, name)))).map((name) => {
+  const weights = (await weightNames(form, (name) => readText(join(snapshot.folder, name)))).map((name) => {
     const file = files.get(name);
     if (file) return file;
     throw refuse(`${name}, which ${form} names`);
   });
   await download.get(weights);
-  await shelf.complete();
-  return shelf.folder;
+  await snapshot.complete();
+  return snapshot.folder;
 }
 
 /** A later form that is there already, with nothing of an earlier one: it is as good, and another download is saved. */
@@ -124,7 +124,7 @@ async function readyForm(
   forms: readonly Form[],
   files: ReadonlyMap<string, RemoteFile>,
   download: Download,
-  shelf: Shelf,
+  snapshot: CacheSnapshot,
 ): Promise<Form | undefined> {
   const have = async (...names: readonly string[]): Promise<boolean> => {
     const listed = names.flatMap((name) => files.get(name) ?? []);
@@ -134,7 +134,7 @@ async function readyForm(
     // Whoever opens the folder takes the first form that it finds there.
     if (!(await have(form))) continue;
     if (form === forms[0]) return form;
-    const names = await weightNames(form, (name) => readText(join(shelf.folder, name)));
+    const names = await weightNames(form, (name) => readText(join(snapshot.folder, name)));
     if (await have(...names)) return form;
   }
   return undefined;

@@ -49,7 +49,7 @@ export interface Reading {
 }
 
 /** The folder that a model's files go to, with what is needed to fill it. */
-export interface Shelf {
+export interface CacheSnapshot {
   readonly folder: string;
   /** A folder where those who fill it at the same time wait for one another. */
   readonly turns: string;
@@ -86,5 +86,5 @@ export interface Hub {
   refusal(reply: Reply, model: ModelRef): GlmError | undefined;
   /** Folders in which earlier downloads of this version may have left its files, likeliest first. */
   cached(model: ModelRef): Promise<readonly string[]>;
-  shelf(model: ModelRef, commit: string): Promise<Shelf>;
+  snapshot(model: ModelRef, commit: string): Promise<CacheSnapshot>;
 }

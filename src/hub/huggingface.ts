@@ -11,7 +11,7 @@ import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import { readText } from "../regular-file.ts";
 import { fault, type Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
-import type { FileHash, Hub, Listing, ModelRef, RemoteFile, Shelf } from "./hub.ts";
+import type { FileHash, Hub, Listing, ModelRef, RemoteFile, CacheSnapshot } from "./hub.ts";
 import { fieldOf, listOf, sizeOf, textOf } from "./json.ts";
 import { retried } from "./retry.ts";
 import type { HubSettings } from "./settings.ts";
@@ -36,7 +36,7 @@ export function huggingFace(settings: HubSettings): Hub {
       if (file.bytes !== undefined && file.hash) return file;
       // Mirrors that list names only tell the rest when they are asked for the file.
       const address = url(model, commit, file.path);
-      return retried(client.pace, signal, async () => {
+      return retried(client.policy, signal, async () => {
         const reply = await client.ask(address, { method: "HEAD", signal });
         reply.drop();
         const refused = refusal(reply, model) ?? (reply.status < 400 ? undefined : fault(reply, address));
@@ -49,7 +49,7 @@ export function huggingFace(settings: HubSettings): Hub {
       const commit = await commitOf(folder, model.revision);
       return commit === undefined ? [] : [join(folder, "snapshots", commit)];
     },
-    shelf: async (model, commit) => new Blobs(cache, model, commit),
+    snapshot: async (model, commit) => new Blobs(cache, model, commit),
   };
 }
 
@@ -111,7 +111,7 @@ function refused(reply: Reply, model: ModelRef, settings: HubSettings): GlmError
 }
 
 /** A snapshot's folder, whose files are links to blobs that are named by their content. */
-class Blobs implements Shelf {
+class Blobs implements CacheSnapshot {
   readonly folder: string;
   readonly turns: string;
   readonly #root: string;

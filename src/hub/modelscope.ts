@@ -12,7 +12,7 @@ import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import { readText } from "../regular-file.ts";
 import type { Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
-import type { Hub, Listing, ModelRef, RemoteFile, Shelf, Unchecked } from "./hub.ts";
+import type { Hub, Listing, ModelRef, RemoteFile, CacheSnapshot, Unchecked } from "./hub.ts";
 import { fieldOf, listOf, sizeOf, textOf } from "./json.ts";
 import type { HubSettings } from "./settings.ts";
 import { faultOf } from "./verify.ts";
@@ -41,7 +41,7 @@ export function modelScope(settings: HubSettings): Hub {
     describe: async (_client, _model, _commit, file) => file,
     url: (model, commit, path) => query("repo", model, { Revision: commit, FilePath: path }),
     cached: (model) => earlier(cache, model),
-    async shelf(model) {
+    async snapshot(model) {
       const [found] = await earlier(cache, model);
       return new PlainFolder(found ?? snapshotOf(cache, model));
     },
@@ -101,7 +101,7 @@ function listing(answer: unknown, { revision }: ModelRef, address: string): List
 const CHECKED = ".glmlab-checked.json";
 
 /** A folder that holds the files themselves. Their names say nothing of their content, so that is checked, once. */
-class PlainFolder implements Shelf {
+class PlainFolder implements CacheSnapshot {
   readonly folder: string;
   readonly turns: string;
   /** Here, by file: the checksum that it had, and when it was last written to. */

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Something that may pass by itself: a cut connection, an overloaded server. */
-export class Hiccup extends Error {
-  override readonly name = "Hiccup";
+export class TransientError extends Error {
+  override readonly name = "TransientError";
   /** How long the server asked to be left alone, in milliseconds. */
   readonly waitMs: number | undefined;
 
@@ -13,7 +13,7 @@ export class Hiccup extends Error {
   }
 }
 
-export interface Pace {
+export interface RetryPolicy {
   /** Tries in a row without any progress before it is given up. */
   readonly attempts: number;
   /** The first pause in milliseconds; each one more is twice as long, up to the longest. */
@@ -25,7 +25,7 @@ export interface Pace {
   readonly silenceMs: number;
 }
 
-export const defaultPace: Pace = {
+export const defaultPolicy: RetryPolicy = {
   attempts: 6,
   pauseMs: 500,
   longestPauseMs: 10_000,
@@ -36,10 +36,10 @@ export const defaultPace: Pace = {
 /**
  * Runs an action until it ends in something else than a hiccup.
  * @param progressed whether the last try got anywhere: then the tries are counted anew
- * @throws Hiccup the last one, when there were too many
+ * @throws TransientError the last one, when there were too many
  */
 export async function retried<T>(
-  pace: Pace,
+  policy: RetryPolicy,
   signal: AbortSignal | undefined,
   action: () => Promise<T>,
   progressed: () => boolean = () => false,
@@ -50,10 +50,10 @@ export async function retried<T>(
       return await action();
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof Hiccup)) throw error;
+      if (!(error instanceof TransientError)) throw error;
       failures = progressed() ? 1 : failures + 1;
-      if (failures >= pace.attempts || (error.waitMs ?? 0) > pace.longestWaitMs) throw error;
-      await sleep(Math.max(error.waitMs ?? 0, pauseAfter(failures, pace)), undefined, signal ? { signal } : {}).catch(
+      if (failures >= policy.attempts || (error.waitMs ?? 0) > policy.longestWaitMs) throw error;
+      await sleep(Math.max(error.waitMs ?? 0, pauseAfter(failures, policy)), undefined, signal ? { signal } : {}).catch(
         () => signal?.throwIfAborted(),
       );
     }
@@ -61,7 +61,7 @@ export async function retried<T>(
 }
 
 /** Half of it is chance, so that many clients do not come back together. */
-function pauseAfter(failures: number, { pauseMs, longestPauseMs }: Pace): number {
+function pauseAfter(failures: number, { pauseMs, longestPauseMs }: RetryPolicy): number {
   const full = Math.min(longestPauseMs, pauseMs * 2 ** (failures - 1));
   return full * (0.5 + Math.random() / 2);
 }

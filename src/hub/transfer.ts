@@ -4,7 +4,7 @@ import { GlmError } from "../errors.ts";
 import { onDisk } from "../files.ts";
 import { type Client, fault, type Reply } from "./client.ts";
 import type { RemoteFile } from "./hub.ts";
-import { Hiccup, retried } from "./retry.ts";
+import { TransientError, retried } from "./retry.ts";
 import { faultOf } from "./verify.ts";
 
 export interface Transfer {
@@ -23,7 +23,7 @@ const TRIES = 2;
 
 /**
  * Fetches a file until it is whole and its checksum is right.
- * @throws Hiccup when the network fails too often, GlmError "download-corrupt", "disk" and what `refusal` says
+ * @throws TransientError when the network fails too often, GlmError "download-corrupt", "disk" and what `refusal` says
  */
 export async function fetchFile(client: Client, transfer: Transfer, signal?: AbortSignal): Promise<void> {
   const { partial, file, onBytes } = transfer;
@@ -55,7 +55,7 @@ async function fill(client: Client, transfer: Transfer, signal: AbortSignal | un
     now += bytes;
     transfer.onBytes(bytes);
   };
-  await retried(client.pace, signal, () => receive(client, transfer, count, signal), progressed);
+  await retried(client.policy, signal, () => receive(client, transfer, count, signal), progressed);
 }
 
 /** One connection's worth. */
@@ -78,7 +78,7 @@ async function receive(
   if (reply.status === 416) {
     reply.drop();
     await startOver();
-    throw new Hiccup(`${url}: there is no more than what is here, and that is not all of it`);
+    throw new TransientError(`${url}: there is no more than what is here, and that is not all of it`);
   }
   const refused = refusal(reply) ?? fault(reply, url);
   if (refused) {
@@ -89,7 +89,7 @@ async function receive(
   if (from > 0 && startOf(reply) !== from) await startOver();
   if (startOf(reply) !== from) {
     reply.drop();
-    throw new Hiccup(`${url}: asked for bytes from ${from}, got ${reply.header("content-range")}`);
+    throw new TransientError(`${url}: asked for bytes from ${from}, got ${reply.header("content-range")}`);
   }
   const bytes = file.bytes ?? 0;
   const handle = await onDisk(partial, bytes, () => open(partial, from > 0 ? "r+" : "w"));
@@ -108,7 +108,7 @@ async function receive(
     await handle.close();
   }
   if (file.bytes !== undefined && at < file.bytes) {
-    throw new Hiccup(`${url}: the connection ended after ${at} of ${file.bytes} bytes`);
+    throw new TransientError(`${url}: the connection ended after ${at} of ${file.bytes} bytes`);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Value } from "../graph/value.ts";
 import type { AttentionKind } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";
-import type { ModelContext, ModuleSpec, ParameterSpec } from "./context.ts";
+import type { ParameterBinder, ModuleSpec, ParameterSpec } from "./context.ts";
 
 export interface ModelInputs {
   /** int64 [batch, seq]. */
@@ -28,7 +28,7 @@ export interface Placement {
   /** For each of the architecture's `positions`, that of every token. */
   readonly positions: readonly (readonly number[])[];
   /** Leading tokens that all tokens of the row see, also those before them; from there on a token sees what came before. */
-  readonly context: number;
+  readonly prefixLength: number;
 }
 
 /** One definition serves prefill, decoding and training. Names are those of the published checkpoints. */
@@ -36,7 +36,7 @@ export interface Architecture {
   /** Names of the graph inputs that say where tokens stand. */
   readonly positions: readonly string[];
   /** Whether a row's context is seen as a whole: it must then be computed in one run. */
-  readonly bidirectional: boolean;
+  readonly prefixLM: boolean;
   /** The modules whose tables make tokens vectors and vectors logits; they may be one and the same. */
   readonly embedding: string;
   readonly head: string;
@@ -46,7 +46,7 @@ export interface Architecture {
   modules(config: ChatGLMConfig): ModuleSpec[];
   /** @throws GlmError "data-invalid" when the row lacks a token that says where things are */
   placement(ids: readonly number[], config: ChatGLMConfig): Placement;
-  forward(context: ModelContext, config: ChatGLMConfig, inputs: ModelInputs, attend: AttentionKind): ModelOutputs;
+  forward(context: ParameterBinder, config: ChatGLMConfig, inputs: ModelInputs, attend: AttentionKind): ModelOutputs;
 }
 
 /** The linear modules among a model's parameters: those whose weight is a matrix inside a layer. */

@@ -21,7 +21,7 @@ import {
 } from "./architecture.ts";
 import type { AttentionKind } from "./attention.ts";
 import type { ChatGLMConfig, PrefixIds } from "./config.ts";
-import type { ModelContext, ParameterSpec } from "./context.ts";
+import type { ParameterBinder, ParameterSpec } from "./context.ts";
 
 /** The embedding table is the head, too. */
 const EMBEDDING = "transformer.word_embeddings";
@@ -32,7 +32,7 @@ const layerName = (index: number): string => `transformer.layers.${index}`;
 
 export const chatglm6b: Architecture = {
   positions: ["positions", "block positions"],
-  bidirectional: true,
+  prefixLM: true,
   embedding: EMBEDDING,
   head: EMBEDDING,
   parameters,
@@ -47,24 +47,24 @@ export const chatglm6b: Architecture = {
  */
 function placement(ids: readonly number[], { prefixIds }: ChatGLMConfig): Placement {
   const { sop, gmask, mask } = prefixIds as PrefixIds;
-  const context = ids.indexOf(sop);
+  const prefixLength = ids.indexOf(sop);
   const masked = ids.includes(gmask) ? ids.indexOf(gmask) : ids.indexOf(mask);
-  if (context < 0 || masked < 0) {
+  if (prefixLength < 0 || masked < 0) {
     throw new GlmError(
       "data-invalid",
       `a ChatGLM-6B prompt: expected [gMASK] or [MASK] (${gmask} or ${mask}) and <sop> (${sop}), which say where the answer ` +
-        `belongs, got ${ids.length > 8 ? `${ids.length} ids` : `[${ids}]`} without ${context < 0 ? "<sop>" : "a mask"}. ` +
+        `belongs, got ${ids.length > 8 ? `${ids.length} ids` : `[${ids}]`} without ${prefixLength < 0 ? "<sop>" : "a mask"}. ` +
         "Make prompts with glm.prompt, or end them with these two.",
     );
   }
   return {
-    positions: [ids.map((_, i) => (i < context ? i : masked)), ids.map((_, i) => (i < context ? 0 : i - context + 1))],
-    context,
+    positions: [ids.map((_, i) => (i < prefixLength ? i : masked)), ids.map((_, i) => (i < prefixLength ? 0 : i - prefixLength + 1))],
+    prefixLength,
   };
 }
 
 function forward(
-  context: ModelContext,
+  context: ParameterBinder,
   config: ChatGLMConfig,
   inputs: ModelInputs,
   attend: AttentionKind,

@@ -15,7 +15,7 @@ export interface ModuleSpec {
   readonly out: number;
 }
 
-export interface ModelContext {
+export interface ParameterBinder {
   readonly graph: Graph;
   /** A base parameter by its checkpoint name, as float32. */
   parameter(name: string): Value;
@@ -29,7 +29,7 @@ export interface ModelContext {
  * Brings a model's base weights into a graph: mapped from their files or fed, in float32 or in fewer bits. Called once a
  * graph, in which each parameter has one value.
  */
-export type BindWeights = (graph: Graph) => ModelContext;
+export type BindWeights = (graph: Graph) => ParameterBinder;
 
 /** Turns a base parameter's name into its float32 value in a graph: a weight mapped from its file, or an input. */
 export type Bind = (graph: Graph, name: string) => Value;
@@ -54,7 +54,7 @@ export const floatWeights =
   };
 
 /** The same model, with other float32 values for the parameters of these names. */
-export function overridden(context: ModelContext, values: ReadonlyMap<string, Value>): ModelContext {
+export function overridden(context: ParameterBinder, values: ReadonlyMap<string, Value>): ParameterBinder {
   const parameter = (name: string): Value => values.get(name) ?? context.parameter(name);
   return {
     graph: context.graph,

@@ -12,7 +12,7 @@ import type { Value } from "../graph/value.ts";
 import { type Architecture, layerModules, type ModelInputs, type ModelOutputs } from "./architecture.ts";
 import type { AttentionKind } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";
-import type { ModelContext, ParameterSpec } from "./context.ts";
+import type { ParameterBinder, ParameterSpec } from "./context.ts";
 
 /** What a layout calls the modules. */
 interface Names {
@@ -52,12 +52,12 @@ const transformers: Names = {
 
 const architecture = (names: Names): Architecture => ({
   positions: ["positions"],
-  bidirectional: false,
+  prefixLM: false,
   embedding: names.embedding,
   head: names.head,
   parameters: (config) => parameters(names, config),
   modules: (config) => layerModules(parameters(names, config)),
-  placement: (ids) => ({ positions: [[...ids.keys()]], context: 0 }),
+  placement: (ids) => ({ positions: [[...ids.keys()]], prefixLength: 0 }),
   forward: (context, config, inputs, attend) => forward(names, context, config, inputs, attend),
 });
 
@@ -66,7 +66,7 @@ export const glmOfTransformers: Architecture = architecture(transformers);
 
 function forward(
   names: Names,
-  context: ModelContext,
+  context: ParameterBinder,
   config: ChatGLMConfig,
   inputs: ModelInputs,
   attend: AttentionKind,
@@ -99,7 +99,7 @@ const widths = ({ heads, groups, headSize }: ChatGLMConfig) => ({ q: heads * hea
 /** x [tokens, hidden] -> [batch, seq, ...] each. */
 function queriesKeysValues(
   { qkv }: Names,
-  context: ModelContext,
+  context: ParameterBinder,
   config: ChatGLMConfig,
   x: Value,
   layer: string,

@@ -55,14 +55,14 @@ export const maskInput = (graph: Graph, all: "all" | "seq" = "seq"): Value =>
  * @param past places of the cache before the rows' new tokens, of which a row has filled those up to its `from`
  */
 export function maskTensor(config: ChatGLMConfig, rows: readonly TokenRow[], seq: number, past = 0): FloatTensor {
-  const { bidirectional, placement } = architectureOf(config);
-  const alike = !bidirectional && rows.every(({ from }) => from === rows[0]?.from);
+  const { prefixLM, placement } = architectureOf(config);
+  const alike = !prefixLM && rows.every(({ from }) => from === rows[0]?.from);
   const different = alike ? rows.slice(0, 1) : rows;
   const all = past + seq;
   const mask = new Float32Array(different.length * seq * all).fill(HIDDEN);
   for (const [r, { ids, from }] of different.entries()) {
     // A context that ended in an earlier run is seen anyway.
-    const context = bidirectional ? placement(ids, config).context - from : 0;
+    const context = prefixLM ? placement(ids, config).prefixLength - from : 0;
     for (let i = 0; i < seq; i += 1) {
       const start = (r * seq + i) * all;
       mask.fill(0, start, start + from);

@@ -8,7 +8,7 @@ import { type FloatTensor, sizeOf } from "../tensor.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
-import type { HeldFloats, HeldMatrix, Holdings } from "./weight-store.ts";
+import type { FloatWeight, QuantizedMatrix, WeightStore } from "./weight-store.ts";
 import type { Pack } from "./form.ts";
 import { preparation } from "./preparation.ts";
 import { slabs } from "./matrix.ts";
@@ -32,7 +32,7 @@ export interface MissingFile {
 export interface Found {
   readonly missing: readonly MissingFile[];
   /** Absent while anything is missing. */
-  readonly holdings?: Holdings;
+  readonly weightStore?: WeightStore;
 }
 
 const FLOATS = "floats.safetensors";
@@ -52,7 +52,7 @@ export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
   const total = plannedBytes(plan);
   const checkedOf = (bytes: number): number =>
     total <= CHECKED ? Number.POSITIVE_INFINITY : (CHECKED * bytes) / total;
-  const floats = new Map<string, HeldFloats>();
+  const floats = new Map<string, FloatWeight>();
   for (const tensor of plan.asStored) floats.set(tensor.name, await heldFloats(tensor));
   if (plan.toFloat32.length > 0) {
     const file = join(folder, FLOATS);
@@ -60,7 +60,7 @@ export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
     if (!ready) missing.push(missingFloats(file, plan.toFloat32));
     for (const tensor of ready ?? []) floats.set(tensor.name, await heldFloats(tensor));
   }
-  const matrices = new Map<string, HeldMatrix>();
+  const matrices = new Map<string, QuantizedMatrix>();
   for (const [name, { matrix, form }] of plan.matrices) {
     const file = join(folder, `${name}.safetensors`);
     const announced = preparation(matrix, form, noPack, () => undefined);
@@ -76,7 +76,7 @@ export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
       });
     }
   }
-  return missing.length > 0 ? { missing } : { missing, holdings: { floats, matrices } };
+  return missing.length > 0 ? { missing } : { missing, weightStore: { floats, matrices } };
 }
 
 const noPack: Pack = () => Promise.reject(new Error("nothing is packed while looking for files"));
@@ -102,7 +102,7 @@ export async function makePrepared(
 }
 
 /** A parameter's values as the held weights have them, for those who train or merge: float32. */
-export async function readHeld({ floats, matrices }: Holdings, name: string): Promise<FloatTensor> {
+export async function readParameter({ floats, matrices }: WeightStore, name: string): Promise<FloatTensor> {
   const matrix = matrices.get(name);
   if (matrix) {
     const { in: width, out, form, prepared } = matrix;
@@ -113,7 +113,7 @@ export async function readHeld({ floats, matrices }: Holdings, name: string): Pr
   return toFloat32(await readTensor({ name, dtype: held.dtype, shape: held.shape, ...held.range }));
 }
 
-async function heldFloats(tensor: StoredTensor): Promise<HeldFloats> {
+async function heldFloats(tensor: StoredTensor): Promise<FloatWeight> {
   const { dtype, shape } = tensor;
   if (dtype !== "float32" && dtype !== "float16" && dtype !== "bfloat16") {
     throw new Error(`${tensor.name}: expected floats, got ${dtype}`);

@@ -12,7 +12,7 @@ import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from 
 import { SILENCE_MS, type Turn, takeTurn } from "../lock.ts";
 import type { OnProgress } from "../progress.ts";
 import { nextTurn } from "../turns.ts";
-import type { Holdings } from "./weight-store.ts";
+import type { WeightStore } from "./weight-store.ts";
 import type { Pack } from "./form.ts";
 import type { Plan } from "./plan.ts";
 import { findPrepared, type MissingFile, makePrepared } from "./prepare.ts";
@@ -39,7 +39,7 @@ export async function preparedWeights(
   packer: WeightPacker,
   onProgress: OnProgress,
   signal?: AbortSignal,
-): Promise<Holdings> {
+): Promise<WeightStore> {
   const needsFiles = plan.toFloat32.length > 0 || plan.matrices.size > 0;
   if (!needsFiles) return found(plan, folder);
   const place = await inCache(folder, async () => {
@@ -49,15 +49,15 @@ export async function preparedWeights(
   });
   // Before they are looked for: nobody then finds them unused meanwhile.
   await markUsed(place);
-  const { holdings } = await findPrepared(plan, place);
-  const ready = holdings ?? (await madeInTurn(plan, place, packer, onProgress, signal));
+  const { weightStore } = await findPrepared(plan, place);
+  const ready = weightStore ?? (await madeInTurn(plan, place, packer, onProgress, signal));
   keepMarked(place, ready);
   return ready;
 }
 
-async function found(plan: Plan, folder: string): Promise<Holdings> {
-  const { holdings } = await findPrepared(plan, folder);
-  if (holdings) return holdings;
+async function found(plan: Plan, folder: string): Promise<WeightStore> {
+  const { weightStore } = await findPrepared(plan, folder);
+  if (weightStore) return weightStore;
   throw new GlmError(
     "disk",
     `${folder}: prepared weights were written, but are not there. Is the folder being cleaned? Load again.`,
@@ -70,7 +70,7 @@ async function madeInTurn(
   packer: WeightPacker,
   onProgress: OnProgress,
   signal: AbortSignal | undefined,
-): Promise<Holdings> {
+): Promise<WeightStore> {
   const waiting = (): void => onProgress("waiting for another process that prepares these weights", 0, 1);
   const turn = await inCache(folder, () => nextTurn(folder, waiting, signal));
   try {
@@ -90,8 +90,8 @@ async function make(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   // Whoever had the turn before may have made them.
-  const { missing, holdings } = await findPrepared(plan, folder);
-  if (holdings) return;
+  const { missing, weightStore } = await findPrepared(plan, folder);
+  if (weightStore) return;
   // Who has been silent for long may live on another machine, and write here still.
   await removeAbandoned(folder, turn.afterDeath ? 0 : SILENCE_MS);
   await mustFit(folder, roomFor(missing));
@@ -146,8 +146,8 @@ const packInto =
   };
 
 /** As long as anybody has the weights: a timer keeps no process from ending, and no weights from being given up. */
-function keepMarked(folder: string, holdings: Holdings): void {
-  const held = new WeakRef(holdings);
+function keepMarked(folder: string, weightStore: WeightStore): void {
+  const held = new WeakRef(weightStore);
   const timer = setInterval(() => {
     if (held.deref()) void markUsed(folder);
     else clearInterval(timer);

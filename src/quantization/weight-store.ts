@@ -1,7 +1,7 @@
 /** @file Base weights as a loaded model holds them, each in its form, brought into graphs. */
 
 import { add, cast, gather, gemm } from "../graph/ops.ts";
-import { unpacked } from "../graph/quantized.ts";
+import { afterInput } from "../graph/quantized.ts";
 import type { FileRange, Value } from "../graph/value.ts";
 import type { BindWeights } from "../models/context.ts";
 import { rangeOf } from "../weights/stored.ts";
@@ -9,14 +9,14 @@ import { type Form, throughFloats } from "./form.ts";
 import { codesRange, type PreparedWeight } from "./prepared-file.ts";
 
 /** A parameter in floats, somewhere in a file. */
-export interface HeldFloats {
+export interface FloatWeight {
   readonly dtype: "float32" | "float16" | "bfloat16";
   readonly shape: readonly number[];
   readonly range: FileRange;
 }
 
 /** A linear module's weight [out, in] in fewer bits. */
-export interface HeldMatrix {
+export interface QuantizedMatrix {
   readonly form: Form;
   readonly in: number;
   readonly out: number;
@@ -24,13 +24,13 @@ export interface HeldMatrix {
 }
 
 /** By parameter name. What is in fewer bits may be in floats, too: a table that is looked up and multiplied by. */
-export interface Holdings {
-  readonly floats: ReadonlyMap<string, HeldFloats>;
-  readonly matrices: ReadonlyMap<string, HeldMatrix>;
+export interface WeightStore {
+  readonly floats: ReadonlyMap<string, FloatWeight>;
+  readonly matrices: ReadonlyMap<string, QuantizedMatrix>;
 }
 
 /** Brings the weights into graphs. In those that weights meet with many rows, as in training, gradients pass them. */
-export function heldWeights({ floats, matrices }: Holdings): BindWeights {
+export function bindStore({ floats, matrices }: WeightStore): BindWeights {
   // Where kernels pack weights before the first run, float32 matrices would be packed, too, and thereby copied.
   const packs = [...matrices.values()].some(({ prepared }) => prepared.packed.length > 0);
   return (graph) => {
@@ -48,7 +48,7 @@ export function heldWeights({ floats, matrices }: Holdings): BindWeights {
     const floatProduct = (x: Value, name: string, addend?: Value): Value => {
       const weight = parameter(name);
       const late = packs && !throughFloats(graph);
-      return gemm(x, late ? unpacked(weight, x) : weight, { transB: true }, addend);
+      return gemm(x, late ? afterInput(weight, x) : weight, { transB: true }, addend);
     };
     return {
       graph,

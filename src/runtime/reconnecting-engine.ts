@@ -35,7 +35,7 @@ interface Begun<M extends StreamName> {
   readonly first: IteratorResult<Streams[M]["event"], void>;
 }
 
-export class LastingEngine implements Engine {
+export class ReconnectingEngine implements Engine {
   readonly #connect: () => Promise<RemoteEngine>;
   /** How each model was loaded, by key. */
   readonly #loads = new Map<string, LoadParams>();

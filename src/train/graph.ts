@@ -60,7 +60,7 @@ function lossGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights
   };
   const numbers = Object.entries(adapter.numbers ?? {}).map(([name, { shape }]) => graph.input(name, "float32", shape));
   const byName = new Map([...trained, ...numbers].map((value) => [value.name, value]));
-  const context = adapter.enter(weights(graph), byName, dropout);
+  const context = adapter.applyToTraining(weights(graph), byName, dropout);
   const { logits } = architectureOf(config).forward(context, config, inputs, maskedAttention(config, mask));
   const loss = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);
   graph.output(loss, "loss");

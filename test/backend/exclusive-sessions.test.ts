@@ -1,6 +1,6 @@
 /** @file Groups of programs that are never in memory together: real sessions, counted as they come and go. */
 import { expect, it } from "vitest";
-import { alternating } from "../../src/backend/exclusive-sessions.ts";
+import { exclusiveSessions } from "../../src/backend/exclusive-sessions.ts";
 import { compileForCpu } from "../../src/backend/onnxruntime.ts";
 import type { Compile } from "../../src/backend/program.ts";
 import { scale } from "../../src/graph/ops.ts";
@@ -37,7 +37,7 @@ const first = (results: Record<string, Tensor>): unknown => results.y?.data[0];
 
 it("gives up one group when another runs, and makes it again", async () => {
   const { live, compile, made } = counted();
-  const groups = alternating(compile);
+  const groups = exclusiveSessions(compile);
   const [two, three] = [await groups("answers")(times(2)), await groups("answers")(times(3))];
   expect([...live]).toEqual([2, 3]);
   const five = await groups("training")(times(5));
@@ -57,7 +57,7 @@ it("gives up one group when another runs, and makes it again", async () => {
 
 it("runs those that are asked at once one after the other", async () => {
   const { live, compile } = counted();
-  const groups = alternating(compile);
+  const groups = exclusiveSessions(compile);
   const [two, five] = [await groups("answers")(times(2)), await groups("training")(times(5))];
   const asked = [two.run(apply(2)), five.run(apply(5)), two.run(apply(2)), five.run(apply(5))];
   expect((await Promise.all(asked)).map(first)).toEqual([20, 50, 20, 50]);
@@ -67,7 +67,7 @@ it("runs those that are asked at once one after the other", async () => {
 
 it("goes on after a failure", async () => {
   const { live, compile } = counted();
-  const groups = alternating(compile);
+  const groups = exclusiveSessions(compile);
   const two = await groups("answers")(times(2));
   await expect(two.run({})).rejects.toThrow("2");
   await expect(groups("training")(new Graph())).rejects.toThrow();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BaseModel, LoraConfig } from "../../src/adapters/adapter.ts";
-import { AdapterShelf } from "../../src/engine/adapter-registry.ts";
+import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
 import { filled } from "../../src/tensor.ts";
 
@@ -18,7 +18,7 @@ const config: LoraConfig = { method: "lora", r: 2, alpha: 4, dropout: 0, targets
 const ref = { owner: "notebook", name: "one" };
 
 let folder: string;
-const shelf = (): AdapterShelf => new AdapterShelf(base, new AdapterStore(folder));
+const shelf = (): AdapterRegistry => new AdapterRegistry(base, new AdapterStore(folder));
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "glmlab-shelf-"));
 });
@@ -35,7 +35,7 @@ async function breakDisk(): Promise<() => Promise<void>> {
   };
 }
 
-describe("AdapterShelf", () => {
+describe("AdapterRegistry", () => {
   test("gives everybody the same adapter after a restart", async () => {
     await shelf().create(ref, config, 1);
     const restarted = shelf();

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BaseModel, LoraConfig } from "../../src/adapters/adapter.ts";
-import { AdapterShelf } from "../../src/engine/adapter-registry.ts";
+import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
 import { filled } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
@@ -21,7 +21,7 @@ const owner = "notebook";
 const ref = { owner, name: "one" };
 
 let folder: string;
-const shelf = (): AdapterShelf => new AdapterShelf(base, new AdapterStore(folder));
+const shelf = (): AdapterRegistry => new AdapterRegistry(base, new AdapterStore(folder));
 const ownerFolder = async (): Promise<string> => join(folder, (await readdir(folder))[0] as string);
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "glmlab-store-"));

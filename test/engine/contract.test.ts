@@ -2,7 +2,7 @@
 
 import type { Engine, LoadParams } from "../../src/engine/engine.ts";
 import { ModelPool } from "../../src/runtime/model-pool.ts";
-import { LastingEngine } from "../../src/runtime/reconnecting-engine.ts";
+import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { engineContract } from "./contract.ts";
 import { type Disk, MemoryEngine } from "./memory-engine.ts";
 import { connectThrough, memoryWorker } from "./ports.ts";
@@ -15,7 +15,7 @@ engineContract("pool of workers", async () => subject(poolOf(new Map())));
 engineContract("pool, through a port", async () => subject(await connectThrough(poolOf(new Map()))));
 engineContract("lasting", async () => {
   const disk: Disk = new Map();
-  return subject(new LastingEngine(() => connectThrough(new MemoryEngine(disk))));
+  return subject(new ReconnectingEngine(() => connectThrough(new MemoryEngine(disk))));
 });
 
 function poolOf(disk: Disk): Engine {

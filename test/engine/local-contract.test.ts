@@ -11,7 +11,7 @@ import { LocalEngine } from "../../src/engine/local.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
-import { LastingEngine } from "../../src/runtime/reconnecting-engine.ts";
+import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { engineContract, type Subject } from "./contract.ts";
 
@@ -34,7 +34,7 @@ afterAll(async () => {
 
 engineContract("local", async () => subject(new LocalEngine(cpu)));
 engineContract("in a runtime", async () => subject(await connectRuntime()));
-engineContract("lasting, in a runtime", async () => subject(new LastingEngine(() => connectRuntime())));
+engineContract("lasting, in a runtime", async () => subject(new ReconnectingEngine(() => connectRuntime())));
 
 function subject(engine: Engine): Subject {
   const load: LoadParams = { name: join(folder, "model"), device: "cpu", precision: "exact", quantize: "none" };

@@ -260,7 +260,7 @@ describe("a connection", () => {
     const b = bench();
     b.hub.faults.push({ path: FIRST, slow: 3000 });
     const start = performance.now();
-    expectWhole(await b.fetch(ID, { pace: { ...hurried, silenceMs: 300 } }));
+    expectWhole(await b.fetch(ID, { policy: { ...hurried, silenceMs: 300 } }));
     expect(performance.now() - start).toBeLessThan(2500);
   });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import { type FetchOptions, fetchModel } from "../../src/hub/fetch.ts";
 import type { HubName } from "../../src/hub/names.ts";
-import { defaultPace } from "../../src/hub/retry.ts";
+import { defaultPolicy } from "../../src/hub/retry.ts";
 import { hubSettings } from "../../src/hub/settings.ts";
 import { type Repo, TestHub } from "./server.ts";
 
@@ -14,7 +14,7 @@ export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 export const ID = "someone/some-model.v2";
 
 /** Tries follow each other at once; a connection is given up after half a second of silence. */
-export const hurried = { ...defaultPace, pauseMs: 5, longestPauseMs: 20, silenceMs: 500 };
+export const hurried = { ...defaultPolicy, pauseMs: 5, longestPauseMs: 20, silenceMs: 500 };
 
 /** Bytes that look random and are the same every time. */
 export function bytes(length: number, seed = 0): Buffer {
@@ -77,7 +77,7 @@ export function useBench(): () => Bench {
     bench = {
       ...{ hub, home, env },
       fetch: (id = ID, { env: more, from = "huggingface", ...options } = {}) =>
-        fetchModel(id, { settings: hubSettings(from, { ...env, ...more }), pace: hurried, ...options }),
+        fetchModel(id, { settings: hubSettings(from, { ...env, ...more }), policy: hurried, ...options }),
     };
   });
   afterEach(async () => {

@@ -11,13 +11,13 @@ const bench = useBench();
 
 it("a blob that cannot take its place", async () => {
   const hub = huggingFace(hubSettings("huggingface", bench().env));
-  const shelf = await hub.shelf({ id: ID, revision: "main" }, COMMIT);
+  const snapshot = await hub.snapshot({ id: ID, revision: "main" }, COMMIT);
   const file = { path: "config.json", bytes: 2, hash: { kind: "git", hex: "0".repeat(40) } } as const;
-  const partial = shelf.partial(file);
+  const partial = snapshot.partial(file);
   mkdirSync(dirname(partial), { recursive: true });
   writeFileSync(partial, "{}");
   mkdirSync(join(dirname(partial), file.hash.hex));
-  await expect(shelf.put(file)).rejects.toMatchObject({
+  await expect(snapshot.put(file)).rejects.toMatchObject({
     code: "disk",
     message: expect.stringMatching(/0{40} was not written: expected a file there, got a folder/),
   });

@@ -8,7 +8,7 @@ import { compileForCpu, cpu } from "../../src/backend/onnxruntime.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { takeTurn } from "../../src/lock.ts";
-import { heldWeights } from "../../src/quantization/weight-store.ts";
+import { bindStore } from "../../src/quantization/weight-store.ts";
 import { planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { findPrepared } from "../../src/quantization/prepare.ts";
 import { preparedWeights, removeUnused, roomFor } from "../../src/quantization/prepared-cache.ts";
@@ -127,9 +127,9 @@ describe("prepared weights", () => {
   });
 
   it("need no files where the checkpoint has floats to map", async () => {
-    const { folder, holdings } = await prepare({ quantize: "none", precision: "exact" });
-    expect(holdings.matrices.size).toBe(0);
-    expect([...holdings.floats.values()].every(({ range }) => range.file.startsWith(oracleFolder(FAMILY)))).toBe(true);
+    const { folder, weightStore } = await prepare({ quantize: "none", precision: "exact" });
+    expect(weightStore.matrices.size).toBe(0);
+    expect([...weightStore.floats.values()].every(({ range }) => range.file.startsWith(oracleFolder(FAMILY)))).toBe(true);
     await expect(stat(folder)).rejects.toThrow("ENOENT");
   });
 
@@ -141,7 +141,7 @@ describe("prepared weights", () => {
       { quantize: "none", precision: "exact" },
       home,
     );
-    const dtypes = Object.fromEntries([...held.holdings.floats].map(([name, { dtype }]) => [name, dtype]));
+    const dtypes = Object.fromEntries([...held.weightStore.floats].map(([name, { dtype }]) => [name, dtype]));
     expect(dtypes["transformer.embedding.word_embeddings.weight"]).toBe("float16");
     expect(new Set(Object.values(dtypes))).toEqual(new Set(["float16", "float32"]));
     expect(Object.values(dtypes).filter((dtype) => dtype === "float16")).toHaveLength(1);
@@ -152,10 +152,10 @@ describe("prepared weights", () => {
     };
     const table = "transformer.word_embeddings.weight";
     const floats = await tied({ quantize: "none", precision: "exact" });
-    expect(floats.holdings.floats.get(table)?.dtype).toBe("float32");
+    expect(floats.weightStore.floats.get(table)?.dtype).toBe("float32");
     const fast = await tied(fast4);
-    expect(fast.holdings.floats.get(table)?.dtype).toBe("float16");
-    expect(fast.holdings.matrices.get(table)?.form.name).toBe("int8-fast");
+    expect(fast.weightStore.floats.get(table)?.dtype).toBe("float16");
+    expect(fast.weightStore.matrices.get(table)?.form.name).toBe("int8-fast");
   });
 });
 
@@ -327,14 +327,14 @@ it("does not remove what is being worked on", async () => {
 it("marks weights as used, every day while somebody has them", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   try {
-    const { folder, holdings } = await prepare();
+    const { folder, weightStore } = await prepare();
     const mark = join(folder, "used");
     for (const _ of [1, 2]) {
       await utimes(mark, 0, 0);
       await vi.advanceTimersByTimeAsync(24 * 3600 * 1000);
       await vi.waitFor(async () => expect((await stat(mark)).mtimeMs).toBeGreaterThan(Date.now() - 60_000));
     }
-    expect(holdings.matrices.size).toBeGreaterThan(0);
+    expect(weightStore.matrices.size).toBeGreaterThan(0);
   } finally {
     vi.useRealTimers();
   }
@@ -365,7 +365,7 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
     const modules = names.map((name) => ({ name, in: width, out: width }));
     const given = { parameters: [...stored.values()], modules, embedding: "table", head: "head", stored };
     const plan = planWeights("the model", given, { quantize, precision });
-    const bind = heldWeights(await preparedWeights(plan, join(home, "cache"), cpu.packer, () => undefined));
+    const bind = bindStore(await preparedWeights(plan, join(home, "cache"), cpu.packer, () => undefined));
     const session = async () => {
       const graph = new Graph();
       const context = bind(graph);

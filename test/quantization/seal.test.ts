@@ -41,8 +41,8 @@ describe.each(forms)("prepared weights as %s", (name, checkpoint, wanted) => {
       const damaged = Buffer.from(whole);
       damaged[at] = (damaged[at] as number) ^ 4;
       await writeFile(join(folder, file), damaged);
-      const { holdings } = await prepare();
-      expect(holdings.floats.size, `byte ${at}`).toBeGreaterThan(0);
+      const { weightStore } = await prepare();
+      expect(weightStore.floats.size, `byte ${at}`).toBeGreaterThan(0);
       expect((await readFile(join(folder, file))).equals(whole), `byte ${at}`).toBe(true);
     }
     const after = await Promise.all(files.slice(0, -1).map((other) => readFile(join(folder, other))));

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import type { LoadEvent, LoadParams } from "../../src/engine/engine.ts";
 import { ModelPool, type WorkerHandle } from "../../src/runtime/model-pool.ts";
-import { LastingEngine } from "../../src/runtime/reconnecting-engine.ts";
+import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { type Disk, MemoryEngine } from "../engine/memory-engine.ts";
 import { connectThrough, memoryWorker } from "../engine/ports.ts";
 
@@ -131,7 +131,7 @@ describe("a worker that dies", () => {
 
   it("is replaced unseen when the client's engine is a lasting one; its gradients are gone and say so", async () => {
     const { pool: models, workers, engines } = pool(1);
-    const lasting = new LastingEngine(() => connectThrough(models));
+    const lasting = new ReconnectingEngine(() => connectThrough(models));
     await read(lasting.stream("load", params));
     await lasting.call("createAdapter", { model, adapter, config: { method: "full" }, seed: 0 });
     const lost = await lasting.call("gradients", { model, adapter, batch, seed: 0 });

@@ -14,7 +14,7 @@ import { SocketServer } from "../../src/rpc/socket-server.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime, connectTo, runtimeStatus } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
-import { LastingEngine } from "../../src/runtime/reconnecting-engine.ts";
+import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { killAll, run } from "../engine/process.ts";
 import { writeSmallModel } from "../small-model.ts";
 
@@ -121,7 +121,7 @@ describe("a runtime", { timeout: LONG }, () => {
   });
 
   it("that is killed fails what waits for it; the next question starts another, which finds model and adapters", async () => {
-    const engine = new LastingEngine(() => connectRuntime());
+    const engine = new ReconnectingEngine(() => connectRuntime());
     const model = await load(engine);
     const adapter = { owner: "o", name: "kept" };
     const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["query_key_value"] } as const;
@@ -204,7 +204,7 @@ describe("a runtime", { timeout: LONG }, () => {
   });
 
   it("that is stopped has ended when that returns; who asks next has another at once", async () => {
-    const engine = new LastingEngine(() => connectRuntime());
+    const engine = new ReconnectingEngine(() => connectRuntime());
     const pids = new Set<number>();
     for (let round = 0; round < 4; round++) {
       await load(engine);
@@ -220,7 +220,7 @@ describe("a runtime", { timeout: LONG }, () => {
 
   it("that is about to end is waited for, and followed by another, by who loads from it or comes to it", async () => {
     for (const delay of [0, 5, 20]) {
-      const engine = new LastingEngine(() => connectRuntime());
+      const engine = new ReconnectingEngine(() => connectRuntime());
       await load(engine);
       const before = (await runtimeStatus())?.pid ?? 0;
       process.kill(before, "SIGTERM");

@@ -3,7 +3,7 @@ import type { AdapterRef, Engine, ModelInfo } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { GenerationDefaults } from "./generation.ts";
 
-export interface Home {
+export interface HandleContext {
   readonly engine: Engine;
   readonly info: ModelInfo;
   /** @throws GlmError "model-not-found" when it is asked for and its files are not there */
