@@ -210,7 +210,7 @@ class Cells implements Language {
     return { matches: shown, start: from, end: Math.max(map(end), cursor) };
   }
 
-  inspect(code: string, cursor: number, _detail: 0 | 1): ReturnType<Language["inspect"]> {
+  inspect(code: string, cursor: number): ReturnType<Language["inspect"]> {
     const magic = this.#magics.inspectMagic(code, cursor);
     if (magic) return magic;
     const { code: expanded, toExpanded } = this.#expandLeniently(code);

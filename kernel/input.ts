@@ -1,4 +1,5 @@
 /** @file Asking the user for a line over the stdin channel. */
+import { inTurn } from "../src/in-turn.ts";
 import type { ToServer } from "./link.ts";
 import { toJson } from "./text.ts";
 import type { Request } from "./wire.ts";
@@ -12,7 +13,7 @@ interface Question {
 /** Asks one question at a time: replies do not say which question they answer. */
 export class InputDesk {
   readonly #post: (message: ToServer) => void;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #oneAtATime = inTurn();
   #answer: ((value: string) => void) | undefined;
 
   constructor(post: (message: ToServer) => void) {
@@ -21,9 +22,7 @@ export class InputDesk {
 
   /** @throws the signal's reason once the cell is interrupted */
   ask(request: Request, question: Question): Promise<string> {
-    const mine = this.#turn.then(() => this.#askNow(request, question));
-    this.#turn = mine.catch(() => undefined);
-    return mine;
+    return this.#oneAtATime(() => this.#askNow(request, question));
   }
 
   /** Takes the user's answer; one that nobody waits for any more is dropped. */

@@ -172,8 +172,8 @@ export class Kernel {
         metadata: {},
       };
     },
-    inspect_request: (language, { code, cursor, detail }) => {
-      const data = language.inspect(code, toUnits(code, cursor), detail);
+    inspect_request: (language, { code, cursor }) => {
+      const data = language.inspect(code, toUnits(code, cursor));
       return { status: "ok", found: data !== undefined, data: data ?? {}, metadata: {} };
     },
     is_complete_request: (language, { code }) => language.isComplete(code),

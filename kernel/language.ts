@@ -32,6 +32,6 @@ export interface Language {
   evaluate(expression: string, context: CellContext): Promise<CellOutcome>;
   complete(code: string, cursor: number): Completion;
   /** Undefined when there is nothing to say about what is at the cursor. */
-  inspect(code: string, cursor: number, detail: 0 | 1): MimeBundle | undefined;
+  inspect(code: string, cursor: number): MimeBundle | undefined;
   isComplete(code: string): Completeness;
 }

@@ -8,7 +8,7 @@ import type { JsonObject } from "./wire.ts";
 export interface Requests {
   execute_request: ExecuteRequest;
   complete_request: { readonly code: string; readonly cursor: number };
-  inspect_request: { readonly code: string; readonly cursor: number; readonly detail: 0 | 1 };
+  inspect_request: { readonly code: string; readonly cursor: number };
   is_complete_request: { readonly code: string };
   history_request: HistoryRequest;
   comm_info_request: Record<never, never>;
@@ -160,7 +160,6 @@ const readers: { readonly [T in RequestType]: (fields: Fields) => Requests[T] } 
   inspect_request: (fields) => ({
     code: fields.text("code"),
     cursor: fields.integer("cursor_pos", Number.MAX_SAFE_INTEGER),
-    detail: fields.integer("detail_level", 0) > 0 ? 1 : 0,
   }),
   is_complete_request: (fields) => ({ code: fields.text("code") }),
   history_request: (fields) => {

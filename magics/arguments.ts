@@ -4,7 +4,7 @@ import type { WrittenText } from "./interpolate.ts";
 import type { OptionSpec } from "./option.ts";
 import type { Word } from "./words.ts";
 
-export interface Given {
+export interface GivenOption {
   readonly spec: OptionSpec;
   /** Where the option's own name is written. */
   readonly name: Word;
@@ -17,7 +17,7 @@ export interface Given {
 /** A magic's arguments as written. */
 export interface Arguments {
   readonly positional: readonly Word[];
-  readonly options: ReadonlyMap<string, Given>;
+  readonly options: ReadonlyMap<string, GivenOption>;
   /** The rest of the line, for commands that take text. */
   readonly text?: WrittenText;
 }

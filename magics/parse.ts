@@ -1,6 +1,6 @@
 /** @file Reads the words of a magic by its command's option table; every fault names the option and what would be right. */
 import { suggestion } from "../src/suggestion.ts";
-import type { Arguments, Given } from "./arguments.ts";
+import type { Arguments, GivenOption } from "./arguments.ts";
 import { arrayLiteral, type Code } from "./code.ts";
 import { MagicError } from "./error.ts";
 import { type WrittenText, withoutQuotes } from "./interpolate.ts";
@@ -19,7 +19,7 @@ export const COMMON_OPTIONS: OptionTable = {
 export function parseArguments(source: string, start: number, end: number, command: Command, title: string): Arguments {
   const line = command.text === "line" ? optionsThenText(source, end) : allWords(source, start, end);
   const table: OptionTable = { ...command.options, ...COMMON_OPTIONS };
-  const options = new Map<string, Given>();
+  const options = new Map<string, GivenOption>();
   const repeated = new Map<string, readonly Code[]>();
   const positional: Word[] = [];
   let at = start;
@@ -112,7 +112,7 @@ function missingValue(name: string, spec: OptionSpec, word: Word): MagicError {
   return new MagicError(message, word.from, word.to - word.from);
 }
 
-function refuseConflicts(options: ReadonlyMap<string, Given>): void {
+function refuseConflicts(options: ReadonlyMap<string, GivenOption>): void {
   for (const [name, { spec, name: word }] of options) {
     const other = spec.conflicts?.find((conflict) => options.has(conflict));
     if (other === undefined) continue;

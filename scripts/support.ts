@@ -13,7 +13,7 @@ import { weightFileNames } from "../src/published.ts";
 import { type Given, planWeights } from "../src/quantization/plan.ts";
 import { tokenizerFiles } from "../src/text/load.ts";
 import { packageFolder } from "../src/version.ts";
-import { floatTypes, type PublishedBits, scaleName } from "../src/weights/fit.ts";
+import { floatTypes, type PublishedBits, scaleName } from "../src/weights/model-tensors.ts";
 import { bytesOf } from "../src/weights/safetensors.ts";
 import type { StoredTensor } from "../src/weights/stored.ts";
 

@@ -42,7 +42,7 @@ export interface Holder {
 }
 
 /** A lock that was taken for a piece of work. */
-export interface Turn {
+export interface FolderLock {
   /** Whether the holder before is known to have died in the midst of it: what it left aside is nobody's. */
   readonly afterDeath: boolean;
   /** Gives the lock back. */
@@ -79,7 +79,7 @@ export function takeLock(folder: string): Holder | undefined {
  * Takes the lock in a folder for a piece of work of this thread, which must let the event loop run meanwhile.
  * @returns undefined when somebody else works there
  */
-export function takeTurn(folder: string): Turn | undefined {
+export function tryLock(folder: string): FolderLock | undefined {
   const { number, state } = take(folder, stateOfTurn, claimAnywhere);
   if (number === undefined) return undefined;
   const path = join(folder, `lock.${number}`);

@@ -6,6 +6,7 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { InTurnByKey } from "./in-turn.ts";
 import { mustDecode, type NotUtf8 } from "./text-encoding.ts";
 
 /** How long a disk may take to tell of a file or to open it, in milliseconds. */
@@ -144,7 +145,7 @@ function mustBeFile(found: Stats): void {
 }
 
 /** By folder: the end of what is being done there. */
-const lines = new Map<string, Promise<unknown>>();
+const lines = new InTurnByKey<string>();
 
 /**
  * One after another in each folder: a disk that does not answer then holds one thread, however many ask for its files.
@@ -159,17 +160,11 @@ async function inLine<T>(
 ): Promise<T> {
   const folder = dirname(resolve(path));
   let isAwaited = true;
-  const before = lines.get(folder) ?? Promise.resolve();
-  const result = before.then(() => {
+  const result = lines.do(folder, async () => {
     // Who gave up while others were served asks for nothing any more.
     if (isAwaited) return work(() => isAwaited);
     throw late(patience);
   });
-  const settled = (): void => {
-    if (lines.get(folder) === turn) lines.delete(folder);
-  };
-  const turn: Promise<void> = result.then(settled, settled);
-  lines.set(folder, turn);
   try {
     return await within(patience, result);
   } catch (error) {

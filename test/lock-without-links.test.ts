@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { takeLock, takeTurn } from "../src/lock.ts";
+import { takeLock, tryLock } from "../src/lock.ts";
 
 vi.mock("node:fs", async (original) => ({
   ...(await original<typeof import("node:fs")>()),
@@ -19,23 +19,23 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 it("a turn is had by one, there, too", () => {
-  const first = takeTurn(folder);
+  const first = tryLock(folder);
   expect(first).toBeDefined();
-  expect(takeTurn(folder)).toBeUndefined();
+  expect(tryLock(folder)).toBeUndefined();
   first?.end();
-  const second = takeTurn(folder);
+  const second = tryLock(folder);
   expect(second).toBeDefined();
-  expect(takeTurn(folder)).toBeUndefined();
+  expect(tryLock(folder)).toBeUndefined();
   second?.end();
   expect(readdirSync(folder)).toEqual(["lock.2"]);
 });
 
 it("one whose file has no content yet is held, unless nothing comes of it", () => {
   writeFileSync(join(folder, "lock.7"), "");
-  expect(takeTurn(folder)).toBeUndefined();
+  expect(tryLock(folder)).toBeUndefined();
   const ago = new Date(Date.now() - 60_000);
   utimesSync(join(folder, "lock.7"), ago, ago);
-  const turn = takeTurn(folder);
+  const turn = tryLock(folder);
   expect(turn).toBeDefined();
   turn?.end();
 });

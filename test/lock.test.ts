@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../scripts/build.ts";
-import { lockHolder, takeLock, takeTurn } from "../src/lock.ts";
+import { lockHolder, takeLock, tryLock } from "../src/lock.ts";
 import { killAll, run } from "./engine/process.ts";
 
 let folder: string;
@@ -57,37 +57,37 @@ describe("the lock", { timeout: 120_000 }, () => {
 
 describe("a turn", () => {
   it("is had by one, in the same process, too, until it is over or its holder has been silent", () => {
-    const first = takeTurn(folder);
+    const first = tryLock(folder);
     expect(first).toBeDefined();
-    expect(takeTurn(folder)).toBeUndefined();
+    expect(tryLock(folder)).toBeUndefined();
     first?.end();
-    const second = takeTurn(folder);
+    const second = tryLock(folder);
     expect(second).toBeDefined();
     // Ended twice, as by an interrupt and by what it interrupts: somebody else's turn goes on.
     first?.end();
-    expect(takeTurn(folder)).toBeUndefined();
+    expect(tryLock(folder)).toBeUndefined();
     const [held] = readdirSync(folder).filter((name) => name.startsWith("lock."));
     utimesSync(join(folder, held as string), new Date(), new Date(Date.now() - 60_000));
-    const third = takeTurn(folder);
+    const third = tryLock(folder);
     expect(third).toBeDefined();
     second?.end();
-    expect(takeTurn(folder)).toBeUndefined();
+    expect(tryLock(folder)).toBeUndefined();
     third?.end();
   });
 
   it("of a dead process is over, and of one on another machine only when it has been silent", () => {
-    takeTurn(folder)?.end();
+    tryLock(folder)?.end();
     const self = JSON.parse(readFileSync(join(folder, "lock.1"), "utf8")) as object;
     const dead = { ...self, pid: 2 ** 22 + 1 };
     writeFileSync(join(folder, "lock.2"), JSON.stringify(dead));
-    const here = takeTurn(folder);
+    const here = tryLock(folder);
     expect(here?.afterDeath).toBe(true);
     here?.end();
     const elsewhere = join(folder, "lock.4");
     writeFileSync(elsewhere, JSON.stringify({ ...dead, host: "another" }));
-    expect(takeTurn(folder)).toBeUndefined();
+    expect(tryLock(folder)).toBeUndefined();
     utimesSync(elsewhere, new Date(), new Date(Date.now() - 60_000));
-    const there = takeTurn(folder);
+    const there = tryLock(folder);
     // It may still live, and what it has left aside may be in use.
     expect(there?.afterDeath).toBe(false);
     there?.end();
@@ -96,16 +96,16 @@ describe("a turn", () => {
   it("goes on while it is heard of, whatever this machine's clock says", () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
     try {
-      const turn = takeTurn(folder);
+      const turn = tryLock(folder);
       const [held] = readdirSync(folder) as [string];
       const ago = new Date(statSync(join(folder, held)).mtimeMs - 60_000);
       utimesSync(join(folder, held), ago, ago);
       vi.advanceTimersByTime(3000);
       vi.setSystemTime(Date.now() + 3600_000);
-      expect(takeTurn(folder)).toBeUndefined();
+      expect(tryLock(folder)).toBeUndefined();
       vi.setSystemTime(Date.now() - 7200_000);
       vi.advanceTimersByTime(3000);
-      expect(takeTurn(folder)).toBeUndefined();
+      expect(tryLock(folder)).toBeUndefined();
       expect((JSON.parse(readFileSync(join(folder, held), "utf8")) as { pid: number }).pid).toBe(process.pid);
       turn?.end();
     } finally {
@@ -116,14 +116,14 @@ describe("a turn", () => {
   it("of a thread that was ended is taken over at once, though its process lives", async ({ skip }) => {
     skip(process.platform !== "linux", "only Linux tells which threads there are");
     const code =
-      "import(workerData.lock).then(({ takeTurn }) => parentPort.postMessage(takeTurn(workerData.folder) !== undefined))";
+      "import(workerData.lock).then(({ tryLock }) => parentPort.postMessage(tryLock(workerData.folder) !== undefined))";
     const lock = new URL("../dist/src/lock.js", import.meta.url).href;
     const start = `const { workerData, parentPort } = require("node:worker_threads"); parentPort.ref(); ${code}`;
     const worker = new Worker(start, { eval: true, workerData: { lock, folder }, execArgv: [] });
     expect(await once(worker, "message")).toEqual([true]);
-    expect(takeTurn(folder)).toBeUndefined();
+    expect(tryLock(folder)).toBeUndefined();
     await worker.terminate();
-    const turn = takeTurn(folder);
+    const turn = tryLock(folder);
     expect(turn?.afterDeath).toBe(true);
     turn?.end();
   });
@@ -138,10 +138,10 @@ describe("a turn", () => {
     try {
       const [line] = (await once(other.stdout, "data")) as [Buffer];
       expect(JSON.parse(line.toString())).toEqual({ taken: true });
-      expect(takeTurn(folder)).toBeUndefined();
+      expect(tryLock(folder)).toBeUndefined();
       other.stdin.end();
       await once(other, "close");
-      const turn = takeTurn(folder);
+      const turn = tryLock(folder);
       expect(turn).toBeDefined();
       turn?.end();
     } finally {

@@ -9,7 +9,7 @@ import { type Given, type Plan, planWeights, type Wanted } from "../src/quantiza
 import { readParameter } from "../src/quantization/prepare.ts";
 import { planFolder, preparedWeights } from "../src/quantization/prepared-cache.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
-import { fitWeights } from "../src/weights/fit.ts";
+import { modelTensors } from "../src/weights/model-tensors.ts";
 
 export interface HeldModel {
   readonly given: Given;
@@ -22,7 +22,7 @@ export interface HeldModel {
 
 export async function givenBy(folder: string, config: ChatGLMConfig): Promise<Given> {
   const [parameters, modules, bits] = [parametersOf(config), modulesOf(config), config.quantization];
-  const stored = await fitWeights(await openCheckpoint(folder), { parameters, modules, bits });
+  const stored = await modelTensors(await openCheckpoint(folder), { parameters, modules, bits });
   const { embedding, head } = architectureOf(config);
   return { parameters, modules, embedding, head, stored, bits };
 }

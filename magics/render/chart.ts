@@ -1,7 +1,7 @@
 /** @file The loss chart as a Vega-Lite specification, and as the bundle that every front end can show something of. */
 
 import type { MimeBundle } from "../../src/ambient.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { figure } from "./text.ts";
 import { framed, STEP, upTo, VEGA_LITE_MIME, type VegaLiteSpec, WIDTH } from "./vega.ts";
 
@@ -121,7 +121,7 @@ function plainChart({ title, points, epochs, bestEpoch }: LossCurve): string {
   const best = epochs.find(({ epoch }) => epoch === bestEpoch);
   const bestLoss = best ? (best.validationLoss ?? best.loss) : undefined;
   const star = best && bestLoss !== undefined ? `, best epoch ${best.epoch} (${figure(bestLoss)})` : "";
-  return `${title}: loss ${figure(first.loss)} → ${figure(last.loss)} in ${counted(last.step, "step")}${star}`;
+  return `${title}: loss ${figure(first.loss)} → ${figure(last.loss)} in ${plural(last.step, "step")}${star}`;
 }
 
 /** Five digits are more than a chart can show, and keep notebooks small. */

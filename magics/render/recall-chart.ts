@@ -1,6 +1,6 @@
 /** @file Loss and recall over the steps in which facts are taught. */
 import type { MimeBundle } from "../../src/ambient.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { type LossCurve, lossLine, MOST_POINTS } from "./chart.ts";
 import { figure } from "./text.ts";
 import { framed, STEP, upTo, VEGA_LITE_MIME, type VegaLiteSpec, WIDTH } from "./vega.ts";
@@ -64,7 +64,7 @@ export function renderRecall(curve: RecallCurve): MimeBundle {
 function plainRecall({ title, points, recall, wordings, counts = "recalled" }: RecallCurve): string {
   const [first, last] = [points[0], points.at(-1)];
   const losses =
-    first && last ? `loss ${figure(first.loss)} → ${figure(last.loss)} in ${counted(last.step, "step")}, ` : "";
+    first && last ? `loss ${figure(first.loss)} → ${figure(last.loss)} in ${plural(last.step, "step")}, ` : "";
   const known = recall.map(({ recalled }) => recalled);
   return `${title}: ${losses}${counts} ${known[0] ?? 0} → ${known.at(-1) ?? 0} of ${wordings}`;
 }

@@ -1,6 +1,6 @@
 /** @file What teaching came to, as tables: each fact, the sums, and every answer that is not as it should be. */
 import type { MimeBundle } from "../../src/ambient.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import type { Fact, FactReport, ReportData } from "../../src/index.ts";
 import { visible } from "./answer.ts";
 import { renderTable, type Table } from "./table.ts";
@@ -41,7 +41,7 @@ export function renderReport(report: ReportData): MimeBundle {
 /** The facts of a book. */
 export function renderFacts(facts: readonly Fact[], book: string): MimeBundle {
   return renderTable({
-    caption: `${book}: ${counted(facts.length, "fact")}`,
+    caption: `${book}: ${plural(facts.length, "fact")}`,
     columns: [
       { title: "fact" },
       { title: "text" },

@@ -1,6 +1,6 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
@@ -28,7 +28,7 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
     [
       ...(info.name === inUse ? ["in use"] : []),
       ...(info.merged ? ["merged"] : []),
-      ...(info.unkept ? [`not on disk: ${counted(info.unkept.steps, "step")}`] : []),
+      ...(info.unkept ? [`not on disk: ${plural(info.unkept.steps, "step")}`] : []),
     ].join(", "),
     info.owner === SHARED ? "shared" : "",
   ]);

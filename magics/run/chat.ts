@@ -1,7 +1,7 @@
 /** @file What %chat does. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { GlmError } from "../../src/errors.ts";
 import { replaceFiles, textFile } from "../../src/files.ts";
 import type { ChatGLM } from "../../src/index.ts";
@@ -26,7 +26,7 @@ export async function chatHistory({ model }: OfModel = {}): Promise<readonly Rou
   ]);
   const columns = [{ title: "round", align: "right" as const }, { title: "question" }, { title: "answer" }];
   const about = [
-    `remembers ${counted(remembered, "round")}`,
+    `remembers ${plural(remembered, "round")}`,
     ...(system === undefined ? [] : [`system: ${system}`]),
   ].join("; ");
   show(renderTable({ columns, rows, caption: `The conversation (${about})`, empty: "No rounds yet." }));
@@ -56,13 +56,13 @@ export async function chatSave(file: string, { model }: OfModel = {}): Promise<v
     );
   }
   await replaceFiles(dirname(path), [textFile(basename(path), isMarkdown ? conversation.toMarkdown() : json)]);
-  write(`${counted(conversation.rounds.length, "round")} written to ${path}\n`);
+  write(`${plural(conversation.rounds.length, "round")} written to ${path}\n`);
 }
 
 /** Sets how many rounds are remembered, or says how many; returns the number. */
 export async function chatRounds(rounds?: number, { model }: OfModel = {}): Promise<number> {
   const { conversation } = sessionOf(currentModel(model));
   if (rounds !== undefined) conversation.remembered = rounds;
-  write(`The conversation remembers ${counted(conversation.remembered, "round")}.\n`);
+  write(`The conversation remembers ${plural(conversation.remembered, "round")}.\n`);
   return conversation.remembered;
 }

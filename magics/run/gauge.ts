@@ -1,7 +1,7 @@
 /** @file What a training run changed, in two numbers: trained rows that are answered exactly now, and unrelated answers that are others. */
 import { sayable } from "../../src/api/answer.ts";
 import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
 import { randomStream, shuffled } from "../../src/random.ts";
@@ -72,7 +72,7 @@ export async function gauge(
 
 /** In two lines, with what to try where nothing was learnt to the letter. */
 export function gaugeText({ recalled, asked, changed, unrelated }: TrainCheck): string {
-  const rows = counted(asked, "trained row");
+  const rows = plural(asked, "trained row");
   const remedy = "Try more --epochs, a larger --lr, or %%knowledge add, which teaches until it is recalled.";
   const exact =
     asked === 0
@@ -80,7 +80,7 @@ export function gaugeText({ recalled, asked, changed, unrelated }: TrainCheck): 
       : recalled === 0
         ? `Answered exactly: none of ${rows} that ${asked === 1 ? "was" : "were"} asked. ${remedy}`
         : `Answered exactly: ${recalled} of ${rows} that ${asked === 1 ? "was" : "were"} asked.`;
-  return `${exact}\nAnswered otherwise than by the base: ${changed} of ${counted(unrelated, "unrelated question")}.\n`;
+  return `${exact}\nAnswered otherwise than by the base: ${changed} of ${plural(unrelated, "unrelated question")}.\n`;
 }
 
 const isSingle = ({ history = [], system }: Row): boolean => history.length === 0 && system === undefined;

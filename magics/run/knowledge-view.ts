@@ -1,5 +1,5 @@
 /** @file Teaching as it is watched: one progress bar, and one chart of loss and recall. */
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import type { KnowledgeProgress, ReportData } from "../../src/index.ts";
 import { LiveChart } from "../live-chart.ts";
 import { PATIENCE, ProgressBar, type ProgressStep } from "../progress.ts";
@@ -98,7 +98,7 @@ export class KnowledgeView {
     if (step === 0 && !this.#examining) {
       return `Interrupted: no check found anything new yet, ${name} answers as it did; run the cell again.`;
     }
-    const kept = `${name} keeps what was ${done} at step ${step}: ${recalled} of ${counted(this.#wordings, "wording")}`;
+    const kept = `${name} keeps what was ${done} at step ${step}: ${recalled} of ${plural(this.#wordings, "wording")}`;
     if (!this.#examining) return `Interrupted: ${kept}; run the cell again to go on.`;
     return `Interrupted: ${kept}; what it says now was not all asked: run %knowledge check, or the cell again.`;
   }
@@ -119,7 +119,7 @@ export class KnowledgeView {
     const recalled = this.#recall.at(-1)?.recalled;
     const loss = this.#points.at(-1)?.loss;
     const notes = [
-      ...(recalled === undefined ? [] : [`${this.#word} ${recalled} of ${counted(this.#wordings, "wording")}`]),
+      ...(recalled === undefined ? [] : [`${this.#word} ${recalled} of ${plural(this.#wordings, "wording")}`]),
       ...(loss === undefined ? [] : [`loss ${figure(loss)}`]),
     ];
     this.#opened().update({ ...step, ...(notes.length > 0 ? { note: notes.join("  ") } : {}) });

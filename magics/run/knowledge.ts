@@ -1,6 +1,6 @@
 /** @file What %knowledge and %%knowledge do. */
 import type { MethodChoice } from "../../src/api/methods.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { GlmError } from "../../src/errors.ts";
 import type {
   ChatGLM,
@@ -119,7 +119,7 @@ export async function knowledgeCheck({
   const task = { model: currentModel(given), name, action: "check", title: "%knowledge check" } as const;
   return onBook(task, (book, view) => {
     const facts = book.list().length;
-    view.begin(facts > 0 ? `checking ${counted(facts, "fact")}` : "checking a book without facts");
+    view.begin(facts > 0 ? `checking ${plural(facts, "fact")}` : "checking a book without facts");
     return book.check({ onProgress: (progress) => view.take(progress) });
   });
 }
@@ -205,7 +205,7 @@ function asWritten(error: unknown, { action, title, facts }: Task): unknown {
 
 /** "青石灯", "3 facts". */
 function named(keys: readonly unknown[]): string {
-  return keys.length === 1 ? shortened(String(keys[0]).replace(/\s+/g, " "), 24) : counted(keys.length, "fact");
+  return keys.length === 1 ? shortened(String(keys[0]).replace(/\s+/g, " "), 24) : plural(keys.length, "fact");
 }
 
 /** @throws GlmError "data-invalid" for a key of several words that is written without quotes */

@@ -1,6 +1,6 @@
 /** @file What %runtime does. */
 import { ambient } from "../../src/ambient.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { modelForm } from "../../src/engine/model-form.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { show, write } from "../live.ts";
@@ -22,7 +22,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
   }
   const { pid, version, address, started, clients, memoryBytes, models } = status;
   const up = duration((Date.now() - started) / 1000);
-  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${counted(clients, "client")}, ${bytes(memoryBytes)}, ${address}`;
+  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${plural(clients, "client")}, ${bytes(memoryBytes)}, ${address}`;
   const columns = [
     { title: "model" },
     { title: "family" },

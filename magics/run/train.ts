@@ -2,7 +2,7 @@
 import * as defaults from "../../src/api/defaults.ts";
 import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
 import { isInterrupt } from "../interrupt.ts";
@@ -140,5 +140,5 @@ async function adapterFor(
 function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {
   const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
   const kept = view.validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
-  return `${counted(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
+  return `${plural(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }

@@ -1,5 +1,5 @@
 /** @file A training run as it is watched: one progress bar, one chart, and the numbers it came to. */
-import { counted } from "../../src/counted.ts";
+import { plural } from "../../src/plural.ts";
 import type { FitEvent } from "../../src/train/trainer.ts";
 import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
@@ -105,7 +105,7 @@ export class TrainingView {
     if (!this.#bar) {
       this.#rehearsal?.finish();
       this.#firstLoss = event.loss;
-      this.#bar = new ProgressBar({ title: `Training ${this.#name} on ${counted(this.#rows, "row")}` });
+      this.#bar = new ProgressBar({ title: `Training ${this.#name} on ${plural(this.#rows, "row")}` });
       this.#chart = new LossChart({ title: `${this.#name}: training loss`, steps: event.steps });
     }
     this.#last = event;
@@ -123,8 +123,8 @@ export class TrainingView {
 /** "3 answers are longer than 512 tokens: ...", before anything is trained. */
 function cutText({ answers, prompts, maxLength }: NonNullable<Start["cut"]>): string {
   const parts = [
-    ...(answers === 0 ? [] : [`${counted(answers, "answer")} without the end`]),
-    ...(prompts === 0 ? [] : [`${counted(prompts, "prompt")} without the start`]),
+    ...(answers === 0 ? [] : [`${plural(answers, "answer")} without the end`]),
+    ...(prompts === 0 ? [] : [`${plural(prompts, "prompt")} without the start`]),
   ].join(" and ");
   return `Rows longer than ${maxLength} tokens are cut: ${parts}. Give a larger --max-length, or shorten the rows.`;
 }

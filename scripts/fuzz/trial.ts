@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { readConfigFile } from "../../src/engine/config-file.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
-import { fitWeights } from "../../src/weights/fit.ts";
+import { modelTensors } from "../../src/weights/model-tensors.ts";
 import { readTensor } from "../../src/weights/safetensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
 import { mustBeMeant, type Outcome, type Trials } from "./kinds.ts";
@@ -60,7 +60,7 @@ async function load(folder: string, subject: Subject): Promise<Loaded> {
   const config = subject.files.has("config.json") ? (await readConfigFile(folder)).config : undefined;
   const checkpoint = await openCheckpoint(folder);
   const tensors = config
-    ? await fitWeights(checkpoint, {
+    ? await modelTensors(checkpoint, {
         parameters: parametersOf(config),
         modules: modulesOf(config),
         bits: config.quantization,

@@ -1,6 +1,6 @@
 /** @file Token ids as the text of an answer: decoded and cleaned up as they come, without the white space around it. */
 import type { Family } from "../models/family.ts";
-import { polish, type TextStream } from "../text/polish.ts";
+import { processResponse, type TextStream } from "../text/process-response.ts";
 import type { DecodeStream, Tokenizer } from "../text/tokenizer.ts";
 
 /** The answer that a text is when it is given exactly: as the tokenizer and the published clean-up return it. */
@@ -14,24 +14,24 @@ export function sayable(family: Family, tokenizer: Tokenizer, text: string): str
 /** One answer on its way. The pieces it gives, joined, are the answer as the published code returns it. */
 export class AnswerText {
   readonly #stream: DecodeStream;
-  readonly #polish: TextStream;
+  readonly #processResponse: TextStream;
   #begun = false;
   /** White space that is part of the answer only if something follows. */
   #held = "";
 
   constructor(family: Family, tokenizer: Tokenizer) {
     this.#stream = tokenizer.stream();
-    this.#polish = polish(family);
+    this.#processResponse = processResponse(family);
   }
 
   /** The text that can be shown now; often empty. */
   push(token: number): string {
-    return this.#take(this.#polish.push(this.#stream.push(token)));
+    return this.#take(this.#processResponse.push(this.#stream.push(token)));
   }
 
   /** What is left when no more tokens come. */
   end(): string {
-    return this.#take(this.#polish.push(this.#stream.end()) + this.#polish.end());
+    return this.#take(this.#processResponse.push(this.#stream.end()) + this.#processResponse.end());
   }
 
   #take(text: string): string {

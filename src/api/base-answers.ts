@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { replaceFile } from "../files.ts";
-import { cacheFolder } from "../places.ts";
+import { cacheFolder } from "../folders.ts";
 import { readText } from "../regular-file.ts";
 
 /** An answer of the base; `complete` when it ended by itself. */

@@ -3,6 +3,7 @@
 import { shownJson } from "../describe.ts";
 import type { AdapterRef } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
+import { InTurnByKey } from "../in-turn.ts";
 import { completedFacts, type Fact, type FactInput, invalid, judgedFact, updatedFact } from "../knowledge/fact.ts";
 import { KnowledgeReport } from "../knowledge/report.ts";
 import { parameterCount } from "../models/architectures.ts";
@@ -255,23 +256,17 @@ export class KnowledgeBook {
 
   /** Reads what the book is now, which another handle may have changed, then does the work. One thing after the other. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const ends = turns.get(this.#context) ?? new Map<string, Promise<unknown>>();
-    turns.set(this.#context, ends);
-    const key = JSON.stringify(this.#ref);
-    const result = (ends.get(key) ?? Promise.resolve()).then(async () => {
+    const own = turns.get(this.#context) ?? new InTurnByKey<string>();
+    turns.set(this.#context, own);
+    return own.do(JSON.stringify(this.#ref), async () => {
       this.#facts = await factsOf(this.#context, this.#ref);
       return work();
     });
-    ends.set(
-      key,
-      result.catch(() => undefined),
-    );
-    return result;
   }
 }
 
-/** By model and book: the end of whatever is being done. A notebook may hold several handles of one book. */
-const turns = new WeakMap<HandleContext, Map<string, Promise<unknown>>>();
+/** By model and book: a notebook may hold several handles of one book. */
+const turns = new WeakMap<HandleContext, InTurnByKey<string>>();
 
 /** Settings besides those of the pace. */
 const OWN = ["signal", "onProgress", "rehearse"];

@@ -6,6 +6,7 @@
  * both by turns would have both mapped, twice the memory that the weights take.
  */
 
+import { inTurn } from "../in-turn.ts";
 import type { Graph } from "../graph/value.ts";
 import type { Compile, Program, Tensors } from "./program.ts";
 
@@ -13,13 +14,8 @@ import type { Compile, Program, Tensors } from "./program.ts";
 export function exclusiveSessions(compile: Compile): (group: string) => Compile {
   const programs = new Map<string, Set<ExclusiveProgram>>();
   let inside: string | undefined;
-  let last: Promise<unknown> = Promise.resolve();
-  /** One after the other, since a session must not be given up while it runs. */
-  const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
-    const result = last.then(action);
-    last = result.catch(() => undefined);
-    return result;
-  };
+  // A session must not be given up while it runs.
+  const oneAtATime = inTurn();
   const enter = async (group: string): Promise<void> => {
     if (inside !== undefined && inside !== group) {
       for (const program of programs.get(inside) ?? []) await program.leave();
@@ -31,19 +27,19 @@ export function exclusiveSessions(compile: Compile): (group: string) => Compile 
     programs.set(group, own);
     return async (graph, options) => {
       const program = new ExclusiveProgram(graph, (one) => compile(one, options));
-      await inTurn(async () => {
+      await oneAtATime(async () => {
         await enter(group);
         await program.enter();
       });
       own.add(program);
       return {
         run: (inputs: Tensors) =>
-          inTurn(async () => {
+          oneAtATime(async () => {
             await enter(group);
             return (await program.enter()).run(inputs);
           }),
         dispose: () =>
-          inTurn(async () => {
+          oneAtATime(async () => {
             own.delete(program);
             await program.leave();
           }),

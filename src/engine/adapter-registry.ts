@@ -4,6 +4,7 @@ import type { AdapterDocuments } from "../adapters/documents.ts";
 import { readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
+import { InTurnByKey } from "../in-turn.ts";
 import { suggestion } from "../suggestion.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
@@ -30,7 +31,7 @@ export class AdapterRegistry {
   readonly #store: AdapterStore;
   readonly #live = new Map<string, AdapterInstance>();
   /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
-  readonly #turns = new Map<string, Promise<void>>();
+  readonly #turns = new InTurnByKey<string>();
 
   constructor(base: BaseModel, store: AdapterStore) {
     this.#base = base;
@@ -146,7 +147,7 @@ export class AdapterRegistry {
 
   /** Writes whatever has not been written yet: all that can be, before the first failure is thrown. */
   async settle(): Promise<void> {
-    await Promise.all(this.#turns.values());
+    await this.#turns.idle();
     const settled = await Promise.allSettled([...this.#live.values()].map((adapter) => adapter.settle()));
     for (const result of settled) if (result.status === "rejected") throw result.reason;
   }
@@ -156,7 +157,7 @@ export class AdapterRegistry {
    * @throws GlmError "adapter-invalid" while one is being trained, "disk" when one cannot be written; all are then as before
    */
   async settleForGood(): Promise<void> {
-    await Promise.all(this.#turns.values());
+    await this.#turns.idle();
     const adapters = [...this.#live.values()];
     await Promise.all(adapters.map((adapter) => adapter.idle()));
     for (const adapter of adapters) adapter.close();
@@ -216,14 +217,7 @@ export class AdapterRegistry {
 
   /** What makes, finds and removes the adapter of one name waits for one another; its work must not take another turn. */
   #inTurn<T>(ref: AdapterRef, work: () => Promise<T>): Promise<T> {
-    const key = keyOf(ref);
-    const result = (this.#turns.get(key) ?? Promise.resolve()).then(work);
-    const forget = (): void => {
-      if (this.#turns.get(key) === turn) this.#turns.delete(key);
-    };
-    const turn: Promise<void> = result.then(forget, forget);
-    this.#turns.set(key, turn);
-    return result;
+    return this.#turns.do(keyOf(ref), work);
   }
 
   async #fromDisk(ref: AdapterRef): Promise<AdapterInstance> {

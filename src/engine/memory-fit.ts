@@ -5,7 +5,7 @@ import { PROMPT_RUN } from "../generate/generate.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { ParameterSpec } from "../models/context.ts";
-import { type Given, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
+import { type CheckpointContent, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { LARGE_RUN, trainingBytes } from "../train/bytes.ts";
@@ -62,7 +62,7 @@ export function memoryThere(): MemoryThere {
  */
 export function mustFitMemory(
   subject: string,
-  given: Given,
+  given: CheckpointContent,
   plan: Plan,
   config: ChatGLMConfig,
   there: MemoryThere,
@@ -109,7 +109,7 @@ export function mustFitTraining(
 }
 
 /** Which of the smaller forms would fit, the most precise first. */
-function smallerForm(subject: string, given: Given, plan: Plan, config: ChatGLMConfig, there: MemoryThere): string {
+function smallerForm(subject: string, given: CheckpointContent, plan: Plan, config: ChatGLMConfig, there: MemoryThere): string {
   const room = (wanted: Wanted, limit: number): boolean =>
     neededBytes(memoryNeed(planWeights(subject, given, wanted), config)) <= limit;
   const smaller = (["int8", "int4"] as const).filter((quantize) => Number(quantize.slice(3)) < (plan.bits ?? 32));

@@ -12,7 +12,7 @@ import { textFile } from "../files.ts";
 import { generate } from "../generate/generate.ts";
 import { ForwardModel } from "../generate/model.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
-import { dataFolder } from "../places.ts";
+import { dataFolder } from "../folders.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";

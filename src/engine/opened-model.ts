@@ -6,7 +6,7 @@ import { architectureOf, modulesOf, parametersOf } from "../models/architectures
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
-import { cacheFolder } from "../places.ts";
+import { cacheFolder } from "../folders.ts";
 import type { OnProgress } from "../progress.ts";
 import { type WeightStore, bindStore } from "../quantization/weight-store.ts";
 import { checkWeights } from "../quantization/checked-weights.ts";
@@ -22,9 +22,9 @@ import { readParameter } from "../quantization/prepare.ts";
 import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
 import { sizeOf } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
-import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
-import { fitWeights } from "../weights/fit.ts";
+import { modelTensors } from "../weights/model-tensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { LoadParams } from "./engine.ts";
@@ -38,7 +38,6 @@ export interface OpenedModel {
   readonly key: string;
   readonly config: ChatGLMConfig;
   readonly text: OptionalTokenizer;
-  readonly checkpoint: Checkpoint;
   /** The checkpoint's tensors that make up the model: parameters, and scales where it is published quantised. */
   readonly stored: ReadonlyMap<string, StoredTensor>;
   /** The forms in which its parameters are held, and how a checkpoint in them has its tensors. */
@@ -66,7 +65,7 @@ export async function openModel(
   const [parameters, modules] = [parametersOf(config), modulesOf(config)];
   const bits = config.quantization;
   const frequencies = config.layout === "chatglm6b" ? rotaryFrequencies(config) : undefined;
-  const stored = await fitWeights(checkpoint, { parameters, modules, bits, frequencies });
+  const stored = await modelTensors(checkpoint, { parameters, modules, bits, frequencies });
   // Before the weights are prepared, which may take minutes.
   const text = await optionalTokenizer(folder, config.family);
   const { embedding, head } = architectureOf(config);
@@ -89,7 +88,6 @@ export async function openModel(
     key: otherFamily ? `${form}-${config.family}` : form,
     config,
     text,
-    checkpoint,
     stored,
     plan,
     weightStore,

@@ -3,7 +3,7 @@ import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { toFloat16 } from "../float16.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
-import { scaleName } from "../weights/fit.ts";
+import { scaleName } from "../weights/model-tensors.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { OpenedModel } from "./opened-model.ts";

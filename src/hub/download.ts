@@ -2,8 +2,8 @@
 import { dirname } from "node:path";
 import { GlmError } from "../errors.ts";
 import { freeBytes, makeFolder, onDisk, size } from "../files.ts";
-import type { Turn } from "../lock.ts";
-import { nextTurn } from "../turns.ts";
+import type { FolderLock } from "../lock.ts";
+import { waitForLock } from "../folder-lock.ts";
 import type { Client } from "./client.ts";
 import { noRoom } from "./errors.ts";
 import type { Hub, ModelRef, RemoteFile, CacheSnapshot, Unchecked } from "./hub.ts";
@@ -25,7 +25,7 @@ const STREAMS = 4;
 
 export class Download {
   readonly #task: DownloadTask;
-  #turn: Turn | undefined;
+  #turn: FolderLock | undefined;
   readonly #stop = (): void => this.#turn?.end();
 
   constructor(task: DownloadTask) {
@@ -40,21 +40,21 @@ export class Download {
     this.#stop();
   }
 
-  /** Those of the files that are not on the snapshot as the hub has them. What nobody has compared is read through, once. */
+  /** Those of the files that are not in the snapshot as the hub has them. What nobody has compared is read through, once. */
   async missing(files: readonly RemoteFile[]): Promise<readonly RemoteFile[]> {
     let states = await this.#states(files);
     if (states.some((state) => typeof state === "object")) {
-      await this.#takeTurn(files);
+      await this.#tryLock(files);
       // Whoever had the turn before may have compared them.
       states = await this.#check(await this.#states(files));
     }
     return files.filter((_, at) => states[at] !== true);
   }
 
-  /** Puts files on the snapshot that are not there. */
+  /** Puts files in the snapshot that are not there. */
   async get(files: readonly RemoteFile[]): Promise<void> {
     if ((await this.missing(files)).length === 0) return;
-    await this.#takeTurn(files);
+    await this.#tryLock(files);
     // Whoever had the turn before may have fetched them.
     const missing = await this.#described(await this.missing(files));
     if (missing.length === 0) return;
@@ -118,7 +118,7 @@ export class Download {
     return described.every((file, at) => file === files[at]) ? files : this.missing(described);
   }
 
-  async #takeTurn(files: readonly RemoteFile[]): Promise<void> {
+  async #tryLock(files: readonly RemoteFile[]): Promise<void> {
     const { snapshot, signal, onProgress } = this.#task;
     if (this.#turn) return;
     const total = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
@@ -127,7 +127,7 @@ export class Download {
       const there = (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
       onProgress("waiting for another download of it", there, total);
     };
-    this.#turn = await nextTurn(snapshot.turns, waiting, signal).catch((error: unknown) => {
+    this.#turn = await waitForLock(snapshot.turns, waiting, signal).catch((error: unknown) => {
       // A cache that cannot be written to may have everything; if not, writing says so.
       if (error instanceof GlmError && error.code === "disk") return undefined;
       throw error;

@@ -91,7 +91,7 @@ async function downloaded(hub: Hub, model: ModelRef): Promise<{ folder?: string;
   return missing === undefined ? {} : { missing };
 }
 
-/** Puts what is needed on the snapshot; returns its folder. */
+/** Puts what is needed in the snapshot; returns its folder. */
 async function fill(
   download: Download,
   snapshot: CacheSnapshot,

@@ -4,6 +4,7 @@
  * Since version 1.38 of that library: models/OWNER--NAME/snapshots/REVISION. Before: a folder OWNER/NAME with dots in the name
  * written as ___, in one of several places, for one version at a time; where there is one, it goes on being used, as there.
  */
+import { inTurn } from "../in-turn.ts";
 import { readdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { shownJson } from "../describe.ts";
@@ -106,7 +107,7 @@ class PlainFolder implements CacheSnapshot {
   readonly turns: string;
   /** Here, by file: the checksum that it had, and when it was last written to. */
   readonly #checked = new Map<string, string>();
-  #writing: Promise<void> = Promise.resolve();
+  readonly #oneAtATime = inTurn();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -152,12 +153,11 @@ class PlainFolder implements CacheSnapshot {
   /** Files of a folder that cannot be written to are checked every time. */
   async #remember(path: string, mark: string): Promise<void> {
     this.#checked.set(path, mark);
-    this.#writing = this.#writing.then(async () => {
+    await this.#oneAtATime(async () => {
       const marks = { ...(await this.#marks()), ...Object.fromEntries(this.#checked) };
       const text = new TextEncoder().encode(`${JSON.stringify(marks, null, 2)}\n`);
       await replaceFile(join(this.folder, CHECKED), [text], text.length).catch(() => undefined);
     });
-    await this.#writing;
   }
 
   /** Read again each time: others check files, too. */

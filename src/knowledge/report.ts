@@ -3,7 +3,7 @@
  * EMNLP 2023), all of it measured by free greedy generation: reliability, generality, locality.
  */
 import type { MimeBundle } from "../ambient.ts";
-import { counted } from "../counted.ts";
+import { plural } from "../plural.ts";
 import { quoted } from "../text-cut.ts";
 
 export interface FactReport {
@@ -95,12 +95,12 @@ export class KnowledgeReport implements ReportData {
     const missed = this.facts.filter(({ learned }) => !learned);
     const lines = missed.slice(0, 10).map(({ key, recalled, prompts, failure }) => {
       const answer = failure ? ` ${quoted(failure.prompt)} is answered ${quoted(failure.answer)}.` : "";
-      return `${done}: ${key}, ${recalled} of ${counted(prompts, "taught wording")} ${right}.${answer}`;
+      return `${done}: ${key}, ${recalled} of ${plural(prompts, "taught wording")} ${right}.${answer}`;
     });
     if (missed.length > 10) lines.push(`${done}: ${missed.length - 10} more.`);
     if (missed.length > 0 && this.action !== "check") lines.push(this.#advice());
     if (this.outdated > 0)
-      lines.push(`${counted(this.outdated, "wording")} still answered with the text that was replaced.`);
+      lines.push(`${plural(this.outdated, "wording")} still answered with the text that was replaced.`);
     const { lost } = this.kept;
     if (lost.length > 0) {
       const names = `${lost.slice(0, 5).join(", ")}${lost.length > 5 ? ` and ${lost.length - 5} more` : ""}`;
@@ -121,12 +121,12 @@ export class KnowledgeReport implements ReportData {
     return [
       ...(facts.length > 0
         ? [
-            `${this.action === "delete" ? "forgotten" : "learnt"}: ${known} of ${counted(facts.length, "fact")}`,
-            `reliability: ${sum((fact) => fact.recalled)} of ${counted(
+            `${this.action === "delete" ? "forgotten" : "learnt"}: ${known} of ${plural(facts.length, "fact")}`,
+            `reliability: ${sum((fact) => fact.recalled)} of ${plural(
               sum((fact) => fact.prompts),
               "taught wording",
             )} get exactly ${target}`,
-            `generality: ${sum((fact) => fact.generalized)} of ${counted(
+            `generality: ${sum((fact) => fact.generalized)} of ${plural(
               sum((fact) => fact.paraphrases),
               "other wording",
             )} do`,
@@ -141,7 +141,7 @@ export class KnowledgeReport implements ReportData {
       ...(this.action === "check"
         ? []
         : [
-            `${counted(this.steps, "step")} of at most ${this.budget}` +
+            `${plural(this.steps, "step")} of at most ${this.budget}` +
               `${Number.isFinite(this.loss) ? `, loss ${this.loss.toPrecision(2)}` : ""}, ${this.seconds.toFixed(1)} s`,
           ]),
     ];

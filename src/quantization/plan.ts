@@ -2,7 +2,7 @@
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec, ParameterSpec } from "../models/context.ts";
 import { type DType, sizeOf } from "../tensor.ts";
-import { type PublishedBits, scaleName } from "../weights/fit.ts";
+import { type PublishedBits, scaleName } from "../weights/model-tensors.ts";
 import { bytesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { Form } from "./form.ts";
@@ -17,7 +17,7 @@ export interface Wanted {
 }
 
 /** What there is. */
-export interface Given {
+export interface CheckpointContent {
   readonly parameters: readonly ParameterSpec[];
   /** The linear modules that quantisation packs. */
   readonly modules: readonly ModuleSpec[];
@@ -45,7 +45,7 @@ export interface Plan {
 }
 
 /** @throws GlmError "option-invalid" when what was asked for does not go with the checkpoint */
-export function planWeights(subject: string, given: Given, wanted: Wanted): Plan {
+export function planWeights(subject: string, given: CheckpointContent, wanted: Wanted): Plan {
   const bits = bitsOf(subject, given.bits, wanted);
   const exact = wanted.precision === "exact";
   const form = bits && formsOf[bits](exact);
@@ -105,13 +105,13 @@ function bitsOf(subject: string, published: PublishedBits | undefined, wanted: W
   return bits;
 }
 
-function storedOf(name: string, { stored }: Given): StoredTensor {
+function storedOf(name: string, { stored }: CheckpointContent): StoredTensor {
   const tensor = stored.get(name);
   if (!tensor) throw new Error(`the checkpoint was checked, but has no ${name}`);
   return tensor;
 }
 
-function matrixOf(name: string, { in: width, out }: ModuleSpec, given: Given): StoredMatrix {
+function matrixOf(name: string, { in: width, out }: ModuleSpec, given: CheckpointContent): StoredMatrix {
   const weight = storedOf(name, given);
   const scales = given.stored.get(scaleName(name));
   const published = given.bits && scales ? { published: { bits: given.bits, scales } } : {};
@@ -127,7 +127,7 @@ export interface FiledTensor extends ParameterSpec {
  * The model's tensors as a published checkpoint of so many bits has them: codes of the linear modules (two 4-bit ones to
  * an element) and their scales, all else as it is.
  */
-export function filedTensors({ parameters, modules, stored }: Given, bits: PublishedBits | undefined): FiledTensor[] {
+export function filedTensors({ parameters, modules, stored }: CheckpointContent, bits: PublishedBits | undefined): FiledTensor[] {
   const packed = new Set(bits ? modules.map(({ name }) => `${name}.weight`) : []);
   return parameters.flatMap(({ name, shape }): FiledTensor[] => {
     const dtype = stored.get(name)?.dtype ?? "float32";

@@ -9,9 +9,9 @@ import { dirname, join } from "node:path";
 import type { WeightPacker } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
 import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from "../files.ts";
-import { SILENCE_MS, type Turn, takeTurn } from "../lock.ts";
+import { SILENCE_MS, type FolderLock, tryLock } from "../lock.ts";
 import type { OnProgress } from "../progress.ts";
-import { nextTurn } from "../turns.ts";
+import { waitForLock } from "../folder-lock.ts";
 import type { WeightStore } from "./weight-store.ts";
 import type { Pack } from "./form.ts";
 import type { Plan } from "./plan.ts";
@@ -72,7 +72,7 @@ async function madeInTurn(
   signal: AbortSignal | undefined,
 ): Promise<WeightStore> {
   const waiting = (): void => onProgress("waiting for another process that prepares these weights", 0, 1);
-  const turn = await inCache(folder, () => nextTurn(folder, waiting, signal));
+  const turn = await inCache(folder, () => waitForLock(folder, waiting, signal));
   try {
     await make(plan, folder, turn, packer, onProgress, signal);
     return await found(plan, folder);
@@ -84,7 +84,7 @@ async function madeInTurn(
 async function make(
   plan: Plan,
   folder: string,
-  turn: Turn,
+  turn: FolderLock,
   packer: WeightPacker,
   onProgress: OnProgress,
   signal: AbortSignal | undefined,
@@ -192,9 +192,9 @@ async function isMarked(folder: string, now: number): Promise<boolean> {
 
 /** @returns whether it was removed: not while somebody works there, and not where nothing can be removed */
 async function removeInTurn(folder: string, now: number): Promise<boolean> {
-  let turn: Turn | undefined;
+  let turn: FolderLock | undefined;
   try {
-    turn = takeTurn(folder);
+    turn = tryLock(folder);
     if (!turn || (await isMarked(folder, now))) return false;
     // At once for all who look: they find either everything or nothing.
     const aside = join(dirname(folder), asideName("unused"));

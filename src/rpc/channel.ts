@@ -75,9 +75,3 @@ export class PortChannel<Out, In> implements Channel<Out, In> {
     this.#listener?.closed(reason);
   }
 }
-
-/** Hands on everything between two channels, until one of them ends. */
-export function pipe<A, B>(left: Channel<A, B>, right: Channel<B, A>): void {
-  left.open({ message: (message) => right.send(message), closed: () => right.close() });
-  right.open({ message: (message) => left.send(message), closed: () => left.close() });
-}

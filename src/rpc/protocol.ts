@@ -47,11 +47,11 @@ export type ClientMessage =
 
 export type ServerMessage =
   | { readonly type: "welcome"; readonly protocol: number; readonly version: string; readonly pid: number }
-  | { readonly type: "refused"; readonly error: WireError }
+  | { readonly type: "refused"; readonly error: ErrorMessage }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "event"; readonly id: number; readonly value: unknown }
   | { readonly type: "end"; readonly id: number }
-  | { readonly type: "error"; readonly id: number; readonly error: WireError };
+  | { readonly type: "error"; readonly id: number; readonly error: ErrorMessage };
 
 /**
  * A server's message. Its value is whatever was asked for.
@@ -69,7 +69,7 @@ export function serverMessage(value: unknown): ServerMessage {
 }
 
 /** An error on its way: enough to tell errors apart and to explain them on the other side. */
-export interface WireError {
+export interface ErrorMessage {
   readonly name: string;
   readonly message: string;
   readonly code?: ErrorCode;
@@ -90,7 +90,7 @@ export function refusal(client: Hello): GlmError | undefined {
   );
 }
 
-export function toWire(error: unknown): WireError {
+export function toWire(error: unknown): ErrorMessage {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message, stack } = error;
   return {
@@ -105,7 +105,7 @@ export function toWire(error: unknown): WireError {
  * The error again. Call it where the error is to be thrown: its stack then leads to whoever asked. What is not the
  * user's to put right also tells where it happened on the other side.
  */
-export function fromWire(wire: WireError): Error {
+export function fromWire(wire: ErrorMessage): Error {
   if (wire.code !== undefined) return new GlmError(wire.code, wire.message);
   if (wire.name === "AbortError") return new DOMException(wire.message, "AbortError");
   const error = new Error(wire.message);

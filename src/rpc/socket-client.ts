@@ -2,7 +2,7 @@
  * @file The client's end of a ZeroMQ connection to a runtime: a channel that notices when the other side is gone.
  *
  * An empty frame is a heartbeat: sent while the connection lasts, answered at once by a runtime that lives. This runs
- * in a thread of its own (link-worker.ts), so a busy notebook cell never makes its connection look dead.
+ * in a thread of its own (socket-thread-main.ts), so a busy notebook cell never makes its connection look dead.
  */
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Channel, Listener } from "./channel.ts";

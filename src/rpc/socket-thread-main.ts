@@ -7,7 +7,7 @@ import { SocketClient } from "./socket-client.ts";
 import { CLOSE, GONE, type LinkData } from "./socket-thread.ts";
 
 const port = parentPort;
-if (!port) throw new Error("link-worker is started by openLink, as a worker thread");
+if (!port) throw new Error("socket-thread-main is started by openSocketThread, as a worker thread");
 const { address, closed } = workerData as LinkData;
 const socket = new SocketClient(address);
 const client = new PortChannel<ServerMessage, ClientMessage>(port, end);

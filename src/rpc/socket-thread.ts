@@ -26,7 +26,7 @@ export const GONE = "gone";
 const CLOSING_MS = 1000;
 
 /** Connects to a ZeroMQ address. Nothing is known of the other side before it answers the greeting. */
-export function openLink(address: string): Channel<ClientMessage, ServerMessage> {
+export function openSocketThread(address: string): Channel<ClientMessage, ServerMessage> {
   const closed = new Int32Array(new SharedArrayBuffer(4));
   const workerData: LinkData = { address, closed: closed.buffer as SharedArrayBuffer };
   // Options of this process (a script given by -e, a loader) are not for its threads.

@@ -1,5 +1,5 @@
 /** @file `glmlab runtime start|status|stop|logs`: the runtime as a command, in the foreground or asked from outside. */
-import { counted } from "../counted.ts";
+import { plural } from "../plural.ts";
 import "../backend/privacy.ts";
 import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -90,13 +90,13 @@ async function status(folder: RuntimeFolder): Promise<number> {
   if (!found) return say("The runtime has just ended.", 3);
   const minutes = Math.round((Date.now() - found.started) / 60_000);
   say(
-    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${counted(found.clients, "client")}, ${megabytes(found.memoryBytes)}`,
+    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${plural(found.clients, "client")}, ${megabytes(found.memoryBytes)}`,
   );
   say(`${found.address}, log ${found.log}`);
   for (const { model, adapters, mappedBytes, requests } of found.models) {
     say(
       `  ${model.name} (${model.family}, ${model.device}, ${modelForm(model)}): ${megabytes(mappedBytes)} of weights, ` +
-        `${counted(adapters.length, "adapter")}, ${counted(requests, "request")}`,
+        `${plural(adapters.length, "adapter")}, ${plural(requests, "request")}`,
     );
   }
   return found.models.length === 0 ? say("  no model is loaded") : 0;

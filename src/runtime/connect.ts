@@ -7,7 +7,7 @@ import { entryPoint } from "../entry.ts";
 import { GlmError } from "../errors.ts";
 import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { RemoteEngine } from "../rpc/client.ts";
-import { openLink } from "../rpc/socket-thread.ts";
+import { openSocketThread } from "../rpc/socket-thread.ts";
 import { runtimeEnvironment } from "./allocator.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { lastLines } from "./log.ts";
@@ -127,7 +127,7 @@ async function greet(
   signal: AbortSignal | undefined,
 ): Promise<RemoteEngine | undefined> {
   try {
-    return await RemoteEngine.connect(openLink(address), LOST, signal ? AbortSignal.any([signal, late]) : late);
+    return await RemoteEngine.connect(openSocketThread(address), LOST, signal ? AbortSignal.any([signal, late]) : late);
   } catch (error) {
     signal?.throwIfAborted();
     // What the connection itself met is a fault here, and no sign that nobody is there.

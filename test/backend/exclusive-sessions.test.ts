@@ -8,7 +8,7 @@ import { Graph } from "../../src/graph/value.ts";
 import { filled, type Tensor } from "../../src/tensor.ts";
 
 /** Sessions of graphs that multiply by their number, which is in memory while the session is. */
-function counted() {
+function plural() {
   const live = new Set<number>();
   let made = 0;
   const compile: Compile = async (graph) => {
@@ -36,7 +36,7 @@ const apply = (factor: number) => ({ [factor]: filled([1], 10) });
 const first = (results: Record<string, Tensor>): unknown => results.y?.data[0];
 
 it("gives up one group when another runs, and makes it again", async () => {
-  const { live, compile, made } = counted();
+  const { live, compile, made } = plural();
   const groups = exclusiveSessions(compile);
   const [two, three] = [await groups("answers")(times(2)), await groups("answers")(times(3))];
   expect([...live]).toEqual([2, 3]);
@@ -56,7 +56,7 @@ it("gives up one group when another runs, and makes it again", async () => {
 });
 
 it("runs those that are asked at once one after the other", async () => {
-  const { live, compile } = counted();
+  const { live, compile } = plural();
   const groups = exclusiveSessions(compile);
   const [two, five] = [await groups("answers")(times(2)), await groups("training")(times(5))];
   const asked = [two.run(apply(2)), five.run(apply(5)), two.run(apply(2)), five.run(apply(5))];
@@ -66,7 +66,7 @@ it("runs those that are asked at once one after the other", async () => {
 });
 
 it("goes on after a failure", async () => {
-  const { live, compile } = counted();
+  const { live, compile } = plural();
   const groups = exclusiveSessions(compile);
   const two = await groups("answers")(times(2));
   await expect(two.run({})).rejects.toThrow("2");

@@ -5,7 +5,7 @@ import { architectureOf, modulesOf, parametersOf } from "../../src/models/archit
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { type Given, planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { sizeOf } from "../../src/tensor.ts";
-import { scaleName } from "../../src/weights/fit.ts";
+import { scaleName } from "../../src/weights/model-tensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
 import { publishedGlm } from "../published-config.ts";
 

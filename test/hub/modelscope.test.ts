@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { takeTurn } from "../../src/lock.ts";
+import { tryLock } from "../../src/lock.ts";
 import { type Bench, bytes, ID, needed, published, useBench } from "./fixture.ts";
 
 const bench = useBench();
@@ -103,7 +103,7 @@ describe("ModelScope", () => {
     const told: [string, number, number][] = [];
     const turns = join(folder, ".glmlab-locks");
     mkdirSync(turns);
-    const other = takeTurn(turns);
+    const other = tryLock(turns);
     const fetching = b.fetch(ID, {
       ...from,
       onProgress: (...progress) => {

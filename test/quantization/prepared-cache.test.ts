@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { compileForCpu, cpu } from "../../src/backend/onnxruntime.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
-import { takeTurn } from "../../src/lock.ts";
+import { tryLock } from "../../src/lock.ts";
 import { bindStore } from "../../src/quantization/weight-store.ts";
 import { planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { findPrepared } from "../../src/quantization/prepare.ts";
@@ -317,7 +317,7 @@ it("does not remove what is being worked on", async () => {
   const place = join(root, "checkpoint", "int4-fast");
   await rename(folder, place);
   const later = Date.now() + 40 * 24 * 3600 * 1000;
-  const turn = takeTurn(place);
+  const turn = tryLock(place);
   expect(await removeUnused(root, later)).toEqual([]);
   turn?.end();
   expect(await removeUnused(root, later)).toEqual([place]);

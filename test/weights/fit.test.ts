@@ -7,7 +7,7 @@ import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { rotaryFrequencies } from "../../src/models/rotary.ts";
 import { tensor as tensorOf } from "../../src/tensor.ts";
 import { type Checkpoint, openCheckpoint } from "../../src/weights/checkpoint.ts";
-import { fitWeights, type PublishedBits } from "../../src/weights/fit.ts";
+import { modelTensors, type PublishedBits } from "../../src/weights/model-tensors.ts";
 import { readHeader } from "../../src/weights/header.ts";
 import { readTensor, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
@@ -24,7 +24,7 @@ test.each(
   readdirSync(oracleFolder(""), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])),
 )("%s: weights and config.json are of one model", async (family) => {
   const expected = expectationOf(family);
-  const fitted = await fitWeights(await openCheckpoint(oracleFolder(family)), expected);
+  const fitted = await modelTensors(await openCheckpoint(oracleFolder(family)), expected);
   expect(fitted.size).toBe(expected.parameters.length + (expected.bits ? expected.modules.length : 0));
 });
 
@@ -33,14 +33,14 @@ describe.each(["chatglm-6b", "chatglm2-6b"] as const)("%s", (family) => {
   const names = parameters.map(({ name }) => name);
 
   test.each(["", "-fp16-bin"])("%s: the parameters, in the model's order", async (form) => {
-    const fitted = await fitWeights(await openCheckpoint(oracleFolder(family + form)), { parameters, modules });
+    const fitted = await modelTensors(await openCheckpoint(oracleFolder(family + form)), { parameters, modules });
     expect([...fitted.keys()]).toEqual(names);
     expect([...fitted.values()].map(({ name }) => name)).toEqual(names);
   });
 
   test.each([8, 4] as const)("int%i: each packed weight has its scale beside it", async (bits) => {
     const checkpoint = await openCheckpoint(oracleFolder(`${family}-int${bits}`));
-    const fitted = await fitWeights(checkpoint, { parameters, modules, bits });
+    const fitted = await modelTensors(checkpoint, { parameters, modules, bits });
     const expected = parameters.flatMap(({ name, shape: [out, width] }): [string, unknown][] =>
       modules.some((module) => `${module.name}.weight` === name)
         ? [
@@ -77,9 +77,9 @@ describe.each(["chatglm-6b", "chatglm2-6b"] as const)("%s", (family) => {
 /** The lines of the report. */
 async function faultsOf(
   checkpoint: Pick<Checkpoint, "folder" | "tensors">,
-  expected: Parameters<typeof fitWeights>[1],
+  expected: Parameters<typeof modelTensors>[1],
 ): Promise<string[]> {
-  const error = await fitWeights(checkpoint, expected).catch((e: unknown) => e as Error);
+  const error = await modelTensors(checkpoint, expected).catch((e: unknown) => e as Error);
   expect(error).toMatchObject({ name: "GlmError", code: "model-invalid" });
   const [head, ...faults] = (error as Error).message.split("\n- ");
   expect(head).toBe(`${checkpoint.folder}: the weights do not fit config.json; take both from one model:`);
@@ -162,7 +162,7 @@ describe("tensors that the model does not use", () => {
       "transformer.encoder.layers.0.attention.bias": { dtype: "bool" },
       "transformer.encoder.layers.0.attn.masked_bias": {},
     });
-    const fitted = await fitWeights(checkpoint, expectations["chatglm2-6b"]);
+    const fitted = await modelTensors(checkpoint, expectations["chatglm2-6b"]);
     expect(fitted.size).toBe(expectations["chatglm2-6b"].parameters.length);
   });
 
@@ -172,7 +172,7 @@ describe("tensors that the model does not use", () => {
     ["prefix_encoder.embedding.weight"],
   ])("are refused where they are a trained prefix: %s", async (...names) => {
     const checkpoint = await changed("chatglm2-6b", Object.fromEntries(names.map((name) => [name, {}])));
-    await expect(fitWeights(checkpoint, expectations["chatglm2-6b"])).rejects.toMatchObject({
+    await expect(modelTensors(checkpoint, expectations["chatglm2-6b"])).rejects.toMatchObject({
       code: "unsupported",
       message: expect.stringMatching(/a model with a prefix that was trained with P-tuning v2 \(.*prefix_encoder/),
     });
@@ -181,7 +181,7 @@ describe("tensors that the model does not use", () => {
   test("and a prefix alone is called that", async () => {
     const { tensors } = await changed("chatglm2-6b", { "transformer.prefix_encoder.embedding.weight": {} });
     const prefix = new Map([...tensors].filter(([name]) => name.includes("prefix")));
-    await expect(fitWeights({ folder: "p", tensors: prefix }, expectations["chatglm2-6b"])).rejects.toMatchObject({
+    await expect(modelTensors({ folder: "p", tensors: prefix }, expectations["chatglm2-6b"])).rejects.toMatchObject({
       code: "unsupported",
       message: expect.stringMatching(
         /^p: expected a model or a LoRA, got a prefix alone that was trained with P-tuning v2/,
@@ -196,7 +196,7 @@ describe("tensors that the model does not use", () => {
       const bits = form === "-int4" ? (4 as const) : undefined;
       const checkpoint = await openCheckpoint(oracleFolder(`chatglm-6b${form}`));
       expect([...checkpoint.tensors.keys()].some((name) => name.endsWith("inv_freq"))).toBe(true);
-      expect((await fitWeights(checkpoint, { ...expected, bits })).size).toBeGreaterThan(0);
+      expect((await modelTensors(checkpoint, { ...expected, bits })).size).toBeGreaterThan(0);
     }
     const name = "transformer.layers.1.attention.rotary_emb.inv_freq";
     const scaled = tensorOf(
@@ -223,7 +223,7 @@ describe("tensors that the model does not use", () => {
 
     test("may be there alone", async () => {
       const checkpoint = await changed("chatglm-6b", { [embedding]: undefined });
-      const fitted = await fitWeights(checkpoint, expected);
+      const fitted = await modelTensors(checkpoint, expected);
       expect(fitted.get(embedding)).toEqual({ ...checkpoint.tensors.get("lm_head.weight"), name: embedding });
     });
 
@@ -235,7 +235,7 @@ describe("tensors that the model does not use", () => {
       const copy = join(folder, "copy.bin");
       const moved = await changed("chatglm-6b", { "lm_head.weight": { file: copy, offset: 0 } });
       await writeFile(copy, bytes);
-      expect((await fitWeights(moved, expected)).size).toBe(expected.parameters.length);
+      expect((await modelTensors(moved, expected)).size).toBe(expected.parameters.length);
       bytes[bytes.length / 2] = (bytes[bytes.length / 2] as number) ^ 1;
       await writeFile(copy, bytes);
       const said = [

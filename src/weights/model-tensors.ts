@@ -61,7 +61,7 @@ export const scaleName = (weight: string): string => `${weight}_scale`;
  * its own name here
  * @throws GlmError "model-invalid" with everything that does not fit, "unsupported" for a prefix of P-tuning v2
  */
-export async function fitWeights(
+export async function modelTensors(
   { folder, tensors }: Pick<Checkpoint, "folder" | "tensors">,
   { parameters, modules, bits, frequencies }: ExpectedWeights,
 ): Promise<ReadonlyMap<string, StoredTensor>> {

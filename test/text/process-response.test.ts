@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import type { Family } from "../../src/models/family.ts";
 import { randomStream } from "../../src/random.ts";
-import { polish } from "../../src/text/polish.ts";
+import { processResponse } from "../../src/text/process-response.ts";
 
 function streamed(family: Family, parts: readonly string[]): string {
-  const stream = polish(family);
+  const stream = processResponse(family);
   return parts.map((part) => stream.push(part)).join("") + stream.end();
 }
 
@@ -62,7 +62,7 @@ test("random texts in random parts are what they are at once", () => {
 });
 
 test("nothing is held back that can be shown", () => {
-  const stream = polish("chatglm-6b");
+  const stream = processResponse("chatglm-6b");
   expect(["你好", "!", "ok", ",", "b[", "x[[训", "q"].map((part) => stream.push(part))).toEqual([
     "你好",
     "！",

@@ -11,7 +11,7 @@ export interface TextStream {
  * The published clean-up: the placeholder of the training date is filled in, and ChatGLM-6B, whose tokenizer knows no
  * full-width punctuation, gets it back beside Chinese characters.
  */
-export function polish(family: Family): TextStream {
+export function processResponse(family: Family): TextStream {
   return family === "chatglm-6b" ? chained(trainingDate(), fullWidth()) : trainingDate();
 }
 

@@ -1,7 +1,7 @@
 /** @file Work in a folder that one does at a time, on whatever machine: the others wait. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder, onDisk } from "./files.ts";
-import { type Turn, takeTurn } from "./lock.ts";
+import { type FolderLock, tryLock } from "./lock.ts";
 
 const POLL_MS = 250;
 
@@ -10,11 +10,11 @@ const POLL_MS = 250;
  * @param onWait told again and again while somebody else works there
  * @throws GlmError "disk" when the folder cannot be written to; the signal's reason when it is given up
  */
-export async function nextTurn(
+export async function waitForLock(
   folder: string,
   onWait: () => void | Promise<void>,
   signal?: AbortSignal | undefined,
-): Promise<Turn> {
+): Promise<FolderLock> {
   for (;;) {
     signal?.throwIfAborted();
     const turn = await onDisk(folder, 0, () => attempt(folder));
@@ -25,11 +25,11 @@ export async function nextTurn(
 }
 
 /** The folder may be removed meanwhile: whoever had the turn before may have found it unused. */
-async function attempt(folder: string): Promise<Turn | undefined> {
+async function attempt(folder: string): Promise<FolderLock | undefined> {
   for (let tries = 1; ; tries++) {
     await makeFolder(folder);
     try {
-      return takeTurn(folder);
+      return tryLock(folder);
     } catch (error) {
       if (tries === 3 || !(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
     }
