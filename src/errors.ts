@@ -24,6 +24,7 @@ export type ErrorCode =
   | "adapter-not-found"
   | "adapter-exists"
   | "adapter-invalid"
+  | "adapter-changed"
   | "option-invalid"
   | "data-invalid"
   | "loss-not-finite"

@@ -130,18 +130,19 @@ export async function adapterDelete(name: string, { model: given }: OfModel = {}
   write(`${name} is deleted.${wasInUse ? " The base model answers from now on." : ""}\n`);
 }
 
-/** Asks which adapters there are, and which of them are books, for completion; returns the adapters' names. */
-export async function refreshAdapters(model: ChatGLM): Promise<readonly string[]> {
-  const names = remember(model, await model.adapters());
-  await refreshBooks(model, names);
-  return names;
+/** Asks which adapters there are, and what is in those that are books, for completion. */
+export async function refreshAdapters(model: ChatGLM): Promise<readonly AdapterInfo[]> {
+  const adapters = await model.adapters();
+  remember(model, adapters);
+  await refreshBooks(model, adapters);
+  return adapters;
 }
 
 /**
  * @param title of the magic, for messages
  * @throws GlmError "option-invalid" for an adapter that belongs to one notebook
  */
-export function mustBeShared(title: string, { name, owner }: AdapterHandle): void {
+export function mustBeShared(title: string, { name, owner }: Pick<AdapterInfo, "name" | "owner">): void {
   if (owner === SHARED) return;
   throw new GlmError(
     "option-invalid",
@@ -150,8 +151,6 @@ export function mustBeShared(title: string, { name, owner }: AdapterHandle): voi
   );
 }
 
-function remember(model: ChatGLM, infos: readonly AdapterInfo[]): readonly string[] {
-  const names = [...new Set(infos.map(({ name }) => name))];
-  sessionOf(model).adapters = names;
-  return names;
+function remember(model: ChatGLM, infos: readonly AdapterInfo[]): void {
+  sessionOf(model).adapters = [...new Set(infos.map(({ name }) => name))];
 }

@@ -1,7 +1,9 @@
 /** @file The knowledge books of a model, as the magics find and remember them. */
 import { GlmError } from "../../src/errors.ts";
-import type { ChatGLM, KnowledgeBook } from "../../src/index.ts";
+import type { AdapterInfo, ChatGLM, KnowledgeBook } from "../../src/index.ts";
+import { FACTS } from "../../src/knowledge/facts-file.ts";
 import { suggestion } from "../../src/suggestion.ts";
+import { quoted } from "../../src/text-cut.ts";
 import { sessionOf } from "../session.ts";
 
 /**
@@ -10,27 +12,19 @@ import { sessionOf } from "../session.ts";
  * @throws GlmError "adapter-not-found" with the nearest book
  */
 export async function openBook(model: ChatGLM, name: string, title: string): Promise<KnowledgeBook> {
-  const names = (await model.adapters()).map((adapter) => adapter.name);
-  if (names.includes(name)) return opened(model, name, { create: false });
-  const books = await refreshBooks(model, names);
+  const adapters = await model.adapters();
+  if (adapters.some((adapter) => adapter.name === name)) return opened(model, name, { create: false });
+  const books = adapters.filter(keepsFacts).map((book) => book.name);
   const hint = books.length === 0 ? " This notebook has none yet." : suggestion(name, books);
   throw new GlmError(
     "adapter-not-found",
-    `${title}: expected a book that exists, got ${JSON.stringify(name)}.${hint} ` +
+    `${title}: expected a book that exists, got ${quoted(name)}.${hint} ` +
       "%%knowledge add KEY, with a text below it, makes one.",
   );
 }
 
-/** Whether an adapter that exists keeps facts, be they damaged. */
-export async function isBook(model: ChatGLM, name: string): Promise<boolean> {
-  try {
-    await opened(model, name, { create: false });
-    return true;
-  } catch (error) {
-    if (!(error instanceof GlmError)) throw error;
-    return error.code === "data-invalid";
-  }
-}
+/** Whether an adapter keeps facts, be they damaged. */
+export const keepsFacts = ({ documents }: AdapterInfo): boolean => documents.includes(FACTS);
 
 /** Opens a book, or makes it. */
 export async function opened(
@@ -50,15 +44,13 @@ export function rememberFacts(model: ChatGLM, book: KnowledgeBook): void {
   );
 }
 
-/** Looks which of the adapters are books; returns their names. */
-export async function refreshBooks(model: ChatGLM, adapters: readonly string[]): Promise<readonly string[]> {
-  const { books } = sessionOf(model);
-  books.clear();
-  for (const name of adapters) {
-    // Others are no books, or damaged ones, which are told of when they are used.
+/** Keeps the keys of all books among the adapters. */
+export async function refreshBooks(model: ChatGLM, adapters: readonly AdapterInfo[]): Promise<void> {
+  sessionOf(model).books.clear();
+  for (const { name } of adapters.filter(keepsFacts)) {
     await opened(model, name, { create: false }).catch((error: unknown) => {
-      if (!(error instanceof GlmError)) throw error;
+      // Damaged facts are told of when the book is used, and what is gone by now is no book.
+      if (!(error instanceof GlmError && (error.code === "data-invalid" || error.code === "adapter-not-found"))) throw error;
     });
   }
-  return [...books.keys()];
 }

@@ -49,23 +49,24 @@ export async function knowledgeAdd(
   const model = currentModel(given);
   const task = { model, name, action: "add", title: "%%knowledge add", facts } as const;
   return watched(task, async (view) => {
-    const isNew = !(await model.adapters()).some((adapter) => adapter.name === name);
+    const known = (await model.adapters()).find((adapter) => adapter.name === name);
+    if (share && known) mustBeShared(task.title, known);
+    const isNew = known === undefined;
     const book = await opened(model, name, { ...method, ...(share ? { share } : {}) });
-    if (share) mustBeShared(task.title, book.adapter);
     if (isNew) await refreshAdapters(model);
     view.begin(`teaching ${named([facts].flat().map((fact) => fact?.key))}`);
     try {
-      return { book, report: await book.add(facts, { ...settings, onProgress: (progress) => view.take(progress) }) };
+      const report = await book.add(facts, { ...settings, onProgress: (progress) => view.take(progress) });
+      rememberFacts(model, book);
+      return { book, report };
     } catch (error) {
       // A book that was only made for facts that cannot be taught would be in the way of one that is made otherwise.
       if (isNew && book.list().length === 0 && error instanceof GlmError) {
         // Why it could not be taught matters more than that it could not be tidied up.
         const tidied = book.adapter.dispose().then(() => refreshAdapters(model));
         await tidied.catch(() => undefined);
-      }
+      } else rememberFacts(model, book);
       throw error;
-    } finally {
-      rememberFacts(model, book);
     }
   });
 }

@@ -47,7 +47,7 @@ export async function currentModel(): Promise<ChatGLM> {
 
 async function greet(loaded: ChatGLM, seconds?: number): Promise<void> {
   setCurrentModel(loaded);
-  const names = await refreshAdapters(loaded);
+  const names = [...new Set((await refreshAdapters(loaded)).map(({ name }) => name))];
   const took =
     seconds === undefined ? "" : loaded.info.resident ? ", in memory already" : `, loaded in ${duration(seconds)}`;
   const adapters = names.length === 0 ? "" : ` Adapters: ${names.join(", ")}.`;

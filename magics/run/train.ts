@@ -11,7 +11,7 @@ import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
 import { asWord } from "../words.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
-import { isBook } from "./books.ts";
+import { keepsFacts } from "./books.ts";
 import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
 import { interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
@@ -125,12 +125,13 @@ async function adapterFor(
   wanted: { readonly method: MethodChoice | undefined; readonly anew: boolean; readonly share: boolean },
 ): Promise<AdapterHandle> {
   const { method, anew, share } = wanted;
-  const exists = (await refreshAdapters(model)).includes(name);
-  if (exists && !anew) {
+  // One's own comes before a shared one of its name.
+  const found = (await refreshAdapters(model)).find((one) => one.name === name);
+  if (found && !anew) {
     const adapter = await model.adapter(name);
     if (method) mustMatch(name, method, adapter.config);
     if (share) mustBeShared(`%%train ${name}`, adapter);
-    if (await isBook(model, name)) throw bookIsTaught(name);
+    if (keepsFacts(found)) throw bookIsTaught(name);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }

@@ -14,7 +14,7 @@ import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
 import { type HandleContext, refOf, sameAdapter } from "./context.ts";
 import { breadthOf } from "./knowledge-pace.ts";
-import { complete, type Given, refuseUnknown } from "./options.ts";
+import { complete, type Given, refuse, refuseUnknown } from "./options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
@@ -211,7 +211,7 @@ export class AdapterHandle {
 
   #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
     if (typeof batch === "object" && batch !== null && "inputIds" in batch) {
-      refuseUnknown("gradients", undefined, [], faultsOf({ batch }));
+      refuse("gradients", faultsOf({ batch }));
       return batch;
     }
     const { info, tokenizer } = this.#context;

@@ -14,11 +14,15 @@ import type { HandleContext } from "./context.ts";
  * @throws GlmError "adapter-invalid" when the adapter is no book, "data-invalid" when its facts are damaged
  */
 export async function factsOf(context: HandleContext, ref: AdapterRef): Promise<Fact[]> {
-  const text = await context.engine.call("readDocument", { model: context.info.key, adapter: ref, document: FACTS });
-  if (text !== null) return factsFrom(text, `book ${ref.name}`);
+  const document = { model: context.info.key, adapter: ref, document: FACTS } as const;
+  return factsIn(await context.engine.call("readDocument", document), ref.name);
+}
+
+function factsIn(text: string | null, name: string): Fact[] {
+  if (text !== null) return factsFrom(text, `book ${name}`);
   throw new GlmError(
     "adapter-invalid",
-    `knowledge: ${ref.name} is an adapter without facts, not a book. Choose another name, or delete the adapter first.`,
+    `knowledge: ${name} is an adapter without facts, not a book. Choose another name, or delete the adapter first.`,
   );
 }
 
@@ -31,10 +35,18 @@ export async function rewriteFacts(
   ref: AdapterRef,
   change: (facts: readonly Fact[]) => readonly Fact[],
 ): Promise<readonly Fact[]> {
-  const facts = change(await factsOf(context, ref));
-  const target = { model: context.info.key, adapter: ref };
-  await context.engine.call("writeDocument", { ...target, document: FACTS, text: factsText(facts) });
-  return facts;
+  const document = { model: context.info.key, adapter: ref, document: FACTS } as const;
+  for (;;) {
+    const replaces = await context.engine.call("readDocument", document);
+    const facts = change(factsIn(replaces, ref.name));
+    try {
+      await context.engine.call("writeDocument", { ...document, text: factsText(facts), replaces });
+      return facts;
+    } catch (error) {
+      // Somebody was faster: what they wrote is changed, then.
+      if (!(error instanceof GlmError && error.code === "adapter-changed")) throw error;
+    }
+  }
 }
 
 /**

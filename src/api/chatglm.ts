@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, SHARED } from "../engine/engine.ts";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
@@ -33,23 +34,22 @@ import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import { KnowledgeBook } from "./knowledge.ts";
 import { bookConfig, mustBe } from "./knowledge-method.ts";
-import { complete, invalid, refuseUnknown } from "./options.ts";
+import { complete, invalid, refuse, refuseUnknown } from "./options.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
 /** What an answer is made of. */
 type AnswerEvent = Exclude<GenerateEvent, { type: "prompt" }>;
 
-const OWN = ["seed", "stop", "adapter", "signal", "onProgress"];
-const OWN_CHAT = [...OWN.filter((name) => name !== "adapter"), "history", "system"];
+/** Options besides those of sampling: of all questions, and of those in words. */
+const OWN = ["stop", "signal", "onProgress"];
+const OWN_CHAT = [...OWN, "history", "system"];
 
-function checkPositions(positions: readonly number[], longest: number): void {
+function positionFaults(positions: readonly number[], longest: number): string[] {
   const fits = (at: unknown): boolean => Number.isInteger(at) && Number(at) >= -longest && Number(at) < longest;
+  if (Array.isArray(positions) && positions.every(fits)) return [];
   const wrong = Array.isArray(positions) ? positions.find((at) => !fits(at)) : positions;
-  if (wrong === undefined) return;
-  throw invalid("logits", [
-    `positions: expected a list of whole numbers from ${-longest} to ${longest - 1}, got ${JSON.stringify(wrong)}.`,
-  ]);
+  return [`positions: expected a list of whole numbers from ${-longest} to ${longest - 1}, got ${shownJson(wrong)}.`];
 }
 
 export class ChatGLM {
@@ -82,7 +82,7 @@ export class ChatGLM {
    * @throws GlmError "option-invalid" when the family has no form for the messages
    */
   prompt(messages: readonly Message[]): number[] {
-    this.#mustBeSound("prompt", { messages });
+    refuse("prompt", faultsOf({ messages }));
     return prompt(this.family, this.tokenizer, messages);
   }
 
@@ -96,18 +96,21 @@ export class ChatGLM {
   ): Promise<FloatTensor> {
     const { adapter, positions, signal } = options ?? {};
     const found = faultsOf({ ids, adapter, signal });
-    refuseUnknown("logits", options, ["adapter", "positions", "signal"], found);
-    const inputIds = isRow(ids) ? [ids] : ids;
-    const longest = Math.max(0, ...inputIds.map(({ length }) => length));
-    if (positions !== undefined) checkPositions(positions, longest);
+    // Which positions there are, only sound ids say.
+    const rows = found.length > 0 ? [] : isRow(ids) ? [ids] : ids;
+    const longest = Math.max(0, ...rows.map(({ length }) => length));
+    const wrong = positions === undefined || found.length > 0 ? [] : positionFaults(positions, longest);
+    refuseUnknown("logits", options, ["adapter", "positions", "signal"], [...found, ...wrong]);
+    const inputIds = rows;
     const params = { model: this.info.key, inputIds, adapter: this.#choose(adapter) };
     return this.#context.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
   }
 
   /** Generates after a prompt of token ids; gives the new ids as they come. */
   generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
-    this.#mustBeAskable("generate", options, OWN, { idRow: ids });
-    const settings = this.#sampling("generate", options, OWN, ids.length);
+    const known = [...OWN, "adapter"];
+    this.#mustBeAskable("generate", options, known, { idRow: ids });
+    const settings = this.#sampling("generate", options, known, ids.length);
     const { adapter } = options;
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     return (async function* tokens() {
@@ -164,10 +167,9 @@ export class ChatGLM {
    * @throws GlmError "adapter-invalid" when it does not fit the model, or one of its name is being trained
    */
   async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
-    const { signal, share = false, replace = false, seed: givenSeed } = options ?? {};
+    const { signal, share = false, replace = false } = options ?? {};
     const found = faultsOf({ signal, share, replace });
-    refuseUnknown("createAdapter", options, ["signal", "share", "replace", "seed"], found);
-    const { seed } = complete("createAdapter", defaults.seed, { seed: givenSeed });
+    const { seed } = complete("createAdapter", defaults.seed, options, ["signal", "share", "replace"], found);
     const adapter = { owner: share ? SHARED : this.#context.owner, name: checkedName(name) };
     const params = {
       model: this.info.key,
@@ -238,7 +240,8 @@ export class ChatGLM {
     const config = bookConfig(choice);
     const names = Object.keys(choice);
     refuseUnknown("knowledge", options, ["signal", "share", "create", ...names], faultsOf({ signal, share, create }));
-    const known = (await this.adapters({ signal })).find((one) => one.name === checkedName(name));
+    const own = checkedName(name);
+    const known = (await this.adapters({ signal })).find((one) => one.name === own);
     // Without one, this says which names there are.
     const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
     if (handle) {
@@ -266,11 +269,9 @@ export class ChatGLM {
 
   /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
   async askEach(questions: readonly string[], options: AskEachOptions = {}): Promise<readonly string[]> {
-    const own = ["adapter", "signal", "onDone"];
-    const { maxNewTokens } = complete("askEach", defaults.askEach, { maxNewTokens: options?.maxNewTokens }, own);
     const { adapter, signal, onDone } = options ?? {};
     const found = faultsOf({ questions, adapter, signal, onDone });
-    refuseUnknown("askEach", options, ["maxNewTokens", ...own], found);
+    const { maxNewTokens } = complete("askEach", defaults.askEach, options, ["adapter", "signal", "onDone"], found);
     const answers = await askRows(this.#context, questions, {
       ...{ adapter: this.#choose(adapter), maxNewTokens },
       onAnswer: (_place, _answer, done) => onDone?.(done),
@@ -342,7 +343,8 @@ export class ChatGLM {
     others: readonly string[],
     promptTokens: number,
   ): SamplingOptions {
-    const settings = complete(subject, samplingRules(this.generation, options, promptTokens), options, others);
+    const rules = { ...samplingRules(this.generation, options, promptTokens), ...defaults.seed };
+    const settings = complete(subject, rules, options, others);
     const { maxLength, stop } = this.generation;
     if (promptTokens >= maxLength && settings.maxNewTokens === 0 && options.maxNewTokens === undefined) {
       throw invalid(subject, [
@@ -350,7 +352,7 @@ export class ChatGLM {
           `Shorten it${maxLength < this.config.contextLength ? ", start a new conversation, or set maxNewTokens" : " or start a new conversation"}.`,
       ]);
     }
-    const { seed } = complete(subject, defaults.seed, { seed: options.seed ?? randomInt(2 ** 31) });
+    const seed = options.seed ?? randomInt(2 ** 31);
     return { ...settings, seed, stop: options.stop ?? stop };
   }
 
@@ -359,12 +361,8 @@ export class ChatGLM {
     // What is not an object is refused with the other options.
     const { stop, history, system, adapter, signal, onProgress } = options ?? {};
     const found = faultsOf({ ...values, stop, history, system, adapter, signal, onProgress });
-    complete(subject, samplingRules(this.generation, options ?? undefined, 0), options, others, found);
-  }
-
-  #mustBeSound(subject: string, values: Checked): void {
-    const faults = faultsOf(values);
-    if (faults.length > 0) throw invalid(subject, faults);
+    const rules = { ...samplingRules(this.generation, options ?? undefined, 0), ...defaults.seed };
+    complete(subject, rules, options, others, found);
   }
 
   #question(question: string, { history = [], system }: ChatOptions): number[] {
@@ -384,5 +382,5 @@ function nameOf(adapter: AdapterChoice): string | null {
 
 function checkedName(name: string): string {
   if (typeof name === "string" && name.trim() !== "" && name !== "none") return name;
-  throw invalid("adapter", [`expected a name ("none" means the base model), got ${JSON.stringify(name)}.`]);
+  throw invalid("adapter", [`expected a name ("none" means the base model), got ${shownJson(name)}.`]);
 }

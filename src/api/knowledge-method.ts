@@ -1,5 +1,6 @@
 /** @file How a knowledge book is fine-tuned. */
 
+import { shownJson } from "../describe.ts";
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
@@ -27,7 +28,7 @@ export function bookConfig(method: BookMethod): AdapterConfig {
 export function mustBe(name: string, method: BookMethod, config: AdapterConfig): void {
   if (Object.values(method).every((value) => value === undefined)) return;
   const faults = differences(named(method), config).map(
-    ({ option, wanted, actual }) => `${option}: expected ${JSON.stringify(actual)}, got ${JSON.stringify(wanted)}`,
+    ({ option, wanted, actual }) => `${option}: expected ${shownJson(actual)}, got ${shownJson(wanted)}`,
   );
   if (faults.length === 0) return;
   throw new GlmError(

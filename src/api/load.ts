@@ -59,6 +59,8 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   const lease = await leaseEngine(place);
   try {
     const info = await loaded(lease, params, onProgress, signal);
+    // At once: whoever disposes of the last other handle meanwhile must not unload it.
+    lease.hold(info.key);
     const tokenizer = await optionalTokenizer(info.folder, info.family);
     const said = await readGeneration(info.folder, info.family, tokenizer.found);
     const generation = { ...said, maxLength: Math.min(said.maxLength, info.config.contextLength) };
@@ -71,7 +73,6 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
         return tokenizer.get();
       },
     };
-    lease.hold(info.key);
     return new ChatGLM(context, () => lease.close());
   } catch (error) {
     await lease.close();
@@ -107,6 +108,6 @@ function placeOf(runtime: string | undefined, notebook: string | undefined): str
   if (typeof runtime === "string" && (runtime === "auto" || runtime === "none" || runtime.includes("://")))
     return runtime;
   throw invalid("load", [
-    `runtime: expected "auto", "none" or an address such as "tcp://host:port", got ${JSON.stringify(runtime)}.`,
+    `runtime: expected "auto", "none" or an address such as "tcp://host:port", got ${shownJson(runtime)}.`,
   ]);
 }

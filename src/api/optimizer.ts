@@ -64,13 +64,15 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
 
 function argumentFaults(adapter: unknown, gradients: unknown): string[] {
   const isHandle = typeof adapter === "object" && adapter !== null && "optimize" in adapter;
-  const strange = [gradients].flat().find((one) => !(one instanceof Gradients));
+  const all: readonly unknown[] = Array.isArray(gradients) ? gradients : [gradients];
+  const isSound = all.every((one) => one instanceof Gradients);
+  const strange = all.find((one) => !(one instanceof Gradients));
   const isStep = typeof strange === "object" && strange !== null && "gradients" in strange;
   return [
     ...(isHandle
       ? []
       : [`adapter: expected an adapter's handle, as createAdapter gives it, got ${shownJson(adapter)}.`]),
-    ...(strange === undefined && gradients !== undefined
+    ...(isSound
       ? []
       : [
           `gradients: expected what adapter.gradients(...) gives as gradients, or a list of it, ` +

@@ -77,7 +77,8 @@ export function complete<T>(
 ): T {
   const faults = [...unknownNames(subject, given, [...Object.keys(rules), ...others]), ...found];
   const entries = Object.entries<OptionRule<unknown>>(rules).map(([name, rule]) => {
-    const value = given?.[name as keyof T] ?? rule.default;
+    const asked = given?.[name as keyof T];
+    const value = asked === undefined ? rule.default : asked;
     if (!rule.allows(value)) {
       const remedy = rule.remedy?.(value);
       faults.push(`${name}: expected ${rule.expected}, got ${show(value)}.${remedy === undefined ? "" : ` ${remedy}`}`);
@@ -105,11 +106,16 @@ export function refuseUnknown(
 
 function unknownNames(subject: string, given: object | undefined, known: readonly string[]): string[] {
   if (given !== undefined && (typeof given !== "object" || given === null)) {
-    throw invalid(subject, [`expected options such as { ${known[0]}: ... }, got ${String(given)}.`]);
+    throw invalid(subject, [`expected options such as { ${known[0]}: ... }, got ${shownJson(given)}.`]);
   }
   return Object.keys(given ?? {})
     .filter((name) => !known.includes(name))
     .map((name) => `${name}: there is no such option.${suggestion(name, known)}`);
+}
+
+/** @throws GlmError "option-invalid" with the faults, if there are any */
+export function refuse(subject: string, faults: readonly string[]): void {
+  if (faults.length > 0) throw invalid(subject, faults);
 }
 
 export function invalid(subject: string, faults: readonly string[]): GlmError {

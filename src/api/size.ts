@@ -1,4 +1,5 @@
 /** @file Sizes as people write them: "500MB", "2GB". */
+import { shownJson } from "../describe.ts";
 import { invalid } from "./options.ts";
 
 const units: Readonly<Record<string, number>> = {
@@ -21,5 +22,5 @@ export function bytesOf(subject: string, option: string, size: string | number):
   const [, figure, unit = "B"] = /^\s*([\d.]+)\s*([a-z]+)?\s*$/i.exec(String(size)) ?? [];
   const bytes = Math.floor(Number(figure) * (units[unit.toUpperCase()] ?? Number.NaN));
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw invalid(subject, [`${option}: expected a size such as "500MB" or "2GB", got ${JSON.stringify(size)}.`]);
+  throw invalid(subject, [`${option}: expected a size such as "500MB" or "2GB", got ${shownJson(size)}.`]);
 }

@@ -1,4 +1,5 @@
 /** @file Where a model comes from: with the package, from a folder, or from a hub. */
+import { shownJson } from "../describe.ts";
 import type { LoadParams } from "../engine/engine.ts";
 import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import { type HubName, hubNames, isHubId, isRevision } from "../hub/names.ts";
@@ -46,15 +47,15 @@ export async function sourceOf(
 
 function faultsOf(name: unknown, hub: unknown, revision: unknown): string[] {
   if (typeof name !== "string" || name === "")
-    return [`expected a model's name or folder, got ${JSON.stringify(name)}.`];
+    return [`expected a model's name or folder, got ${shownJson(name)}.`];
   const faults: string[] = [];
   if (hub !== undefined && !hubNames.includes(hub as HubName)) {
-    faults.push(`hub: there is none that is called ${JSON.stringify(hub)}.${suggestion(String(hub), hubNames)}`);
+    faults.push(`hub: there is none that is called ${shownJson(hub)}.${typeof hub === "string" ? suggestion(hub, hubNames) : ""}`);
   } else if (hub !== undefined && !isHubId(name)) {
-    faults.push(`hub: expected a model's id there (owner/name), got ${JSON.stringify(name)}.`);
+    faults.push(`hub: expected a model's id there (owner/name), got ${shownJson(name)}.`);
   }
   if (revision !== undefined && !isRevision(revision)) {
-    faults.push(`revision: expected a branch, tag or commit, got ${JSON.stringify(revision)}.`);
+    faults.push(`revision: expected a branch, tag or commit, got ${shownJson(revision)}.`);
   }
   return faults;
 }

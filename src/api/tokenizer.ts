@@ -1,13 +1,14 @@
 /** @file `loadTokenizer`: a tokenizer without its model. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import type { Family } from "../models/config.ts";
 import * as text from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { familyFaults } from "./load.ts";
-import { invalid } from "./options.ts";
+import { refuse } from "./options.ts";
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or
@@ -20,11 +21,10 @@ export async function loadTokenizer(name: string, family?: Family): Promise<Toke
   if (typeof name !== "string" || name === "") {
     throw new GlmError(
       "model-not-found",
-      `loadTokenizer: expected "tiny" or a folder with a tokenizer's files, got ${JSON.stringify(name)}.`,
+      `loadTokenizer: expected "tiny" or a folder with a tokenizer's files, got ${shownJson(name)}.`,
     );
   }
-  const faults = familyFaults(family);
-  if (faults.length > 0) throw invalid("loadTokenizer", faults);
+  refuse("loadTokenizer", familyFaults(family));
   // Unlike a model's folder, a tokenizer's needs no config.json, so that a name with one slash is no hub's id first.
   const folder = (isEmbedded(name) ? await modelFolder(name) : undefined) ?? resolve(name);
   if (existsSync(folder)) return text.loadTokenizer(folder, family);

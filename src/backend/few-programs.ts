@@ -21,7 +21,8 @@ interface Entry {
 export class FewPrograms {
   readonly #compile: Compile;
   readonly #most: number;
-  readonly #entries = new Map<string, Entry>();
+  /** Not held: a graph that nobody has a program of any more goes. */
+  readonly #entries = new Map<string, WeakRef<Entry>>();
   /** Those that are compiled, the one used last at the end. */
   readonly #compiled = new Set<Entry>();
 
@@ -38,8 +39,9 @@ export class FewPrograms {
 
   readonly compile: Compile = async (graph, options = {}) => {
     const key = `${createHash("sha256").update(encode(graph)).digest("hex")} ${JSON.stringify(options)}`;
-    const entry = this.#entries.get(key) ?? { graph, options, handles: 0, program: undefined, running: 0 };
-    this.#entries.set(key, entry);
+    for (const [other, known] of this.#entries) if (!known.deref()) this.#entries.delete(other);
+    const entry = this.#entries.get(key)?.deref() ?? { graph, options, handles: 0, program: undefined, running: 0 };
+    this.#entries.set(key, new WeakRef(entry));
     entry.handles += 1;
     const dispose = async (): Promise<void> => {
       entry.handles -= 1;

@@ -4,8 +4,9 @@ import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
-import { copiedAll, type FloatTensor, sizeOf } from "../tensor.ts";
+import { copiedAll, type FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
+import { adapterInfo } from "./adapter-info.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";
 import { Keeper } from "./keeper.ts";
@@ -98,7 +99,7 @@ export class AdapterInstance {
    */
   async merge(base: BaseModel): Promise<void> {
     await this.idle();
-    this.#mustBeIdle();
+    this.mustBeIdle();
     this.#mustBeThere();
     // Before anything is read: what is read meanwhile must not be trained meanwhile.
     const before = this.#merged;
@@ -153,17 +154,25 @@ export class AdapterInstance {
 
   /**
    * Keeps a text beside the tensors.
-   * @throws GlmError "disk" when it cannot be written; the text is then as it was
+   * @param replaces what must be there now, null for nothing; anything may when it is left out
+   * @throws GlmError "disk" when it cannot be written; the text is then as it was. "adapter-changed" when another is there
    */
-  async writeDocument(name: string, text: string): Promise<void> {
+  async writeDocument(name: string, text: string, replaces?: string | null): Promise<void> {
     this.#mustBeThere();
-    const before = this.#documents;
-    this.#documents = { ...before, [name]: text };
+    const before = this.#documents[name];
+    if (replaces !== undefined && replaces !== (before ?? null)) {
+      throw new GlmError(
+        "adapter-changed",
+        `adapter ${this.ref.name}: its ${name} was changed meanwhile, here or in another notebook. Read it again.`,
+      );
+    }
+    this.#documents = { ...this.#documents, [name]: text };
     this.#touched = true;
     try {
       await this.flush();
     } catch (error) {
-      this.#documents = before;
+      // Unless somebody has written another since.
+      if (this.#documents[name] === text) this.#documents = { ...this.#documents, [name]: before };
       throw error;
     }
   }
@@ -249,7 +258,7 @@ export class AdapterInstance {
   }
 
   #begin(run: Omit<Run, "over">): () => void {
-    this.#mustBeIdle();
+    this.mustBeIdle();
     this.#mustBeThere();
     let resolve = (): void => undefined;
     const over = new Promise<void>((done) => {
@@ -268,10 +277,11 @@ export class AdapterInstance {
    */
   async idle(): Promise<void> {
     while (this.#run?.signal?.aborted) await this.#run.over;
-    this.#mustBeIdle();
+    this.mustBeIdle();
   }
 
-  #mustBeIdle(): void {
+  /** @throws GlmError "adapter-invalid" when it is being trained */
+  mustBeIdle(): void {
     if (!this.#run) return;
     throw new GlmError(
       "adapter-invalid",
@@ -315,7 +325,7 @@ export class AdapterInstance {
   /** @throws GlmError "adapter-invalid" when it cannot be changed by hand: it is merged, or being trained */
   mustBeFree(): void {
     this.mustTrain();
-    this.#mustBeIdle();
+    this.mustBeIdle();
   }
 
   /** @throws GlmError "adapter-invalid" when it is merged, "adapter-not-found" when it is no longer there */
@@ -330,26 +340,12 @@ export class AdapterInstance {
   }
 
   info(base: BaseModel): AdapterInfo {
-    const parameters = this.adapter.parameters.map(({ name, shape }) => {
-      return { name, shape, dtype: "float32" as const, trainable: !this.#merged, count: sizeOf(shape) };
-    });
     const { failure } = this.#keeper;
-    const baseNames = new Set(base.parameters.map(({ name }) => name));
-    const trainableCount = parameters.reduce((sum, { count }) => sum + count, 0);
-    const added = parameters.reduce((sum, { name, count }) => sum + (baseNames.has(name) ? 0 : count), 0);
-    const baseCount = base.count ?? base.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-    return {
-      ...this.ref,
-      config: this.config,
-      parameters,
-      allCount: baseCount + added,
-      trainableCount,
-      steps: this.#steps,
-      revision: this.#revision,
-      ...(this.#source === undefined ? {} : { source: this.#source }),
-      ...(this.#note === undefined ? {} : { note: this.#note }),
-      merged: this.#merged,
-      ...(failure ? { unkept: { steps: this.#steps - this.#keptSteps, reason: failure.message } } : {}),
+    const state = {
+      ...{ steps: this.#steps, revision: this.#revision, merged: this.#merged, documents: this.#documents },
+      ...{ source: this.#source, note: this.#note },
+      unkept: failure && { steps: this.#steps - this.#keptSteps, reason: failure.message },
     };
+    return adapterInfo(this.ref, this.adapter, state, base);
   }
 }

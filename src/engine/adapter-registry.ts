@@ -6,14 +6,19 @@ import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
 import { suggestion } from "../suggestion.ts";
+import { quoted, shortened } from "../text-cut.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
+import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance } from "./adapter-instance.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
+
+/** What users write where no adapter is meant. */
+const NO_ADAPTER = "none";
 
 interface CreateOptions {
   readonly existing?: Existing | undefined;
@@ -80,8 +85,7 @@ export class AdapterRegistry {
   async #notFound(ref: AdapterRef): Promise<GlmError> {
     const names = await this.names(ref.owner);
     const hint = names.length > 0 ? suggestion(ref.name, names) : " This notebook has none yet: create one first.";
-    const name = ref.name.length > 100 ? `${ref.name.slice(0, 97)}...` : ref.name;
-    return new GlmError("adapter-not-found", `there is no adapter ${name}.${hint}`);
+    return new GlmError("adapter-not-found", `there is no adapter ${shortened(ref.name, 100)}.${hint}`);
   }
 
   /** Names of the owner's adapters and of the shared ones. */
@@ -97,11 +101,19 @@ export class AdapterRegistry {
       // What is in memory is there, even where the disk has lost it.
       for (const name of new Set([...(await this.#store.names(each)), ...live])) {
         // One that cannot be read is left out here; using it by name says what is wrong.
-        const adapter = await this.#resident({ owner: each, name }).catch(() => undefined);
-        if (adapter) infos.push(adapter.info(this.#base));
+        const info = await this.#info({ owner: each, name }).catch(() => undefined);
+        if (info) infos.push(info);
       }
     }
     return infos;
+  }
+
+  /** Without bringing it into memory: a notebook that is run often has many that were set aside. */
+  async #info(ref: AdapterRef): Promise<AdapterInfo> {
+    const live = this.#live.get(keyOf(ref));
+    if (live) return live.info(this.#base);
+    const summary = await this.#store.summary(ref);
+    return adapterInfo(ref, createAdapter(summary.config, this.#base), { ...summary, merged: false }, this.#base);
   }
 
   /** Addresses of all adapters in memory, whoever owns them. */
@@ -160,6 +172,8 @@ export class AdapterRegistry {
     await this.#turns.idle();
     const adapters = [...this.#live.values()];
     await Promise.all(adapters.map((adapter) => adapter.idle()));
+    // While one of them was waited for, another may have begun: all are looked at before the first is closed.
+    for (const adapter of adapters) adapter.mustBeIdle();
     for (const adapter of adapters) adapter.close();
     try {
       await this.settle();
@@ -240,11 +254,11 @@ export class AdapterRegistry {
 
   /** Whether the name is one, and free where it has to be. */
   async #check(ref: AdapterRef, existing: Existing | undefined): Promise<void> {
-    if (!NAME.test(ref.name)) {
+    if (!NAME.test(ref.name) || ref.name === NO_ADAPTER) {
       throw new GlmError(
         "adapter-invalid",
-        `adapter name ${JSON.stringify(ref.name)}: expected up to 64 letters, digits, dots, dashes and underscores, ` +
-          "starting with a letter or digit.",
+        `adapter name ${quoted(ref.name, 100)}: expected up to 64 letters, digits, dots, dashes and underscores, ` +
+          `starting with a letter or digit, and not "${NO_ADAPTER}", which means the base model.`,
       );
     }
     if (existing !== "refuse" || !(await this.#store.has(ref))) return;

@@ -14,9 +14,9 @@ import type { AdapterRef } from "./engine.ts";
 import { fileNameOf, isFileName, nameIn } from "./kept-name.ts";
 import type { OptimizerStates } from "./moments.ts";
 
-export interface KeptAdapter {
+/** What is kept of an adapter besides its tensors. */
+export interface AdapterSummary {
   readonly config: AdapterConfig;
-  readonly tensors: AdapterTensors;
   readonly steps: number;
   readonly source?: string;
   /** In the same file as the tensors, so that the two are always of one moment. */
@@ -25,6 +25,10 @@ export interface KeptAdapter {
   readonly touched: boolean;
   /** Counts the changes of its tensors. */
   readonly revision: number;
+}
+
+export interface KeptAdapter extends AdapterSummary {
+  readonly tensors: AdapterTensors;
   /** What optimisers go on with. */
   readonly optimizers: OptimizerStates;
 }
@@ -66,37 +70,39 @@ export class AdapterStore {
 
   /** @throws GlmError "adapter-invalid" when the file is damaged, or none that `keep` wrote */
   async read(ref: AdapterRef): Promise<KeptAdapter> {
-    const file = this.#file(ref);
+    const refuse = this.#refusal(ref);
+    const { values, metadata } = await readSafetensors(this.#file(ref)).catch(refuse.reading);
+    const summary = await summaryOf(metadata, refuse.damaged);
+    if (!areFloats(values)) throw refuse.damaged("its tensors are not float32");
+    const states = parsed(metadata.optimizers ?? "[]");
+    if (!areStates(states)) throw refuse.damaged("its optimisers are none");
+    return { ...summary, ...apart(values, states) };
+  }
+
+  /**
+   * What is kept besides tensors, which are not read.
+   * @throws GlmError "adapter-invalid" as `read`
+   */
+  async summary(ref: AdapterRef): Promise<AdapterSummary> {
+    const refuse = this.#refusal(ref);
+    const { metadata } = await readHeader(this.#file(ref)).catch(refuse.reading);
+    return summaryOf(metadata, refuse.damaged);
+  }
+
+  #refusal(ref: AdapterRef): { damaged(why: string, cause?: unknown): GlmError; reading(error: unknown): never } {
     const damaged = (why: string, cause?: unknown): GlmError =>
       new GlmError(
         "adapter-invalid",
-        `adapter ${ref.name}: what was kept of it in ${file} is damaged (${why}). Delete it and train it again, or put the ` +
-          "file back from a copy.",
+        `adapter ${ref.name}: what was kept of it in ${this.#file(ref)} is damaged (${why}). Delete it and train it again, or put ` +
+          "the file back from a copy.",
         { cause },
       );
-    const { values, metadata } = await readSafetensors(file).catch((error: unknown) => {
-      throw error instanceof GlmError ? damaged(error.message, error) : error;
-    });
-    const { format, source } = metadata;
-    if (format !== FORMAT) throw damaged("expected a kept adapter, got another file");
-    // Only here: it takes time, and nothing else of a model's loading needs it.
-    const { isAdapterConfig } = await import("../adapters/config-schema.ts");
-    const config = parsed(metadata.config);
-    if (!isAdapterConfig(config)) throw damaged("its configuration is none");
-    const documents = metadata.documents === undefined ? {} : parsed(metadata.documents);
-    if (!isDocuments(documents)) throw damaged("its documents are no texts");
-    const steps = Number(metadata.steps);
-    if (!(Number.isSafeInteger(steps) && steps >= 0)) throw damaged("its number of steps is none");
-    if (!areFloats(values)) throw damaged("its tensors are not float32");
-    // What earlier versions kept says only how many steps it took.
-    const touched = metadata.touched === "true" || steps > 0;
-    const revision = Number(metadata.revision ?? steps);
-    if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
-    const states = parsed(metadata.optimizers ?? "[]");
-    if (!areStates(states)) throw damaged("its optimisers are none");
-    const { tensors, optimizers } = apart(values, states);
-    const kept = { config, tensors, optimizers, steps, revision, documents, touched };
-    return { ...kept, ...(source === undefined ? {} : { source }) };
+    return {
+      damaged,
+      reading(error) {
+        throw error instanceof GlmError ? damaged(error.message, error) : error;
+      },
+    };
   }
 
   /** Whether anything is kept under a name, damaged or not. */
@@ -164,7 +170,14 @@ export class AdapterStore {
   }
 
   #files(owner: string): Promise<string[]> {
-    return readdir(this.#ownerFolder(owner)).catch(() => []);
+    // A disk that fails is not one without adapters: what is trained would be written over.
+    return readdir(this.#ownerFolder(owner)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw new GlmError(
+        "disk",
+        `the adapters that are kept in ${this.#ownerFolder(owner)} cannot be listed (${error.message}). Ask again.`,
+      );
+    });
   }
 
   #file({ owner, name }: AdapterRef): string {
@@ -174,6 +187,27 @@ export class AdapterStore {
   #ownerFolder(owner: string): string {
     return join(this.#folder, createHash("sha256").update(owner).digest("hex").slice(0, 16));
   }
+}
+
+async function summaryOf(
+  metadata: Readonly<Record<string, string>>,
+  damaged: (why: string) => GlmError,
+): Promise<AdapterSummary> {
+  const { format, source } = metadata;
+  if (format !== FORMAT) throw damaged("expected a kept adapter, got another file");
+  // Only here: it takes time, and nothing else of a model's loading needs it.
+  const { isAdapterConfig } = await import("../adapters/config-schema.ts");
+  const config = parsed(metadata.config);
+  if (!isAdapterConfig(config)) throw damaged("its configuration is none");
+  const documents = metadata.documents === undefined ? {} : parsed(metadata.documents);
+  if (!isDocuments(documents)) throw damaged("its documents are no texts");
+  const steps = Number(metadata.steps);
+  if (!(Number.isSafeInteger(steps) && steps >= 0)) throw damaged("its number of steps is none");
+  // What earlier versions kept says only how many steps it took.
+  const touched = metadata.touched === "true" || steps > 0;
+  const revision = Number(metadata.revision ?? steps);
+  if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
+  return { config, steps, revision, documents, touched, ...(source === undefined ? {} : { source }) };
 }
 
 function parsed(text: string | undefined): unknown {

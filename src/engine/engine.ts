@@ -81,6 +81,8 @@ export interface AdapterInfo extends AdapterRef {
   readonly steps: number;
   /** Counts every change of its values, also over restarts; absent where an engine does not count them. */
   readonly revision?: number;
+  /** Names of the texts that it keeps beside its tensors. */
+  readonly documents: readonly string[];
   /** The folder it was loaded from, if it was. */
   readonly source?: string;
   /** What its user should know, for example that the files name modules which this model has not. */
@@ -137,7 +139,7 @@ export type LoadEvent =
 export interface ResidentModel {
   readonly model: ModelInfo;
   readonly adapters: readonly AdapterRef[];
-  /** Bytes of weights mapped from files, and resident memory of the whole process. */
+  /** Bytes of weights mapped from files, . */
   readonly mappedBytes: number;
 }
 
@@ -191,7 +193,11 @@ export interface Calls {
   };
   /** A text that is kept beside the adapter's tensors; null when there is none of that name. */
   readDocument: { params: OfAdapter & { readonly document: DocumentName }; result: string | null };
-  writeDocument: { params: OfAdapter & { readonly document: DocumentName; readonly text: string }; result: undefined };
+  /** `replaces` is what must be there before, null for nothing: else it is refused, and nothing is changed. */
+  writeDocument: {
+    params: OfAdapter & { readonly document: DocumentName; readonly text: string; readonly replaces?: string | null };
+    result: undefined;
+  };
   /** Makes the adapter's effect a part of the weights that this adapter's owner sees when it names no adapter. */
   mergeAdapter: { params: OfAdapter; result: AdapterInfo };
   /** Writes a checkpoint of the base, with this adapter merged into it when one is named. */

@@ -114,8 +114,8 @@ export class LocalEngine implements Engine {
     },
     readDocument: async ({ model, adapter, document }) =>
       (await this.#runner(model).adapters.find(adapter)).documents[document] ?? null,
-    writeDocument: async ({ model, adapter, document, text }) => {
-      await (await this.#runner(model).adapters.find(adapter)).writeDocument(document, text);
+    writeDocument: async ({ model, adapter, document, text, replaces }) => {
+      await (await this.#runner(model).adapters.find(adapter)).writeDocument(document, text, replaces);
     },
     mergeAdapter: async ({ model, adapter }) => {
       const runner = this.#runner(model);

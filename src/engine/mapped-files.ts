@@ -75,9 +75,7 @@ export class MappedFiles {
   }
 
   async #opened(): Promise<void> {
-    this.#opening ??= Promise.all(
-      [...this.#bytes].map(async ([file, bytes]) => ({ file, bytes, handle: await openFile(file) })),
-    );
+    this.#opening ??= allOpen(this.#bytes);
     try {
       this.#open = await this.#opening;
     } catch (cause) {
@@ -90,4 +88,16 @@ export class MappedFiles {
   #add({ file, offset, bytes }: { readonly file: string; readonly offset: number; readonly bytes: number }): void {
     this.#bytes.set(file, Math.max(this.#bytes.get(file) ?? 0, offset + bytes));
   }
+}
+
+/** All of them, or none: what was opened before one failed is closed. */
+async function allOpen(files: ReadonlyMap<string, number>): Promise<readonly Mapped[]> {
+  const opened = await Promise.allSettled(
+    [...files].map(async ([file, bytes]) => ({ file, bytes, handle: await openFile(file) })),
+  );
+  const failed = opened.find((one) => one.status === "rejected");
+  const open = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  if (!failed) return open;
+  await Promise.all(open.map(({ handle }) => handle.close().catch(() => undefined)));
+  throw failed.reason;
 }

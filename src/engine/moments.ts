@@ -1,7 +1,7 @@
 /** @file What optimisers remember of one adapter between their steps; it is kept with the adapter's values, as of one moment. */
 
-import { copiedAll, type FloatTensor } from "../tensor.ts";
-import { adamW, type OptimizerState } from "../train/optimizer.ts";
+import { copiedAll } from "../tensor.ts";
+import type { OptimizerState } from "../train/optimizer.ts";
 
 /** States by the optimiser's id, the one used last at the end. */
 export type OptimizerStates = ReadonlyMap<string, OptimizerState>;
@@ -21,23 +21,25 @@ export class Moments {
     return this.#states.get(optimizer)?.step ?? 0;
   }
 
-  /** The state to take a step with; it becomes the one that was used last. */
-  use(optimizer: string, parameters: Readonly<Record<string, FloatTensor>>): OptimizerState {
-    const state = this.#states.get(optimizer) ?? adamW.init(parameters);
+  /** The state of an optimiser that has taken steps. */
+  of(optimizer: string): OptimizerState | undefined {
+    return this.#states.get(optimizer);
+  }
+
+  /** A step was taken with this state: it is the one that was used last, and the one that was not for longest goes. */
+  used(optimizer: string, state: OptimizerState): void {
     this.#states.delete(optimizer);
     this.#states.set(optimizer, state);
     for (const id of this.#states.keys()) {
       if (this.#states.size <= KEPT) break;
       this.#states.delete(id);
     }
-    return state;
   }
 
-  /** Those that have taken a step, as they are now. */
+  /** All of them, as they are now. */
   copy(): OptimizerStates {
-    const taken = [...this.#states].filter(([, { step }]) => step > 0);
     return new Map(
-      taken.map(([id, { step, mean, square }]) => [id, { step, mean: copiedAll(mean), square: copiedAll(square) }]),
+      [...this.#states].map(([id, { step, mean, square }]) => [id, { step, mean: copiedAll(mean), square: copiedAll(square) }]),
     );
   }
 }

@@ -115,10 +115,12 @@ export class TrainingSessions {
           "lost, the adapter was replaced, or other optimisers were used since. The step was not taken. Take it again to go on from there.",
       );
     }
-    for (const handle of handles) this.release(handle);
     const mean = weightedMean(held.map(({ step }) => ({ gradients: step.gradients, weight: step.tokens })));
-    const state = adapter.moments.use(optimizer, adapter.tensors);
+    const state = adapter.moments.of(optimizer) ?? adamW.init(adapter.tensors);
+    // Refuses before it changes anything; gradients that are no numbers are of no use to another try, and are kept all the same.
     const gradientNorm = adamW.update(config, state, adapter.tensors, mean);
+    adapter.moments.used(optimizer, state);
+    for (const handle of handles) this.release(handle);
     adapter.changed(1);
     return { gradientNorm, step: state.step, revision: adapter.revision };
   }

@@ -235,6 +235,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     ...ofAdapter,
     document: z.enum(documentNames),
     text: z.string(),
+    replaces: z.string().nullable().optional(),
   }),
   mergeAdapter: exactly<Calls["mergeAdapter"]["params"]>(ofAdapter),
   saveModel: exactly<Calls["saveModel"]["params"]>({

@@ -56,12 +56,17 @@ export class ReconnectingEngine implements Engine {
     options: EngineOptions = {},
   ): Promise<Calls[M]["result"]> {
     const model = "model" in params ? params.model : undefined;
-    const result = await this.#with(model, options.signal, async ({ engine }) => {
+    const ask = async ({ engine }: Connection): Promise<Calls[M]["result"]> => {
       await this.#seen.check(method, params as never, adapterInfo(engine, options));
       return engine.call(method, this.#handles.inward(method, params), options);
-    });
+    };
+    if (TIDIES.has(method)) {
+      await this.#tidy(ask);
+      if (method === "unload" && model !== undefined) this.#current?.models.delete(model);
+      return undefined as Calls[M]["result"];
+    }
+    const result = await this.#with(model, options.signal, ask);
     this.#seen.note(method, params, result);
-    if (method === "unload" && model !== undefined) this.#loads.delete(model);
     return this.#handles.outward(method, params, result);
   }
 
@@ -106,15 +111,29 @@ export class ReconnectingEngine implements Engine {
   ): Promise<T> {
     const connection = await unlessAborted(this.#connected(), signal);
     const known = model !== undefined && this.#loads.has(model);
-    if (known) await unlessAborted(this.#loaded(connection, model), signal);
+    const loaded = known ? this.#loaded(connection, model) : undefined;
+    if (loaded) await unlessAborted(loaded, signal);
     try {
       return await work(connection);
     } catch (error) {
-      if (!known || !(error instanceof GlmError && error.code === "model-not-loaded")) throw error;
-      // Its worker was lost, or somebody unloaded it. The question was refused, so it may be asked again.
-      connection.models.delete(model);
+      if (!loaded || !known || !(error instanceof GlmError && error.code === "model-not-loaded")) throw error;
+      // Its worker was lost, or somebody unloaded it. The question was refused, so it may be asked again. Another one may
+      // have found out before, and be loading it already.
+      forget(connection.models, model, loaded);
       await unlessAborted(this.#loaded(connection, model), signal);
       return work(connection);
+    }
+  }
+
+  /** Asks for what is done where the model, or its runtime, is gone: nothing is started or loaded for its sake. */
+  async #tidy(ask: (connection: Connection) => Promise<unknown>): Promise<void> {
+    const connection = this.#current;
+    if (!connection || connection.engine.lost) return;
+    try {
+      await ask(connection);
+    } catch (error) {
+      const isGone = error instanceof GlmError && (error.code === "model-not-loaded" || isLoss(error));
+      if (!isGone) throw error;
     }
   }
 
@@ -151,7 +170,7 @@ export class ReconnectingEngine implements Engine {
     if (known) return known;
     const loading = this.#reload(engine, model);
     models.set(model, loading);
-    loading.catch(() => models.delete(model));
+    loading.catch(() => forget(models, model, loading));
     return loading;
   }
 
@@ -168,6 +187,14 @@ export class ReconnectingEngine implements Engine {
       );
     }
   }
+}
+
+/** Those that have nothing to do where the model is gone; they have no result. */
+const TIDIES: ReadonlySet<CallName> = new Set(["unload", "releaseGradients"]);
+
+/** Unless it is another one by now. */
+function forget(models: Map<string, Promise<void>>, model: string, loading: Promise<void>): void {
+  if (models.get(model) === loading) models.delete(model);
 }
 
 const adapterInfo =

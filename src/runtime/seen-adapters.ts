@@ -13,8 +13,10 @@ type Params<M extends Method> = M extends CallName
     ? Streams[M]["params"]
     : never;
 
-/** Those that make, end or look at an adapter: it need not be as it was. */
-const UNCONCERNED: ReadonlySet<Method> = new Set(["createAdapter", "loadAdapter", "disposeAdapter", "adapterInfo"]);
+/** Those that make, end or look at an adapter: it need not be as it was. What is done with it next is asked of, anyway. */
+const UNCONCERNED: ReadonlySet<Method> = new Set([
+  ...(["createAdapter", "loadAdapter", "disposeAdapter", "adapterInfo", "readDocument"] as const),
+]);
 
 interface Seen {
   readonly model: string;

@@ -1,4 +1,5 @@
 /** @file Conversations as the token ids that each family was trained on, and the ids at which an answer ends. */
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { Family } from "../models/family.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -147,7 +148,7 @@ function functionOf(tool: unknown, index: number): { name: string; definition: u
   if (type === "function" && typeof name === "string") return { name, definition };
   throw new GlmError(
     "option-invalid",
-    `Tool ${index + 1}: expected a function with a name, got ${JSON.stringify(tool)}. ` +
+    `Tool ${index + 1}: expected a function with a name, got ${shownJson(tool)}. ` +
       'Describe it as { name, description, parameters }; GLM-4\'s own tools ("python", "simple_browser", "cogview") are not supported.',
   );
 }

@@ -156,8 +156,13 @@ export class MemoryEngine implements Engine {
       this.#adapter(model, adapter).shift.set(given);
     },
     readDocument: ({ model, adapter, document }) => this.#adapter(model, adapter).documents.get(document) ?? null,
-    writeDocument: ({ model, adapter, document, text }) =>
-      void this.#adapter(model, adapter).documents.set(document, text),
+    writeDocument: ({ model, adapter, document, text, replaces }) => {
+      const { documents } = this.#adapter(model, adapter);
+      if (replaces !== undefined && replaces !== (documents.get(document) ?? null)) {
+        throw new GlmError("adapter-changed", `${document} was changed meanwhile. Read it again.`);
+      }
+      documents.set(document, text);
+    },
     mergeAdapter: ({ model, adapter }) => this.#info(model, adapter),
     saveModel: () => {
       throw new GlmError("unsupported", "The memory engine has no checkpoint to save. Use a real one.");
@@ -301,12 +306,13 @@ export class MemoryEngine implements Engine {
   }
 
   #info(model: string, ref: AdapterRef): AdapterInfo {
-    const { config, steps, source } = this.#adapter(model, ref);
+    const { config, steps, source, documents } = this.#adapter(model, ref);
     const parameters = [
       { name: NAME, shape: [VOCABULARY], dtype: "float32", trainable: true, count: VOCABULARY },
     ] as const;
     const counts = { allCount: VOCABULARY ** 2 + VOCABULARY, trainableCount: VOCABULARY };
-    return { ...ref, config, parameters, ...counts, steps, merged: false, ...(source === undefined ? {} : { source }) };
+    const state = { steps, documents: [...documents.keys()], merged: false, ...(source === undefined ? {} : { source }) };
+    return { ...ref, config, parameters, ...counts, ...state };
   }
 }
 

@@ -115,7 +115,7 @@ describe("with a model of random weights", { timeout: SLOW }, () => {
     });
     await expect(cell(() => magics.knowledgeAdd(lamp, { book: "other", steps: 0 }))).rejects.toThrow("steps");
     expect((await glm.adapters()).map(({ name }) => name)).toEqual(["facts"]);
-    await expect(cell(() => magics.knowledgeAdd(lamp, { share: true }))).rejects.toThrow("cannot be shared any more");
+    await expect(cell(() => magics.knowledgeAdd(lamp, { share: true }))).rejects.toThrow("Leave --share out");
     await expect(cell(() => magics.knowledgeAdd(lamp, { method: { method: "lora", r: 2 } }))).rejects.toMatchObject({
       code: "adapter-invalid",
     });
