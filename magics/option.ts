@@ -1,5 +1,5 @@
 /** @file How a magic's options are declared: once, as a table, from which parsing, help and completion derive. */
-import type { OptionRule } from "../src/api/options.ts";
+import type { OptionRule } from "../src/options.ts";
 
 interface Described {
   readonly help: string;

@@ -54,7 +54,7 @@ export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
 export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
 export { adamW, Optimizer, type StepOptions } from "./api/optimizer.ts";
 // Around it
-export type { Given } from "./api/options.ts";
+export type { Given } from "./options.ts";
 export type { RehearsalRows, Rows } from "./api/rows.ts";
 export type { Abortable } from "./api/signal.ts";
 export type { SourceOptions } from "./api/source.ts";

@@ -4,7 +4,8 @@ import { plural } from "../../src/plural.ts";
 import type { Fact, FactReport, ReportData } from "../../src/index.ts";
 import { visible } from "./answer.ts";
 import { renderTable, type Table } from "./table.ts";
-import { figure, shortened } from "./text.ts";
+import { shortened } from "../../src/text-cut.ts";
+import { figure } from "./text.ts";
 
 /** Of more facts than this, only those are listed that are not known. */
 const MOST_FACTS = 20;

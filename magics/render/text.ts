@@ -78,12 +78,6 @@ export function padded(text: string, columns: number, side: "start" | "end" = "e
   return side === "end" ? text + fill : fill + text;
 }
 
-/** Text in at most so many characters as people count them: a family of emoji is one. */
-export function shortened(text: string, most: number): string {
-  const letters = charactersOf(text);
-  return letters.length <= most ? text : elided(letters.slice(0, most - 1));
-}
-
 /** Text in at most so many columns of a terminal, cut between characters. */
 export function fitted(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;

@@ -12,13 +12,12 @@ import type {
   TeachSettings,
 } from "../../src/index.ts";
 import { FactsError } from "../../src/knowledge/fact.ts";
-import { quoted } from "../../src/text-cut.ts";
+import { quoted, shortened } from "../../src/text-cut.ts";
 import { placesOf } from "../facts.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { show, write } from "../live.ts";
 import { visible } from "../render/answer.ts";
 import { renderFacts, renderReport } from "../render/report.ts";
-import { shortened } from "../render/text.ts";
 import { currentModel, DEFAULT_BOOK } from "../session.ts";
 import { asWord } from "../words.ts";
 import { mustBeShared, refreshAdapters } from "./adapter.ts";

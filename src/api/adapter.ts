@@ -14,7 +14,7 @@ import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
 import { type HandleContext, refOf, sameAdapter } from "./context.ts";
 import { breadthOf } from "./knowledge-pace.ts";
-import { complete, type Given, refuse, refuseUnknown } from "./options.ts";
+import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";

@@ -12,7 +12,7 @@ import type { BaseAnswer } from "./base-answers.ts";
 import type { AskingProgress, ExamineOptions, Examiner, Lesson, Subject } from "./examiner.ts";
 import type { HandleContext } from "./context.ts";
 import type { Breadth, Pace } from "./knowledge-pace.ts";
-import type { Given } from "./options.ts";
+import type { Given } from "../options.ts";
 import { type RehearsalRows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 

@@ -3,7 +3,7 @@ import type { SamplingOptions } from "../generate/sampler.ts";
 import type { History } from "../text/history.ts";
 import type { AdapterHandle } from "./adapter.ts";
 import type { BookMethod } from "./knowledge-method.ts";
-import type { Given } from "./options.ts";
+import type { Given } from "../options.ts";
 import type { Abortable } from "./signal.ts";
 
 /** An adapter by name or handle; null is the base model. */

@@ -34,7 +34,7 @@ import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import { KnowledgeBook } from "./knowledge.ts";
 import { bookConfig, mustBe } from "./knowledge-method.ts";
-import { complete, invalid, refuse, refuseUnknown } from "./options.ts";
+import { complete, invalid, refuse, refuseUnknown } from "../options.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 

@@ -1,11 +1,14 @@
-/** @file Every option of the public API with its default and its bounds: the one place where they stand. */
+/**
+ * @file The options of the public API with their defaults and bounds. Those of AdamW and of batches are where these are
+ * made (train), and how much a book trains is in knowledge-pace.ts.
+ */
 import type { LoraConfig } from "../adapters/adapter.ts";
 import type { LoadParams } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
-import { choice, number, type OptionRules, whole } from "./options.ts";
+import { choice, number, type OptionRules, whole } from "../options.ts";
 
 type Sampling = Omit<SamplingOptions, "seed" | "stop">;
 

@@ -25,7 +25,7 @@ import * as defaults from "./defaults.ts";
 import { type ExamineOptions, Examiner, type Lesson } from "./examiner.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import { type Breadth, breadthOf, type Pace, paceRules } from "./knowledge-pace.ts";
-import { complete, type OptionRules, refuseUnknown } from "./options.ts";
+import { complete, type OptionRules, refuseUnknown } from "../options.ts";
 import { rehearsal } from "./rows.ts";
 import { type Abortable, onlySignal } from "./signal.ts";
 

@@ -12,7 +12,7 @@ import * as defaults from "./defaults.ts";
 import { type Lease, leaseEngine } from "./engines.ts";
 import { readGeneration } from "./generation.ts";
 import { type HandleContext, refOf } from "./context.ts";
-import { complete, type Given, invalid } from "./options.ts";
+import { complete, type Given, invalid } from "../options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
 

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, FullConfig, LoraConfig } from "../adapters/adapter.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
-import { complete, type Given, refuseUnknown } from "./options.ts";
+import { complete, type Given, refuseUnknown } from "../options.ts";
 
 export type LoraOptions = Given<Omit<LoraConfig, "method" | "bias">> & {
   /** Biases of the base that are trained as well, as in PEFT: "none" by default. */

@@ -5,7 +5,7 @@ import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/o
 import type { AdapterHandle, StepResult } from "./adapter.ts";
 import { faultsOf } from "./checks.ts";
 import { Gradients } from "./gradients.ts";
-import { refuseUnknown } from "./options.ts";
+import { refuseUnknown } from "../options.ts";
 import type { Abortable } from "./signal.ts";
 
 export interface StepOptions extends Abortable {

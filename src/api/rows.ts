@@ -4,7 +4,7 @@ import { GlmError } from "../errors.ts";
 import { type Dataset, dataset, fromRows, type RowBatch } from "../train/dataset.ts";
 import type { Row } from "../train/row.ts";
 import { type RowInput, toRows } from "../train/rows.ts";
-import { invalid } from "./options.ts";
+import { invalid } from "../options.ts";
 
 /** Rows to train on. */
 export type Rows = Dataset | readonly RowInput[];

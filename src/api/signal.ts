@@ -2,7 +2,7 @@
 import { abortSignal } from "../ambient.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import { faultsOf } from "./checks.ts";
-import { refuseUnknown } from "./options.ts";
+import { refuseUnknown } from "../options.ts";
 
 export interface Abortable {
   /** Stops the work; the running cell's interrupt does so in any case. */

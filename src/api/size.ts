@@ -1,6 +1,6 @@
 /** @file Sizes as people write them: "500MB", "2GB". */
 import { shownJson } from "../describe.ts";
-import { invalid } from "./options.ts";
+import { invalid } from "../options.ts";
 
 const units: Readonly<Record<string, number>> = {
   B: 1,

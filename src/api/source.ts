@@ -5,7 +5,7 @@ import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import { type HubName, hubNames, isHubId, isRevision } from "../hub/names.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { suggestion } from "../suggestion.ts";
-import { invalid } from "./options.ts";
+import { invalid } from "../options.ts";
 
 export interface SourceOptions {
   /**

@@ -8,7 +8,7 @@ import type { Family } from "../models/config.ts";
 import * as text from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { familyFaults } from "./load.ts";
-import { refuse } from "./options.ts";
+import { refuse } from "../options.ts";
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or

@@ -139,7 +139,7 @@ export type LoadEvent =
 export interface ResidentModel {
   readonly model: ModelInfo;
   readonly adapters: readonly AdapterRef[];
-  /** Bytes of weights mapped from files, . */
+  /** Bytes of weights that are mapped from files. */
   readonly mappedBytes: number;
 }
 

@@ -2,9 +2,8 @@
 
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { faultList } from "../fault-list.ts";
+import { choice, complete, type OptionRules, whole } from "../options.ts";
 import { randomStream, shuffled } from "../random.ts";
-import { suggestion } from "../suggestion.ts";
 import type { Row } from "./row.ts";
 import { type RowInput, toRows } from "./rows.ts";
 
@@ -74,8 +73,7 @@ export function fromRows(rows: readonly Row[]): Dataset {
       };
     },
     *batches(options) {
-      mustBeBatchOptions(options);
-      const { size, epochs = 1, shuffle = true, seed = 0 } = options;
+      const { size, epochs, shuffle, seed } = complete("batches", rules, options);
       let step = 0;
       for (let epoch = 1; epoch <= epochs; epoch++) {
         const order = shuffle ? shuffled(randomStream(seed, "order", epoch), rows) : rows;
@@ -85,28 +83,10 @@ export function fromRows(rows: readonly Row[]): Dataset {
   };
 }
 
-const BATCH_OPTIONS: readonly string[] = [
-  "size",
-  "epochs",
-  "shuffle",
-  "seed",
-] satisfies readonly (keyof BatchOptions)[];
-
-/** @throws GlmError "option-invalid" with everything that is wrong: an option that is only ignored trains otherwise than meant */
-function mustBeBatchOptions(options: BatchOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new GlmError("option-invalid", `batches: expected options such as { size: 8 }, got ${shownJson(options)}.`);
-  }
-  const { size, epochs = 1, shuffle = true, seed = 0 } = options;
-  const counts = Object.entries({ size, epochs }).filter(([, value]) => !Number.isInteger(value) || value < 1);
-  const faults = [
-    ...Object.keys(options)
-      .filter((name) => !BATCH_OPTIONS.includes(name))
-      .map((name) => `${name}: there is no such option.${suggestion(name, BATCH_OPTIONS)}`),
-    ...counts.map(([name, value]) => `${name}: expected a whole number from 1, got ${shownJson(value)}.`),
-    ...(typeof shuffle === "boolean" ? [] : [`shuffle: expected true or false, got ${shownJson(shuffle)}.`]),
-    ...(Number.isSafeInteger(seed) ? [] : [`seed: expected a whole number, got ${shownJson(seed)}.`]),
-  ];
-  if (faults.length === 0) return;
-  throw new GlmError("option-invalid", `batches:${faultList(faults)}`);
-}
+const rules: OptionRules<Required<BatchOptions>> = {
+  // Has to be given: how many rows a step sees is no detail.
+  size: { ...whole(1, { min: 1 }), default: undefined as never },
+  epochs: whole(1, { min: 1 }),
+  shuffle: choice(true, [true, false]),
+  seed: whole(0, {}),
+};

@@ -1,8 +1,7 @@
 /** @file AdamW as a pure pair { init, update }, and clipping by total norm. */
 
-import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { faultLines } from "../fault-list.ts";
+import { complete, type Given, number, type OptionRules } from "../options.ts";
 import { type FloatTensor, filled } from "../tensor.ts";
 
 export interface OptimizerConfig {
@@ -20,42 +19,27 @@ export interface OptimizerConfig {
 
 export type AdamWOptions = Partial<Omit<OptimizerConfig, "kind">>;
 
+const isBeta = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1;
+
 /** PyTorch's defaults for AdamW, with clipping as it is usual in fine-tuning. */
-const defaults: OptimizerConfig = {
-  kind: "adamW",
-  lr: 1e-3,
-  betas: [0.9, 0.999],
-  eps: 1e-8,
-  weightDecay: 0.01,
-  clip: 1,
+const rules: OptionRules<Omit<OptimizerConfig, "kind">> = {
+  lr: number(1e-3, { min: 0 }),
+  betas: {
+    default: [0.9, 0.999],
+    expected: "two numbers from 0 to below 1",
+    allows: (value) => Array.isArray(value) && value.length === 2 && value.every(isBeta),
+  },
+  eps: number(1e-8, { min: 0 }),
+  weightDecay: number(0.01, { min: 0 }),
+  clip: { ...number(1, { min: 0 }), remedy: () => "0 turns clipping off." },
 };
 
 /**
  * Completes and checks the options of AdamW.
  * @throws GlmError "option-invalid" that names every option that cannot be
  */
-export function adamWConfig(options: AdamWOptions = {}): OptimizerConfig {
-  if (typeof options !== "object" || options === null)
-    throw new GlmError("option-invalid", `adamW: expected options such as { lr: 0.001 }, got ${shownJson(options)}.`);
-  const config = { ...defaults, ...options };
-  const faults: string[] = [];
-  const check = (name: string, value: unknown, expected: string, ok: (n: number) => boolean): void => {
-    if (typeof value !== "number" || !Number.isFinite(value) || !ok(value))
-      faults.push(`${name}: expected ${expected}, got ${value}`);
-  };
-  const fraction = (n: number): boolean => n >= 0 && n < 1;
-  check("lr", config.lr, "a number of at least 0, such as 0.001", (n) => n >= 0);
-  check("betas[0]", config.betas?.[0], "a number from 0 to below 1", fraction);
-  check("betas[1]", config.betas?.[1], "a number from 0 to below 1", fraction);
-  check("eps", config.eps, "a number of at least 0", (n) => n >= 0);
-  check("weightDecay", config.weightDecay, "a number of at least 0", (n) => n >= 0);
-  check("clip", config.clip, "a number of at least 0 (0 turns clipping off)", (n) => n >= 0);
-  for (const name of Object.keys(config)) {
-    if (!Object.hasOwn(defaults, name))
-      faults.push(`${name}: unknown; expected ${Object.keys(defaults).slice(1).join(", ")}`);
-  }
-  if (faults.length > 0) throw new GlmError("option-invalid", `adamW cannot use its options:${faultLines(faults)}`);
-  return config;
+export function adamWConfig(options: Given<AdamWOptions> = {}): OptimizerConfig {
+  return { kind: "adamW", ...complete("adamW", rules, options) };
 }
 
 /** What AdamW remembers between steps. Owned, and changed in place, by whoever calls `update`. */

@@ -79,7 +79,7 @@ test("options: defaults in one place, every fault at once", () => {
   });
   const wrong = { lr: -1, betas: [0.9, 1] as const, clip: Number.NaN, wd: 3 };
   expect(() => adamWConfig(wrong)).toThrow(
-    /lr: expected.*got -1\n- betas\[1\].*got 1\n- clip.*got NaN\n- wd: unknown; expected lr, betas/s,
+    /^adamW:\n- wd: there is no such option.*\n- lr: expected.*got -1\.\n- betas: expected two numbers.*got \[0\.9,1\]\.\n- clip.*got NaN/,
   );
 });
 

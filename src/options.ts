@@ -1,9 +1,9 @@
 /** @file Options that are checked: unknown names are refused with the nearest known one, all faults in one message. */
 
-import { shownJson } from "../describe.ts";
-import { GlmError } from "../errors.ts";
-import { faultList } from "../fault-list.ts";
-import { suggestion } from "../suggestion.ts";
+import { shownJson } from "./describe.ts";
+import { GlmError } from "./errors.ts";
+import { faultList } from "./fault-list.ts";
+import { suggestion } from "./suggestion.ts";
 
 /** What an option is when it is left out, and what it may be. */
 export interface OptionRule<T> {

@@ -2,13 +2,13 @@
 
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import * as defaults from "../../src/api/defaults.ts";
-import { full, lora } from "../../src/api/methods.ts";
-import { adamW } from "../../src/api/optimizer.ts";
-import { complete } from "../../src/api/options.ts";
-import { bytesOf } from "../../src/api/size.ts";
-import { TrainableSummary } from "../../src/api/summary.ts";
-import { GlmError } from "../../src/errors.ts";
+import * as defaults from "../src/api/defaults.ts";
+import { full, lora } from "../src/api/methods.ts";
+import { adamW } from "../src/api/optimizer.ts";
+import { complete } from "../src/options.ts";
+import { bytesOf } from "../src/api/size.ts";
+import { TrainableSummary } from "../src/api/summary.ts";
+import { GlmError } from "../src/errors.ts";
 
 function refusal(action: () => unknown): string {
   try {
