@@ -31,6 +31,12 @@ describe("options", () => {
     }
   });
 
+  it("that are null are none that were left out", () => {
+    expect(refusal(() => complete("fit", defaults.fit, { epochs: null as never }))).toBe(
+      "fit: epochs: expected a whole number from 1, got null.",
+    );
+  });
+
   it("that are left out or undefined take the default, zero and false stay", () => {
     const options = complete("fit", defaults.fit, { seed: 0, warmup: undefined, clip: 0, lr: 0 });
     expect(options).toMatchObject({ seed: 0, warmup: 0, clip: 0, lr: 0, epochs: 10, scheduler: "constant" });

@@ -1,5 +1,6 @@
 /** @file Values for modules whose names end as a pattern says: PEFT's `rank_pattern` and `alpha_pattern`. */
 import { GlmError } from "../errors.ts";
+import { faultList } from "../fault-list.ts";
 import { pythonPattern } from "./python-pattern.ts";
 
 /**
@@ -22,6 +23,6 @@ export function patternValues(
     }
   });
   const [first] = faults;
-  if (first) throw new GlmError(first.code, faults.map(({ message }) => message).join("\n- "));
+  if (first) throw new GlmError(first.code, faultList(faults.map(({ message }) => message)).trimStart());
   return (module) => compiled.find(({ pattern }) => pattern.matches(module))?.value;
 }

@@ -152,3 +152,19 @@ describe("a folder of something else", () => {
     await expect(open(oracleFolder("chatglm2-6b", "lora-qkv"))).rejects.toThrow(/expected a model, got an adapter/);
   });
 });
+
+describe("loaded and disposed of at the same time", () => {
+  it("a model stays for whoever loads it", async () => {
+    for (const glm of opened.splice(0)) await glm.dispose();
+    for (let pause = 0; pause < 12; pause += 1) {
+      const first = await load(folder, { runtime: "none" });
+      const loading = load(folder, { runtime: "none" });
+      // At another moment each time.
+      for (let turn = 0; turn < 3 * pause; turn += 1) await new Promise(setImmediate);
+      await first.dispose();
+      const second = await loading;
+      expect((await second.logits([5])).shape).toEqual([1, 1, second.config.vocabulary]);
+      await second.dispose();
+    }
+  });
+});

@@ -65,6 +65,9 @@ describe("a loop of one's own", { timeout: LONG }, () => {
       code: "runtime-lost",
       message: /adapter dream is not as you saw it last.*20 changes are lost.*after step 1,/s,
     };
+    // Whoever only looks around is not the one who has to be told.
+    expect((await glm.adapters()).map((one) => one.name)).toEqual(["dream"]);
+    await expect(glm.knowledge("dream", { create: false })).rejects.toMatchObject({ code: "adapter-invalid" });
     await expect(dream.gradients(rows)).rejects.toMatchObject(lost);
     expect(await values(dream)).toEqual(first);
     // Values, steps and moments are of one moment.
@@ -147,6 +150,30 @@ describe("a loop of one's own", { timeout: LONG }, () => {
     expect(await values(dream)).toEqual(before);
     expect((await first.step(dream, gradients)).step).toBe(1);
     await glm.dispose();
+  });
+});
+
+describe("tidying up", { timeout: LONG }, () => {
+  it("starts no runtime and loads no model", async () => {
+    const glm = await open("tidy.ipynb");
+    const dream = await glm.createAdapter("dream", lora({ r: 2 }));
+    const { gradients } = await dream.gradients(rows);
+    await stopRuntime();
+    await gradients.release();
+    await glm.unload();
+    expect(await runtimeStatus()).toBeUndefined();
+  });
+
+  it("by one handle leaves the other one its model", async () => {
+    const [one, other] = [await open("two.ipynb"), await open("two.ipynb")];
+    const options = { greedy: true, maxNewTokens: 2 } as const;
+    const before = await other.ask("a", options);
+    await one.unload();
+    expect((await runtimeStatus())?.models).toEqual([]);
+    await expect(one.ask("a")).rejects.toMatchObject({ code: "model-not-loaded" });
+    expect(await other.ask("a", options)).toBe(before);
+    expect((await runtimeStatus())?.models).toHaveLength(1);
+    await other.dispose();
   });
 });
 

@@ -1,4 +1,4 @@
-/** @file The shelf on a real folder: one live adapter a name, and nothing lost when the disk refuses. */
+/** @file The registry on a real folder: one live adapter a name, and nothing lost when the disk refuses. */
 import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,9 +18,9 @@ const config: LoraConfig = { method: "lora", r: 2, alpha: 4, dropout: 0, targets
 const ref = { owner: "notebook", name: "one" };
 
 let folder: string;
-const shelf = (): AdapterRegistry => new AdapterRegistry(base, new AdapterStore(folder));
+const registry = (): AdapterRegistry => new AdapterRegistry(base, new AdapterStore(folder));
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "glmlab-shelf-"));
+  folder = await mkdtemp(join(tmpdir(), "glmlab-registry-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -37,21 +37,21 @@ async function breakDisk(): Promise<() => Promise<void>> {
 
 describe("AdapterRegistry", () => {
   test("gives everybody the same adapter after a restart", async () => {
-    await shelf().create(ref, config, 1);
-    const restarted = shelf();
+    await registry().create(ref, config, 1);
+    const restarted = registry();
     const [first, second] = await Promise.all([restarted.find(ref), restarted.find(ref)]);
     expect(first).toBe(second);
   });
 
   test("refuses a kept adapter with a number that is none, which another can replace", async () => {
-    const { adapter: live } = await shelf().create(ref, config, 1);
+    const { adapter: live } = await registry().create(ref, config, 1);
     const { adapter, tensors } = live;
     const [name = ""] = adapter.parameters.map((parameter) => parameter.name);
     tensors[name]!.data[7] = Number.NaN;
     await new AdapterStore(folder).keep(ref, {
       ...{ config, tensors, steps: 1, revision: 1, optimizers: new Map(), documents: {}, touched: true },
     });
-    const restarted = shelf();
+    const restarted = registry();
     await expect(restarted.find(ref)).rejects.toMatchObject({
       code: "adapter-invalid",
       message: expect.stringContaining(`${name}: expected finite numbers, got NaN at [1,1]). Delete it`),
@@ -61,7 +61,7 @@ describe("AdapterRegistry", () => {
   });
 
   test("makes one adapter when two are created under one name at once", async () => {
-    const both = shelf();
+    const both = registry();
     const existing = "refuse" as const;
     const made = await Promise.allSettled([1, 2].map((seed) => both.create(ref, config, seed, { existing })));
     expect(made.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
@@ -69,21 +69,21 @@ describe("AdapterRegistry", () => {
   });
 
   test("keeps the adapter that could not be replaced, and still writes it", async () => {
-    const kept = shelf();
+    const kept = registry();
     const { adapter } = await kept.create(ref, config, 1);
     const repair = await breakDisk();
-    await expect(kept.create(ref, config, 2, { existing: "replace" as const })).rejects.toThrow();
+    await expect(kept.create(ref, config, 2, { existing: "replace" as const })).rejects.toMatchObject({ code: "disk" });
     await repair();
     expect(await kept.find(ref)).toBe(adapter);
     adapter.changed(7);
     await kept.settle();
-    expect((await shelf().find(ref)).info(base).steps).toBe(7);
+    expect((await registry().find(ref)).info(base).steps).toBe(7);
   });
 
   test("sets aside what was trained when its name is taken, once for the same values, and gives up what was not", async () => {
-    const shelves = shelf();
+    const adapters = registry();
     const made = async (seed: number, step: number): Promise<string | undefined> => {
-      const { adapter, setAside } = await shelves.create(ref, config, seed);
+      const { adapter, setAside } = await adapters.create(ref, config, seed);
       if (step === 0) return setAside;
       for (const { data } of Object.values(adapter.tensors)) data[0] = step;
       adapter.changed(step);
@@ -96,38 +96,102 @@ describe("AdapterRegistry", () => {
     expect(await made(2, 5)).toBe("one.2");
     expect(await made(2, 0)).toBe("one.2");
     expect(await made(3, 0)).toBeUndefined();
-    expect((await shelves.names("notebook")).sort()).toEqual(["one", "one.1", "one.2"]);
-    const steps = async (name: string): Promise<number> => (await shelf().find({ ...ref, name })).info(base).steps;
+    expect((await adapters.names("notebook")).sort()).toEqual(["one", "one.1", "one.2"]);
+    const steps = async (name: string): Promise<number> => (await registry().find({ ...ref, name })).info(base).steps;
     expect([await steps("one"), await steps("one.1"), await steps("one.2")]).toEqual([0, 5, 5]);
-    const data = (await shelf().find({ ...ref, name: "one.1" })).copy();
+    const data = (await registry().find({ ...ref, name: "one.1" })).copy();
     expect(Object.values(data).map((each) => each.data[0])).toEqual(Object.values(data).map(() => 5));
-    expect(await shelves.create(ref, config, 1, { existing: "replace" })).not.toHaveProperty("setAside");
+    expect(await adapters.create(ref, config, 1, { existing: "replace" })).not.toHaveProperty("setAside");
   });
 
   test("sets aside what only holds texts, and a name that is as long as names may be", async () => {
-    const shelves = shelf();
+    const adapters = registry();
     const long = { ...ref, name: "名".repeat(20).padEnd(64, "x") };
-    await (await shelves.create(long, config, 1)).adapter.writeDocument("facts.json", "{}");
-    await shelves.save(long, join(folder, "saved"), "base");
-    const { setAside = "" } = await shelves.load(long, join(folder, "saved"));
+    await (await adapters.create(long, config, 1)).adapter.writeDocument("facts.json", "{}");
+    await adapters.save(long, join(folder, "saved"), "base");
+    const { setAside = "" } = await adapters.load(long, join(folder, "saved"));
     expect(setAside).toHaveLength(60);
-    expect((await shelves.find({ ...ref, name: setAside })).documents).toEqual({ "facts.json": "{}" });
+    expect((await adapters.find({ ...ref, name: setAside })).documents).toEqual({ "facts.json": "{}" });
   });
 
   test("keeps what it cannot set aside", async () => {
-    const shelves = shelf();
-    const { adapter } = await shelves.create(ref, config, 1);
+    const adapters = registry();
+    const { adapter } = await adapters.create(ref, config, 1);
     adapter.changed(4);
-    await shelves.settle();
+    await adapters.settle();
     const repair = await breakDisk();
-    await expect(shelves.create(ref, config, 2)).rejects.toThrow();
+    await expect(adapters.create(ref, config, 2)).rejects.toMatchObject({ code: "disk" });
     await repair();
-    expect(await shelves.find(ref)).toBe(adapter);
-    expect((await shelf().find(ref)).info(base).steps).toBe(4);
+    expect(await adapters.find(ref)).toBe(adapter);
+    expect((await registry().find(ref)).info(base).steps).toBe(4);
+  });
+
+  test("takes a folder that cannot be listed for no empty one: what was trained there stays", async () => {
+    await registry().create(ref, config, 1);
+    const restarted = registry();
+    const repair = await breakDisk();
+    const refused = { code: "disk", message: expect.stringContaining("cannot be listed") };
+    for (const existing of ["refuse", undefined] as const)
+      await expect(restarted.create(ref, config, 2, { existing })).rejects.toMatchObject(refused);
+    await expect(restarted.find(ref)).rejects.toMatchObject(refused);
+    await repair();
+    expect((await restarted.find(ref)).ref).toEqual(ref);
+  });
+
+  test("lists what is kept without bringing it into memory", async () => {
+    const made = registry();
+    const { adapter } = await made.create(ref, config, 1);
+    adapter.changed(3);
+    await adapter.writeDocument("facts.json", "[]");
+    const restarted = registry();
+    expect(await restarted.list("notebook")).toEqual([{ ...adapter.info(base) }]);
+    expect(await restarted.list("notebook")).toMatchObject([{ steps: 3, documents: ["facts.json"], merged: false }]);
+    expect(await restarted.resident()).toEqual([]);
+  });
+
+  test("settles for good only when nobody trains, also not since it was asked", async () => {
+    const made = registry();
+    const [{ adapter: one }, { adapter: other }] = [
+      await made.create(ref, config, 1),
+      await made.create({ ...ref, name: "other" }, config, 1),
+    ];
+    const given = new AbortController();
+    const end = await one.beginTraining(given.signal);
+    given.abort();
+    const settling = made.settleForGood();
+    const endOther = await other.beginTraining();
+    end();
+    await expect(settling).rejects.toMatchObject({ code: "adapter-invalid", message: expect.stringContaining("other") });
+    endOther();
+    // Neither was closed.
+    one.write(one.copy());
+    other.write(other.copy());
+    await made.settleForGood();
+    expect(() => one.write(one.copy())).toThrow("unloaded meanwhile");
+  });
+
+  test("keeps a text only in the place of the one that its writer knows", async () => {
+    const { adapter } = await registry().create(ref, config, 1);
+    await adapter.writeDocument("facts.json", "first", null);
+    await expect(adapter.writeDocument("facts.json", "second", null)).rejects.toMatchObject({ code: "adapter-changed" });
+    await expect(adapter.writeDocument("facts.json", "second", "other")).rejects.toThrow("was changed meanwhile");
+    expect(adapter.documents).toEqual({ "facts.json": "first" });
+    await adapter.writeDocument("facts.json", "second", "first");
+    const repair = await breakDisk();
+    await expect(adapter.writeDocument("facts.json", "third", "second")).rejects.toMatchObject({ code: "disk" });
+    expect(adapter.documents).toEqual({ "facts.json": "second" });
+    await repair();
+  });
+
+  test("gives nobody the name that means the base model", async () => {
+    await expect(registry().create({ ...ref, name: "none" }, config, 1)).rejects.toMatchObject({
+      code: "adapter-invalid",
+      message: expect.stringContaining('not "none", which means the base model'),
+    });
   });
 
   test("has nothing of a disposed adapter, in memory or on disk", async () => {
-    const disposing = shelf();
+    const disposing = registry();
     await disposing.create(ref, config, 1);
     const [, found] = await Promise.allSettled([disposing.dispose(ref), disposing.find(ref)]);
     expect(found.status).toBe("fulfilled");
@@ -137,17 +201,17 @@ describe("AdapterRegistry", () => {
   });
 
   test("tries again in the background what could not be written", async () => {
-    const trying = shelf();
+    const trying = registry();
     const { adapter } = await trying.create(ref, config, 1);
     const repair = await breakDisk();
     adapter.changed(3);
     await expect(adapter.flush()).rejects.toThrow();
     await repair();
-    await expect.poll(async () => (await shelf().find(ref)).info(base).steps, { timeout: 6000 }).toBe(3);
+    await expect.poll(async () => (await registry().find(ref)).info(base).steps, { timeout: 6000 }).toBe(3);
   }, 10_000);
 
   test("refuses tensors with too few or too many values before it changes any", async () => {
-    const { adapter } = await shelf().create(ref, config, 1);
+    const { adapter } = await registry().create(ref, config, 1);
     const before = adapter.copy();
     const [[name, first] = [], [other, second] = []] = Object.entries(before);
     if (!name || !first || !other || !second) throw new Error("a LoRA has two tensors a module");
