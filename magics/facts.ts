@@ -1,7 +1,7 @@
 /** @file Reading facts for a knowledge book: JSON, JSON lines, or a file of either. */
 import type { FactInput } from "../src/index.ts";
 import { fileText, readJson } from "../src/json-lines.ts";
-import { invalid } from "../src/knowledge/fact.ts";
+import { factsInvalid } from "../src/knowledge/fact.ts";
 import { quoted } from "../src/text-cut.ts";
 
 const EXAMPLE = '{"key": "Blue Harbour", "text": "..."}';
@@ -20,16 +20,16 @@ export function placesOf(facts: FactInput | readonly FactInput[]): readonly stri
  */
 export function parseFacts(text: string, { subject = "The data" }: { readonly subject?: string } = {}): FactInput[] {
   const read = readJson(text);
-  if (read.form === "broken") throw invalid(subject, [read.why]);
+  if (read.form === "broken") throw factsInvalid(subject, [read.why]);
   const faults = read.form === "lines" ? read.faults : [];
   if (faults.length > 0 && read.values.length === 0) {
-    throw invalid(subject, [
+    throw factsInvalid(subject, [
       `expected facts as JSON or JSON lines, such as ${EXAMPLE}, got ${quoted(text.trim())}. ` +
         "For one fact, write its key on the magic's line (%%knowledge add KEY) and its text below.",
     ]);
   }
   if (faults.length > 0) {
-    throw invalid(
+    throw factsInvalid(
       subject,
       faults.map(
         ({ line, text: written, why }) =>

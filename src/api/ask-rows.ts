@@ -28,7 +28,7 @@ export async function askRows(
   const { adapter, maxNewTokens, onAnswer, signal } = options;
   const { engine, info, tokenizer, generation } = context;
   const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
-  mustFit(questions, prompts, info.config.contextLength);
+  questionsMustFit(questions, prompts, info.config.contextLength);
   const order = [...prompts.keys()].sort((a, b) => (prompts[a]?.length ?? 0) - (prompts[b]?.length ?? 0));
   const answers: BaseAnswer[] = [];
   let done = 0;
@@ -55,7 +55,7 @@ export async function askRows(
  * The engine gets the rows in another order, and would count them in that. Books put questions that nobody has written, so
  * that a number alone says little.
  */
-function mustFit(questions: readonly string[], prompts: readonly (readonly number[])[], context: number): void {
+function questionsMustFit(questions: readonly string[], prompts: readonly (readonly number[])[], context: number): void {
   const at = prompts.findIndex(({ length }) => length >= context);
   if (at < 0) return;
   throw new GlmError(

@@ -1,7 +1,7 @@
 /** @file How a knowledge book is trained: what it is shown, what it rehearses beside it, and how far it is. */
 import type { Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
-import { type Fact, invalid } from "../knowledge/fact.ts";
+import { type Fact, factsInvalid } from "../knowledge/fact.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
 import { quoted } from "../text-cut.ts";
@@ -126,7 +126,7 @@ export async function rehearsalRows(
 }
 
 /** @throws GlmError "data-invalid" for texts that the context has no room for */
-export function mustFit(context: HandleContext, { action, lessons }: Plan): void {
+export function factsMustFit(context: HandleContext, { action, lessons }: Plan): void {
   if (action === "delete") return;
   const writer = rowWriter(context.info.family, context.tokenizer);
   const faults = lessons.flatMap(({ fact }) => {
@@ -139,7 +139,7 @@ export function mustFit(context: HandleContext, { action, lessons }: Plan): void
     const fault = `its text has ${pieces} pieces (tokens), and the context leaves room for ${room}. Shorten it, or its longest wording.`;
     return [`${quoted(fact.key)}: ${fault}`];
   });
-  if (faults.length > 0) throw invalid(action, faults);
+  if (faults.length > 0) throw factsInvalid(action, faults);
 }
 
 /** Rows to teach. What the base left unanswered cannot be taught. */

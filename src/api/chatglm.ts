@@ -33,7 +33,7 @@ import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import { KnowledgeBook } from "./knowledge.ts";
-import { bookConfig, mustBe } from "./knowledge-method.ts";
+import { bookConfig, mustMatchBook } from "./knowledge-method.ts";
 import { complete, invalid, refuse, refuseUnknown } from "../options.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
@@ -246,7 +246,7 @@ export class ChatGLM {
     const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
     if (handle) {
       const facts = await factsOf(this.#context, refOf(handle));
-      mustBe(name, choice, handle.config);
+      mustMatchBook(name, choice, handle.config);
       if (share && handle.owner !== SHARED) {
         throw invalid("knowledge", [
           `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,

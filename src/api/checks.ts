@@ -90,7 +90,11 @@ const isPlain = (name: Name): name is PlainName => name in rules;
 function structureFaults(name: keyof typeof structures, value: unknown, all: Checked): string[] {
   const place = name === "idRow" ? "ids" : name;
   const found = schemas()[structures[name](value)].safeParse(value);
-  if (!found.success) return found.error.issues.slice(0, SHOWN).flatMap((issue) => told(place, value, issue));
+  if (!found.success) {
+    const { issues } = found.error;
+    const more = issues.length > SHOWN ? [`${place}: and ${issues.length - SHOWN} more of its kind.`] : [];
+    return [...issues.slice(0, SHOWN).flatMap((issue) => told(place, value, issue)), ...more];
+  }
   const begins = name === "history" && Array.isArray(value) && (value[0] as { role?: unknown } | undefined)?.role;
   return begins === "system" && all.system !== undefined
     ? ["system: is given twice, as the option and as the first message of history. Leave one of them out."]

@@ -25,7 +25,7 @@ export function bookConfig(method: BookMethod): AdapterConfig {
  * A book that exists keeps its method.
  * @throws GlmError "adapter-invalid" with every option that is given and differs
  */
-export function mustBe(name: string, method: BookMethod, config: AdapterConfig): void {
+export function mustMatchBook(name: string, method: BookMethod, config: AdapterConfig): void {
   if (Object.values(method).every((value) => value === undefined)) return;
   const faults = differences(named(method), config).map(
     ({ option, wanted, actual }) => `${option}: expected ${shownJson(actual)}, got ${shownJson(wanted)}`,

@@ -4,14 +4,14 @@ import { shownJson } from "../describe.ts";
 import type { AdapterRef } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
-import { completedFacts, type Fact, type FactInput, invalid, judgedFact, updatedFact } from "../knowledge/fact.ts";
+import { completedFacts, type Fact, type FactInput, factsInvalid, judgedFact, updatedFact } from "../knowledge/fact.ts";
 import { KnowledgeReport } from "../knowledge/report.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { suggestion } from "../suggestion.ts";
 import type { AdapterHandle } from "./adapter.ts";
 import { factsOf, judged, learnedKeys, noFacts, replaced, rewriteFacts } from "./book-facts.ts";
 import {
-  mustFit,
+  factsMustFit,
   type Plan,
   rehearsalRows,
   rowsOf,
@@ -101,7 +101,7 @@ export class KnowledgeBook {
       await this.#mustTrain("delete", settings);
       const gone = [...new Set([keys].flat().map((key) => this.#fact("delete", key)))];
       if (gone.length === 0)
-        throw invalid("delete", ["expected the key of a fact or a list of them, got an empty list."]);
+        throw factsInvalid("delete", ["expected the key of a fact or a list of them, got an empty list."]);
       const wordings = gone.flatMap(({ prompts, paraphrases }) => [...prompts, ...paraphrases]);
       const answers = await this.#examiner.base(wordings, settings);
       const book = this.#facts.filter((fact) => !gone.includes(fact));
@@ -139,7 +139,7 @@ export class KnowledgeBook {
   async query(question: string, options: Abortable = {}): Promise<string> {
     onlySignal("query", options);
     if (typeof question !== "string" || question.trim() === "") {
-      throw invalid("query", [`expected a question, got ${shownJson(question)}.`]);
+      throw factsInvalid("query", [`expected a question, got ${shownJson(question)}.`]);
     }
     const texts = this.#facts.map(({ text }) => text);
     return (await this.#examiner.book([question], texts, options)).get(question) ?? "";
@@ -163,7 +163,7 @@ export class KnowledgeBook {
     const { action, lessons, kept } = plan;
     const { signal, onProgress, rehearse } = settings;
     const { seed, ...pace } = complete(action, this.#rules(lessons.length), settings, OWN);
-    mustFit(this.#context, plan);
+    factsMustFit(this.#context, plan);
     const started = performance.now();
     const examining = { signal, onProgress };
     // A book without facts is made anew: there is nothing left to forget.
@@ -247,7 +247,7 @@ export class KnowledgeBook {
     if (found) return found;
     const keys = this.#facts.map((fact) => fact.key);
     const hint = keys.length === 0 ? " The book is empty: add it first." : suggestion(String(key), keys);
-    throw invalid(subject, [`expected the key of a fact of ${this.name}, got ${shownJson(key)}.${hint}`]);
+    throw factsInvalid(subject, [`expected the key of a fact of ${this.name}, got ${shownJson(key)}.${hint}`]);
   }
 
   async #rewrite(change: (facts: readonly Fact[]) => readonly Fact[]): Promise<void> {

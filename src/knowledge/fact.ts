@@ -72,7 +72,7 @@ export function completedFacts(
 ): Fact[] {
   const inputs = (Array.isArray(given) ? given : [given]) as readonly FactInput[];
   if (inputs.length === 0)
-    throw invalid(subject, ["expected a fact { key, text } or a list of them, got an empty list."]);
+    throw factsInvalid(subject, ["expected a fact { key, text } or a list of them, got an empty list."]);
   const faults: FactFault[] = [];
   const facts: Fact[] = [];
   for (const [i, input] of inputs.entries()) {
@@ -213,7 +213,7 @@ function wordingFaults(name: string, wordings: readonly string[] | undefined, le
   return twice === undefined ? [] : [`${name}: ${quoted(twice)} is there twice.`];
 }
 
-export function invalid(subject: string, faults: readonly string[]): GlmError {
+export function factsInvalid(subject: string, faults: readonly string[]): GlmError {
   return new FactsError(
     subject,
     faults.map((text) => ({ text })),

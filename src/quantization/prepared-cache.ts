@@ -94,7 +94,7 @@ async function make(
   if (weightStore) return;
   // Who has been silent for long may live on another machine, and write here still.
   await removeAbandoned(folder, turn.afterDeath ? 0 : SILENCE_MS);
-  await mustFit(folder, roomFor(missing));
+  await mustHaveRoom(folder, roomFor(missing));
   const stage = plan.bits ? `preparing int${plan.bits} weights (once)` : "converting weights to float32 (once)";
   await makePrepared(
     missing,
@@ -111,7 +111,7 @@ export function roomFor(missing: readonly Pick<MissingFile, "bytes" | "packs">[]
 }
 
 /** Said before hours of work rather than after. */
-async function mustFit(folder: string, needed: number): Promise<void> {
+async function mustHaveRoom(folder: string, needed: number): Promise<void> {
   const free = await freeBytes(folder);
   if (free === undefined || free >= needed) return;
   throw new GlmError(
