@@ -10,7 +10,7 @@ import { architectureOf, modulesOf, parametersOf } from "../src/models/architect
 import { readConfig } from "../src/models/config.ts";
 import { checkpoints, families } from "../src/models/family.ts";
 import { weightFileNames } from "../src/published.ts";
-import { type Given, planWeights } from "../src/quantization/plan.ts";
+import { type CheckpointContent, planWeights } from "../src/quantization/plan.ts";
 import { tokenizerFiles } from "../src/text/load.ts";
 import { packageFolder } from "../src/version.ts";
 import { floatTypes, type PublishedBits, scaleName } from "../src/weights/model-tensors.ts";
@@ -58,7 +58,7 @@ function weightTable(): string {
   );
 }
 
-function formOf(given: Given, quantize: Quantize, precision: Precision): string {
+function formOf(given: CheckpointContent, quantize: Quantize, precision: Precision): string {
   try {
     const { name, toFloat32, bits } = planWeights("the model", given, { quantize, precision });
     if (bits) return `int${bits}`;
@@ -70,7 +70,7 @@ function formOf(given: Given, quantize: Quantize, precision: Precision): string 
 }
 
 /** A small model whose files have their floats in this type, the linear modules in so many bits. */
-function givenIn(floats: StoredTensor["dtype"], bits: PublishedBits | undefined): Given {
+function givenIn(floats: StoredTensor["dtype"], bits: PublishedBits | undefined): CheckpointContent {
   const json = { model_type: "chatglm", num_layers: 1, hidden_size: 64, ffn_hidden_size: 64, kv_channels: 32 };
   const sizes = { num_attention_heads: 2, multi_query_group_num: 1, padded_vocab_size: 64 };
   const config = readConfig({ ...json, ...sizes }, "a small model");

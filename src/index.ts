@@ -53,8 +53,6 @@ export type { Pace } from "./api/knowledge-pace.ts";
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
 export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
 export { adamW, Optimizer, type StepOptions } from "./api/optimizer.ts";
-// Around it
-export type { Given } from "./options.ts";
 export type { RehearsalRows, Rows } from "./api/rows.ts";
 export type { Abortable } from "./api/signal.ts";
 export type { SourceOptions } from "./api/source.ts";
@@ -77,6 +75,8 @@ export type { Fact, FactInput } from "./knowledge/fact.ts";
 export { rehearsalQuestions, unrelatedQuestions } from "./knowledge/questions.ts";
 export { type FactReport, KnowledgeReport, type LocalityReport, type ReportData } from "./knowledge/report.ts";
 export type { ChatGLMConfig, Family } from "./models/config.ts";
+// Around it
+export type { Given } from "./options.ts";
 export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
 export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";

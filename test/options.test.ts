@@ -5,10 +5,10 @@ import { describe, expect, it } from "vitest";
 import * as defaults from "../src/api/defaults.ts";
 import { full, lora } from "../src/api/methods.ts";
 import { adamW } from "../src/api/optimizer.ts";
-import { complete } from "../src/options.ts";
 import { bytesOf } from "../src/api/size.ts";
 import { TrainableSummary } from "../src/api/summary.ts";
 import { GlmError } from "../src/errors.ts";
+import { complete } from "../src/options.ts";
 
 function refusal(action: () => unknown): string {
   try {
@@ -67,7 +67,7 @@ describe("options", () => {
     expect(refusal(() => lora(wrong as never)).split("\n- ")).toEqual([
       "lora:",
       expect.stringMatching(/^rank: there is no such option/),
-      "targets[0]: expected a name, got 1.",
+      'targets: expected a list of module names such as ["query_key_value"], got [1].',
       "rankStabilized: expected true or false, got 1.",
       "rankPattern.q: expected a whole number from 1, got 0.",
       'alphaPattern: expected numbers by module name such as { "layers.0.mlp": 16 }, got 5.',

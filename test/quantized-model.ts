@@ -4,15 +4,15 @@ import { cpu } from "../src/backend/onnxruntime.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import type { BindWeights } from "../src/models/context.ts";
-import { type WeightStore, bindStore } from "../src/quantization/weight-store.ts";
-import { type Given, type Plan, planWeights, type Wanted } from "../src/quantization/plan.ts";
+import { type CheckpointContent, type Plan, planWeights, type Wanted } from "../src/quantization/plan.ts";
 import { readParameter } from "../src/quantization/prepare.ts";
 import { planFolder, preparedWeights } from "../src/quantization/prepared-cache.ts";
+import { bindStore, type WeightStore } from "../src/quantization/weight-store.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import { modelTensors } from "../src/weights/model-tensors.ts";
 
 export interface HeldModel {
-  readonly given: Given;
+  readonly given: CheckpointContent;
   readonly plan: Plan;
   readonly folder: string;
   readonly weightStore: WeightStore;
@@ -20,7 +20,7 @@ export interface HeldModel {
   readonly base: BaseModel;
 }
 
-export async function givenBy(folder: string, config: ChatGLMConfig): Promise<Given> {
+export async function givenBy(folder: string, config: ChatGLMConfig): Promise<CheckpointContent> {
   const [parameters, modules, bits] = [parametersOf(config), modulesOf(config), config.quantization];
   const stored = await modelTensors(await openCheckpoint(folder), { parameters, modules, bits });
   const { embedding, head } = architectureOf(config);

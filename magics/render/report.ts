@@ -1,10 +1,10 @@
 /** @file What teaching came to, as tables: each fact, the sums, and every answer that is not as it should be. */
 import type { MimeBundle } from "../../src/ambient.ts";
-import { plural } from "../../src/plural.ts";
 import type { Fact, FactReport, ReportData } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
+import { shortened } from "../../src/text-cut.ts";
 import { visible } from "./answer.ts";
 import { renderTable, type Table } from "./table.ts";
-import { shortened } from "../../src/text-cut.ts";
 import { figure } from "./text.ts";
 
 /** Of more facts than this, only those are listed that are not known. */

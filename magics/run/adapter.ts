@@ -1,9 +1,9 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
-import { plural } from "../../src/plural.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";

@@ -50,7 +50,8 @@ export async function refreshBooks(model: ChatGLM, adapters: readonly AdapterInf
   for (const { name } of adapters.filter(keepsFacts)) {
     await opened(model, name, { create: false }).catch((error: unknown) => {
       // Damaged facts are told of when the book is used, and what is gone by now is no book.
-      if (!(error instanceof GlmError && (error.code === "data-invalid" || error.code === "adapter-not-found"))) throw error;
+      if (!(error instanceof GlmError && (error.code === "data-invalid" || error.code === "adapter-not-found")))
+        throw error;
     });
   }
 }

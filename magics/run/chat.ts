@@ -1,10 +1,10 @@
 /** @file What %chat does. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { plural } from "../../src/plural.ts";
 import { GlmError } from "../../src/errors.ts";
 import { replaceFiles, textFile } from "../../src/files.ts";
 import type { ChatGLM } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
 import type { Round } from "../conversation.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";

@@ -1,9 +1,9 @@
 /** @file What a training run changed, in two numbers: trained rows that are answered exactly now, and unrelated answers that are others. */
 import { sayable } from "../../src/api/answer.ts";
 import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
-import { plural } from "../../src/plural.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
+import { plural } from "../../src/plural.ts";
 import { randomStream, shuffled } from "../../src/random.ts";
 import { messagesOf } from "../../src/train/encode.ts";
 import { isInterrupt } from "../interrupt.ts";

@@ -1,6 +1,7 @@
 /** @file Teaching as it is watched: one progress bar, and one chart of loss and recall. */
-import { plural } from "../../src/plural.ts";
+
 import type { KnowledgeProgress, ReportData } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
 import { LiveChart } from "../live-chart.ts";
 import { PATIENCE, ProgressBar, type ProgressStep } from "../progress.ts";
 import type { LossPoint } from "../render/chart.ts";

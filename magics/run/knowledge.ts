@@ -1,6 +1,5 @@
 /** @file What %knowledge and %%knowledge do. */
 import type { MethodChoice } from "../../src/api/methods.ts";
-import { plural } from "../../src/plural.ts";
 import { GlmError } from "../../src/errors.ts";
 import type {
   ChatGLM,
@@ -12,6 +11,7 @@ import type {
   TeachSettings,
 } from "../../src/index.ts";
 import { FactsError } from "../../src/knowledge/fact.ts";
+import { plural } from "../../src/plural.ts";
 import { quoted, shortened } from "../../src/text-cut.ts";
 import { placesOf } from "../facts.ts";
 import { isInterrupt } from "../interrupt.ts";

@@ -1,7 +1,7 @@
 /** @file What %runtime does. */
 import { ambient } from "../../src/ambient.ts";
-import { plural } from "../../src/plural.ts";
 import { modelForm } from "../../src/engine/model-form.ts";
+import { plural } from "../../src/plural.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";

@@ -2,9 +2,9 @@
 import * as defaults from "../../src/api/defaults.ts";
 import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
-import { plural } from "../../src/plural.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { duration, figure } from "../render/text.ts";

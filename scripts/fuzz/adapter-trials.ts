@@ -108,6 +108,6 @@ function outcomeOf({ config, tensors }: Loaded): Outcome {
     if (found?.dtype === "float32" && String(found.shape) === String(shape) && found.data.length === elements) continue;
     throw new Error(`it was read with a ${tensor} that does not fit`);
   }
-  adapter.effect(tensors);
+  adapter.forInference(tensors);
   return "same";
 }

@@ -2,7 +2,7 @@
  * @file What an adapter is: a few hooks. The trainer and the generator know these and never ask which method it is.
  */
 import type { Value } from "../graph/value.ts";
-import type { ParameterBinder, ModuleSpec, ParameterSpec } from "../models/context.ts";
+import type { ModuleSpec, ParameterBinder, ParameterSpec } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 
 export interface LoraConfig {

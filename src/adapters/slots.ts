@@ -6,7 +6,7 @@
 import type { Tensors } from "../backend/program.ts";
 import { add, matmul, reshape } from "../graph/ops.ts";
 import { oneOr } from "../graph/shape.ts";
-import type { ParameterBinder, ModuleSpec } from "../models/context.ts";
+import type { ModuleSpec, ParameterBinder } from "../models/context.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import type { AdapterEffect } from "./adapter.ts";
 

@@ -55,7 +55,11 @@ export async function askRows(
  * The engine gets the rows in another order, and would count them in that. Books put questions that nobody has written, so
  * that a number alone says little.
  */
-function questionsMustFit(questions: readonly string[], prompts: readonly (readonly number[])[], context: number): void {
+function questionsMustFit(
+  questions: readonly string[],
+  prompts: readonly (readonly number[])[],
+  context: number,
+): void {
   const at = prompts.findIndex(({ length }) => length >= context);
   if (at < 0) return;
   throw new GlmError(

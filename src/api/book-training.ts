@@ -4,15 +4,15 @@ import { GlmError } from "../errors.ts";
 import { type Fact, factsInvalid } from "../knowledge/fact.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
+import type { Given } from "../options.ts";
 import { quoted } from "../text-cut.ts";
 import { rowWriter } from "../train/encode.ts";
 import type { Row } from "../train/row.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { BaseAnswer } from "./base-answers.ts";
-import type { AskingProgress, ExamineOptions, Examiner, Lesson, Subject } from "./examiner.ts";
 import type { HandleContext } from "./context.ts";
+import type { AskingProgress, ExamineOptions, Examiner, Lesson, Subject } from "./examiner.ts";
 import type { Breadth, Pace } from "./knowledge-pace.ts";
-import type { Given } from "../options.ts";
 import { type RehearsalRows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 

@@ -1,9 +1,9 @@
 /** @file What the methods of a loaded model take and give. */
 import type { SamplingOptions } from "../generate/sampler.ts";
+import type { Given } from "../options.ts";
 import type { History } from "../text/history.ts";
 import type { AdapterHandle } from "./adapter.ts";
 import type { BookMethod } from "./knowledge-method.ts";
-import type { Given } from "../options.ts";
 import type { Abortable } from "./signal.ts";
 
 /** An adapter by name or handle; null is the base model. */

@@ -2,11 +2,12 @@
 import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import type { AdapterConfig } from "../adapters/adapter.ts";
-import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, SHARED } from "../engine/engine.ts";
 import { shownJson } from "../describe.ts";
+import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, SHARED } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
+import { complete, invalid, refuse, refuseUnknown } from "../options.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { historyMessages } from "../text/history.ts";
 import { type Message, prompt } from "../text/prompt.ts";
@@ -29,12 +30,11 @@ import type {
   SaveOptions,
 } from "./chatglm-options.ts";
 import { type Checked, faultsOf } from "./checks.ts";
+import { type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { type GenerationDefaults, samplingRules } from "./generation.ts";
-import { type HandleContext, refOf } from "./context.ts";
 import { KnowledgeBook } from "./knowledge.ts";
 import { bookConfig, mustMatchBook } from "./knowledge-method.ts";
-import { complete, invalid, refuse, refuseUnknown } from "../options.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
@@ -178,7 +178,10 @@ export class ChatGLM {
       seed,
       ...(replace ? { existing: "replace" as const } : {}),
     };
-    return new AdapterHandle(this.#context, await this.#context.engine.call("createAdapter", params, cellSignal(signal)));
+    return new AdapterHandle(
+      this.#context,
+      await this.#context.engine.call("createAdapter", params, cellSignal(signal)),
+    );
   }
 
   /**

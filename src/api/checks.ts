@@ -21,8 +21,18 @@ const areNames = (value: unknown): value is readonly string[] =>
 const call: Rule = { expected: "a function", allows: (value) => typeof value === "function" };
 const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof value === "boolean" };
 
-/** Values that are one thing. All but a question and a folder may be left out. */
-const rules = {
+type PlainName =
+  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
+  | ("share" | "replace" | "create" | "rankStabilized" | "targets" | "match" | "bias");
+
+type StructureKey =
+  | ("messages" | "questions" | "adapters" | "batch" | "tensors" | "stop" | "rankPattern" | "alphaPattern")
+  | ("idRow" | "ids" | "history");
+
+type Name = PlainName | StructureKey;
+
+/** Values that are one thing. */
+const rules: Readonly<Record<PlainName, Rule>> = {
   question: { expected: "the question as a string", allows: isText },
   folder: { expected: "a folder's path", allows: (value) => typeof value === "string" && value.trim() !== "" },
   system: { expected: "text", allows: isText },
@@ -44,10 +54,10 @@ const rules = {
     expected: '"none" or "all" or "lora_only"',
     allows: (value) => value === "none" || value === "all" || value === "lora_only",
   },
-} as const satisfies Readonly<Record<string, Rule>>;
+};
 
-/** What structures are called, and which schema one has. All but `NEEDED` may be left out. */
-const structures = {
+/** Which schema a structure has. */
+const structures: Readonly<Record<StructureKey, (value: unknown) => StructureName>> = {
   messages: () => "messages",
   questions: () => "questions",
   adapters: () => "adapters",
@@ -63,11 +73,9 @@ const structures = {
     const first: unknown = Array.isArray(value) ? value[0] : undefined;
     return typeof first === "object" && first !== null && !Array.isArray(first) ? "messages" : "pairs";
   },
-} as const satisfies Readonly<Record<string, (value: unknown) => StructureName>>;
+};
 
-type PlainName = keyof typeof rules;
-type Name = PlainName | keyof typeof structures;
-
+/** What may not be left out. */
 const NEEDED: ReadonlySet<Name> = new Set([
   ...(["question", "folder", "messages", "questions", "adapters", "batch", "tensors", "idRow", "ids"] as const),
 ]);
@@ -87,7 +95,7 @@ export function faultsOf(values: Checked): string[] {
 
 const isPlain = (name: Name): name is PlainName => name in rules;
 
-function structureFaults(name: keyof typeof structures, value: unknown, all: Checked): string[] {
+function structureFaults(name: StructureKey, value: unknown, all: Checked): string[] {
   const place = name === "idRow" ? "ids" : name;
   const found = schemas()[structures[name](value)].safeParse(value);
   if (!found.success) {

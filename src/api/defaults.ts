@@ -6,9 +6,9 @@ import type { LoraConfig } from "../adapters/adapter.ts";
 import type { LoadParams } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
+import { choice, number, type OptionRules, whole } from "../options.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
-import { choice, number, type OptionRules, whole } from "../options.ts";
 
 type Sampling = Omit<SamplingOptions, "seed" | "stop">;
 

@@ -6,11 +6,11 @@ import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import type { SamplingOptions, Shaping } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
+import type { Given, OptionRules } from "../options.ts";
 import { type Json, readJson } from "../text/json.ts";
 import { stopIds } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import * as defaults from "./defaults.ts";
-import type { Given, OptionRules } from "../options.ts";
 
 /** Sampling options that a call leaves out. */
 export interface GenerationDefaults extends Readonly<Omit<SamplingOptions, "seed" | "maxNewTokens">> {

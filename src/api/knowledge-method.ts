@@ -1,7 +1,7 @@
 /** @file How a knowledge book is fine-tuned. */
 
-import { shownJson } from "../describe.ts";
 import type { AdapterConfig } from "../adapters/adapter.ts";
+import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import * as defaults from "./defaults.ts";

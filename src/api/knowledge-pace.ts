@@ -1,7 +1,7 @@
 /** @file How much a book trains, rehearses and asks, by the model's size and by how much is taught. */
 import type { Method } from "../adapters/adapter.ts";
-import type { TeachOptions } from "../train/teaching.ts";
 import { number, type OptionRules, whole } from "../options.ts";
+import type { TeachOptions } from "../train/teaching.ts";
 
 /** Settings of teaching that a caller may change. */
 export type Pace = Pick<TeachOptions, "steps" | "lr" | "batchSize" | "rehearsePerStep" | "extraSteps">;

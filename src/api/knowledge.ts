@@ -7,6 +7,7 @@ import { InTurnByKey } from "../in-turn.ts";
 import { completedFacts, type Fact, type FactInput, factsInvalid, judgedFact, updatedFact } from "../knowledge/fact.ts";
 import { KnowledgeReport } from "../knowledge/report.ts";
 import { parameterCount } from "../models/architectures.ts";
+import { complete, type OptionRules, refuseUnknown } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
 import type { AdapterHandle } from "./adapter.ts";
 import { factsOf, judged, learnedKeys, noFacts, replaced, rewriteFacts } from "./book-facts.ts";
@@ -21,11 +22,10 @@ import {
   UNTRAINED,
 } from "./book-training.ts";
 import { faultsOf } from "./checks.ts";
+import { type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { type ExamineOptions, Examiner, type Lesson } from "./examiner.ts";
-import { type HandleContext, refOf } from "./context.ts";
 import { type Breadth, breadthOf, type Pace, paceRules } from "./knowledge-pace.ts";
-import { complete, type OptionRules, refuseUnknown } from "../options.ts";
 import { rehearsal } from "./rows.ts";
 import { type Abortable, onlySignal } from "./signal.ts";
 

@@ -4,15 +4,15 @@ import { ambient } from "../ambient.ts";
 import { shownJson } from "../describe.ts";
 import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
 import { type Family, families } from "../models/family.ts";
+import { complete, type Given, invalid } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
 import { optionalTokenizer } from "../text/optional.ts";
 import { ChatGLM } from "./chatglm.ts";
 import { faultsOf } from "./checks.ts";
+import { type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { type Lease, leaseEngine } from "./engines.ts";
 import { readGeneration } from "./generation.ts";
-import { type HandleContext, refOf } from "./context.ts";
-import { complete, type Given, invalid } from "../options.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 import { type SourceOptions, sourceOf } from "./source.ts";
 

@@ -1,9 +1,9 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
 import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, FullConfig, LoraConfig } from "../adapters/adapter.ts";
+import { complete, type Given, refuseUnknown } from "../options.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
-import { complete, type Given, refuseUnknown } from "../options.ts";
 
 export type LoraOptions = Given<Omit<LoraConfig, "method" | "bias">> & {
   /** Biases of the base that are trained as well, as in PEFT: "none" by default. */

@@ -1,11 +1,11 @@
 /** @file An optimiser whose state and steps live beside the weights: only its settings pass through here. */
 import { randomUUID } from "node:crypto";
 import { shownJson } from "../describe.ts";
+import { refuseUnknown } from "../options.ts";
 import { type AdamWOptions, adamWConfig, type OptimizerConfig } from "../train/optimizer.ts";
 import type { AdapterHandle, StepResult } from "./adapter.ts";
 import { faultsOf } from "./checks.ts";
 import { Gradients } from "./gradients.ts";
-import { refuseUnknown } from "../options.ts";
 import type { Abortable } from "./signal.ts";
 
 export interface StepOptions extends Abortable {

@@ -64,7 +64,10 @@ function makeSchemas(z: typeof zod.z): Schemas {
     stop: z.array(id, expected("a list of token ids such as [2]")),
     adapters: z.array(adapter, some).min(1, some),
     batch: z.strictObject(
-      { inputIds: z.array(row, expected("lists of token ids")), labels: z.array(labels, expected("lists of token ids")) },
+      {
+        inputIds: z.array(row, expected("lists of token ids")),
+        labels: z.array(labels, expected("lists of token ids")),
+      },
       expected("{ inputIds, labels }"),
     ),
     tensors: z.record(z.string(), tensor, expected("tensors by name, as read() gives them")),

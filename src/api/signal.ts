@@ -1,8 +1,8 @@
 /** @file Every question to an engine ends with the cell that asked it, unless it has a signal of its own as well. */
 import { abortSignal } from "../ambient.ts";
 import type { EngineOptions } from "../engine/engine.ts";
-import { faultsOf } from "./checks.ts";
 import { refuseUnknown } from "../options.ts";
+import { faultsOf } from "./checks.ts";
 
 export interface Abortable {
   /** Stops the work; the running cell's interrupt does so in any case. */

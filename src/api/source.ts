@@ -4,8 +4,8 @@ import type { LoadParams } from "../engine/engine.ts";
 import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import { type HubName, hubNames, isHubId, isRevision } from "../hub/names.ts";
 import { hubSettings } from "../hub/settings.ts";
-import { suggestion } from "../suggestion.ts";
 import { invalid } from "../options.ts";
+import { suggestion } from "../suggestion.ts";
 
 export interface SourceOptions {
   /**
@@ -46,11 +46,12 @@ export async function sourceOf(
 }
 
 function faultsOf(name: unknown, hub: unknown, revision: unknown): string[] {
-  if (typeof name !== "string" || name === "")
-    return [`expected a model's name or folder, got ${shownJson(name)}.`];
+  if (typeof name !== "string" || name === "") return [`expected a model's name or folder, got ${shownJson(name)}.`];
   const faults: string[] = [];
   if (hub !== undefined && !hubNames.includes(hub as HubName)) {
-    faults.push(`hub: there is none that is called ${shownJson(hub)}.${typeof hub === "string" ? suggestion(hub, hubNames) : ""}`);
+    faults.push(
+      `hub: there is none that is called ${shownJson(hub)}.${typeof hub === "string" ? suggestion(hub, hubNames) : ""}`,
+    );
   } else if (hub !== undefined && !isHubId(name)) {
     faults.push(`hub: expected a model's id there (owner/name), got ${shownJson(name)}.`);
   }

@@ -5,10 +5,10 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { isEmbedded, modelFolder } from "../hub/model-folder.ts";
 import type { Family } from "../models/config.ts";
+import { refuse } from "../options.ts";
 import * as text from "../text/load.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { familyFaults } from "./load.ts";
-import { refuse } from "../options.ts";
 
 /**
  * Loads the tokenizer of a checkpoint folder: ice_text.model, tokenizer.model (SentencePiece or tiktoken) or

@@ -6,8 +6,8 @@
  * both by turns would have both mapped, twice the memory that the weights take.
  */
 
-import { inTurn } from "../in-turn.ts";
 import type { Graph } from "../graph/value.ts";
+import { inTurn } from "../in-turn.ts";
 import type { Compile, Program, Tensors } from "./program.ts";
 
 /** @returns the compiler of each group, by name */

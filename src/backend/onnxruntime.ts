@@ -36,7 +36,9 @@ export async function compileForCpu(graph: Graph, options: OrtOptions = {}): Pro
     enableCpuMemArena: options.frees !== true,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
-  const session = await create(graph, settings, { disable_prepacking: packs(graph, options.packs === true) ? "0" : "1" });
+  const session = await create(graph, settings, {
+    disable_prepacking: packs(graph, options.packs === true) ? "0" : "1",
+  });
   return {
     run: async (inputs) => mapValues(await session.run(mapValues(inputs, toOrt)), fromOrt),
     dispose: () => session.release(),

@@ -172,7 +172,10 @@ export class AdapterInstance {
       await this.flush();
     } catch (error) {
       // Unless somebody has written another since.
-      if (this.#documents[name] === text) this.#documents = { ...this.#documents, [name]: before };
+      if (this.#documents[name] === text) {
+        const { [name]: _, ...others } = this.#documents;
+        this.#documents = before === undefined ? others : { ...others, [name]: before };
+      }
       throw error;
     }
   }

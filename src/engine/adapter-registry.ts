@@ -1,17 +1,17 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
-import type { AdapterConfig, BaseModel } from "../adapters/adapter.ts";
+import type { Adapter, AdapterConfig, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
 import { suggestion } from "../suggestion.ts";
-import { quoted, shortened } from "../text-cut.ts";
 import type { FloatTensor } from "../tensor.ts";
+import { quoted, shortened } from "../text-cut.ts";
 import { finiteFault } from "../weights/finite.ts";
 import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance } from "./adapter-instance.ts";
-import type { AdapterStore } from "./adapter-store.ts";
+import type { AdapterStore, Shapes } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
@@ -94,17 +94,23 @@ export class AdapterRegistry {
     return [...new Set(names.flat())];
   }
 
+  /** One that cannot be read is left out; using it by name says what is wrong. */
   async list(owner: string): Promise<AdapterInfo[]> {
     const infos: AdapterInfo[] = [];
+    let failure: unknown;
     for (const each of new Set([owner, SHARED])) {
       const live = [...this.#live.values()].flatMap(({ ref }) => (ref.owner === each ? [ref.name] : []));
-      // What is in memory is there, even where the disk has lost it.
-      for (const name of new Set([...(await this.#store.names(each)), ...live])) {
-        // One that cannot be read is left out here; using it by name says what is wrong.
+      const kept = await this.#store.names(each).catch((error: unknown) => {
+        failure = error;
+        return [];
+      });
+      for (const name of new Set([...kept, ...live])) {
         const info = await this.#info({ owner: each, name }).catch(() => undefined);
         if (info) infos.push(info);
       }
     }
+    // What is in memory is there, even where the disk fails; nothing at all would be no answer.
+    if (failure !== undefined && infos.length === 0) throw failure;
     return infos;
   }
 
@@ -112,8 +118,10 @@ export class AdapterRegistry {
   async #info(ref: AdapterRef): Promise<AdapterInfo> {
     const live = this.#live.get(keyOf(ref));
     if (live) return live.info(this.#base);
-    const summary = await this.#store.summary(ref);
-    return adapterInfo(ref, createAdapter(summary.config, this.#base), { ...summary, merged: false }, this.#base);
+    const { shapes, ...summary } = await this.#store.summary(ref);
+    const adapter = createAdapter(summary.config, this.#base);
+    mustFitModel(ref, adapter, shapes);
+    return adapterInfo(ref, adapter, { ...summary, merged: false }, this.#base);
   }
 
   /** Addresses of all adapters in memory, whoever owns them. */
@@ -237,17 +245,10 @@ export class AdapterRegistry {
   async #fromDisk(ref: AdapterRef): Promise<AdapterInstance> {
     const { config, source, ...kept } = await this.#store.read(ref);
     const adapter = createAdapter(config, this.#base);
-    for (const { name, shape } of adapter.parameters) {
-      const found: FloatTensor | undefined = kept.tensors[name];
-      const fault =
-        String(found?.shape) === String(shape)
-          ? finiteFault(found as FloatTensor)
-          : `expected [${shape}], got ${found ? `[${found.shape}]` : "nothing"}`;
-      if (fault === undefined) continue;
-      throw new GlmError(
-        "adapter-invalid",
-        `adapter ${ref.name}: what was kept on disk does not fit this model (${name}: ${fault}). Delete it and train it again.`,
-      );
+    mustFitModel(ref, adapter, kept.tensors);
+    for (const { name } of adapter.parameters) {
+      const fault = finiteFault(kept.tensors[name] as FloatTensor);
+      if (fault !== undefined) throw unfit(ref, `${name}: ${fault}`);
     }
     return new AdapterInstance(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);
   }
@@ -267,3 +268,18 @@ export class AdapterRegistry {
 }
 
 const keyOf = ({ owner, name }: AdapterRef): string => JSON.stringify([owner, name]);
+
+/** @throws GlmError "adapter-invalid" when the adapter of a configuration has other tensors on this model than were kept */
+function mustFitModel(ref: AdapterRef, { parameters }: Adapter, kept: Shapes): void {
+  for (const { name, shape } of parameters) {
+    const found = kept[name];
+    if (String(found?.shape) === String(shape)) continue;
+    throw unfit(ref, `${name}: expected [${shape}], got ${found ? `[${found.shape}]` : "nothing"}`);
+  }
+}
+
+const unfit = ({ name }: AdapterRef, why: string): GlmError =>
+  new GlmError(
+    "adapter-invalid",
+    `adapter ${name}: what was kept on disk does not fit this model (${why}). Delete it and train it again.`,
+  );

@@ -27,6 +27,9 @@ export interface AdapterSummary {
   readonly revision: number;
 }
 
+/** By tensor. */
+export type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
+
 export interface KeptAdapter extends AdapterSummary {
   readonly tensors: AdapterTensors;
   /** What optimisers go on with. */
@@ -80,13 +83,14 @@ export class AdapterStore {
   }
 
   /**
-   * What is kept besides tensors, which are not read.
+   * What is kept, of tensors only their shapes.
    * @throws GlmError "adapter-invalid" as `read`
    */
-  async summary(ref: AdapterRef): Promise<AdapterSummary> {
+  async summary(ref: AdapterRef): Promise<AdapterSummary & { readonly shapes: Shapes }> {
     const refuse = this.#refusal(ref);
-    const { metadata } = await readHeader(this.#file(ref)).catch(refuse.reading);
-    return summaryOf(metadata, refuse.damaged);
+    const { metadata, tensors } = await readHeader(this.#file(ref)).catch(refuse.reading);
+    const shapes = Object.fromEntries(tensors.map(({ name, shape }) => [name, { shape }]));
+    return { ...(await summaryOf(metadata, refuse.damaged)), shapes };
   }
 
   #refusal(ref: AdapterRef): { damaged(why: string, cause?: unknown): GlmError; reading(error: unknown): never } {

@@ -185,7 +185,13 @@ export class LocalEngine implements Engine {
     signal?: AbortSignal,
   ): AsyncGenerator<Streams["fit"]["event"], void, void> {
     const runner = this.#runner(params.model);
-    yield* runner.fit(await runner.adapters.find(params.adapter), params.rows, params.validation, params.options, signal);
+    yield* runner.fit(
+      await runner.adapters.find(params.adapter),
+      params.rows,
+      params.validation,
+      params.options,
+      signal,
+    );
   }
 
   async *#teach(

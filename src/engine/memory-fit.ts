@@ -109,7 +109,13 @@ export function mustFitTraining(
 }
 
 /** Which of the smaller forms would fit, the most precise first. */
-function smallerForm(subject: string, given: CheckpointContent, plan: Plan, config: ChatGLMConfig, there: MemoryThere): string {
+function smallerForm(
+  subject: string,
+  given: CheckpointContent,
+  plan: Plan,
+  config: ChatGLMConfig,
+  there: MemoryThere,
+): string {
   const room = (wanted: Wanted, limit: number): boolean =>
     neededBytes(memoryNeed(planWeights(subject, given, wanted), config)) <= limit;
   const smaller = (["int8", "int4"] as const).filter((quantize) => Number(quantize.slice(3)) < (plan.bits ?? 32));

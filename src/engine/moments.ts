@@ -39,7 +39,10 @@ export class Moments {
   /** All of them, as they are now. */
   copy(): OptimizerStates {
     return new Map(
-      [...this.#states].map(([id, { step, mean, square }]) => [id, { step, mean: copiedAll(mean), square: copiedAll(square) }]),
+      [...this.#states].map(([id, { step, mean, square }]) => [
+        id,
+        { step, mean: copiedAll(mean), square: copiedAll(square) },
+      ]),
     );
   }
 }

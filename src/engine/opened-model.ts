@@ -2,13 +2,12 @@
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
 import type { WeightPacker } from "../backend/device.ts";
+import { cacheFolder } from "../folders.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
-import { cacheFolder } from "../folders.ts";
 import type { OnProgress } from "../progress.ts";
-import { type WeightStore, bindStore } from "../quantization/weight-store.ts";
 import { checkWeights } from "../quantization/checked-weights.ts";
 import {
   type FiledTensor,
@@ -20,6 +19,7 @@ import {
 } from "../quantization/plan.ts";
 import { readParameter } from "../quantization/prepare.ts";
 import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
+import { bindStore, type WeightStore } from "../quantization/weight-store.ts";
 import { sizeOf } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";

@@ -7,7 +7,7 @@
 import { GlmError } from "../errors.ts";
 import { quoted } from "../text-cut.ts";
 import { version } from "../version.ts";
-import { defaultPolicy, TransientError, type RetryPolicy, retried, retryAfter } from "./retry.ts";
+import { defaultPolicy, type RetryPolicy, retried, retryAfter, TransientError } from "./retry.ts";
 import { type RawReply, type Send, sender } from "./send.ts";
 import type { HubSettings } from "./settings.ts";
 

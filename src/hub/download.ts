@@ -2,11 +2,11 @@
 import { dirname } from "node:path";
 import { GlmError } from "../errors.ts";
 import { freeBytes, makeFolder, onDisk, size } from "../files.ts";
-import type { FolderLock } from "../lock.ts";
 import { waitForLock } from "../folder-lock.ts";
+import type { FolderLock } from "../lock.ts";
 import type { Client } from "./client.ts";
 import { noRoom } from "./errors.ts";
-import type { Hub, ModelRef, RemoteFile, CacheSnapshot, Unchecked } from "./hub.ts";
+import type { CacheSnapshot, Hub, ModelRef, RemoteFile, Unchecked } from "./hub.ts";
 import { type OnProgress, Tally } from "./progress.ts";
 import { fetchFile, sizeOf } from "./transfer.ts";
 

@@ -10,13 +10,13 @@ import { readText } from "../regular-file.ts";
 import { Client } from "./client.ts";
 import { Download } from "./download.ts";
 import { notDownloaded, unreachable, unusable } from "./errors.ts";
-import type { Hub, Listing, ModelRef, RemoteFile, CacheSnapshot } from "./hub.ts";
+import type { CacheSnapshot, Hub, Listing, ModelRef, RemoteFile } from "./hub.ts";
 import { huggingFace } from "./huggingface.ts";
 import { missingFrom } from "./local.ts";
 import { modelScope } from "./modelscope.ts";
 import { type HubName, isHubId, isRevision } from "./names.ts";
 import type { OnProgress } from "./progress.ts";
-import { defaultPolicy, TransientError, type RetryPolicy } from "./retry.ts";
+import { defaultPolicy, type RetryPolicy, TransientError } from "./retry.ts";
 import { descriptionsOf, type Form, formsOf, weightNames } from "./select.ts";
 import type { HubSettings } from "./settings.ts";
 

@@ -11,7 +11,7 @@ import { makeFolder, onDisk, replaceFile } from "../files.ts";
 import { readText } from "../regular-file.ts";
 import { fault, type Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
-import type { FileHash, Hub, Listing, ModelRef, RemoteFile, CacheSnapshot } from "./hub.ts";
+import type { CacheSnapshot, FileHash, Hub, Listing, ModelRef, RemoteFile } from "./hub.ts";
 import { fieldOf, listOf, sizeOf, textOf } from "./json.ts";
 import { retried } from "./retry.ts";
 import type { HubSettings } from "./settings.ts";

@@ -4,16 +4,17 @@
  * Since version 1.38 of that library: models/OWNER--NAME/snapshots/REVISION. Before: a folder OWNER/NAME with dots in the name
  * written as ___, in one of several places, for one version at a time; where there is one, it goes on being used, as there.
  */
-import { inTurn } from "../in-turn.ts";
+
 import { readdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { makeFolder, onDisk, replaceFile } from "../files.ts";
+import { inTurn } from "../in-turn.ts";
 import { readText } from "../regular-file.ts";
 import type { Reply } from "./client.ts";
 import { denied, unknownModel, unknownRevision } from "./errors.ts";
-import type { Hub, Listing, ModelRef, RemoteFile, CacheSnapshot, Unchecked } from "./hub.ts";
+import type { CacheSnapshot, Hub, Listing, ModelRef, RemoteFile, Unchecked } from "./hub.ts";
 import { fieldOf, listOf, sizeOf, textOf } from "./json.ts";
 import type { HubSettings } from "./settings.ts";
 import { faultOf } from "./verify.ts";

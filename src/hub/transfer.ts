@@ -4,7 +4,7 @@ import { GlmError } from "../errors.ts";
 import { onDisk } from "../files.ts";
 import { type Client, fault, type Reply } from "./client.ts";
 import type { RemoteFile } from "./hub.ts";
-import { TransientError, retried } from "./retry.ts";
+import { retried, TransientError } from "./retry.ts";
 import { faultOf } from "./verify.ts";
 
 export interface Transfer {

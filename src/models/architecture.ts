@@ -2,7 +2,7 @@
 import type { Value } from "../graph/value.ts";
 import type { AttentionKind } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";
-import type { ParameterBinder, ModuleSpec, ParameterSpec } from "./context.ts";
+import type { ModuleSpec, ParameterBinder, ParameterSpec } from "./context.ts";
 
 export interface ModelInputs {
   /** int64 [batch, seq]. */

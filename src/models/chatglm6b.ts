@@ -58,7 +58,10 @@ function placement(ids: readonly number[], { prefixIds }: ChatGLMConfig): Placem
     );
   }
   return {
-    positions: [ids.map((_, i) => (i < prefixLength ? i : masked)), ids.map((_, i) => (i < prefixLength ? 0 : i - prefixLength + 1))],
+    positions: [
+      ids.map((_, i) => (i < prefixLength ? i : masked)),
+      ids.map((_, i) => (i < prefixLength ? 0 : i - prefixLength + 1)),
+    ],
     prefixLength,
   };
 }

@@ -127,7 +127,10 @@ export interface FiledTensor extends ParameterSpec {
  * The model's tensors as a published checkpoint of so many bits has them: codes of the linear modules (two 4-bit ones to
  * an element) and their scales, all else as it is.
  */
-export function filedTensors({ parameters, modules, stored }: CheckpointContent, bits: PublishedBits | undefined): FiledTensor[] {
+export function filedTensors(
+  { parameters, modules, stored }: CheckpointContent,
+  bits: PublishedBits | undefined,
+): FiledTensor[] {
   const packed = new Set(bits ? modules.map(({ name }) => `${name}.weight`) : []);
   return parameters.flatMap(({ name, shape }): FiledTensor[] => {
     const dtype = stored.get(name)?.dtype ?? "float32";

@@ -8,13 +8,13 @@ import { type FloatTensor, sizeOf } from "../tensor.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
-import type { FloatWeight, QuantizedMatrix, WeightStore } from "./weight-store.ts";
 import type { Pack } from "./form.ts";
-import { preparation } from "./preparation.ts";
 import { slabs } from "./matrix.ts";
 import { type Plan, plannedBytes } from "./plan.ts";
+import { preparation } from "./preparation.ts";
 import { readPrepared, writePrepared } from "./prepared-file.ts";
 import { isSound, sealed, unsealed } from "./seal.ts";
+import type { FloatWeight, QuantizedMatrix, WeightStore } from "./weight-store.ts";
 
 /** Counts work in bytes of the checkpoint. */
 export type OnBytes = (done: number, total: number) => void;

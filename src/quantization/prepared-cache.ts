@@ -9,13 +9,13 @@ import { dirname, join } from "node:path";
 import type { WeightPacker } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
 import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from "../files.ts";
-import { SILENCE_MS, type FolderLock, tryLock } from "../lock.ts";
-import type { OnProgress } from "../progress.ts";
 import { waitForLock } from "../folder-lock.ts";
-import type { WeightStore } from "./weight-store.ts";
+import { type FolderLock, SILENCE_MS, tryLock } from "../lock.ts";
+import type { OnProgress } from "../progress.ts";
 import type { Pack } from "./form.ts";
 import type { Plan } from "./plan.ts";
 import { findPrepared, type MissingFile, makePrepared } from "./prepare.ts";
+import type { WeightStore } from "./weight-store.ts";
 
 const DAY = 24 * 3600 * 1000;
 /** Prepared weights that were not used for so long, in milliseconds, are removed. */

@@ -39,7 +39,7 @@ const rules: OptionRules<Omit<OptimizerConfig, "kind">> = {
  * @throws GlmError "option-invalid" that names every option that cannot be
  */
 export function adamWConfig(options: Given<AdamWOptions> = {}): OptimizerConfig {
-  return { kind: "adamW", ...complete("adamW", rules, options) };
+  return { kind: "adamW", ...complete<Omit<OptimizerConfig, "kind">>("adamW", rules, options) };
 }
 
 /** What AdamW remembers between steps. Owned, and changed in place, by whoever calls `update`. */

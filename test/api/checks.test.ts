@@ -140,7 +140,9 @@ describe("what is given to", { timeout: LONG }, () => {
     expect(await refusal(() => glm.askEach("q" as never))).toMatch(/^askEach: questions: .*got "q"\. Put a single one/);
     expect(await refusal(() => glm.askEach(["a", " "]))).toMatch(/^askEach: questions\[1\]: expected text that is not/);
     expect(await refusal(() => glm.save(bad))).toMatch(/^save: folder: expected a folder.s path, got null/);
-    expect(await refusal(() => glm.loadAdapter("a", bad))).toMatch(/^loadAdapter: folder: expected a folder.s path, got null/);
+    expect(await refusal(() => glm.loadAdapter("a", bad))).toMatch(
+      /^loadAdapter: folder: expected a folder.s path, got null/,
+    );
     expect(await refusal(() => glm.createAdapter("a", lora(), { share: 1 as never }))).toMatch(
       /share: expected true or/,
     );
@@ -213,7 +215,19 @@ describe("the options of every function", { timeout: LONG }, () => {
 
   it("is asked of every method there is", () => {
     // What takes no options.
-    const without = ["constructor", "tokenizer", "prompt", "dispose", "summary", "parameters", "losses", "release", "list", "spent", "optimize"];
+    const without = [
+      "constructor",
+      "tokenizer",
+      "prompt",
+      "dispose",
+      "summary",
+      "parameters",
+      "losses",
+      "release",
+      "list",
+      "spent",
+      "optimize",
+    ];
     const own = (what: { readonly prototype: object }, prefix: string): string[] =>
       Object.getOwnPropertyNames(what.prototype).flatMap((name) => (without.includes(name) ? [] : [prefix + name]));
     const methods = [

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type GenerationDefaults, readGeneration, samplingRules } from "../../src/api/generation.ts";
-import { complete } from "../../src/options.ts";
 import { type ChatGLM, load } from "../../src/index.ts";
 import type { Family } from "../../src/models/family.ts";
+import { complete } from "../../src/options.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { textFixture } from "../text/fixtures.ts";
 

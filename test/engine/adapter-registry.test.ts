@@ -161,7 +161,10 @@ describe("AdapterRegistry", () => {
     const settling = made.settleForGood();
     const endOther = await other.beginTraining();
     end();
-    await expect(settling).rejects.toMatchObject({ code: "adapter-invalid", message: expect.stringContaining("other") });
+    await expect(settling).rejects.toMatchObject({
+      code: "adapter-invalid",
+      message: expect.stringContaining("other"),
+    });
     endOther();
     // Neither was closed.
     one.write(one.copy());
@@ -173,7 +176,9 @@ describe("AdapterRegistry", () => {
   test("keeps a text only in the place of the one that its writer knows", async () => {
     const { adapter } = await registry().create(ref, config, 1);
     await adapter.writeDocument("facts.json", "first", null);
-    await expect(adapter.writeDocument("facts.json", "second", null)).rejects.toMatchObject({ code: "adapter-changed" });
+    await expect(adapter.writeDocument("facts.json", "second", null)).rejects.toMatchObject({
+      code: "adapter-changed",
+    });
     await expect(adapter.writeDocument("facts.json", "second", "other")).rejects.toThrow("was changed meanwhile");
     expect(adapter.documents).toEqual({ "facts.json": "first" });
     await adapter.writeDocument("facts.json", "second", "first");

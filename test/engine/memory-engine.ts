@@ -311,7 +311,12 @@ export class MemoryEngine implements Engine {
       { name: NAME, shape: [VOCABULARY], dtype: "float32", trainable: true, count: VOCABULARY },
     ] as const;
     const counts = { allCount: VOCABULARY ** 2 + VOCABULARY, trainableCount: VOCABULARY };
-    const state = { steps, documents: [...documents.keys()], merged: false, ...(source === undefined ? {} : { source }) };
+    const state = {
+      steps,
+      documents: [...documents.keys()],
+      merged: false,
+      ...(source === undefined ? {} : { source }),
+    };
     return { ...ref, config, parameters, ...counts, ...state };
   }
 }

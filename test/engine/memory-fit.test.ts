@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { memoryNeed, memoryThere, mustFitMemory, mustFitTraining, neededBytes } from "../../src/engine/memory-fit.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
-import { type Given, planWeights, type Wanted } from "../../src/quantization/plan.ts";
+import { type CheckpointContent, planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { scaleName } from "../../src/weights/model-tensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
@@ -14,7 +14,7 @@ const shape = { ...publishedGlm, seq_length: 8192 };
 const config = readConfig(shape, "ChatGLM2-6B");
 
 /** A checkpoint in float16, or published quantised, without its files. */
-function published(of: ChatGLMConfig, bits?: 4 | 8): Given {
+function published(of: ChatGLMConfig, bits?: 4 | 8): CheckpointContent {
   const [parameters, modules] = [parametersOf(of), modulesOf(of)];
   const packed = new Set(bits ? modules.map(({ name }) => `${name}.weight`) : []);
   const tensor = (name: string, dims: readonly number[], size: number): StoredTensor => ({

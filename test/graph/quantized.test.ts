@@ -16,7 +16,7 @@ import {
   limbProduct,
 } from "../../src/graph/quantized.ts";
 import { Graph, type Value } from "../../src/graph/value.ts";
-import { blockCodes } from "../../src/quantization/group-wise.ts";
+import { blockCodes } from "../../src/quantization/group-codes.ts";
 import { dequantizeRows, quantizeRows } from "../../src/quantization/quantize.ts";
 import { randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";

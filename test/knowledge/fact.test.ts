@@ -5,7 +5,7 @@ import {
   completedFacts,
   type Fact,
   type FactInput,
-  invalid,
+  factsInvalid,
   judgedFact,
   updatedFact,
 } from "../../src/knowledge/fact.ts";
@@ -155,7 +155,7 @@ describe("what cannot be used is refused by name", () => {
   it("shortened where it is long, between characters", () => {
     expect(quoted("🎈".repeat(61))).toBe(`"${"🎈".repeat(57)}..."`);
     expect(quoted("🎈".repeat(60))).toBe(`"${"🎈".repeat(60)}"`);
-    expect(invalid("x", ["a."]).message).toBe("x: a.");
+    expect(factsInvalid("x", ["a."]).message).toBe("x: a.");
   });
 });
 

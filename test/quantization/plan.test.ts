@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { full } from "../../src/adapters/full.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
-import { filedTensors, type Given, planWeights } from "../../src/quantization/plan.ts";
+import { type CheckpointContent, filedTensors, planWeights } from "../../src/quantization/plan.ts";
 import { filled, sizeOf } from "../../src/tensor.ts";
 
 const chatglm6b = readConfig(
@@ -21,7 +21,7 @@ const chatglm6b = readConfig(
 );
 
 /** A float16 checkpoint that is only described. */
-function given(config: ChatGLMConfig): Given {
+function given(config: ChatGLMConfig): CheckpointContent {
   const [parameters, modules] = [parametersOf(config), modulesOf(config)];
   const { embedding, head } = architectureOf(config);
   const stored = parameters.map(({ name, shape }) => {

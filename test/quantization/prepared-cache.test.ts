@@ -8,16 +8,16 @@ import { compileForCpu, cpu } from "../../src/backend/onnxruntime.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { tryLock } from "../../src/lock.ts";
-import { bindStore } from "../../src/quantization/weight-store.ts";
 import { planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { findPrepared } from "../../src/quantization/prepare.ts";
 import { preparedWeights, removeUnused, roomFor } from "../../src/quantization/prepared-cache.ts";
+import { bindStore } from "../../src/quantization/weight-store.ts";
 import { filled, type Tensor, tensor } from "../../src/tensor.ts";
 import { readHeader } from "../../src/weights/header.ts";
 import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { killAll, type Running, run } from "../engine/process.ts";
-import { givenBy, heldModel } from "../quantized-model.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
+import { givenBy, heldModel } from "../quantized-model.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { works } from "../works.ts";
 
@@ -129,7 +129,9 @@ describe("prepared weights", () => {
   it("need no files where the checkpoint has floats to map", async () => {
     const { folder, weightStore } = await prepare({ quantize: "none", precision: "exact" });
     expect(weightStore.matrices.size).toBe(0);
-    expect([...weightStore.floats.values()].every(({ range }) => range.file.startsWith(oracleFolder(FAMILY)))).toBe(true);
+    expect([...weightStore.floats.values()].every(({ range }) => range.file.startsWith(oracleFolder(FAMILY)))).toBe(
+      true,
+    );
     await expect(stat(folder)).rejects.toThrow("ENOENT");
   });
 

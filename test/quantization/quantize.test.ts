@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { roundToFloat16, toFloat16 } from "../../src/float16.ts";
 import { toFloat32 } from "../../src/float32.ts";
 import { BLOCK, blocksOf } from "../../src/graph/quantized.ts";
-import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/quantization/group-wise.ts";
+import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/quantization/group-codes.ts";
 import {
   dequantizeRows,
   largestCode,

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Wanted } from "../../src/quantization/plan.ts";
 import { isSound, sealed } from "../../src/quantization/seal.ts";
 import { readHeader, writeHeader } from "../../src/weights/header.ts";
-import { heldModel } from "../quantized-model.ts";
 import { oracleConfig, oracleFolder } from "../oracle.ts";
+import { heldModel } from "../quantized-model.ts";
 
 let home: string;
 beforeAll(async () => {

@@ -10,8 +10,8 @@ import { ForwardModel } from "../../src/generate/model.ts";
 import type { ChatGLMConfig } from "../../src/models/config.ts";
 import type { Wanted } from "../../src/quantization/plan.ts";
 import { trainingProgram } from "../../src/train/program.ts";
-import { type HeldModel, heldModel } from "../quantized-model.ts";
 import { deviation, floats, oracleConfig, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
+import { type HeldModel, heldModel } from "../quantized-model.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "glmlab-held-"));
 afterAll(() => rmSync(cache, { recursive: true }));

@@ -67,7 +67,8 @@ test("options of batches and shares are checked, all at once", () => {
       ].join("\n- "),
     }),
   );
-  for (const options of [undefined, null, 8]) expect(refused(options)).toThrow(/^batches: expected options such as/);
+  expect(refused(undefined)).toThrow("batches: size: expected a whole number from 1, got undefined.");
+  for (const options of [null, 8]) expect(refused(options)).toThrow(/^batches: expected options such as/);
   for (const share of ["0.5", null, Number.NaN, 5n])
     expect(() => data.split(share as never)).toThrow(/^split: expected/);
 });

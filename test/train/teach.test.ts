@@ -81,7 +81,7 @@ const altered = (pupil: ObservedTrainee, change: Partial<Pupil>): Pupil => ({
 describe("teaching", () => {
   it("ends when every lesson is answered exactly, and not before", async () => {
     const pupil = await student();
-    expect(plural(await pupil.recalls(LESSONS, STOP))).toBe(0);
+    expect(counted(await pupil.recalls(LESSONS, STOP))).toBe(0);
     const events = await run(pupil, only(LESSONS));
     expect(events[0]).toEqual({ type: "start", lessons: 4, budget: 200 });
     expect(events[1]).toEqual({ type: "check", step: 0, recalled: [false, false, false, false], best: true });
@@ -92,7 +92,7 @@ describe("teaching", () => {
     const steps = pick("step", events);
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: done.steps }, (_, i) => i + 1));
     expect(steps.at(-1)?.loss).toBe(done.loss);
-    for (const check of pick("check", events).slice(0, -1)) expect(plural(check.recalled)).toBeLessThan(4);
+    for (const check of pick("check", events).slice(0, -1)) expect(counted(check.recalled)).toBeLessThan(4);
     // The rate rises to the one that was asked for.
     expect(steps.slice(0, 6).map(({ lr }) => Number((lr / 1e-2).toFixed(6)))).toEqual([0.2, 0.4, 0.6, 0.8, 1, 1]);
   });
@@ -201,7 +201,7 @@ describe("kept rows", () => {
     expect(await pupil.recalls([...lessons, ...kept], STOP)).toEqual([true, true, true, true]);
     // They had been lost: both lessons were known at a check that was not the last.
     const checks = pick("check", events);
-    expect(checks.slice(0, -1).some(({ recalled }) => plural(recalled) === 2)).toBe(true);
+    expect(checks.slice(0, -1).some(({ recalled }) => counted(recalled) === 2)).toBe(true);
     // And were in a training batch by themselves, as they are not rehearsed here.
     const starts = pupil.batches.flatMap(({ inputIds }) =>
       inputIds.map((ids) => String.fromCodePoint(...ids.slice(1))),
@@ -234,7 +234,7 @@ describe("a run whose budget is spent", () => {
     const events = await run(pupil, only(lessons), { steps: 60 });
     const done = doneOf(events);
     expect(done).toMatchObject({ reason: "budget", steps: 60 });
-    expect(plural(done.recalled)).toBeGreaterThan(0);
+    expect(counted(done.recalled)).toBeGreaterThan(0);
     expect(done.recalled).toEqual(await pupil.recalls(lessons, STOP));
   });
 

@@ -1,6 +1,6 @@
 // A client of the runtime in a process of its own: loads the model it is told, then does what its second argument says.
 // It prints one line of JSON for each thing that happened.
-import { connectRuntime } from "../../../dist/src/engine/connect.js";
+import { connectRuntime } from "../../../dist/src/runtime/connect.js";
 
 const [name, task] = process.argv.slice(2);
 const say = (event) => console.log(JSON.stringify(event));

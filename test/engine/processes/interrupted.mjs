@@ -1,7 +1,7 @@
 // A cell thread that is terminated, as an interrupt does it, in a busy loop that follows an answer of the runtime.
 import { Worker } from "node:worker_threads";
-import { connectRuntime } from "../../../dist/src/engine/connect.js";
 import { GREEDY } from "../../../dist/src/generate/sampler.js";
+import { connectRuntime } from "../../../dist/src/runtime/connect.js";
 
 const terminator = `
   const { Session } = require("node:inspector");

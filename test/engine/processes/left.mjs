@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { SocketClient } from "../../../dist/src/engine/socket-client.js";
-import { SocketServer } from "../../../dist/src/engine/socket-server.js";
+import { SocketClient } from "../../../dist/src/rpc/socket-client.js";
+import { SocketServer } from "../../../dist/src/rpc/socket-server.js";
 
 const [folder, rounds, role] = process.argv.slice(2);
 const hello = { type: "hello" };
