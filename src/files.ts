@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { byteSize } from "./byte-size.ts";
 import { GlmError } from "./errors.ts";
 
 /** Pieces of a file, in order. A generator makes them one at a time, so that a large file is never in memory as a whole. */
@@ -222,7 +223,7 @@ async function diskError(path: string, needed: number, cause: unknown): Promise<
   const room = code === "ENOSPC" ? await freeSpace(path) : "";
   return new GlmError(
     "disk",
-    `${path} was not written: ${why(size(needed) + room)} What was there before is unchanged.`,
+    `${path} was not written: ${why(byteSize(needed) + room)} What was there before is unchanged.`,
     { cause },
   );
 }
@@ -249,7 +250,7 @@ const reasons: Readonly<Record<string, (needed: string) => string>> = {
 /** " (1.2 GB are free)", when the system tells. */
 async function freeSpace(path: string): Promise<string> {
   const free = await freeBytes(path);
-  return free === undefined ? "" : ` (${size(free)} are free)`;
+  return free === undefined ? "" : ` (${byteSize(free)} are free)`;
 }
 
 /** The bytes that are free on the disk where a path lies or would lie; undefined when the system does not tell. */
@@ -259,13 +260,4 @@ export async function freeBytes(path: string): Promise<number | undefined> {
     if (disk) return disk.bavail * disk.bsize;
     if (at === dirname(at)) return undefined;
   }
-}
-
-/** A number of bytes for people. */
-export function size(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let unit = 0;
-  let value = bytes;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
 }

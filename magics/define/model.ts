@@ -1,5 +1,7 @@
 /** @file %model: load a model and declare a variable for it. */
+
 import * as defaults from "../../src/api/defaults.ts";
+import { deviceChoices, precisions, quantizations } from "../../src/engine/engine.ts";
 import { families } from "../../src/models/family.ts";
 import { printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
@@ -12,19 +14,19 @@ const OPTIONS = {
   as: { kind: "declares", default: "glm", help: "The variable that holds the model." },
   device: {
     kind: "choice",
-    choices: ["auto", "cpu", "webgpu", "cuda"],
+    choices: deviceChoices,
     default: defaults.load.device.default,
     help: "Where it computes.",
   },
   precision: {
     kind: "choice",
-    choices: ["exact", "fast"],
+    choices: precisions,
     default: defaults.load.precision.default,
     help: "exact meets the reference to 1e-4; fast is quicker and states its deviation.",
   },
   quantize: {
     kind: "choice",
-    choices: ["none", "int8", "int4"],
+    choices: quantizations,
     default: defaults.load.quantize.default,
     help: "Hold the weights in fewer bits: less memory, faster, less precise.",
   },

@@ -1,6 +1,7 @@
 /** @file A progress bar as HTML and as one line of text. */
 import type { MimeBundle } from "../../src/ambient.ts";
-import { bytes, duration, escapeHtml, grouped } from "./text.ts";
+import { byteSize } from "../../src/byte-size.ts";
+import { duration, escapeHtml, grouped } from "./text.ts";
 
 export interface Progress {
   readonly title: string;
@@ -45,7 +46,7 @@ function htmlProgress(progress: Progress): string {
 }
 
 function facts({ done, total, seconds, left, note, state, unit }: Progress): readonly string[] {
-  const shown = unit === "bytes" ? bytes : grouped;
+  const shown = unit === "bytes" ? byteSize : grouped;
   const count = total > 0 ? [`${shown(done)}/${shown(total)}`] : done > 0 ? [shown(done)] : [];
   const expected = left ?? (seconds / done) * (total - done);
   const remaining = done > 0 && total > done && state === "running" ? ` < ${duration(expected)}` : "";

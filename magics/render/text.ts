@@ -21,18 +21,6 @@ export function short(count: number): string {
   return `${unit === 0 ? value : value.toPrecision(3)}${units[unit]}`;
 }
 
-/** Bytes in binary units: 3221225472 -> "3.00 GiB". */
-export function bytes(count: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let value = count;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`;
-}
-
 /** A loss or a rate with as many digits as tell something. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return String(value);

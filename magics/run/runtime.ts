@@ -1,11 +1,12 @@
 /** @file What %runtime does. */
 import { ambient } from "../../src/ambient.ts";
+import { byteSize } from "../../src/byte-size.ts";
 import { modelForm } from "../../src/engine/model-form.ts";
 import { plural } from "../../src/plural.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
-import { bytes, duration } from "../render/text.ts";
+import { duration } from "../render/text.ts";
 import { currentModel } from "../session.ts";
 import type { OfModel } from "./chat.ts";
 
@@ -22,7 +23,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
   }
   const { pid, version, address, started, clients, memoryBytes, models } = status;
   const up = duration((Date.now() - started) / 1000);
-  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${plural(clients, "client")}, ${bytes(memoryBytes)}, ${address}`;
+  const caption = `glmlab ${version} runtime: process ${pid}, up ${up}, ${plural(clients, "client")}, ${byteSize(memoryBytes)}, ${address}`;
   const columns = [
     { title: "model" },
     { title: "family" },
@@ -37,7 +38,7 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
     model.family,
     model.device,
     modelForm(model),
-    bytes(mappedBytes),
+    byteSize(mappedBytes),
     adapters.map(({ name }) => name).join(", "),
     String(requests),
   ]);

@@ -19,10 +19,13 @@ import type { FitEvent, FitOptions } from "../train/trainer.ts";
 
 export type { GenerateEvent };
 
-export type DeviceChoice = "auto" | "cpu" | "webgpu" | "cuda";
-export type Precision = "exact" | "fast";
+export const deviceChoices = ["auto", "cpu", "webgpu", "cuda"] as const;
+export type DeviceChoice = (typeof deviceChoices)[number];
+export const precisions = ["exact", "fast"] as const;
+export type Precision = (typeof precisions)[number];
+export const quantizations = ["none", "int8", "int4"] as const;
 /** In how many bits the linear modules' weights are held; "none": as the checkpoint has them. */
-export type Quantize = "none" | "int8" | "int4";
+export type Quantize = (typeof quantizations)[number];
 
 /** An adapter's address. `owner` is the notebook it belongs to; SHARED makes it visible to every notebook. */
 export interface AdapterRef {

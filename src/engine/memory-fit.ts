@@ -1,5 +1,6 @@
 /** @file Whether a model fits into memory: what it needs in a form, what there is, and which form would fit. */
 import { totalmem } from "node:os";
+import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
 import { PROMPT_RUN } from "../generate/generate.ts";
 import { architectureOf } from "../models/architectures.ts";
@@ -70,16 +71,16 @@ export function mustFitMemory(
   const need = memoryNeed(plan, config);
   const needed = neededBytes(need);
   if (needed <= there.available) return undefined;
-  const parts = `${size(need.weights)} for ${plan.bits ? `int${plan.bits}` : "float32"} weights, ${size(need.cache)} for a conversation of ${need.tokens} tokens, ${size(need.activations)} to compute`;
-  const facts = `it needs about ${size(needed)} of memory (${parts})`;
+  const parts = `${byteSize(need.weights)} for ${plan.bits ? `int${plan.bits}` : "float32"} weights, ${byteSize(need.cache)} for a conversation of ${need.tokens} tokens, ${byteSize(need.activations)} to compute`;
+  const facts = `it needs about ${byteSize(needed)} of memory (${parts})`;
   const remedy = smallerForm(subject, given, plan, config, there);
   if (needed > there.total) {
     throw new GlmError(
       "out-of-memory",
-      `${subject} does not fit here: ${facts}, and there are ${size(there.total)}. ${remedy}`,
+      `${subject} does not fit here: ${facts}, and there are ${byteSize(there.total)}. ${remedy}`,
     );
   }
-  return `${subject} may be slow: ${facts}, and ${size(there.available)} of ${size(there.total)} are free. ${remedy}`;
+  return `${subject} may be slow: ${facts}, and ${byteSize(there.available)} of ${byteSize(there.total)} are free. ${remedy}`;
 }
 
 /**
@@ -102,8 +103,8 @@ export function mustFitTraining(
   const [rows, tokens] = [batch.inputIds.length, Math.max(...batch.inputIds.map(({ length }) => length))];
   throw new GlmError(
     "out-of-memory",
-    `${subject}: a step over ${rows} rows of up to ${tokens} tokens takes about ${size(run + trained)} of memory (${size(run)} to compute, ` +
-      `${size(trained)} for gradients and the optimiser), and ${size(available)} of ${size(total)} are free. Nothing was trained on it. ` +
+    `${subject}: a step over ${rows} rows of up to ${tokens} tokens takes about ${byteSize(run + trained)} of memory (${byteSize(run)} to compute, ` +
+      `${byteSize(trained)} for gradients and the optimiser), and ${byteSize(available)} of ${byteSize(total)} are free. Nothing was trained on it. ` +
       "Give fewer rows a step (batchSize, with accumulate for steps of as many), or shorter ones (maxLength), or unload other models.",
   );
 }
@@ -135,6 +136,3 @@ function smallerForm(
   }
   return "Close other programs, or use a machine with more memory.";
 }
-
-const size = (bytes: number): string =>
-  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`;

@@ -1,7 +1,8 @@
 /** @file Several files of a model at the same time: one process fetches, the others wait for it; what is there stays. */
 import { dirname } from "node:path";
+import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
-import { freeBytes, makeFolder, onDisk, size } from "../files.ts";
+import { freeBytes, makeFolder, onDisk } from "../files.ts";
 import { waitForLock } from "../folder-lock.ts";
 import type { FolderLock } from "../lock.ts";
 import type { Client } from "./client.ts";
@@ -142,7 +143,7 @@ export class Download {
   async #noRoom(needed: number, cause?: unknown): Promise<GlmError> {
     const { client, hub, model } = this.#task;
     const free = await freeBytes(client.settings.cache);
-    return noRoom(model, client.settings, hub.cacheVariable, size(needed), size(free ?? 0), cause);
+    return noRoom(model, client.settings, hub.cacheVariable, byteSize(needed), byteSize(free ?? 0), cause);
   }
 
   /** Runs a few at a time. The first that fails stops the others; when this settles, none runs any more. */

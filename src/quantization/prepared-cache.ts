@@ -7,8 +7,9 @@ import { mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat, utimes, wr
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import type { WeightPacker } from "../backend/device.ts";
+import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
-import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned, size } from "../files.ts";
+import { asideName, freeBytes, makeFolder, onDisk, removeAbandoned } from "../files.ts";
 import { waitForLock } from "../folder-lock.ts";
 import { type FolderLock, SILENCE_MS, tryLock } from "../lock.ts";
 import type { OnProgress } from "../progress.ts";
@@ -116,7 +117,7 @@ async function mustHaveRoom(folder: string, needed: number): Promise<void> {
   if (free === undefined || free >= needed) return;
   throw new GlmError(
     "disk",
-    `${folder}: preparing the weights needs ${size(needed)} of disk, but ${size(free)} are free. ` +
+    `${folder}: preparing the weights needs ${byteSize(needed)} of disk, but ${byteSize(free)} are free. ` +
       "Free some space, or name another folder for caches in $GLMLAB_CACHE.",
   );
 }

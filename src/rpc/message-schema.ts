@@ -4,15 +4,18 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { adapterConfigSchema, type Fields } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
-import type {
-  AdapterRef,
-  Batch,
-  CallName,
-  Calls,
-  GenerateRow,
-  LoadParams,
-  StreamName,
-  Streams,
+import {
+  type AdapterRef,
+  type Batch,
+  type CallName,
+  type Calls,
+  deviceChoices,
+  type GenerateRow,
+  type LoadParams,
+  precisions,
+  quantizations,
+  type StreamName,
+  type Streams,
 } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import { hubNames, isHubId, isRevision } from "../hub/names.ts";
@@ -191,9 +194,9 @@ const hubRequest = exactly<HubRequest>({
 const load = exactly<LoadParams>({
   name,
   hub: hubRequest.optional(),
-  device: z.enum(["auto", "cpu", "webgpu", "cuda"]),
-  precision: z.enum(["exact", "fast"]),
-  quantize: z.enum(["none", "int8", "int4"]),
+  device: z.enum(deviceChoices),
+  precision: z.enum(precisions),
+  quantize: z.enum(quantizations),
   family: z.enum(families).optional(),
 }).refine((params) => params.hub === undefined || isHubId(params.name), {
   path: ["name"],

@@ -3,6 +3,7 @@ import { plural } from "../plural.ts";
 import "../backend/privacy.ts";
 import { parse } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { byteSize } from "../byte-size.ts";
 import { modelForm } from "../engine/model-form.ts";
 import { GlmError } from "../errors.ts";
 import { type Holder, isAlive, lockHolder } from "../lock.ts";
@@ -90,12 +91,12 @@ async function status(folder: RuntimeFolder): Promise<number> {
   if (!found) return say("The runtime has just ended.", 3);
   const minutes = Math.round((Date.now() - found.started) / 60_000);
   say(
-    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${plural(found.clients, "client")}, ${megabytes(found.memoryBytes)}`,
+    `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${plural(found.clients, "client")}, ${byteSize(found.memoryBytes)}`,
   );
   say(`${found.address}, log ${found.log}`);
   for (const { model, adapters, mappedBytes, requests } of found.models) {
     say(
-      `  ${model.name} (${model.family}, ${model.device}, ${modelForm(model)}): ${megabytes(mappedBytes)} of weights, ` +
+      `  ${model.name} (${model.family}, ${model.device}, ${modelForm(model)}): ${byteSize(mappedBytes)} of weights, ` +
         `${plural(adapters.length, "adapter")}, ${plural(requests, "request")}`,
     );
   }
@@ -159,10 +160,6 @@ function seconds(text: string | undefined, fallback: number): number {
     "option-invalid",
     `GLMLAB_RUNTIME_IDLE: expected a number of seconds below 2147483, got "${text}".`,
   );
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1e6)} MB`;
 }
 
 function say(text: string, code = 0): number {

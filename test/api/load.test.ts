@@ -168,3 +168,22 @@ describe("loaded and disposed of at the same time", () => {
     }
   });
 });
+
+it("never stands in another folder, also not while a session is made", async () => {
+  for (const glm of opened.splice(0)) await glm.dispose();
+  const here = process.cwd();
+  const seen = new Set<string>();
+  let isLoading = true;
+  const watching = (async () => {
+    while (isLoading) {
+      seen.add(process.cwd());
+      await new Promise(setImmediate);
+    }
+  })();
+  const glm = await open(folder);
+  const adapter = await glm.createAdapter("a", lora({ r: 2 }));
+  await adapter.gradients([{ prompt: "a", response: "b" }]);
+  isLoading = false;
+  await watching;
+  expect([...seen]).toEqual([here]);
+});

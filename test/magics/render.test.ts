@@ -10,8 +10,9 @@ import { renderFacts, renderReport } from "../../magics/render/report.ts";
 import { renderSource } from "../../magics/render/source.ts";
 import { toSvg } from "../../magics/render/svg.ts";
 import { renderTable } from "../../magics/render/table.ts";
-import { bytes, columnsOf, duration, figure, short } from "../../magics/render/text.ts";
+import { columnsOf, duration, figure, short } from "../../magics/render/text.ts";
 import { VEGA_LITE_MIME } from "../../magics/render/vega.ts";
+import { byteSize } from "../../src/byte-size.ts";
 import type { ReportData } from "../../src/index.ts";
 
 const curve: LossCurve = {
@@ -256,7 +257,7 @@ describe("progress bar", () => {
 
   it("counts bytes as people do, and may know better how long it takes", () => {
     const half = { done: 3 * 2 ** 30, total: 6 * 2 ** 30, seconds: 20, unit: "bytes", state: "running" } as const;
-    expect(renderProgress({ title: "T", ...half })["text/plain"]).toMatch(/3\.00 GiB\/6\.00 GiB {2}20 s < 20 s$/);
+    expect(renderProgress({ title: "T", ...half })["text/plain"]).toMatch(/3\.22 GB\/6\.44 GB {2}20 s < 20 s$/);
     expect(renderProgress({ title: "T", ...half, left: 90 })["text/plain"]).toMatch(/20 s < 1:30$/);
   });
 
@@ -357,7 +358,7 @@ describe("numbers for people", () => {
     expect([1949696, 999, 6245533696].map(short)).toEqual(["1.95 M", "999", "6.25 B"]);
     expect([0.012345, 3, 1e-7, Number.NaN].map(figure)).toEqual(["0.01235", "3", "1.00e-7", "NaN"]);
     expect([0.84, 59, 187, 3753].map(duration)).toEqual(["0.8 s", "59 s", "3:07", "1:02:33"]);
-    expect([512, 3 * 2 ** 30].map(bytes)).toEqual(["512 B", "3.00 GiB"]);
+    expect([512, 999_499, 999_500, 3 * 2 ** 30].map(byteSize)).toEqual(["512 bytes", "999 kB", "1.00 MB", "3.22 GB"]);
     expect(["a梦", "👍", "é"].map(columnsOf)).toEqual([3, 2, 1]);
     expect(["👨‍👩‍👧‍👦", "👍🏽", "🇩🇪", "❤️", "e\u0301", "한", "a\u200bb"].map(columnsOf)).toEqual([2, 2, 2, 2, 1, 2, 2]);
   });
