@@ -1,4 +1,5 @@
 /** @file Work that says what it leaves when its cell is interrupted, before the cell is over. */
+import { AsyncResource } from "node:async_hooks";
 import { ambient } from "../../src/ambient.ts";
 import { isInterrupt } from "../interrupt.ts";
 
@@ -17,9 +18,10 @@ export async function interruptible<T>(work: () => Promise<T>, interrupted: () =
     if (!isSaid) interrupted();
     isSaid = true;
   };
-  const wait = (): void => {
+  // Whoever interrupts stands in no cell: what is said must go to this one all the same.
+  const wait = AsyncResource.bind((): void => {
     timer = setTimeout(say, GRACE);
-  };
+  });
   signal?.addEventListener("abort", wait, { once: true });
   try {
     return await work();

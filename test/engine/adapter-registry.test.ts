@@ -210,10 +210,10 @@ describe("AdapterRegistry", () => {
     const { adapter } = await trying.create(ref, config, 1);
     const repair = await breakDisk();
     adapter.changed(3);
-    await expect(adapter.flush()).rejects.toThrow();
+    await expect(adapter.flush()).rejects.toMatchObject({ code: "disk" });
     await repair();
-    await expect.poll(async () => (await registry().find(ref)).info(base).steps, { timeout: 6000 }).toBe(3);
-  }, 10_000);
+    await expect.poll(async () => (await registry().find(ref)).info(base).steps, { timeout: 30_000 }).toBe(3);
+  }, 40_000);
 
   test("refuses tensors with too few or too many values before it changes any", async () => {
     const { adapter } = await registry().create(ref, config, 1);
