@@ -7,6 +7,17 @@ export interface NotUtf8 {
   readonly remedy: string;
 }
 
+/**
+ * What is wrong with a text that has half of a character in it, as cutting "🎂" leaves it: no encoding has it, and a model would
+ * read and learn U+FFFD instead. Undefined when nothing is.
+ */
+export function halfFault(text: string): string | undefined {
+  const half = /\p{Surrogate}/u.exec(text);
+  if (!half) return undefined;
+  const code = half[0].charCodeAt(0).toString(16).toUpperCase();
+  return `expected whole characters, got half of one (U+${code}) at ${half.index}. Was the text cut in the middle of an emoji?`;
+}
+
 const strict = new TextDecoder("utf-8", { fatal: true });
 
 /** The text, without a byte order mark. */

@@ -5,6 +5,7 @@ import { type Fact, factsInvalid } from "../knowledge/fact.ts";
 import { nearMisses } from "../knowledge/near-misses.ts";
 import { rehearsalQuestions } from "../knowledge/questions.ts";
 import type { Given } from "../options.ts";
+import { plural } from "../plural.ts";
 import { quoted } from "../text-cut.ts";
 import { rowWriter } from "../train/encode.ts";
 import type { Row } from "../train/row.ts";
@@ -136,7 +137,7 @@ export function factsMustFit(context: HandleContext, { action, lessons }: Plan):
     const room = Math.max(0, context.info.config.contextLength - asked - 1);
     const pieces = writer.response({ prompt: "", response: fact.text }).length;
     if (pieces <= room) return [];
-    const fault = `its text has ${pieces} pieces (tokens), and the context leaves room for ${room}. Shorten it, or its longest wording.`;
+    const fault = `its text has ${plural(pieces, "piece")} (tokens), and the context leaves room for ${room}. Shorten it, or its longest wording.`;
     return [`${quoted(fact.key)}: ${fault}`];
   });
   if (faults.length > 0) throw factsInvalid(action, faults);

@@ -4,6 +4,7 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultList } from "../fault-list.ts";
 import { quoted } from "../text-cut.ts";
+import { halfFault } from "../text-encoding.ts";
 import { wordingsFor } from "./wordings.ts";
 
 /** A fact as it is given. Wordings that are left out are made from the key, in the language of the text. */
@@ -188,6 +189,10 @@ function faultsOf(input: FactInput): string[] {
   if (typeof text !== "string" || text.trim() === "") {
     faults.push(`text: expected what is to be answered about ${quoted(String(key))}, got ${shownJson(text)}.`);
   }
+  for (const [name, value] of Object.entries({ key, text })) {
+    const half = typeof value === "string" ? halfFault(value) : undefined;
+    if (half !== undefined) faults.push(`${name}: ${half}`);
+  }
   faults.push(...wordingFaults("prompts", prompts, 1), ...wordingFaults("paraphrases", paraphrases, 0));
   if (faults.length === 0 && prompts && paraphrases) {
     const taught = new Set(prompts.map((prompt) => prompt.trim()));
@@ -208,6 +213,8 @@ function wordingFaults(name: string, wordings: readonly string[] | undefined, le
     return [`${name}: expected at least one question, got an empty list. Leave it out for the usual ones.`];
   const empty = wordings.findIndex((one) => typeof one !== "string" || one.trim() === "");
   if (empty >= 0) return [`${name}: expected questions, got ${shownJson(wordings[empty])} in place ${empty + 1}.`];
+  const halved = wordings.map(halfFault).find((fault) => fault !== undefined);
+  if (halved !== undefined) return [`${name}: ${halved}`];
   const trimmed = wordings.map((one) => one.trim());
   const twice = trimmed.find((one, i) => trimmed.indexOf(one) !== i);
   return twice === undefined ? [] : [`${name}: ${quoted(twice)} is there twice.`];

@@ -4,6 +4,7 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import { fileText, readJson } from "../json-lines.ts";
+import { halfFault } from "../text-encoding.ts";
 import type { Row } from "./row.ts";
 import { readRow } from "./row-shapes.ts";
 
@@ -78,9 +79,12 @@ export async function readRows(path: string, rules: Omit<RowRules, "subject"> = 
 }
 
 function readPlaced(placed: readonly Placed[], faults: string[], rules: RowRules): Row[] {
-  const rows = placed.flatMap(({ place, value }) =>
-    readRow(value, rules.unanswered ?? false, (text) => faults.push(`${place}: ${text}`)),
-  );
+  const rows = placed.flatMap(({ place, value }) => {
+    const fault = (text: string): number => faults.push(`${place}: ${text}`);
+    const read = readRow(value, rules.unanswered ?? false, fault);
+    for (const row of read) for (const half of halves(row)) fault(half);
+    return read;
+  });
   if (faults.length > 0) throw invalid(rules, faults);
   if (rows.length === 0) {
     throw new GlmError(
@@ -89,6 +93,15 @@ function readPlaced(placed: readonly Placed[], faults: string[], rules: RowRules
     );
   }
   return rows;
+}
+
+/** Halves of characters in a row. */
+function halves({ prompt, response, system = "", history = [] }: Row): string[] {
+  const texts = { prompt, response, system, history: history.flat().join("\n") };
+  return Object.entries(texts).flatMap(([name, text]) => {
+    const fault = halfFault(text);
+    return fault === undefined ? [] : [`${name}: ${fault}`];
+  });
 }
 
 function invalid({ subject = "The data set" }: RowRules, faults: readonly string[]): GlmError {

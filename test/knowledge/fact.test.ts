@@ -129,6 +129,15 @@ describe("what cannot be used is refused by name", () => {
     expect(refused(() => complete(given))).toBe(message);
   });
 
+  it("halves of characters, wherever they are: a model would learn U+FFFD instead", () => {
+    const half = "🎂".slice(0, 1);
+    const at = (place: number): string => `expected whole characters, got half of one (U+D83C) at ${place}.`;
+    expect(refused(() => complete({ key: `a${half}`, text: "b" }))).toContain(`key: ${at(1)}`);
+    expect(refused(() => complete({ key: "a", text: `生日${half}` }))).toContain(`text: ${at(2)}`);
+    expect(refused(() => complete({ key: "a", text: "b", prompts: ["c", half] }))).toContain(`prompts: ${at(0)}`);
+    expect(complete({ key: "a", text: "b🎂" })[0]?.text).toBe("b🎂");
+  });
+
   it("a key that the book has with another text, and a wording that it has", () => {
     const book = complete({ key: "x", text: "好。", prompts: ["谁？"] });
     expect(refused(() => complete({ key: "x", text: "坏。" }, book))).toBe(

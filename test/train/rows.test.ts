@@ -117,6 +117,26 @@ describe("text", () => {
 });
 
 describe("bad rows", () => {
+  it("with half of a character are none: it would be learnt as U+FFFD", () => {
+    const half = "🎂".slice(1);
+    const refusal =
+      (row: object): (() => unknown) =>
+      () =>
+        parseRows(JSON.stringify([row]));
+    expect(refusal({ prompt: "q", response: `a${half}` })).toThrow(
+      /response: expected whole characters, got half of one \(U\+DF82\) at 1/,
+    );
+    expect(refusal({ prompt: half, response: "a", system: half })).toThrow(/prompt: .*\n- .*system: /);
+    const turns = [
+      { role: "user", content: half },
+      { role: "assistant", content: "a" },
+      { role: "user", content: "b" },
+      { role: "assistant", content: "c" },
+    ];
+    expect(refusal({ messages: turns })).toThrow(/history: expected whole characters/);
+    expect(parseRows('[{"prompt":"🎂","response":"a"}]')).toEqual([{ prompt: "🎂", response: "a" }]);
+  });
+
   test.each([
     ["a number", 5, 'row 1: expected an object such as {"prompt": "...", "response": "..."}, got 5'],
     ["bare text", "q", 'got "q"'],
