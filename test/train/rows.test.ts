@@ -117,7 +117,7 @@ describe("text", () => {
 });
 
 describe("bad rows", () => {
-  it("with half of a character are none: it would be learnt as U+FFFD", () => {
+  test("with half of a character are none: it would be learnt as U+FFFD", () => {
     const half = "🎂".slice(1);
     const refusal =
       (row: object): (() => unknown) =>
