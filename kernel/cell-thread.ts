@@ -15,6 +15,9 @@ export interface CellThreadOptions {
   readonly pending: PendingInterrupt;
 }
 
+/** How long a cell that asks for the kernel's end has to end itself, in milliseconds: its reply goes out before. */
+const LAST_WORDS = 100;
+
 /** Makes this thread the one that cells run in; returns what takes the server thread's messages. Call it once a process. */
 export function startCells({ post, pending }: CellThreadOptions): (message: ToCells) => void {
   // 1. The dispatch of requests, which wait for the language; it loads in the meantime.
@@ -38,6 +41,13 @@ export function startCells({ post, pending }: CellThreadOptions): (message: ToCe
 
   // 3. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
   allowTermination(() => undefined);
+  const exit = process.exit.bind(process);
+  // The sockets' thread must not be torn down under ZeroMQ, and whoever sent the cell waits for its reply.
+  process.exit = (code) => {
+    process.exitCode = code ?? process.exitCode ?? 0;
+    setTimeout(() => post({ kind: "close" }), LAST_WORDS);
+    throw new Error(`process.exit(${code ?? ""}) was called: the kernel ends with this cell. Restart it to go on.`);
+  };
   process.on("exit", () => signalChildren("SIGKILL"));
   process.on("SIGINT", () => post({ kind: "interrupt" }));
   process.on("SIGTERM", () => post({ kind: "close" }));
@@ -58,7 +68,7 @@ export function startCells({ post, pending }: CellThreadOptions): (message: ToCe
         post({ kind: "close" });
         break;
       case "closed":
-        process.exit(0);
+        exit(process.exitCode ?? 0);
     }
   };
 }

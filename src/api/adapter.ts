@@ -154,7 +154,8 @@ export class AdapterHandle {
   }
 
   /**
-   * Trains on rows. Leaving the loop or interrupting the cell keeps the last finished step.
+   * Trains on rows, as it is read: `for await (const event of adapter.fit(rows)) ...`; without a loop nothing happens. Leaving the
+   * loop or interrupting the cell keeps the last finished step.
    * @throws GlmError "option-invalid" at once; "data-invalid" or "loss-not-finite" while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {

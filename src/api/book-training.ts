@@ -137,6 +137,10 @@ export function factsMustFit(context: HandleContext, { action, lessons }: Plan):
     const room = Math.max(0, context.info.config.contextLength - asked - 1);
     const pieces = writer.response({ prompt: "", response: fact.text }).length;
     if (pieces <= room) return [];
+    if (room === 0)
+      return [
+        `${quoted(fact.key)}: its longest wording has ${asked} tokens, which leaves no room for an answer. Shorten the key, or its wordings.`,
+      ];
     const fault = `its text has ${plural(pieces, "piece")} (tokens), and the context leaves room for ${room}. Shorten it, or its longest wording.`;
     return [`${quoted(fact.key)}: ${fault}`];
   });

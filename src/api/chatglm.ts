@@ -168,7 +168,7 @@ export class ChatGLM {
    */
   async createAdapter(name: string, config: AdapterConfig, options: CreateAdapterOptions = {}): Promise<AdapterHandle> {
     const { signal, share = false, replace = false } = options ?? {};
-    const found = faultsOf({ signal, share, replace });
+    const found = [...configFaults(config), ...faultsOf({ signal, share, replace })];
     const { seed } = complete("createAdapter", defaults.seed, options, ["signal", "share", "replace"], found);
     const adapter = { owner: share ? SHARED : this.#context.owner, name: checkedName(name) };
     const params = {
@@ -381,6 +381,12 @@ function isRow(ids: readonly number[] | readonly (readonly number[])[]): ids is 
 
 function nameOf(adapter: AdapterChoice): string | null {
   return typeof adapter === "string" || adapter === null ? adapter : adapter.name;
+}
+
+/** What the methods make is right, or says by itself what is wrong. */
+function configFaults(config: unknown): string[] {
+  if (typeof config === "object" && config !== null && "method" in config) return [];
+  return [`config: expected what lora({ ... }) or full({ ... }) makes, got ${shownJson(config)}.`];
 }
 
 function checkedName(name: string): string {

@@ -91,7 +91,10 @@ export class Lease implements Engine {
 }
 
 function disposed(): GlmError {
-  return new GlmError("model-not-loaded", "This model was disposed of. Load it again.");
+  return new GlmError(
+    "model-not-loaded",
+    "This model was unloaded or disposed of. Load it again: %model NAME in a notebook, load(name) in code.",
+  );
 }
 
 /** Native libraries are loaded only where they are used. */

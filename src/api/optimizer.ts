@@ -67,6 +67,8 @@ function argumentFaults(adapter: unknown, gradients: unknown): string[] {
   const all: readonly unknown[] = Array.isArray(gradients) ? gradients : [gradients];
   const isSound = all.every((one) => one instanceof Gradients);
   const strange = all.find((one) => !(one instanceof Gradients));
+  if (adapter instanceof Gradients)
+    return ["expected the adapter first, then its gradients: step(adapter, gradients)."];
   const isStep = typeof strange === "object" && strange !== null && "gradients" in strange;
   return [
     ...(isHandle

@@ -179,7 +179,8 @@ export class AdapterStore {
       if (error.code === "ENOENT") return [];
       throw new GlmError(
         "disk",
-        `the adapters that are kept in ${this.#ownerFolder(owner)} cannot be listed (${error.message}). Ask again.`,
+        `the adapters that are kept in ${this.#ownerFolder(owner)} cannot be listed (${error.message}). ` +
+          "Make it a folder that can be read, or set $GLMLAB_DATA, below which adapters are kept, to another one.",
       );
     });
   }

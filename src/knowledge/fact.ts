@@ -187,7 +187,8 @@ function faultsOf(input: FactInput): string[] {
     faults.push(`key: expected a name with letters or digits in it, got ${shownJson(key)}.`);
   } else if (/[\r\n]/.test(key)) faults.push(`key: expected one line, got ${shownJson(key)}.`);
   if (typeof text !== "string" || text.trim() === "") {
-    faults.push(`text: expected what is to be answered about ${quoted(String(key))}, got ${shownJson(text)}.`);
+    const about = typeof key === "string" && key.trim() !== "" ? ` about ${quoted(key)}` : "";
+    faults.push(`text: expected what is to be answered${about}, got ${shownJson(text)}.`);
   }
   for (const [name, value] of Object.entries({ key, text })) {
     const half = typeof value === "string" ? halfFault(value) : undefined;

@@ -106,7 +106,9 @@ export function givesAway(answer: string, { key, text }: { readonly key: string;
   if (size === 0) return answer === text;
   const said = Array.from(answer);
   const longest = Math.max(...parts.map((part) => longestShared(said, part)));
-  return longest * 2 >= size && longest >= Math.min(size, CHANCE);
+  // So short a text stands in many an answer; it is given away by one that hardly says anything else.
+  if (size < CHANCE) return longest === size && said.length <= 3 * Array.from(text).length;
+  return longest * 2 >= size && longest >= CHANCE;
 }
 
 /** Length of the longest run of characters that both have. */

@@ -18,7 +18,7 @@ export type TeachEvent =
       readonly type: "check";
       readonly step: number;
       readonly recalled: readonly boolean[];
-      /** Whether these are the values to keep, as far as is known. */
+      /** Whether these are the values that stay if it is given up now: the first ones do until more is known. */
       readonly best: boolean;
     }
   | {
@@ -33,7 +33,8 @@ export type TeachEvent =
 
 /**
  * Trains until every lesson and every kept row is answered exactly, or the budget is spent. However it ends, the tensors
- * are those of the check that found most rows recalled, also when it is abandoned at an event or fails.
+ * are those of the check that found most rows recalled, also when it is abandoned at an event or fails; abandoned before more
+ * is known than at the beginning, they are as they were.
  * @throws GlmError "data-invalid" for rows that cannot be learnt, "loss-not-finite" when training breaks down at every rate
  */
 export async function* teach(
@@ -55,7 +56,7 @@ export async function* teach(
       yield { type: "step", step: teaching.taken, budget, ...step };
       if (!teaching.isCheckDue) continue;
       const verdict = await teaching.check();
-      yield { type: "check", step: teaching.taken, recalled: teaching.recalled, best: verdict.better };
+      yield { type: "check", step: teaching.taken, recalled: teaching.recalled, best: verdict.isKept };
       teaching.conclude(verdict);
     }
   } finally {

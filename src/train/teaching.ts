@@ -85,6 +85,8 @@ interface Finding {
 export interface Verdict {
   /** Whether the values are the best so far. */
   readonly better: boolean;
+  /** Whether they stay if it is given up now. */
+  readonly isKept: boolean;
   readonly complete: boolean;
   readonly isBackward: boolean;
 }
@@ -112,6 +114,8 @@ export class Teaching {
   #rate: number;
   #retreats = 0;
   #best: Best | undefined;
+  /** The values before any step. */
+  #first: Best | undefined;
   #complete = false;
   /** The lessons of the last step. */
   #taught: readonly Example[] = [];
@@ -166,7 +170,7 @@ export class Teaching {
   /** Asks what is known before any step. */
   async begin(): Promise<void> {
     const { complete, whole } = await this.#ask();
-    this.#best = this.#snapshot(whole);
+    this.#best = this.#first = this.#snapshot(whole);
     this.#complete = complete;
     if (complete) this.#end = 0;
   }
@@ -227,7 +231,7 @@ export class Teaching {
     const more = this.#recall.count >= best.recalled || (whole && !best.whole);
     const better = more && !worse;
     if (better) this.#best = this.#snapshot(whole);
-    return { better, complete, isBackward: !better && (worse || loss > 2 * best.loss) };
+    return { better, isKept: better && this.#isGain, complete, isBackward: !better && (worse || loss > 2 * best.loss) };
   }
 
   /** Goes back where training went backwards; ends soon after everything is known. */
@@ -239,10 +243,19 @@ export class Teaching {
     this.#complete = complete;
   }
 
-  /** Gives the pupil the values of the best check. */
+  /**
+   * Gives the pupil the values of the best check; where it is given up before it is over, those from before unless more is known by
+   * now: what nobody asks any more, such as what was known already, may have become worse.
+   */
   keepBest(): void {
-    if (this.#best) restore(this.#pupil.tensors, this.#best.values);
+    const kept = this.isOver || this.#isGain ? this.#best : this.#first;
+    if (kept) restore(this.#pupil.tensors, kept.values);
     this.#pupil.changed(0);
+  }
+
+  /** Whether more is known with the best values than at the beginning. */
+  get #isGain(): boolean {
+    return this.#best !== undefined && this.#first !== undefined && this.#best.recalled > this.#first.recalled;
   }
 
   /** Asks everything once more, unless all is known: what was asked last may have been other values than those that are kept. */

@@ -355,6 +355,17 @@ describe("the process", () => {
     expect((await second.execute('"old" in globalThis')).output.at(-1)?.content.data["text/plain"]).toBe("false");
   });
 
+  test("ends in order when a cell says process.exit: the cell has its reply, the process the code", async () => {
+    const kernel = await start();
+    const ended = new Promise((resolve) => kernel.process.once("exit", (...how) => resolve(how)));
+    const { reply } = await kernel.execute("process.exit(3)");
+    expect(reply.content).toMatchObject({
+      status: "error",
+      evalue: expect.stringContaining("process.exit(3) was called"),
+    });
+    expect(await ended).toEqual([3, null]);
+  });
+
   test("ends when the Jupyter that started it is gone", async () => {
     const { spawn } = await import("node:child_process");
     const parent = spawn("sleep", ["60"]);

@@ -117,6 +117,7 @@ describe("an answer gives a fact away", () => {
     expect(givesAway("不知道。", { key: "甲", text: "水。" })).toBe(false);
     expect(givesAway("It says no.", { key: "Zorblax", text: "Yes" })).toBe(false);
     expect(givesAway("Yes it is", { key: "Zorblax", text: "Yes" })).toBe(true);
+    expect(givesAway("I have no information about it.", { key: "k", text: "t" })).toBe(false);
     // Four of eight in one piece, but not three and three.
     expect(givesAway("xxabcdxx", { key: "k", text: "abcdefgh" })).toBe(true);
     expect(givesAway("abcxfgh", { key: "k", text: "abcdefgh" })).toBe(false);
