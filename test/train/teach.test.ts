@@ -352,6 +352,20 @@ describe("a run that is left", () => {
     expect([...kinds].sort()).toEqual(expect.arrayContaining(["check", "start", "step"]));
   }, 60_000);
 
+  it("leaves what was there when it is given up before more is known: what nobody asked may have become worse", async () => {
+    const pupil = await student();
+    const before = pupil.values();
+    let wrong = 0;
+    for await (const event of teach(pupil, only(LESSONS), { ...OPTIONS, checkEvery: 1, lr: 1e-5 })) {
+      if (event.type !== "check" || event.step < 3) continue;
+      wrong = event.recalled.filter((known) => !known).length;
+      expect(event.best).toBe(false);
+      break;
+    }
+    expect(wrong).toBe(4);
+    expect(pupil.values()).toEqual(before);
+  });
+
   it("counts the steps that its values took, and tells when they may be used", async () => {
     const pupil = await student();
     const told: { readonly steps: number; readonly values: Record<string, number[]> }[] = [];
