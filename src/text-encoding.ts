@@ -18,6 +18,14 @@ export function halfFault(text: string): string | undefined {
   return `expected whole characters, got half of one (U+${code}) at ${half.index}. Was the text cut in the middle of an emoji?`;
 }
 
+/** The same of several texts, each by its name; what is no text has no such fault. */
+export function halfFaults(texts: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(texts).flatMap(([name, text]) => {
+    const fault = typeof text === "string" ? halfFault(text) : undefined;
+    return fault === undefined ? [] : [`${name}: ${fault}`];
+  });
+}
+
 const strict = new TextDecoder("utf-8", { fatal: true });
 
 /** The text, without a byte order mark. */

@@ -97,11 +97,10 @@ export class ChatGLM {
     const { adapter, positions, signal } = options ?? {};
     const found = faultsOf({ ids, adapter, signal });
     // Which positions there are, only sound ids say.
-    const rows = found.length > 0 ? [] : isRow(ids) ? [ids] : ids;
-    const longest = Math.max(0, ...rows.map(({ length }) => length));
+    const inputIds = found.length > 0 ? [] : isRow(ids) ? [ids] : ids;
+    const longest = Math.max(0, ...inputIds.map(({ length }) => length));
     const wrong = positions === undefined || found.length > 0 ? [] : positionFaults(positions, longest);
     refuseUnknown("logits", options, ["adapter", "positions", "signal"], [...found, ...wrong]);
-    const inputIds = rows;
     const params = { model: this.info.key, inputIds, adapter: this.#choose(adapter) };
     return this.#context.engine.call("logits", { ...params, ...(positions ? { positions } : {}) }, cellSignal(signal));
   }

@@ -25,9 +25,8 @@ type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
   | ("share" | "replace" | "create" | "rankStabilized" | "targets" | "match" | "bias");
 
-type StructureKey =
-  | ("messages" | "questions" | "adapters" | "batch" | "tensors" | "stop" | "rankPattern" | "alphaPattern")
-  | ("idRow" | "ids" | "history");
+/** As their schemas; ids and a history have two each. */
+type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
 
 type Name = PlainName | StructureKey;
 
@@ -56,24 +55,13 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   },
 };
 
-/** Which schema a structure has. */
-const structures: Readonly<Record<StructureKey, (value: unknown) => StructureName>> = {
-  messages: () => "messages",
-  questions: () => "questions",
-  adapters: () => "adapters",
-  batch: () => "batch",
-  tensors: () => "tensors",
-  stop: () => "stop",
-  rankPattern: () => "rankPattern",
-  alphaPattern: () => "alphaPattern",
-  /** One row, where several would not do. */
-  idRow: () => "idRow",
-  ids: (value) => (Array.isArray(value) && Array.isArray(value[0]) ? "idRows" : "idRow"),
-  history: (value) => {
-    const first: unknown = Array.isArray(value) ? value[0] : undefined;
+function schemaOf(name: StructureKey, value: unknown): StructureName {
+  const first: unknown = Array.isArray(value) ? value[0] : undefined;
+  if (name === "ids") return Array.isArray(first) ? "idRows" : "idRow";
+  if (name === "history")
     return typeof first === "object" && first !== null && !Array.isArray(first) ? "messages" : "pairs";
-  },
-};
+  return name;
+}
 
 /** What may not be left out. */
 const NEEDED: ReadonlySet<Name> = new Set([
@@ -96,8 +84,9 @@ export function faultsOf(values: Checked): string[] {
 const isPlain = (name: Name): name is PlainName => name in rules;
 
 function structureFaults(name: StructureKey, value: unknown, all: Checked): string[] {
+  // One row, where several would not do.
   const place = name === "idRow" ? "ids" : name;
-  const found = schemas()[structures[name](value)].safeParse(value);
+  const found = schemas()[schemaOf(name, value)].safeParse(value);
   if (!found.success) {
     const { issues } = found.error;
     const more = issues.length > SHOWN ? [`${place}: and ${issues.length - SHOWN} more of its kind.`] : [];

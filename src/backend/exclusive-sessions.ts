@@ -6,7 +6,6 @@
  * both by turns would have both mapped, twice the memory that the weights take.
  */
 
-import type { Graph } from "../graph/value.ts";
 import { inTurn } from "../in-turn.ts";
 import type { Compile, Program, Tensors } from "./program.ts";
 
@@ -26,7 +25,7 @@ export function exclusiveSessions(compile: Compile): (group: string) => Compile 
     const own = programs.get(group) ?? new Set();
     programs.set(group, own);
     return async (graph, options) => {
-      const program = new ExclusiveProgram(graph, (one) => compile(one, options));
+      const program = new ExclusiveProgram(() => compile(graph, options));
       await oneAtATime(async () => {
         await enter(group);
         await program.enter();
@@ -50,17 +49,15 @@ export function exclusiveSessions(compile: Compile): (group: string) => Compile 
 
 /** A program that may be away. */
 class ExclusiveProgram {
-  readonly #graph: Graph;
-  readonly #compile: Compile;
+  readonly #make: () => Promise<Program>;
   #program: Program | undefined;
 
-  constructor(graph: Graph, compile: Compile) {
-    this.#graph = graph;
-    this.#compile = compile;
+  constructor(make: () => Promise<Program>) {
+    this.#make = make;
   }
 
   async enter(): Promise<Program> {
-    this.#program ??= await this.#compile(this.#graph);
+    this.#program ??= await this.#make();
     return this.#program;
   }
 

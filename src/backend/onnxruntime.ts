@@ -87,16 +87,14 @@ function create(
   options: ort.InferenceSession.SessionOptions,
   session: object,
 ): Promise<ort.InferenceSession> {
-  const file = [...graph.weights.values()][0]?.file;
-  const root = file === undefined ? undefined : parse(file).root;
-  const model = encode(graph, root, ({ packed = [] }) => prepackedEntries(packed));
+  const model = encode(graph, ({ packed = [] }) => prepackedEntries(packed));
+  const [weight] = graph.weights.values();
+  const place = weight ? { model_external_initializers_file_folder_path: parse(weight.file).root } : {};
   return ort.InferenceSession.create(model, {
     executionProviders: ["cpu"],
     logSeverityLevel: ONLY_ERRORS,
     ...options,
-    extra: {
-      session: { ...session, ...(root === undefined ? {} : { model_external_initializers_file_folder_path: root }) },
-    },
+    extra: { session: { ...session, ...place } },
   });
 }
 

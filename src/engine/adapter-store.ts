@@ -11,7 +11,7 @@ import type { OptimizerState } from "../train/optimizer.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
-import { fileNameOf, isFileName, nameIn } from "./kept-name.ts";
+import { fileNameOf, isFileName, isHashed, nameIn } from "./kept-name.ts";
 import type { OptimizerStates } from "./moments.ts";
 
 /** What is kept of an adapter besides its tensors. */
@@ -121,7 +121,7 @@ export class AdapterStore {
     const names: string[] = [];
     for (const file of (await this.#files(owner)).filter(isFileName).sort()) {
       // A damaged file must not hide the others; reading it by name says what is wrong with it.
-      const header = await readHeader(join(folder, file)).catch(() => undefined);
+      const header = isHashed(file) ? await readHeader(join(folder, file)).catch(() => undefined) : undefined;
       const name = nameIn(file, header?.metadata.name);
       if (name !== undefined) names.push(name);
     }

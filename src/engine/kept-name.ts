@@ -19,6 +19,9 @@ export function fileNameOf(name: string): string {
   return `${HASHED}${createHash("sha256").update(name).digest("hex").slice(0, 32)}${SUFFIX}`;
 }
 
+/** Whether only the file itself says whose it is. */
+export const isHashed = (file: string): boolean => HASHED_FILE.test(file);
+
 /** Whether a file can be that of an adapter: others may lie beside it, such as those that are being written. */
 export const isFileName = (file: string): boolean => !file.startsWith(".") && file.endsWith(SUFFIX);
 
@@ -28,7 +31,7 @@ export const isFileName = (file: string): boolean => !file.startsWith(".") && fi
  */
 export function nameIn(file: string, said: string | undefined): string | undefined {
   if (said !== undefined && fileNameOf(said) === file) return said;
-  if (HASHED_FILE.test(file)) return file.slice(0, -SUFFIX.length);
+  if (isHashed(file)) return file.slice(0, -SUFFIX.length);
   try {
     const name = decodeURIComponent(file.slice(0, -SUFFIX.length));
     return fileNameOf(name) === file && !name.startsWith(HASHED) ? name : undefined;

@@ -1,5 +1,5 @@
 /** @file A graph as the bytes of an ONNX model. */
-import { relative } from "node:path";
+import { parse, relative } from "node:path";
 import protobuf from "protobufjs";
 import type { Tensor } from "../tensor.ts";
 import { onnxType } from "./dtype.ts";
@@ -62,10 +62,10 @@ export interface ExternalEntry {
 export type MoreEntries = (range: FileRange) => readonly ExternalEntry[];
 
 /**
- * The model file. What no output depends on is left out; weights stay where they are: the format names their file ranges.
- * @param directory what the paths of weights are written relative to, since the format allows no absolute ones
+ * The model file. What no output depends on is left out; weights stay where they are: the format names their file ranges, by
+ * paths from the root, since it allows no absolute ones.
  */
-export function encode(graph: Graph, directory: string = process.cwd(), more: MoreEntries = () => []): Uint8Array {
+export function encode(graph: Graph, more: MoreEntries = () => []): Uint8Array {
   const nodes = liveNodes(graph);
   const used = new Set(nodes.flatMap((node) => node.inputs));
   const names = new Map(graph.outputs.map(({ name, value }) => [value, name]));
@@ -81,7 +81,7 @@ export function encode(graph: Graph, directory: string = process.cwd(), more: Mo
       node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       initializer: [
         ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
-        ...usedWeights(graph).map(([value, range]) => weightProto(value, range, directory, more)),
+        ...usedWeights(graph).map(([value, range]) => weightProto(value, range, more)),
       ],
       input: graph.inputs.map((input) => valueProto({ name: input.name, value: input })),
       output: graph.outputs.map(valueProto),
@@ -118,9 +118,9 @@ function constantProto({ name }: Value, { dtype, shape, data }: Tensor): object 
   return { name, dataType: onnxType[dtype], dims: shape, rawData };
 }
 
-function weightProto({ name, dtype, shape }: Value, range: FileRange, directory: string, more: MoreEntries): object {
+function weightProto({ name, dtype, shape }: Value, range: FileRange, more: MoreEntries): object {
   const { file, offset, bytes } = range;
-  const entries = { location: relative(directory, file), offset: String(offset), length: String(bytes) };
+  const entries = { location: relative(parse(file).root, file), offset: String(offset), length: String(bytes) };
   const externalData = [...Object.entries(entries).map(([key, value]) => ({ key, value })), ...more(range)];
   return { name, dataType: onnxType[dtype], dims: shape, dataLocation: EXTERNAL, externalData };
 }

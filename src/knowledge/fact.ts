@@ -4,7 +4,7 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultList } from "../fault-list.ts";
 import { quoted } from "../text-cut.ts";
-import { halfFault } from "../text-encoding.ts";
+import { halfFault, halfFaults } from "../text-encoding.ts";
 import { wordingsFor } from "./wordings.ts";
 
 /** A fact as it is given. Wordings that are left out are made from the key, in the language of the text. */
@@ -190,10 +190,7 @@ function faultsOf(input: FactInput): string[] {
     const about = typeof key === "string" && key.trim() !== "" ? ` about ${quoted(key)}` : "";
     faults.push(`text: expected what is to be answered${about}, got ${shownJson(text)}.`);
   }
-  for (const [name, value] of Object.entries({ key, text })) {
-    const half = typeof value === "string" ? halfFault(value) : undefined;
-    if (half !== undefined) faults.push(`${name}: ${half}`);
-  }
+  faults.push(...halfFaults({ key, text }));
   faults.push(...wordingFaults("prompts", prompts, 1), ...wordingFaults("paraphrases", paraphrases, 0));
   if (faults.length === 0 && prompts && paraphrases) {
     const taught = new Set(prompts.map((prompt) => prompt.trim()));

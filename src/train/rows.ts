@@ -4,7 +4,7 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import { fileText, readJson } from "../json-lines.ts";
-import { halfFault } from "../text-encoding.ts";
+import { halfFaults } from "../text-encoding.ts";
 import type { Row } from "./row.ts";
 import { readRow } from "./row-shapes.ts";
 
@@ -96,12 +96,8 @@ function readPlaced(placed: readonly Placed[], faults: string[], rules: RowRules
 }
 
 /** Halves of characters in a row. */
-function halves({ prompt, response, system = "", history = [] }: Row): string[] {
-  const texts = { prompt, response, system, history: history.flat().join("\n") };
-  return Object.entries(texts).flatMap(([name, text]) => {
-    const fault = halfFault(text);
-    return fault === undefined ? [] : [`${name}: ${fault}`];
-  });
+function halves({ prompt, response, system, history = [] }: Row): string[] {
+  return halfFaults({ prompt, response, system, history: history.flat().join("\n") });
 }
 
 function invalid({ subject = "The data set" }: RowRules, faults: readonly string[]): GlmError {
