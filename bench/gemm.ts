@@ -1,5 +1,5 @@
 /** @file The machine's own GEMM peak: onnxruntime's float32 matrix product of sizes that suit it. */
-import { compileForCpu } from "../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../src/backend/cpu.ts";
 import { gather, gemm } from "../src/graph/ops.ts";
 import { Graph } from "../src/graph/value.ts";
 import { normals, randomStream } from "../src/random.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BaseModel, LoraConfig } from "../src/adapters/adapter.ts";
 import { lora } from "../src/adapters/lora.ts";
-import { compileForCpu } from "../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import { floatWeights } from "../src/models/context.ts";

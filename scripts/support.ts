@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { markdownTable } from "../bench/table.ts";
-import { cpu } from "../src/backend/onnxruntime.ts";
+import { cpu } from "../src/backend/cpu.ts";
 import type { Precision, Quantize } from "../src/engine/engine.ts";
 import { GlmError } from "../src/errors.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";

@@ -29,6 +29,7 @@ export type ErrorCode =
   | "data-invalid"
   | "loss-not-finite"
   | "out-of-memory"
+  | "device-lost"
   | "disk"
   | "runtime-lost"
   | "runtime-unreachable"

@@ -62,3 +62,21 @@ export const copied = (value: FloatTensor): FloatTensor => ({ ...value, data: Fl
 export function copiedAll(tensors: Readonly<Record<string, FloatTensor>>): Record<string, FloatTensor> {
   return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, copied(value)]));
 }
+
+/** The bytes of a file as a tensor, without a copy. */
+export function tensorIn(buffer: ArrayBuffer, dtype: DType, shape: readonly number[]): Tensor {
+  return tensor(dtype, shape, views[dtype](buffer));
+}
+
+// Files are little-endian, as is every machine that onnxruntime runs on.
+const views: { readonly [D in DType]: (buffer: ArrayBuffer) => DataOf[D] } = {
+  float64: (buffer) => new Float64Array(buffer),
+  float32: (buffer) => new Float32Array(buffer),
+  float16: (buffer) => new Uint16Array(buffer),
+  bfloat16: (buffer) => new Uint16Array(buffer),
+  int64: (buffer) => new BigInt64Array(buffer),
+  int32: (buffer) => new Int32Array(buffer),
+  int8: (buffer) => new Int8Array(buffer),
+  uint8: (buffer) => new Uint8Array(buffer),
+  bool: (buffer) => new Uint8Array(buffer),
+};

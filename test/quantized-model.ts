@@ -1,6 +1,6 @@
 /** @file A small checkpoint with its weights in any form, prepared in a folder of the test's own. */
 import type { BaseModel } from "../src/adapters/adapter.ts";
-import { cpu } from "../src/backend/onnxruntime.ts";
+import { cpu } from "../src/backend/cpu.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import type { BindWeights } from "../src/models/context.ts";

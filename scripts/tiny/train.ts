@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { full } from "../../src/adapters/full.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { floatWeights } from "../../src/models/context.ts";

@@ -100,10 +100,7 @@ function disposed(): GlmError {
 /** Native libraries are loaded only where they are used. */
 async function open(place: string): Promise<Engine> {
   if (place === "none") {
-    const [{ LocalEngine }, { cpu }] = await Promise.all([
-      import("../engine/local.ts"),
-      import("../backend/onnxruntime.ts"),
-    ]);
+    const [{ LocalEngine }, { cpu }] = await Promise.all([import("../engine/local.ts"), import("../backend/cpu.ts")]);
     return new LocalEngine(cpu);
   }
   const { connectRuntime, connectTo } = await import("../runtime/connect.ts");

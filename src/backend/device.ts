@@ -1,15 +1,39 @@
-/** @file What models run on. It is handed to an engine from above: whoever computes asks for programs and does not ask where they run. */
+/** @file What models run on. It is handed to an engine from above: whoever computes asks what it can, and not which it is. */
 import type { FileRange, Graph } from "../graph/value.ts";
-import type { Compile } from "./program.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Compile, DeviceTensor } from "./program.ts";
 
 export interface Device {
   /** What users call it. */
   readonly name: DeviceName;
+  readonly can: Capabilities;
   readonly compile: Compile;
-  readonly packer: WeightPacker;
+  /** Makes a tensor's copy on the device; where device and host share memory, the tensor itself, which then must not change. */
+  upload(tensor: Tensor): Promise<DeviceTensor>;
+  /** A tensor of zeros. */
+  allocate(dtype: "float32", shape: readonly number[]): Promise<DeviceTensor>;
+  download(tensor: DeviceTensor): Promise<Tensor>;
+  /** Bytes that its tensors and weights take there now; 0 where that is the host's memory. */
+  readonly bytes: number;
+  /** Packs weights ahead of time, where kernels would otherwise each time anew. */
+  readonly packer?: WeightPacker;
 }
 
-export type DeviceName = "cpu";
+export type DeviceName = "cpu" | "webgpu";
+
+/** What graphs for a device may hold. */
+export interface Capabilities {
+  /** Tensors with a size of 0. */
+  readonly emptyTensors: boolean;
+  /** The matrix product with transposing and scaling built in. */
+  readonly fusedMatMul: boolean;
+  /** Products of bytes in integer arithmetic, and shifts and masks of bytes. */
+  readonly byteArithmetic: boolean;
+  /** Weights are mapped from their files, in any type, and never copied. Else they are uploaded, as float32 or codes. */
+  readonly mapsFiles: boolean;
+  /** Attention that writes new keys and values into the tensors of its cache. */
+  readonly cacheInPlace: boolean;
+}
 
 /** Makes, ahead of time, what kernels make of a graph's weights before the first run. */
 export interface WeightPacker {

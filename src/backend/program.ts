@@ -1,13 +1,29 @@
-/** @file A graph that can run. The engine makes these with onnxruntime; training and generating only know this. */
+/** @file A graph that can run. The engine makes these on some device; training and generating only know this. */
 
 import type { Graph } from "../graph/value.ts";
-import type { Tensor } from "../tensor.ts";
+import type { DType, Tensor } from "../tensor.ts";
 
 export type Tensors = Record<string, Tensor>;
 
+/** A tensor in the memory of a device, for its programs to read and to write. On the CPU that is ordinary memory. */
+export interface DeviceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Gives its memory back; it must not be used any more. */
+  dispose(): void;
+}
+
+/** What a program reads: tensors that cross to the device with the call, and those that are there already. */
+export type Fed = Readonly<Record<string, Tensor | DeviceTensor>>;
+
 export interface Program {
-  /** Runs once, and returns the outputs by name. */
-  run(inputs: Tensors): Promise<Tensors>;
+  /**
+   * Runs once.
+   * @param into outputs that stay on the device: they are written to these tensors, of exactly their shapes. One that is read
+   * by the same run may be among them only where an operator says that it updates in place.
+   * @returns the other outputs, by name
+   */
+  run(inputs: Fed, into?: Readonly<Record<string, DeviceTensor>>): Promise<Tensors>;
   dispose(): Promise<void>;
 }
 

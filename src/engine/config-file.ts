@@ -1,11 +1,11 @@
 /** @file A model folder's config.json. */
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
+import { readBytes, withFile } from "../file-bytes.ts";
 import { type ChatGLMConfig, type Family, readConfig } from "../models/config.ts";
 import { familyOf } from "../models/family-of.ts";
 import { tokenizerEvidence } from "../text/evidence.ts";
 import { mustDecode } from "../text-encoding.ts";
-import { readBytes, withFile } from "../weights/bytes.ts";
 
 /** Published ones have one or two kilobytes. */
 const maxBytes = 2 ** 20;

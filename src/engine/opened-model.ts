@@ -55,7 +55,7 @@ export interface OpenedModel {
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
   source: ModelSource & Wanted & Pick<LoadParams, "family">,
-  packer: WeightPacker,
+  packer: WeightPacker | undefined,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {

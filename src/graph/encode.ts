@@ -58,16 +58,21 @@ export interface ExternalEntry {
   readonly value: string;
 }
 
-/** Entries of one reader's own, besides those of the format. */
-export type MoreEntries = (range: FileRange) => readonly ExternalEntry[];
+export interface EncodeOptions {
+  /** Entries of one reader's own for where a weight is, besides those of the format. */
+  readonly entries?: (range: FileRange) => readonly ExternalEntry[];
+  /** Whether weights are inputs, which whoever runs the model feeds by their names. */
+  readonly feedsWeights?: boolean;
+}
 
 /**
  * The model file. What no output depends on is left out; weights stay where they are: the format names their file ranges, by
  * paths from the root, since it allows no absolute ones.
  */
-export function encode(graph: Graph, more: MoreEntries = () => []): Uint8Array {
+export function encode(graph: Graph, { entries = () => [], feedsWeights = false }: EncodeOptions = {}): Uint8Array {
   const nodes = liveNodes(graph);
   const used = new Set(nodes.flatMap((node) => node.inputs));
+  const weights = usedWeights(graph);
   const names = new Map(graph.outputs.map(({ name, value }) => [value, name]));
   const nameOf = (value: Value): string => names.get(value) ?? value.name;
   const model = {
@@ -81,9 +86,11 @@ export function encode(graph: Graph, more: MoreEntries = () => []): Uint8Array {
       node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
       initializer: [
         ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
-        ...usedWeights(graph).map(([value, range]) => weightProto(value, range, more)),
+        ...(feedsWeights ? [] : weights.map(([value, range]) => weightProto(value, range, entries(range)))),
       ],
-      input: graph.inputs.map((input) => valueProto({ name: input.name, value: input })),
+      input: [...graph.inputs, ...(feedsWeights ? weights.map(([value]) => value) : [])].map((input) =>
+        valueProto({ name: input.name, value: input }),
+      ),
       output: graph.outputs.map(valueProto),
     },
   };
@@ -118,10 +125,13 @@ function constantProto({ name }: Value, { dtype, shape, data }: Tensor): object 
   return { name, dataType: onnxType[dtype], dims: shape, rawData };
 }
 
-function weightProto({ name, dtype, shape }: Value, range: FileRange, more: MoreEntries): object {
-  const { file, offset, bytes } = range;
+function weightProto(
+  { name, dtype, shape }: Value,
+  { file, offset, bytes }: FileRange,
+  more: readonly ExternalEntry[],
+): object {
   const entries = { location: relative(parse(file).root, file), offset: String(offset), length: String(bytes) };
-  const externalData = [...Object.entries(entries).map(([key, value]) => ({ key, value })), ...more(range)];
+  const externalData = [...Object.entries(entries).map(([key, value]) => ({ key, value })), ...more];
   return { name, dataType: onnxType[dtype], dims: shape, dataLocation: EXTERNAL, externalData };
 }
 

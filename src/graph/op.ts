@@ -45,6 +45,7 @@ const STANDARD_OPS = [
 /** onnxruntime's own (com.microsoft). */
 export const CONTRIB_OPS = [
   "FusedMatMul",
+  "GroupQueryAttention",
   "MatMulIntegerToFloat",
   "MatMulNBits",
   "QuickGelu",

@@ -212,6 +212,7 @@ type ForwardOnly =
   | "BitwiseAnd"
   | "Cast"
   | "DequantizeLinear"
+  | "GroupQueryAttention"
   | "MatMulIntegerToFloat"
   | "MatMulNBits"
   | "Max"

@@ -5,10 +5,10 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { readBytesInto, withFile } from "../file-bytes.ts";
 import { makeFolder } from "../files.ts";
 import type { OnProgress } from "../progress.ts";
 import { elementSize, type Tensor } from "../tensor.ts";
-import { readBytesInto, withFile } from "../weights/bytes.ts";
 import { mustBeFinite } from "../weights/finite.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { Plan } from "./plan.ts";

@@ -25,9 +25,9 @@ const KEPT = 30 * DAY;
 export const MARK = "used";
 
 /** The folder of a plan's files below that of the checkpoint. */
-export async function planFolder(checkpoint: string, plan: Plan, packer: WeightPacker): Promise<string> {
+export async function planFolder(checkpoint: string, plan: Plan, packer: WeightPacker | undefined): Promise<string> {
   const name = `${plan.name}-v${plan.version}`;
-  return join(checkpoint, plan.packs ? `${name}-${await hostKey(packer)}` : name);
+  return join(checkpoint, plan.packs && packer ? `${name}-${await hostKey(packer)}` : name);
 }
 
 /**
@@ -37,7 +37,7 @@ export async function planFolder(checkpoint: string, plan: Plan, packer: WeightP
 export async function preparedWeights(
   plan: Plan,
   folder: string,
-  packer: WeightPacker,
+  packer: WeightPacker | undefined,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<WeightStore> {
@@ -68,7 +68,7 @@ async function found(plan: Plan, folder: string): Promise<WeightStore> {
 async function madeInTurn(
   plan: Plan,
   folder: string,
-  packer: WeightPacker,
+  packer: WeightPacker | undefined,
   onProgress: OnProgress,
   signal: AbortSignal | undefined,
 ): Promise<WeightStore> {
@@ -86,7 +86,7 @@ async function make(
   plan: Plan,
   folder: string,
   turn: FolderLock,
-  packer: WeightPacker,
+  packer: WeightPacker | undefined,
   onProgress: OnProgress,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -135,8 +135,9 @@ async function inCache<T>(folder: string, action: () => Promise<T>): Promise<T> 
 
 /** Packs by way of a file beside the weights. */
 const packInto =
-  (folder: string, packer: WeightPacker): Pack =>
+  (folder: string, packer: WeightPacker | undefined): Pack =>
   async (graph, use) => {
+    if (!packer) throw new Error("the plan packs weights for a device that has no packer");
     const scratch = join(folder, asideName("packing"));
     await inCache(scratch, () => mkdir(scratch));
     try {

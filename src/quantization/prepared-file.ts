@@ -4,9 +4,9 @@
  */
 import type { PackedForm } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
+import { pieces } from "../file-bytes.ts";
 import { type GrowingFile, growFile } from "../files.ts";
 import type { FileRange, Packed } from "../graph/value.ts";
-import { pieces } from "../weights/bytes.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";

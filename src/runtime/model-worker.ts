@@ -1,6 +1,6 @@
 /** @file The thread that holds one model of a runtime; server.ts starts it. */
 import { parentPort } from "node:worker_threads";
-import { cpu } from "../backend/onnxruntime.ts";
+import { cpu } from "../backend/cpu.ts";
 import { LocalEngine } from "../engine/local.ts";
 import { PortChannel } from "../rpc/channel.ts";
 import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";

@@ -1,11 +1,11 @@
 /** @file A compiled training graph: batches in, losses and gradients out. */
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import type { Compile, Program } from "../backend/program.ts";
+import { LARGE_RUN, trainingBytes } from "./bytes.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
-import { LARGE_RUN, trainingBytes } from "./bytes.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
 
 export interface GradientStep {

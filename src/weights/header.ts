@@ -2,8 +2,8 @@
 
 import { describe } from "../describe.ts";
 import type { GlmError } from "../errors.ts";
+import { readBytes, withFile } from "../file-bytes.ts";
 import { type DType, elementSize, sizeOf } from "../tensor.ts";
-import { readBytes, withFile } from "./bytes.ts";
 import { damaged, startFault } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 

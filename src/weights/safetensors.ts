@@ -1,9 +1,9 @@
 /** @file Tensors in safetensors files: one is read at a time, many are written as a stream. */
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { readBytes, withFile } from "../file-bytes.ts";
 import { type FileToWrite, replaceFiles } from "../files.ts";
-import { type DataOf, type DType, elementSize, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { readBytes, withFile } from "./bytes.ts";
+import { type DType, elementSize, sizeOf, type Tensor, tensorIn } from "../tensor.ts";
 import { type Header, readHeader, safetensors, type TensorLayout, writeHeader } from "./header.ts";
 import type { StoredTensor } from "./stored.ts";
 
@@ -40,21 +40,8 @@ export async function readSafetensors(file: string): Promise<Header & { readonly
 
 async function readFrom(handle: FileHandle, stored: StoredTensor): Promise<Tensor> {
   const { buffer } = await readBytes(handle, stored.file, stored.offset, stored.bytes);
-  return tensor(stored.dtype, stored.shape, views[stored.dtype](buffer));
+  return tensorIn(buffer, stored.dtype, stored.shape);
 }
-
-// The format is little-endian, as is every machine that onnxruntime runs on.
-const views: { readonly [D in DType]: (buffer: ArrayBuffer) => DataOf[D] } = {
-  float64: (buffer) => new Float64Array(buffer),
-  float32: (buffer) => new Float32Array(buffer),
-  float16: (buffer) => new Uint16Array(buffer),
-  bfloat16: (buffer) => new Uint16Array(buffer),
-  int64: (buffer) => new BigInt64Array(buffer),
-  int32: (buffer) => new Int32Array(buffer),
-  int8: (buffer) => new Int8Array(buffer),
-  uint8: (buffer) => new Uint8Array(buffer),
-  bool: (buffer) => new Uint8Array(buffer),
-};
 
 /**
  * Writes one file, whole or not at all; on demand for its owner's eyes only.

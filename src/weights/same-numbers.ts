@@ -1,5 +1,5 @@
 /** @file Whether two tensors of weight files hold the same numbers, without reading gigabytes. */
-import { readBytes, withFile } from "./bytes.ts";
+import { readBytes, withFile } from "../file-bytes.ts";
 import type { StoredTensor } from "./stored.ts";
 
 /** Bytes that are compared at a time, and how often: tensors up to 32 MiB are compared whole. */

@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
+import { readBytes, withFile } from "../file-bytes.ts";
 import { mustDecode } from "../text-encoding.ts";
-import { readBytes, withFile } from "./bytes.ts";
 import type { StoredTensor } from "./stored.ts";
 
 /** A real index has a hundred bytes for each tensor. */

@@ -5,8 +5,8 @@
 
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
+import { readBytes, withFile } from "../file-bytes.ts";
 import { elementSize, sizeOf } from "../tensor.ts";
-import { readBytes, withFile } from "./bytes.ts";
 import { damaged, startFault } from "./faults.ts";
 import type { StoredTensor } from "./stored.ts";
 import { readStateDict, torchFile, type View } from "./torch-pickle.ts";

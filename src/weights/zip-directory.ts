@@ -6,7 +6,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { readBytes, viewOf } from "./bytes.ts";
+import { readBytes, viewOf } from "../file-bytes.ts";
 import { damaged } from "./faults.ts";
 
 /** One entry as the central directory gives it. */

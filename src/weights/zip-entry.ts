@@ -7,7 +7,7 @@
 import { crc32 } from "node:zlib";
 import { describe } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { readBytes, viewOf } from "./bytes.ts";
+import { readBytes, viewOf } from "../file-bytes.ts";
 import { damaged } from "./faults.ts";
 import type { ZipEntry, ZipFile } from "./zip-directory.ts";
 

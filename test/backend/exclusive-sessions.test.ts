@@ -1,7 +1,7 @@
 /** @file Groups of programs that are never in memory together: real sessions, counted as they come and go. */
 import { expect, it } from "vitest";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { exclusiveSessions } from "../../src/backend/exclusive-sessions.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
 import type { Compile } from "../../src/backend/program.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";

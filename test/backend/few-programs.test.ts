@@ -1,7 +1,7 @@
 /** @file Few programs in memory: by use, none that runs, equal graphs once; with onnxruntime's own sessions. */
 import { describe, expect, test } from "vitest";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { FewPrograms } from "../../src/backend/few-programs.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
 import type { Compile, Program } from "../../src/backend/program.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { cpu } from "../../src/backend/onnxruntime.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import type { Engine, LoadParams } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cpu } from "../../src/backend/onnxruntime.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import type { AdapterRef, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
-import { cpu } from "../../src/backend/onnxruntime.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import type { AdapterRef, Engine, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { encode } from "../../src/graph/encode.ts";
 import { add, concat, exp, identity, neg, reshape, scale } from "../../src/graph/ops.ts";
 import { Graph, type Value } from "../../src/graph/value.ts";

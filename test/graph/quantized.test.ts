@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { gradients } from "../../src/graph/gradient.ts";
 import { mul, reduceSum, tanh } from "../../src/graph/ops.ts";
 import {

@@ -1,6 +1,6 @@
 /** @file Every gradient rule against central finite differences, on random shapes with broadcasting. */
 import { describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import type { Tensors } from "../../src/backend/program.ts";
 import { gradients } from "../../src/graph/gradient.ts";
 import { mul, reduceSum } from "../../src/graph/ops.ts";

@@ -1,5 +1,5 @@
 /** @file Small graphs for tests: random operands, one run through onnxruntime, gradients by central differences. */
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import type { Tensors } from "../../src/backend/program.ts";
 import { Graph, type GraphOptions, type Shape, type Value } from "../../src/graph/value.ts";
 import type { RandomStream } from "../../src/random.ts";

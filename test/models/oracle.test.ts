@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { BaseModel } from "../../src/adapters/adapter.ts";
 import { full } from "../../src/adapters/full.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { maskedAttention } from "../../src/models/attention.ts";

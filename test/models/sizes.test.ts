@@ -1,6 +1,6 @@
 /** @file Sizes that no published model has: token by token on a cache, a model says what it says of the whole sequence. */
 import { describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { architectureOf } from "../../src/models/architectures.ts";

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat, truncate, utimes, writeFile 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { compileForCpu, cpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu, cpu } from "../../src/backend/cpu.ts";
 import { scale } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { tryLock } from "../../src/lock.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { readAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import type { ChatGLMConfig } from "../../src/models/config.ts";
 import type { Wanted } from "../../src/quantization/plan.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { type Graph, liveNodes } from "../../src/graph/value.ts";
 import { evaluationGraph, trainingGraph } from "../../src/train/graph.ts";
 import { type GradientStep, trainingProgram } from "../../src/train/program.ts";

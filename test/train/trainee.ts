@@ -1,7 +1,7 @@
 /** @file The oracle's ChatGLM2 as something to train: real graphs, real gradients, one token for each character. */
 import type { AdapterConfig, BaseModel } from "../../src/adapters/adapter.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { compileForCpu } from "../../src/backend/onnxruntime.ts";
+import { compileForCpu } from "../../src/backend/cpu.ts";
 import { generate } from "../../src/generate/generate.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";

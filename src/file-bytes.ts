@@ -1,7 +1,7 @@
 /** @file Ranges of files, opened and read in full or not at all. */
 import type { FileHandle } from "node:fs/promises";
-import { GlmError } from "../errors.ts";
-import { openFile, readingOf } from "../regular-file.ts";
+import { GlmError } from "./errors.ts";
+import { openFile, readingOf } from "./regular-file.ts";
 
 /** A single read call takes at most 2 GiB. */
 const maxPiece = 2 ** 30;

@@ -1,0 +1,128 @@
+/**
+ * @file A GPU of any vendor as a device, by way of WebGPU. Weights are uploaded once, whoever uses them; results stay there
+ * that are told to.
+ */
+import { encode } from "../graph/encode.ts";
+import { identity } from "../graph/ops.ts";
+import { Graph, usedWeights } from "../graph/value.ts";
+import { type DType, elementSize, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import type { Device } from "./device.ts";
+import { deviceFault } from "./device-fault.ts";
+import { createSession, type Session } from "./onnxruntime.ts";
+import type { CompileOptions, DeviceTensor, Fed, Program, Tensors } from "./program.ts";
+import { UploadedWeights } from "./uploaded-weights.ts";
+
+/** Where the results of a session go: into the host's memory, or nowhere. */
+type Results = "host" | "device";
+
+export class WebGpu implements Device {
+  readonly name = "webgpu";
+  readonly can = {
+    // A kernel over no elements ends the process.
+    emptyTensors: false,
+    fusedMatMul: false,
+    byteArithmetic: false,
+    mapsFiles: false,
+    cacheInPlace: true,
+  } as const;
+  readonly #weights = new UploadedWeights((value) => this.upload(value));
+  /** Sessions that do nothing but move tensors, by what they move. */
+  readonly #movers = new Map<string, Promise<Session>>();
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  readonly compile = async (graph: Graph, _options: CompileOptions = {}): Promise<Program> => {
+    const session = await guarded(() => create(encode(graph, { feedsWeights: true }), "host"));
+    const weights = await this.#weights.lease(usedWeights(graph)).catch(async (error: unknown) => {
+      await session.release();
+      throw error;
+    });
+    return {
+      run: (inputs: Fed, into?: Readonly<Record<string, DeviceTensor>>): Promise<Tensors> =>
+        guarded(() => session.run({ ...weights.tensors, ...inputs }, into)),
+      async dispose() {
+        await session.release();
+        weights.release();
+      },
+    };
+  };
+
+  async upload(value: Tensor): Promise<DeviceTensor> {
+    const session = await this.#mover(`${value.dtype} ${value.shape.length} up`, () =>
+      create(identityModel(value.dtype, value.shape.length), "device"),
+    );
+    return this.#counted(session, { x: value }, value);
+  }
+
+  async allocate(dtype: "float32", shape: readonly number[]): Promise<DeviceTensor> {
+    const session = await this.#mover(`zeros ${shape.length}`, () => create(zerosModel(shape.length), "device"));
+    const sizes = tensor("int64", [shape.length], BigInt64Array.from(shape, BigInt));
+    return this.#counted(session, { shape: sizes }, { dtype, shape });
+  }
+
+  async download(value: DeviceTensor): Promise<Tensor> {
+    // To ask the tensor itself for its data ends the process.
+    const session = await this.#mover(`${value.dtype} ${value.shape.length} down`, () =>
+      create(identityModel(value.dtype, value.shape.length), "host"),
+    );
+    const { y } = await guarded(() => session.run({ x: value }));
+    return y as Tensor;
+  }
+
+  #mover(key: string, make: () => Promise<Session>): Promise<Session> {
+    const known = this.#movers.get(key);
+    if (known) return known;
+    const made = guarded(make);
+    made.catch(() => this.#movers.delete(key));
+    this.#movers.set(key, made);
+    return made;
+  }
+
+  async #counted(
+    session: Session,
+    inputs: Fed,
+    { dtype, shape }: { readonly dtype: DType; readonly shape: readonly number[] },
+  ): Promise<DeviceTensor> {
+    const bytes = sizeOf(shape) * elementSize[dtype];
+    const made = await guarded(() => session.runOnDevice(inputs, () => (this.#bytes -= bytes)));
+    this.#bytes += bytes;
+    return made;
+  }
+}
+
+const create = (model: Uint8Array, results: Results): Promise<Session> =>
+  createSession(model, {
+    executionProviders: ["webgpu"],
+    // Where it is set, tensors that results are to be written to are passed over without a word.
+    ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
+  });
+
+/** y = x, for tensors of a type and number of axes. */
+function identityModel(dtype: DType, rank: number): Uint8Array {
+  const graph = new Graph();
+  const shape = Array.from({ length: rank }, (_, axis) => `axis ${axis}`);
+  graph.output(identity(graph.input("x", dtype, shape)), "y");
+  return encode(graph);
+}
+
+/** Zeros of the shape that is fed. */
+function zerosModel(rank: number): Uint8Array {
+  const graph = new Graph();
+  const shape = graph.input("shape", "int64", [rank]);
+  const axes = Array.from({ length: rank }, (_, axis) => `axis ${axis}`);
+  const [zeros] = graph.emit("Expand", [graph.scalar(0), shape], [{ dtype: "float32", shape: axes }]);
+  if (zeros) graph.output(zeros, "y");
+  return encode(graph);
+}
+
+/** What goes wrong on the device, said so that it can be put right. */
+async function guarded<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw deviceFault(error);
+  }
+}
