@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BaseModel, LoraConfig } from "../src/adapters/adapter.ts";
 import { lora } from "../src/adapters/lora.ts";
-import { compileForCpu } from "../src/backend/cpu.ts";
+import { cpu } from "../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
 import { floatWeights } from "../src/models/context.ts";
@@ -95,7 +95,7 @@ export async function ourStep({ folder, config, batch }: RandomModel): Promise<S
       if (!stored) throw new Error(`${folder}: no weight ${name}`);
       return graph.weight(name, stored.dtype, stored.shape, stored);
     }),
-    compileForCpu,
+    cpu,
   );
   const values: Record<string, FloatTensor> = await adapter.initialize(0);
   const optimizer = adamWConfig({ lr: LEARNING_RATE });

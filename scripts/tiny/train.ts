@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { full } from "../../src/adapters/full.ts";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { floatWeights } from "../../src/models/context.ts";
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
   const unbound = floatWeights((_, name) => {
     throw new Error(`${name} is not trained`);
   });
-  const program = await trainingProgram(config, adapter, unbound, compileForCpu);
+  const program = await trainingProgram(config, adapter, unbound, cpu);
 
   await mkdir(dirname(values.checkpoint), { recursive: true });
   const saved = existsSync(values.checkpoint) ? await loadTrainingState(values.checkpoint) : undefined;

@@ -19,6 +19,9 @@ export interface Device {
   readonly packer?: WeightPacker;
 }
 
+/** What graphs are made for, and made programs by. */
+export type Compiler = Pick<Device, "can" | "compile">;
+
 export type DeviceName = "cpu" | "webgpu";
 
 /** What graphs for a device may hold. */

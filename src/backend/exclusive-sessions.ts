@@ -7,7 +7,7 @@
  */
 
 import { inTurn } from "../in-turn.ts";
-import type { Compile, Program, Tensors } from "./program.ts";
+import type { Compile, Program } from "./program.ts";
 
 /** @returns the compiler of each group, by name */
 export function exclusiveSessions(compile: Compile): (group: string) => Compile {
@@ -32,10 +32,10 @@ export function exclusiveSessions(compile: Compile): (group: string) => Compile 
       });
       own.add(program);
       return {
-        run: (inputs: Tensors) =>
+        run: (inputs, into) =>
           oneAtATime(async () => {
             await enter(group);
-            return (await program.enter()).run(inputs);
+            return (await program.enter()).run(inputs, into);
           }),
         dispose: () =>
           oneAtATime(async () => {

@@ -55,7 +55,7 @@ export class FewPrograms {
       await dispose();
       throw error;
     }
-    return { run: (inputs) => this.#use(entry, (program) => program.run(inputs)), dispose };
+    return { run: (inputs, into) => this.#use(entry, (program) => program.run(inputs, into)), dispose };
   };
 
   async dispose(): Promise<void> {

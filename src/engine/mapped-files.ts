@@ -43,9 +43,9 @@ export class MappedFiles {
       this.#mustBeWhole();
       const program = await compile(graph, options);
       return {
-        run: async (inputs) => {
+        run: async (inputs, into) => {
           this.#mustBeWhole();
-          return program.run(inputs);
+          return program.run(inputs, into);
         },
         dispose: () => program.dispose(),
       };

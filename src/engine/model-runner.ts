@@ -59,7 +59,7 @@ export class ModelRunner {
   #writer: RowWriter | undefined;
 
   /** @param share of the thread in which it runs */
-  constructor(model: OpenedModel, params: LoadParams, { name: device, compile }: Device, share: TimeShare) {
+  constructor(model: OpenedModel, params: LoadParams, device: Device, share: TimeShare) {
     const { folder, config, base, plan } = model;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
@@ -67,18 +67,19 @@ export class ModelRunner {
     this.#text = model.text;
     this.#mapped = new MappedFiles(model.weightStore);
     const large = plan.packs && model.mappedBytes >= LARGE;
-    const compileOf = large ? exclusiveSessions(compile) : () => compile;
-    const compileFor = (group: string): Compile => this.#mapped.guarded(compileOf(group));
-    this.#forward = new ForwardModel(config, model.weights, compileFor("answers"));
+    const compileOf = large ? exclusiveSessions(device.compile) : () => device.compile;
+    const compileFor = (group: string): Compile =>
+      device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
+    this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
     this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
-    this.training = new TrainingSessions(model, compileFor("training"), share);
+    this.training = new TrainingSessions(model, { can: device.can, compile: compileFor("training") }, share);
     this.info = {
-      key: `${model.key}-${device}-${params.precision}`,
+      key: `${model.key}-${device.name}-${params.precision}`,
       name: params.name,
       folder,
       family: config.family,
       config,
-      device,
+      device: device.name,
       precision: params.precision,
       quantize,
       parameters: model.tensors.map((one) => ({ ...one, trainable: false, count: sizeOf(one.shape) })),
@@ -131,13 +132,14 @@ export class ModelRunner {
       throw new GlmError("data-invalid", why);
     }
     const effect = await this.#effect(adapter);
-    const logits = await this.#forward.run({
-      rows: inputIds.map((ids) => ({ ids, from: 0 })),
-      positions,
-      effects: inputIds.map(() => effect),
-      cache: this.#forward.newCache(inputIds.length, seq),
-    });
-    return tensor("float32", [inputIds.length, positions.length, this.info.config.vocabulary], logits.data);
+    const cache = this.#forward.newCache(inputIds.length, seq);
+    try {
+      const rows = inputIds.map((ids) => ({ ids, from: 0 }));
+      const { data } = await this.#forward.run({ rows, positions, effects: rows.map(() => effect), cache });
+      return tensor("float32", [rows.length, positions.length, this.info.config.vocabulary], data);
+    } finally {
+      cache.dispose();
+    }
   }
 
   async *generate(rows: readonly GenerateRow[], options: SamplingOptions): AsyncGenerator<GenerateEvent, void, void> {

@@ -1,7 +1,7 @@
 /** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
 
+import type { Capabilities, Compiler } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
-import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
@@ -21,6 +21,7 @@ const COMPILED = 4;
 
 export class TrainingSessions {
   readonly #model: OpenedModel;
+  readonly #can: Capabilities;
   /** Adapters of the same shape share a graph. */
   readonly #compiled: FewPrograms;
   readonly #programs = new WeakMap<AdapterInstance, Promise<TrainingProgram>>();
@@ -28,7 +29,8 @@ export class TrainingSessions {
   readonly #share: TimeShare;
   #handles = 0;
 
-  constructor(model: OpenedModel, compile: Compile, share: TimeShare) {
+  constructor(model: OpenedModel, { can, compile }: Compiler, share: TimeShare) {
+    this.#can = can;
     this.#share = share;
     this.#model = model;
     this.#compiled = new FewPrograms(compile, COMPILED);
@@ -56,7 +58,7 @@ export class TrainingSessions {
     const known = this.#programs.get(live);
     if (known) return known;
     const { config, weights } = this.#model;
-    const program = trainingProgram(config, live.adapter, weights, this.#compiled.compile);
+    const program = trainingProgram(config, live.adapter, weights, { can: this.#can, compile: this.#compiled.compile });
     program.catch(() => this.#programs.delete(live));
     this.#programs.set(live, program);
     return program;

@@ -1,39 +1,88 @@
-/** @file The forward graph: ids in, logits and keys and values out. One serves prompts, decoding and every adapter. */
+/** @file Forward graphs: ids in, logits and keys and values out. One serves prompts, decoding and every adapter. */
 import { withSlots } from "../adapters/slots.ts";
-import { Graph, type Value } from "../graph/value.ts";
-import { architectureOf, modulesOf } from "../models/architectures.ts";
-import { maskedAttention } from "../models/attention.ts";
+import type { Capabilities } from "../backend/device.ts";
+import { concat } from "../graph/ops.ts";
+import { Graph, type Shape, type Value } from "../graph/value.ts";
+import { architectureOf } from "../models/architectures.ts";
+import { type AttentionKind, attentionInPlace, maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { type BindWeights, overridden } from "../models/context.ts";
+import { type BindWeights, type ModuleSpec, overridden } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
+
+/**
+ * How a graph meets keys and values:
+ * - `appending`: it reads a cache under a mask, which hides what is not filled, and returns those of its own tokens. A cache
+ *   that came back whole would cost more than attention, where outputs are copied on their way to JavaScript.
+ * - `beginning`: under a mask, and without any past; it returns a cache that begins with its own tokens.
+ * - `in place`: it reads a cache that says how much of it is filled, and writes those of its own tokens into it. Causal.
+ */
+export type CacheUse = "appending" | "beginning" | "in place";
 
 /** The graph inputs that carry a layer's keys and values of earlier tokens, and the outputs that carry those of its own. */
 export const cacheName = (layer: number, part: "keys" | "values", of: "past" | "fresh"): string =>
   `${of}.${layer}.${part}`;
 
+/** What follows a row's own tokens in the cache that `beginning` returns. */
+export const ROOM = "room";
+
+export interface ForwardOptions {
+  readonly cache: CacheUse;
+  /** Base parameters that are fed, by name. */
+  readonly fed: readonly string[];
+  /** Where adapters sit. */
+  readonly slots: readonly ModuleSpec[];
+  readonly can: Capabilities;
+}
+
 /**
- * Inputs: those of `modelInputs` (`select` has the same number for each row, row by row); mask; base parameters of the
- * names in `fed`; the adapters' slots; past.i.keys and past.i.values [batch, groups, past, size]: a cache of which the
- * mask hides what is not filled.
- * Outputs: logits [chosen, vocabulary]; fresh.i.keys and fresh.i.values [batch, groups, seq, size], for the cache. Outputs
- * are copied on their way to JavaScript: a cache that came back whole would cost more than attention.
+ * Inputs: those of `modelInputs` (`select` has the same number for each row, row by row); base parameters of the names in
+ * `fed`; the adapters' slots; and by how the cache is used:
+ * - `appending`: mask; past.i.keys and past.i.values [batch, groups, past, size]
+ * - `beginning`: mask; room [batch, groups, room, size]
+ * - `in place`: last int32 [batch], total int32 [] (see `CachedAttention`); past.i.keys and past.i.values
+ *
+ * Outputs: logits [chosen, vocabulary]; fresh.i.keys and fresh.i.values: of the run's tokens [batch, groups, seq, size], or
+ * the whole cache.
  */
-export function forwardGraph(config: ChatGLMConfig, weights: BindWeights, fed: readonly string[]): Graph {
-  const graph = new Graph({ fusedMatMul: true });
+export function forwardGraph(config: ChatGLMConfig, weights: BindWeights, options: ForwardOptions): Graph {
+  const { fed, slots, can } = options;
+  const graph = new Graph({ fusedMatMul: can.fusedMatMul, byteArithmetic: can.byteArithmetic });
   const { forward, parameters } = architectureOf(config);
   const inputs = modelInputs(graph, config);
-  const past = (layer: number, part: "keys" | "values"): Value =>
-    graph.input(cacheName(layer, part, "past"), "float32", ["batch", config.groups, "past", config.headSize]);
-  const attend = maskedAttention(config, maskInput(graph, "all"), {
-    past: (layer) => ({ keys: past(layer, "keys"), values: past(layer, "values") }),
-    keep(layer, { keys, values }) {
-      graph.output(keys, cacheName(layer, "keys", "fresh"));
-      graph.output(values, cacheName(layer, "values", "fresh"));
-    },
-  });
+  const attend = attentionTo(graph, config, options.cache);
   const shapes = new Map(parameters(config).map(({ name, shape }) => [name, shape]));
   const values = fed.map((name): [string, Value] => [name, graph.input(name, "float32", shapes.get(name) ?? [])]);
-  const context = withSlots(overridden(weights(graph), new Map(values)), modulesOf(config));
+  const context = withSlots(overridden(weights(graph), new Map(values)), slots);
   graph.output(forward(context, config, inputs, attend).logits, "logits");
   return graph;
+}
+
+function attentionTo(graph: Graph, config: ChatGLMConfig, use: CacheUse): AttentionKind {
+  const block = (name: string, length: string): Value => {
+    const shape: Shape = ["batch", config.groups, length, config.headSize];
+    return graph.input(name, "float32", shape);
+  };
+  const past = (layer: number) => ({
+    keys: block(cacheName(layer, "keys", "past"), "past"),
+    values: block(cacheName(layer, "values", "past"), "past"),
+  });
+  const keep = (layer: number, { keys, values }: { readonly keys: Value; readonly values: Value }): void => {
+    graph.output(keys, cacheName(layer, "keys", "fresh"));
+    graph.output(values, cacheName(layer, "values", "fresh"));
+  };
+  switch (use) {
+    case "appending":
+      return maskedAttention(config, maskInput(graph, "all"), { past, keep });
+    case "beginning": {
+      const room = block(ROOM, "room");
+      return maskedAttention(config, maskInput(graph), {
+        keep: (layer, { keys, values }) =>
+          keep(layer, { keys: concat([keys, room], 2), values: concat([values, room], 2) }),
+      });
+    }
+    case "in place": {
+      const [last, total] = [graph.input("last", "int32", ["batch"]), graph.input("total", "int32", [])];
+      return attentionInPlace(config, { past, keep, last, total });
+    }
+  }
 }

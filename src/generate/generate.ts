@@ -4,6 +4,7 @@ import { GlmError } from "../errors.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { randomStream } from "../random.ts";
+import type { KeyValueCache } from "./cache.ts";
 import type { ForwardModel } from "./model.ts";
 import { type SamplingOptions, sample } from "./sampler.ts";
 
@@ -55,12 +56,41 @@ interface Sequence {
   done: boolean;
 }
 
+/** Where reading stands, of all prompts together. */
+interface Reading {
+  done: number;
+  readonly total: number;
+}
+
 async function* generateTogether(
   model: ForwardModel,
   rows: readonly PromptRow[],
   members: readonly number[],
   options: SamplingOptions,
-  reading: { done: number; readonly total: number },
+  reading: Reading,
+): AsyncGenerator<GenerateEvent, void, void> {
+  if (options.maxNewTokens === 0) {
+    for (const row of members) yield { type: "end", row, reason: "length" };
+    return;
+  }
+  const { contextLength } = model.config;
+  const longest = Math.max(...members.map((row) => (rows[row] as PromptRow).ids.length));
+  const capacity = Math.min(contextLength, longest + Math.min(options.maxNewTokens, EXPECTED_TOKENS));
+  const cache = model.newCache(members.length, capacity);
+  try {
+    yield* generateInto(cache, model, rows, members, options, reading);
+  } finally {
+    cache.dispose();
+  }
+}
+
+async function* generateInto(
+  cache: KeyValueCache,
+  model: ForwardModel,
+  rows: readonly PromptRow[],
+  members: readonly number[],
+  options: SamplingOptions,
+  reading: Reading,
 ): AsyncGenerator<GenerateEvent, void, void> {
   const { contextLength } = model.config;
   const effects = members.map((row) => rows[row]?.effect);
@@ -70,12 +100,6 @@ async function* generateTogether(
     generated: 0,
     done: false,
   }));
-  const longest = Math.max(...sequences.map(({ ids }) => ids.length));
-  const cache = model.newCache(
-    members.length,
-    Math.min(contextLength, longest + Math.min(options.maxNewTokens, EXPECTED_TOKENS)),
-  );
-
   const events: GenerateEvent[] = [];
   const take = (sequence: Sequence, logits: Float32Array): void => {
     const place = randomStream(options.seed, "sample", sequence.row, sequence.generated);
@@ -94,10 +118,6 @@ async function* generateTogether(
     events.push({ type: "end", row, reason: "length" });
   };
 
-  if (options.maxNewTokens === 0) {
-    for (const { row } of sequences) yield { type: "end", row, reason: "length" };
-    return;
-  }
   // Prompts differ in length, so each fills its own row of the cache; from then on all rows go one token a run.
   for (const [i, sequence] of sequences.entries()) {
     let from = 0;

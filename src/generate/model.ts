@@ -1,16 +1,18 @@
-/** @file A model that runs forward: its compiled graph, its angles, and the adapters' tensors in the form the graph wants. */
-import type { AdapterEffect } from "../adapters/adapter.ts";
-import { slotTensors } from "../adapters/slots.ts";
+/** @file A model that runs forward: its compiled graphs, its angles, and the adapters' tensors in the form the graphs want. */
+import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
-import type { Compile, Program, Tensors } from "../backend/program.ts";
+import type { Compile, DeviceTensor, Program } from "../backend/program.ts";
 import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
-import { maskTensor, type TokenRow, tokenTensors } from "../models/inputs.ts";
+import { type TokenRow, tokenTensors } from "../models/inputs.ts";
 import { rotaryTables } from "../models/rotary.ts";
 import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
-import { KeyValueCache } from "./cache.ts";
-import { forwardGraph } from "./forward.ts";
+import type { KeyValueCache } from "./cache.ts";
+import { DeviceCaches } from "./device-cache.ts";
+import { type CacheUse, forwardGraph } from "./forward.ts";
+import { HostCache } from "./host-cache.ts";
+import { type Effects, ResidentAdapters } from "./resident-adapters.ts";
 
 /** Rare kinds of runs that are compiled at a time: those of two sets of base parameters that adapters replace. */
 const FEW = 2;
@@ -24,41 +26,54 @@ export interface Step {
   readonly rows: readonly TokenRow[];
   /** Which of the new tokens' logits are wanted, the same for each row. */
   readonly positions: readonly number[];
-  readonly effects: readonly (AdapterEffect | undefined)[];
+  readonly effects: Effects;
   readonly cache: KeyValueCache;
   /** The cache row of a step with a single row; without it a step has all the cache's rows. */
   readonly cacheRow?: number;
 }
 
+/** What tells the graphs of a model apart. */
+interface Kind {
+  readonly use: CacheUse;
+  /** Base parameters that are fed rather than bound. */
+  readonly fed: readonly string[];
+  readonly slots: readonly ModuleSpec[];
+  /** Whether a run's memory is given back. */
+  readonly frees: boolean;
+}
+
 export class ForwardModel {
   readonly config: ChatGLMConfig;
-  readonly #modules: readonly ModuleSpec[];
   readonly #weights: BindWeights;
+  readonly #device: Device;
   readonly #compile: Compile;
-  /** For the rare kinds of runs, of which few are kept; the common one stays. */
+  readonly #adapters: ResidentAdapters;
+  /** Where the device has caches of its own. */
+  readonly #caches: DeviceCaches | undefined;
+  /** For the rare kinds of runs, of which few are kept; the common ones stay. */
   readonly #few: FewPrograms;
-  /** By the names of base parameters that are fed rather than bound, and by whether its memory is given back. */
   readonly #programs = new Map<string, Promise<Program>>();
-  /** The slots' tensors of single effects; swapping back to an adapter costs a look-up. */
-  readonly #slots = new WeakMap<AdapterEffect, Tensors>();
-  #none: Tensors | undefined;
-  #angles: { readonly cos: FloatTensor; readonly sin: FloatTensor } | undefined;
+  #angles: { readonly positions: number; readonly tables: Readonly<Record<string, DeviceTensor>> } | undefined;
 
-  constructor(config: ChatGLMConfig, weights: BindWeights, compile: Compile) {
+  /** @param compile for the device */
+  constructor(config: ChatGLMConfig, weights: BindWeights, device: Device, compile: Compile = device.compile) {
     this.config = config;
-    this.#modules = modulesOf(config);
     this.#weights = weights;
+    this.#device = device;
     this.#compile = compile;
+    this.#adapters = new ResidentAdapters(device, modulesOf(config));
+    this.#caches = device.can.cacheInPlace ? new DeviceCaches(config, device) : undefined;
     this.#few = new FewPrograms(compile, FEW);
   }
 
   newCache(rows: number, capacity: number): KeyValueCache {
-    return new KeyValueCache(this.config, rows, capacity);
+    return this.#caches?.newCache(rows, capacity) ?? new HostCache(this.config, rows, capacity);
   }
 
   /** Compiles the graph that answering needs, so that the first answer does not wait. */
   async prepare(): Promise<void> {
-    await this.#program([], false);
+    const use = this.#caches ? "in place" : "appending";
+    await this.#program({ use, fed: [], slots: this.#adapters.slotted([undefined]), frees: false });
   }
 
   /**
@@ -67,24 +82,27 @@ export class ForwardModel {
    * Rows of one step must replace the same base parameters by the same tensors.
    */
   async run({ rows, positions, effects, cache, cacheRow }: Step): Promise<FloatTensor> {
-    const overrides = effects[0]?.overrides ?? new Map<string, FloatTensor>();
-    const extents = rows.map(({ ids, from }) => ({ from, count: ids.length - from }));
-    const seq = Math.max(...extents.map(({ count }) => count));
+    const seq = Math.max(...rows.map(({ ids, from }) => ids.length - from));
     const longest = Math.max(...rows.map(({ ids }) => ids.length));
-    cache.reserve(longest);
+    const { use, inputs, into, done } = await cache.begin({ rows, seq, cacheRow });
     const begins = rows.every(({ from }) => from === 0);
-    const frees = this.#bytes(rows.length, seq, begins ? seq : cache.capacity) > LARGE_RUN;
-    const program = await this.#program([...overrides.keys()], frees);
-    const results = await program.run({
-      ...tokenTensors(this.config, rows, seq),
-      mask: maskTensor(this.config, rows, seq, begins ? 0 : cache.capacity),
-      select: chosen(rows.length, seq, positions),
-      ...this.#tables(longest),
-      ...this.#slotTensors(effects),
-      ...Object.fromEntries(overrides),
-      ...cache.past(begins ? "none" : "all", cacheRow),
+    const [slots, overrides] = [await this.#adapters.slots(effects), await this.#adapters.overrides(effects[0])];
+    const program = await this.#program({
+      use,
+      fed: Object.keys(overrides),
+      slots: this.#adapters.slotted(effects),
+      frees: this.#bytes(rows.length, seq, begins ? seq : cache.capacity) > LARGE_RUN,
     });
-    cache.append(results, extents, seq, cacheRow);
+    const fed = {
+      ...tokenTensors(this.config, rows, seq),
+      select: chosen(rows.length, seq, positions),
+      ...(await this.#tables(longest)),
+      ...slots,
+      ...overrides,
+      ...inputs,
+    };
+    const results = await program.run(fed, into);
+    done(results);
     return results.logits as FloatTensor;
   }
 
@@ -92,13 +110,16 @@ export class ForwardModel {
     const programs = await Promise.allSettled(this.#programs.values());
     this.#programs.clear();
     await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+    await this.#caches?.dispose();
+    for (const table of Object.values(this.#angles?.tables ?? {})) table.dispose();
+    this.#angles = undefined;
   }
 
-  #program(fed: readonly string[], frees: boolean): Promise<Program> {
-    const key = `${fed.join()} ${frees}`;
+  #program({ use, fed, slots, frees }: Kind): Promise<Program> {
+    const key = [use, frees, fed.join(), slots.map(({ name }) => name).join()].join(" ");
     const known = this.#programs.get(key);
     if (known) return known;
-    const graph = forwardGraph(this.config, this.#weights, fed);
+    const graph = forwardGraph(this.config, this.#weights, { cache: use, fed, slots, can: this.#device.can });
     const isCommon = fed.length === 0 && !frees;
     const program = isCommon ? this.#compile(graph) : this.#few.compile(graph, frees ? { frees } : {});
     program.catch(() => this.#programs.delete(key));
@@ -112,24 +133,15 @@ export class ForwardModel {
     return 4 * rows * seq * (4 * ffn + 8 * hidden + 2 * heads * (seq + past));
   }
 
-  #slotTensors(effects: readonly (AdapterEffect | undefined)[]): Tensors {
-    const [first] = effects;
-    if (!effects.every((effect) => effect === first)) return slotTensors(this.#modules, effects);
-    if (!first?.lowRank) {
-      this.#none ??= slotTensors(this.#modules, [undefined]);
-      return this.#none;
-    }
-    const tensors = this.#slots.get(first) ?? slotTensors(this.#modules, [first]);
-    this.#slots.set(first, tensors);
-    return tensors;
-  }
-
   /** Angles for at least `positions` tokens, made for twice as many as were needed last. */
-  #tables(positions: number): { readonly cos: FloatTensor; readonly sin: FloatTensor } {
-    if (!this.#angles || (this.#angles.cos.shape[0] as number) < positions) {
-      this.#angles = rotaryTables(this.config, Math.max(256, 2 * positions));
-    }
-    return this.#angles;
+  async #tables(positions: number): Promise<Readonly<Record<string, DeviceTensor>>> {
+    if (this.#angles && this.#angles.positions >= positions) return this.#angles.tables;
+    const many = Math.max(256, 2 * positions);
+    const { cos, sin } = rotaryTables(this.config, many);
+    const [old, tables] = [this.#angles, { cos: await this.#device.upload(cos), sin: await this.#device.upload(sin) }];
+    this.#angles = { positions: many, tables };
+    for (const table of Object.values(old?.tables ?? {})) table.dispose();
+    return tables;
   }
 }
 

@@ -31,6 +31,40 @@ export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number)
     epsilon: { float: epsilon },
   });
 
+export interface Cached {
+  /** A layer's keys and values [batch, groups, capacity, size], of which each row has filled some. */
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+export interface CachedAttention {
+  readonly past: Cached;
+  /** int32 [batch]: tokens of each row, those of the run included, less one. */
+  readonly last: Value;
+  /** int32 []: tokens of the longest row, those of the run included. */
+  readonly total: Value;
+  readonly heads: number;
+  readonly groups: number;
+}
+
+/**
+ * Causal attention of q [batch, seq, heads·size] to a cache and to the run's own k and v [batch, seq, groups·size], which it
+ * adds to the cache. A run of several tokens after others takes a single row.
+ * @returns [batch, seq, heads·size], and the cache with what was added: in place, where it is written to the same tensors
+ */
+export function cachedAttention(
+  q: Value,
+  k: Value,
+  v: Value,
+  { past: { keys, values }, last, total, heads, groups }: CachedAttention,
+): Cached & { readonly mixed: Value } {
+  const attributes = { num_heads: heads, kv_num_heads: groups, do_rotary: 0 };
+  const outputs = [q, keys, values];
+  const made = q.graph.emit("GroupQueryAttention", [q, k, v, keys, values, last, total], outputs, attributes);
+  const [mixed, allKeys, allValues] = made as [Value, Value, Value];
+  return { mixed, keys: allKeys, values: allValues };
+}
+
 export interface Rotary {
   /** int64 [batch, seq]. */
   readonly positions: Value;

@@ -56,8 +56,10 @@ export interface CustomVjp {
 }
 
 export interface GraphOptions {
-  /** Uses onnxruntime's own matrix product with transposing and scaling built in (CPU and CUDA, float32 only). */
+  /** Uses onnxruntime's own matrix product with transposing and scaling built in (float32 only). */
   readonly fusedMatMul?: boolean;
+  /** Takes bytes apart with shifts and masks; else by way of float32. */
+  readonly byteArithmetic?: boolean;
   /** Weights meet many rows at a time, and have gradients: a graph for training. */
   readonly manyRows?: boolean;
 }

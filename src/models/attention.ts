@@ -1,4 +1,5 @@
 /** @file Attention under a mask: among the tokens of a run, and to those before them whose keys and values are in a cache. */
+import { cachedAttention } from "../graph/layers.ts";
 import { add, concat, matmul, reshape, softmax, split, transpose } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ChatGLMConfig } from "./config.ts";
@@ -18,6 +19,23 @@ export interface AttentionCache {
   keep(layer: number, fresh: KeysValues): void;
 }
 
+/** A cache of which some is filled; what is kept of it is itself, with the run's own tokens in their places. */
+export interface FilledCache extends AttentionCache {
+  /** As of `CachedAttention`. */
+  readonly last: Value;
+  readonly total: Value;
+}
+
+/** Attention by one operator, causal, which adds to a cache in place. It has no gradient. */
+export const attentionInPlace =
+  ({ heads, groups }: ChatGLMConfig, cache: FilledCache): AttentionKind =>
+  (layer, q, k, v) => {
+    const { last, total } = cache;
+    const { mixed, ...kept } = cachedAttention(q, k, v, { past: cache.past(layer), last, total, heads, groups });
+    cache.keep(layer, kept);
+    return mixed;
+  };
+
 /**
  * Attention written out, so that it has a gradient, and so that a mask decides who sees whom.
  * @param mask added to the scores: [batch or 1, 1, seq, all], where "all" is "past" and then "seq", or "seq" without a cache
@@ -25,7 +43,7 @@ export interface AttentionCache {
 export function maskedAttention(
   { heads, groups, headSize }: ChatGLMConfig,
   mask: Value,
-  cache?: AttentionCache,
+  cache?: Partial<Pick<AttentionCache, "past">> & Pick<AttentionCache, "keep">,
 ): AttentionKind {
   const byHead = (x: Value, count: number) => transpose(reshape(x, ["batch", "seq", count, headSize]), [0, 2, 1, 3]);
   // The query heads of a group lie side by side: they share its keys as more rows of one product, without a copy.
@@ -36,10 +54,10 @@ export function maskedAttention(
     const fresh = { keys: byHead(k, groups), values: byHead(v, groups) };
     cache?.keep(layer, fresh);
     // Past keys are not copied to lie beside the fresh ones: both have products of their own.
-    const seen = cache ? [cache.past(layer), fresh] : [fresh];
+    const seen = cache?.past ? [cache.past(layer), fresh] : [fresh];
     const scores = seen.map(({ keys }) => matmul(queries, keys, { transB: true, alpha: 1 / Math.sqrt(headSize) }));
     const weights = softmax(add(reshape(concat(scores, -1), ["batch", heads, "seq", all]), mask));
-    const shares = split(byGroup(weights, all), cache ? ["past", "seq"] : [all], -1);
+    const shares = split(byGroup(weights, all), cache?.past ? ["past", "seq"] : [all], -1);
     const mixed = seen.map(({ values }, i) => matmul(shares[i] as Value, values)).reduce(add);
     const joined = transpose(reshape(mixed, ["batch", heads, "seq", headSize]), [0, 2, 1, 3]);
     return reshape(joined, ["batch", "seq", heads * headSize]);

@@ -1,5 +1,6 @@
 /** @file The training graph: a batch in, the loss and every trainable tensor's gradient out. */
 import type { Adapter, Dropout } from "../adapters/adapter.ts";
+import type { Capabilities } from "../backend/device.ts";
 import { gradients } from "../graph/gradient.ts";
 import { logSumExp } from "../graph/layers.ts";
 import { gatherElements, mul, reduceSum, sub } from "../graph/ops.ts";
@@ -30,8 +31,13 @@ export const gradientName = (parameter: string): string => `gradient of ${parame
  * (the tokens that predict a label); targets int64 [chosen, 1]; weights [chosen] (how much each label counts; they sum
  * to 1 for a mean); the adapter's parameters and numbers; dropout masks. Outputs: loss [1], "gradient of NAME".
  */
-export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights): TrainingGraph {
-  const { graph, masks, loss, trained } = lossGraph(config, adapter, weights, true);
+export function trainingGraph(
+  config: ChatGLMConfig,
+  adapter: Adapter,
+  weights: BindWeights,
+  can: Capabilities,
+): TrainingGraph {
+  const { graph, masks, loss, trained } = lossGraph(config, adapter, weights, can, true);
   const found = gradients(loss, trained);
   trained.forEach((value, i) => {
     graph.output(found[i] as Value, gradientName(value.name));
@@ -40,12 +46,23 @@ export function trainingGraph(config: ChatGLMConfig, adapter: Adapter, weights: 
 }
 
 /** The same without gradients and without dropout, to measure with. */
-export function evaluationGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights): Graph {
-  return lossGraph(config, adapter, weights, false).graph;
+export function evaluationGraph(
+  config: ChatGLMConfig,
+  adapter: Adapter,
+  weights: BindWeights,
+  can: Capabilities,
+): Graph {
+  return lossGraph(config, adapter, weights, can, false).graph;
 }
 
-function lossGraph(config: ChatGLMConfig, adapter: Adapter, weights: BindWeights, training: boolean) {
-  const graph = new Graph({ fusedMatMul: true, manyRows: true });
+function lossGraph(
+  config: ChatGLMConfig,
+  adapter: Adapter,
+  weights: BindWeights,
+  { fusedMatMul, byteArithmetic }: Capabilities,
+  training: boolean,
+) {
+  const graph = new Graph({ fusedMatMul, byteArithmetic, manyRows: true });
   const inputs = modelInputs(graph, config);
   const mask = maskInput(graph);
   const targets = graph.input("targets", "int64", ["chosen", 1]);

@@ -1,11 +1,12 @@
 /** @file A compiled training graph: batches in, losses and gradients out. */
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
-import type { Compile, Program } from "../backend/program.ts";
-import { LARGE_RUN, trainingBytes } from "./bytes.ts";
+import type { Compiler } from "../backend/device.ts";
+import type { Program } from "../backend/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
+import { LARGE_RUN, trainingBytes } from "./bytes.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
 
 export interface GradientStep {
@@ -32,10 +33,10 @@ export async function trainingProgram(
   config: ChatGLMConfig,
   adapter: Adapter,
   weights: BindWeights,
-  compile: Compile,
+  { can, compile }: Compiler,
 ): Promise<TrainingProgram> {
-  const { graph, masks } = trainingGraph(config, adapter, weights);
-  const evaluated = once(() => evaluationGraph(config, adapter, weights));
+  const { graph, masks } = trainingGraph(config, adapter, weights, can);
+  const evaluated = once(() => evaluationGraph(config, adapter, weights, can));
   const compiled = new Map<string, Promise<Program>>();
   const program = (kind: "training" | "evaluation", batch: TokenBatch): Promise<Program> => {
     const frees = trainingBytes(config, batch) > LARGE_RUN;

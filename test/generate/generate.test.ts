@@ -1,6 +1,6 @@
 /** @file Generation with random weights: what long prompts and batches say is what one run over everything says. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import { type GenerateEvent, generate } from "../../src/generate/generate.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { randomConfig, randomWeights } from "../random-weights.ts";
@@ -13,7 +13,7 @@ describe.each(["chatglm6b", "glm"] as const)("layout %s", (layout) => {
   let model: ForwardModel;
 
   beforeAll(() => {
-    model = new ForwardModel(config, randomWeights(config), compileForCpu);
+    model = new ForwardModel(config, randomWeights(config), cpu);
   });
   afterAll(() => model.dispose());
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { BaseModel } from "../../src/adapters/adapter.ts";
 import { full } from "../../src/adapters/full.ts";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { compileForCpu, cpu } from "../../src/backend/cpu.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { maskedAttention } from "../../src/models/attention.ts";
@@ -64,7 +64,7 @@ describe.each(cases)("$folder", ({ folder, expected }) => {
   it("computes the loss and the gradient of every parameter", async () => {
     const { weights, base, batch } = await setUp();
     const adapter = full({ method: "full" }, base);
-    const { graph } = trainingGraph(config, adapter, weights);
+    const { graph } = trainingGraph(config, adapter, weights, cpu.can);
     const program = await compileForCpu(graph);
     const results = await program.run({
       ...batch.tensors,

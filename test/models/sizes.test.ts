@@ -1,6 +1,6 @@
 /** @file Sizes that no published model has: token by token on a cache, a model says what it says of the whole sequence. */
 import { describe, expect, it } from "vitest";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { compileForCpu, cpu } from "../../src/backend/cpu.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { architectureOf } from "../../src/models/architectures.ts";
@@ -45,7 +45,7 @@ describe.each(["chatglm6b", "glm", "transformers"] as const)("layout %s", (layou
   ])("%i heads, %i for keys, of size %i", async (heads, groups, headSize) => {
     const config = randomConfig(layout, heads, groups, headSize);
     const expected = await wholeSequence(config);
-    const model = new ForwardModel(config, randomWeights(config), compileForCpu);
+    const model = new ForwardModel(config, randomWeights(config), cpu);
     const cache = model.newCache(1, 4);
     for (let end = PROMPT; end <= ids.length; end += 1) {
       const from = end === PROMPT ? 0 : end - 1;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { readAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import type { ChatGLMConfig } from "../../src/models/config.ts";
 import type { Wanted } from "../../src/quantization/plan.ts";
@@ -21,7 +21,7 @@ const FAST = { 8: 2e-3, 4: 0.12 } as const;
 
 /** float32 [rows · longest, vocabulary]. */
 async function logitsOf(model: HeldModel, config: ChatGLMConfig, inputIds: readonly (readonly number[])[]) {
-  const forward = new ForwardModel(config, model.weights, compileForCpu);
+  const forward = new ForwardModel(config, model.weights, cpu);
   const seq = Math.max(...inputIds.map(({ length }) => length));
   const found = await forward.run({
     rows: inputIds.map((ids) => ({ ids, from: 0 })),
@@ -101,7 +101,7 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
         const { weights, base } = await held(precision);
         const stored = await readAdapter(oracleFolder(family, "lora-all"), base);
         const adapter = createAdapter(stored.config, base);
-        const program = await trainingProgram(config, adapter, weights, compileForCpu);
+        const program = await trainingProgram(config, adapter, weights, cpu);
         const { loss, gradients } = await program.gradients(await batch(), stored.tensors, 0);
         await program.dispose();
         const expected = await oracleTensors(folder, "expected");

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import { type Graph, liveNodes } from "../../src/graph/value.ts";
 import { evaluationGraph, trainingGraph } from "../../src/train/graph.ts";
 import { type GradientStep, trainingProgram } from "../../src/train/program.ts";
@@ -15,7 +15,7 @@ const lora = (...targets: string[]): AdapterConfig => ({ method: "lora", r: 4, a
 const onLayer = (index: number): AdapterConfig => lora(`${layer(index)}.self_attention.query_key_value`);
 
 const graphOf = (config: AdapterConfig): Graph =>
-  trainingGraph(model.config, createAdapter(config, model.base), model.weights).graph;
+  trainingGraph(model.config, createAdapter(config, model.base), model.weights, cpu.can).graph;
 
 /** The base parameters that nodes after the loss read: those that gradients go through. */
 function readGoingBack(graph: Graph): string[] {
@@ -49,7 +49,9 @@ describe("gradients", () => {
 
   it("take fewer nodes the higher the adapter is", () => {
     const count = (config: AdapterConfig): number => liveNodes(graphOf(config)).length;
-    const alone = liveNodes(evaluationGraph(model.config, createAdapter(onLayer(1), model.base), model.weights)).length;
+    const alone = liveNodes(
+      evaluationGraph(model.config, createAdapter(onLayer(1), model.base), model.weights, cpu.can),
+    ).length;
     const [top, bottom, both] = [count(onLayer(1)), count(onLayer(0)), count(lora("query_key_value"))];
     expect(top).toBeLessThan(2 * alone);
     expect(bottom).toBeGreaterThan(top + 30);
@@ -60,7 +62,7 @@ describe("gradients", () => {
     const rows = { inputIds: [[5, 6, 7, 8, 9]], labels: [[-100, -100, 7, 8, 9]] };
     const gradientsOf = async (config: AdapterConfig) => {
       const adapter = createAdapter(config, model.base);
-      const program = await trainingProgram(model.config, adapter, model.weights, compileForCpu);
+      const program = await trainingProgram(model.config, adapter, model.weights, cpu);
       const { gradients } = await program.gradients(rows, await adapter.initialize(0), 0);
       await program.dispose();
       return gradients;
@@ -98,7 +100,7 @@ describe("a batch", () => {
 
   it("has the token-weighted mean loss and gradients of its rows: padding changes nothing", async () => {
     const tensors = await values();
-    const program = await trainingProgram(model.config, adapter, model.weights, compileForCpu);
+    const program = await trainingProgram(model.config, adapter, model.weights, cpu);
     const whole = await program.gradients(rows, tensors, 0);
     const parts: GradientStep[] = [];
     for (const [i, ids] of rows.inputIds.entries()) {
@@ -124,8 +126,8 @@ describe("a batch", () => {
   it("has the same loss when it is only evaluated, where dropout is off", async () => {
     const tensors = await values();
     const dropping = createAdapter({ ...adapter.config, dropout: 0.5 } as AdapterConfig, model.base);
-    const program = await trainingProgram(model.config, dropping, model.weights, compileForCpu);
-    const plain = await trainingProgram(model.config, adapter, model.weights, compileForCpu);
+    const program = await trainingProgram(model.config, dropping, model.weights, cpu);
+    const plain = await trainingProgram(model.config, adapter, model.weights, cpu);
     const evaluated = await program.loss(rows, tensors);
     expect(evaluated.tokens).toBe(6);
     expect(evaluated.loss).toBeCloseTo((await plain.gradients(rows, tensors, 0)).loss, 5);

@@ -1,7 +1,7 @@
 /** @file The oracle's ChatGLM2 as something to train: real graphs, real gradients, one token for each character. */
 import type { AdapterConfig, BaseModel } from "../../src/adapters/adapter.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
-import { compileForCpu } from "../../src/backend/cpu.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import { generate } from "../../src/generate/generate.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
@@ -73,8 +73,8 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
   const { config, base, weights } = await oracleModel();
   const adapter = createAdapter(adapterConfig, base);
   const tensors = await adapter.initialize(seed);
-  const program = await trainingProgram(config, adapter, weights, compileForCpu);
-  const forward = new ForwardModel(config, weights, compileForCpu);
+  const program = await trainingProgram(config, adapter, weights, cpu);
+  const forward = new ForwardModel(config, weights, cpu);
   const batches: TokenBatch[] = [];
   const asked: (readonly Row[])[] = [];
   let changes = 0;

@@ -1,0 +1,211 @@
+/**
+ * @file A cache in a device's memory, where runs write to it in place. Rows begin by themselves, each in blocks of its own
+ * (a run reads no part of a block); before they go on together they are joined.
+ */
+import type { Device } from "../backend/device.ts";
+import type { DeviceTensor, Program } from "../backend/program.ts";
+import { concat } from "../graph/ops.ts";
+import { Graph } from "../graph/value.ts";
+import { architectureOf } from "../models/architectures.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
+import { maskTensor } from "../models/inputs.ts";
+import { tensor } from "../tensor.ts";
+import { type CacheRun, type CacheStep, grown, type KeyValueCache, PARTS } from "./cache.ts";
+import { cacheName, ROOM } from "./forward.ts";
+
+/** float32 [rows, groups, capacity, headSize] for each layer's keys and values. */
+type Blocks = readonly DeviceTensor[];
+
+const ROWS = 0;
+const PLACES = 2;
+
+/** The caches of one model on one device, with the programs that move blocks. */
+export class DeviceCaches {
+  readonly config: ChatGLMConfig;
+  readonly device: Device;
+  readonly #programs = new Map<string, Promise<Program>>();
+
+  constructor(config: ChatGLMConfig, device: Device) {
+    this.config = config;
+    this.device = device;
+  }
+
+  newCache(rows: number, capacity: number): KeyValueCache {
+    return new DeviceCache(this, rows, capacity);
+  }
+
+  /** [rows, groups, places, headSize] */
+  shape(rows: number, places: number): readonly number[] {
+    return [rows, this.config.groups, places, this.config.headSize];
+  }
+
+  zeros(rows: number, places: number): Promise<DeviceTensor> {
+    return this.device.allocate("float32", this.shape(rows, places));
+  }
+
+  /** A new block of several, one after the other along an axis. */
+  async joined(blocks: readonly DeviceTensor[], axis: typeof ROWS | typeof PLACES): Promise<DeviceTensor> {
+    const sizes = [...(blocks[0] as DeviceTensor).shape];
+    sizes[axis] = blocks.reduce((sum, { shape }) => sum + (shape[axis] as number), 0);
+    const joined = await this.device.allocate("float32", sizes);
+    const program = await this.#joining(blocks.length, axis);
+    await program.run(Object.fromEntries(blocks.map((block, i) => [`block ${i}`, block])), { joined });
+    return joined;
+  }
+
+  async dispose(): Promise<void> {
+    const programs = await Promise.allSettled(this.#programs.values());
+    this.#programs.clear();
+    await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+  }
+
+  #joining(count: number, axis: number): Promise<Program> {
+    const key = `${count} along ${axis}`;
+    const known = this.#programs.get(key);
+    if (known) return known;
+    const graph = new Graph();
+    const { groups, headSize } = this.config;
+    const blocks = Array.from({ length: count }, (_, i) =>
+      graph.input(`block ${i}`, "float32", [`rows ${i}`, groups, `places ${i}`, headSize]),
+    );
+    graph.output(concat(blocks, axis), "joined");
+    const program = this.device.compile(graph);
+    program.catch(() => this.#programs.delete(key));
+    this.#programs.set(key, program);
+    return program;
+  }
+}
+
+class DeviceCache implements KeyValueCache {
+  readonly #all: DeviceCaches;
+  readonly #rows: number;
+  #capacity: number;
+  /** Of all rows. */
+  #together: Blocks | undefined;
+  /** Of each row that has begun by itself. */
+  readonly #alone = new Map<number, Blocks>();
+
+  constructor(all: DeviceCaches, rows: number, capacity: number) {
+    this.#all = all;
+    this.#rows = rows;
+    this.#capacity = capacity;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  async begin(step: CacheStep): Promise<CacheRun> {
+    const { rows, seq } = step;
+    const { config } = this.#all;
+    // A row that begins is followed by at least one more place: no tensor may be empty.
+    await this.#reserve(Math.max(...rows.map(({ ids }) => ids.length)) + 1);
+    const cacheRow = this.#rows === 1 ? undefined : step.cacheRow;
+    if (architectureOf(config).prefixLM && rows.every(({ from }) => from === 0)) {
+      const room = await this.#all.zeros(rows.length, this.#capacity - seq);
+      const blocks = await this.#zeros(rows.length);
+      this.#put(cacheRow, blocks);
+      return {
+        use: "beginning",
+        inputs: { mask: maskTensor(config, rows, seq), [ROOM]: room },
+        into: named(blocks, "fresh"),
+        done: () => room.dispose(),
+      };
+    }
+    const blocks = await this.#blocks(cacheRow);
+    const last = Int32Array.from(rows, ({ ids }) => ids.length - 1);
+    const total = Math.max(...rows.map(({ from }) => from + seq));
+    return {
+      use: "in place",
+      inputs: {
+        last: tensor("int32", [rows.length], last),
+        total: tensor("int32", [], Int32Array.of(total)),
+        ...named(blocks, "past"),
+      },
+      into: named(blocks, "fresh"),
+      done: () => undefined,
+    };
+  }
+
+  dispose(): void {
+    for (const blocks of [...this.#alone.values(), this.#together ?? []]) release(blocks);
+    this.#alone.clear();
+    this.#together = undefined;
+  }
+
+  /** Those of one row, or of all: made when they are first asked for. */
+  async #blocks(row: number | undefined): Promise<Blocks> {
+    const known = row === undefined ? this.#together : this.#alone.get(row);
+    if (known) return known;
+    const begun = row === undefined && this.#alone.size > 0;
+    const blocks = begun ? await this.#joined() : await this.#zeros(row === undefined ? this.#rows : 1);
+    this.#put(row, blocks);
+    return blocks;
+  }
+
+  async #joined(): Promise<Blocks> {
+    const alone = Array.from({ length: this.#rows }, (_, row) => this.#alone.get(row));
+    const joined: DeviceTensor[] = [];
+    for (let i = 0; i < PARTS.length * this.#all.config.layers; i += 1) {
+      const parts = alone.map((blocks, row) => blocks?.[i] ?? missing(row));
+      joined.push(await this.#all.joined(parts, ROWS));
+      // One after the other: all are not there twice.
+      for (const part of parts) part.dispose();
+    }
+    this.#alone.clear();
+    return joined;
+  }
+
+  async #reserve(tokens: number): Promise<void> {
+    if (tokens <= this.#capacity) return;
+    const capacity = grown(this.#capacity, tokens, this.#all.config.contextLength + 1);
+    const more = capacity - this.#capacity;
+    const enlarged = async (blocks: Blocks, rows: number): Promise<Blocks> => {
+      const room = await this.#all.zeros(rows, more);
+      const larger: DeviceTensor[] = [];
+      for (const block of blocks) {
+        larger.push(await this.#all.joined([block, room], PLACES));
+        block.dispose();
+      }
+      room.dispose();
+      return larger;
+    };
+    for (const [row, blocks] of this.#alone) this.#alone.set(row, await enlarged(blocks, 1));
+    if (this.#together) this.#together = await enlarged(this.#together, this.#rows);
+    this.#capacity = capacity;
+  }
+
+  async #zeros(rows: number): Promise<Blocks> {
+    const blocks: DeviceTensor[] = [];
+    for (let i = 0; i < PARTS.length * this.#all.config.layers; i += 1) {
+      blocks.push(await this.#all.zeros(rows, this.#capacity));
+    }
+    return blocks;
+  }
+
+  #put(row: number | undefined, blocks: Blocks): void {
+    if (row === undefined) {
+      release(this.#together ?? []);
+      this.#together = blocks;
+    } else {
+      release(this.#alone.get(row) ?? []);
+      this.#alone.set(row, blocks);
+    }
+  }
+}
+
+const named = (blocks: Blocks, of: "past" | "fresh"): Record<string, DeviceTensor> =>
+  Object.fromEntries(
+    blocks.map((block, i) => [
+      cacheName(Math.floor(i / PARTS.length), PARTS[i % PARTS.length] as (typeof PARTS)[number], of),
+      block,
+    ]),
+  );
+
+function release(blocks: Blocks): void {
+  for (const block of blocks) block.dispose();
+}
+
+function missing(row: number): never {
+  throw new Error(`row ${row} of the cache has not begun, and is to go on`);
+}

@@ -1,0 +1,91 @@
+/** @file A cache in ordinary memory: a block for each layer's keys and values, which only moves when it grows. */
+import type { Tensors } from "../backend/program.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
+import { maskTensor, type TokenRow } from "../models/inputs.ts";
+import { tensor } from "../tensor.ts";
+import { type CacheRun, type CacheStep, grown, type KeyValueCache, PARTS } from "./cache.ts";
+import { cacheName } from "./forward.ts";
+
+export class HostCache implements KeyValueCache {
+  readonly #config: ChatGLMConfig;
+  readonly #rows: number;
+  #capacity: number;
+  /** float32 [rows, groups, capacity, headSize], by layer and part. */
+  readonly #blocks: Float32Array[];
+
+  constructor(config: ChatGLMConfig, rows: number, capacity: number) {
+    this.#config = config;
+    this.#rows = rows;
+    this.#capacity = capacity;
+    this.#blocks = Array.from({ length: PARTS.length * config.layers }, () => this.#allocate(capacity));
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  async begin({ rows, seq, cacheRow }: CacheStep): Promise<CacheRun> {
+    this.#reserve(Math.max(...rows.map(({ ids }) => ids.length)));
+    const begins = rows.every(({ from }) => from === 0);
+    const mask = maskTensor(this.#config, rows, seq, begins ? 0 : this.#capacity);
+    return {
+      use: "appending",
+      inputs: { mask, ...this.#past(begins ? 0 : this.#capacity, cacheRow) },
+      done: (results) => this.#append(results, rows, seq, cacheRow),
+    };
+  }
+
+  dispose(): void {
+    this.#blocks.length = 0;
+  }
+
+  /** What is there stays. */
+  #reserve(tokens: number): void {
+    if (tokens <= this.#capacity) return;
+    const { groups, headSize, contextLength } = this.#config;
+    const capacity = grown(this.#capacity, tokens, contextLength);
+    const [from, to] = [this.#capacity * headSize, capacity * headSize];
+    // One after the other: all are not in memory twice.
+    for (const [at, old] of this.#blocks.entries()) {
+      const larger = this.#allocate(capacity);
+      for (let i = 0; i < this.#rows * groups; i += 1) larger.set(old.subarray(i * from, (i + 1) * from), i * to);
+      this.#blocks[at] = larger;
+    }
+    this.#capacity = capacity;
+  }
+
+  /** What a graph reads of all rows or of one, without a copy: all places, or none where rows begin. */
+  #past(places: number, row?: number): Tensors {
+    const { groups, headSize } = this.#config;
+    const shape = [row === undefined ? this.#rows : 1, groups, places, headSize];
+    const size = groups * places * headSize;
+    const from = (row ?? 0) * size;
+    const view = (block: Float32Array) => block.subarray(from, from + (shape[0] as number) * size);
+    return Object.fromEntries(
+      this.#blocks.map((block, i) => [nameOf(i, "past"), tensor("float32", shape, view(block))]),
+    );
+  }
+
+  /** Takes a graph's keys and values [rows, groups, seq, headSize] of new tokens, for all rows or for one. */
+  #append(results: Tensors, rows: readonly TokenRow[], seq: number, row = 0): void {
+    const { groups, headSize } = this.#config;
+    for (const [i, block] of this.#blocks.entries()) {
+      const fresh = results[nameOf(i, "fresh")]?.data as Float32Array;
+      for (const [r, { from, ids }] of rows.entries()) {
+        const count = ids.length - from;
+        for (let group = 0; group < groups; group += 1) {
+          const source = (r * groups + group) * seq;
+          const target = ((row + r) * groups + group) * this.#capacity + from;
+          block.set(fresh.subarray(source * headSize, (source + count) * headSize), target * headSize);
+        }
+      }
+    }
+  }
+
+  #allocate(capacity: number): Float32Array {
+    return new Float32Array(this.#rows * this.#config.groups * capacity * this.#config.headSize);
+  }
+}
+
+const nameOf = (block: number, of: "past" | "fresh"): string =>
+  cacheName(Math.floor(block / PARTS.length), PARTS[block % PARTS.length] as (typeof PARTS)[number], of);
