@@ -60,7 +60,7 @@ function weightTable(): string {
 
 function formOf(given: CheckpointContent, quantize: Quantize, precision: Precision): string {
   try {
-    const { name, toFloat32, bits } = planWeights("the model", given, { quantize, precision });
+    const { name, toFloat32, bits } = planWeights("the model", given, { quantize, precision }, cpu.can);
     if (bits) return `int${bits}`;
     return toFloat32.length > 0 ? `${name}, in a cached file` : `${name}, as they lie`;
   } catch (error) {

@@ -36,7 +36,7 @@ export async function heldModel(
   onProgress: (stage: string, done: number, total: number) => void = () => undefined,
 ): Promise<HeldModel> {
   const given = await givenBy(checkpoint, config);
-  const plan = planWeights("the model", given, wanted);
+  const plan = planWeights("the model", given, wanted, cpu.can);
   const folder = await planFolder(cache, plan, cpu.packer);
   const weightStore = await preparedWeights(plan, folder, cpu.packer, onProgress);
   const { parameters, modules } = given;

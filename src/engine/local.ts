@@ -229,7 +229,7 @@ const notLoaded = (key: string): GlmError =>
 /** Opens a model, yielding the progress that it reports meanwhile. */
 async function* opened(
   params: LoadParams,
-  { packer }: Device,
+  device: Device,
   signal?: AbortSignal,
 ): AsyncGenerator<LoadEvent, OpenedModel, void> {
   const progress: LoadEvent[] = [];
@@ -240,7 +240,7 @@ async function* opened(
   };
   report("opening the checkpoint", 0, 1);
   let settled = false;
-  const opening = openModel(params, packer, report, signal).finally(() => {
+  const opening = openModel(params, device, report, signal).finally(() => {
     settled = true;
     wake();
   });

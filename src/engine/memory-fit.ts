@@ -1,5 +1,6 @@
 /** @file Whether a model fits into memory: what it needs in a form, what there is, and which form would fit. */
 import { totalmem } from "node:os";
+import type { Capabilities } from "../backend/device.ts";
 import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
 import { PROMPT_RUN } from "../generate/generate.ts";
@@ -66,6 +67,7 @@ export function mustFitMemory(
   given: CheckpointContent,
   plan: Plan,
   config: ChatGLMConfig,
+  can: Capabilities,
   there: MemoryThere,
 ): string | undefined {
   const need = memoryNeed(plan, config);
@@ -73,7 +75,7 @@ export function mustFitMemory(
   if (needed <= there.available) return undefined;
   const parts = `${byteSize(need.weights)} for ${plan.bits ? `int${plan.bits}` : "float32"} weights, ${byteSize(need.cache)} for a conversation of ${need.tokens} tokens, ${byteSize(need.activations)} to compute`;
   const facts = `it needs about ${byteSize(needed)} of memory (${parts})`;
-  const remedy = smallerForm(subject, given, plan, config, there);
+  const remedy = smallerForm(subject, given, plan, config, can, there);
   if (needed > there.total) {
     throw new GlmError(
       "out-of-memory",
@@ -115,10 +117,11 @@ function smallerForm(
   given: CheckpointContent,
   plan: Plan,
   config: ChatGLMConfig,
+  can: Capabilities,
   there: MemoryThere,
 ): string {
   const room = (wanted: Wanted, limit: number): boolean =>
-    neededBytes(memoryNeed(planWeights(subject, given, wanted), config)) <= limit;
+    neededBytes(memoryNeed(planWeights(subject, given, wanted, can), config)) <= limit;
   const smaller = (["int8", "int4"] as const).filter((quantize) => Number(quantize.slice(3)) < (plan.bits ?? 32));
   const forms = given.bits ? [] : smaller.map((quantize): Wanted => ({ quantize, precision: "exact" }));
   const fast: Wanted = { quantize: "int4", precision: "fast" };

@@ -1,7 +1,7 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
-import type { WeightPacker } from "../backend/device.ts";
+import type { Device } from "../backend/device.ts";
 import { cacheFolder } from "../folders.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -55,7 +55,7 @@ export interface OpenedModel {
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
   source: ModelSource & Wanted & Pick<LoadParams, "family">,
-  packer: WeightPacker | undefined,
+  { can, packer }: Pick<Device, "can" | "packer">,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
@@ -70,8 +70,8 @@ export async function openModel(
   const text = await optionalTokenizer(folder, config.family);
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
-  const plan = planWeights(source.name, given, source);
-  const tight = mustFitMemory(source.name, given, plan, config, memoryThere());
+  const plan = planWeights(source.name, given, source, can);
+  const tight = mustFitMemory(source.name, given, plan, config, can, memoryThere());
   if (tight) onProgress(tight, 0, 1);
   const note = [guess, tight].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);

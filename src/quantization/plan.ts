@@ -1,4 +1,5 @@
 /** @file In which form each parameter of a model is held: decided from what the checkpoint has and what was asked for. */
+import type { Capabilities } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec, ParameterSpec } from "../models/context.ts";
 import { type DType, sizeOf } from "../tensor.ts";
@@ -45,7 +46,7 @@ export interface Plan {
 }
 
 /** @throws GlmError "option-invalid" when what was asked for does not go with the checkpoint */
-export function planWeights(subject: string, given: CheckpointContent, wanted: Wanted): Plan {
+export function planWeights(subject: string, given: CheckpointContent, wanted: Wanted, can: Capabilities): Plan {
   const bits = bitsOf(subject, given.bits, wanted);
   const exact = wanted.precision === "exact";
   const form = bits && formsOf[bits](exact);
@@ -68,7 +69,7 @@ export function planWeights(subject: string, given: CheckpointContent, wanted: W
   for (const { name } of given.parameters) {
     if (matrices.has(name) && name !== embedding) continue;
     const tensor = storedOf(name, given);
-    const usable = tensor.dtype === "float32" || !multiplied(name);
+    const usable = tensor.dtype === "float32" || (can.mapsFiles && !multiplied(name));
     const aligned = tensor.offset % (tensor.bytes / sizeOf(tensor.shape)) === 0;
     (usable && aligned ? asStored : toFloat32).push(tensor);
   }

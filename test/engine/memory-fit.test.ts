@@ -1,5 +1,6 @@
 /** @file The estimate of memory at the published models' sizes, and what is said when it does not fit. */
 import { describe, expect, it } from "vitest";
+import { cpu } from "../../src/backend/cpu.ts";
 import { memoryNeed, memoryThere, mustFitMemory, mustFitTraining, neededBytes } from "../../src/engine/memory-fit.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
@@ -38,7 +39,7 @@ function published(of: ChatGLMConfig, bits?: 4 | 8): CheckpointContent {
 }
 
 const given = published(config);
-const plan = (wanted: Wanted) => planWeights("the model", given, wanted);
+const plan = (wanted: Wanted) => planWeights("the model", given, wanted, cpu.can);
 const floats: Wanted = { quantize: "none", precision: "exact" };
 
 describe("a 6B model", () => {
@@ -56,11 +57,13 @@ describe("a 6B model", () => {
   });
 
   it("is loaded without a word where it fits", () => {
-    expect(mustFitMemory("m", given, plan(floats), config, { total: 64 * GB, available: 40 * GB })).toBeUndefined();
+    expect(
+      mustFitMemory("m", given, plan(floats), config, cpu.can, { total: 64 * GB, available: 40 * GB }),
+    ).toBeUndefined();
   });
 
   it("is loaded with a warning where it fits, but other programs use the memory", () => {
-    const warning = mustFitMemory("m", given, plan(floats), config, { total: 32 * GB, available: 9 * GB });
+    const warning = mustFitMemory("m", given, plan(floats), config, cpu.can, { total: 32 * GB, available: 9 * GB });
     expect(warning).toMatch(
       /^m may be slow: it needs about 24\.\d GB of memory \(24\.4 GB for float32 weights, 117 MB/,
     );
@@ -71,7 +74,7 @@ describe("a 6B model", () => {
     const refusal =
       (total: number, wanted: Wanted = floats) =>
       () =>
-        mustFitMemory("m", given, plan(wanted), config, { total: total * GB, available: total * GB });
+        mustFitMemory("m", given, plan(wanted), config, cpu.can, { total: total * GB, available: total * GB });
     expect(refusal(16)).toThrow(/m does not fit here: .* there are 16\.0 GB\. With quantize: "int8" it would fit\.$/);
     expect(refusal(6.5)).toThrow('With quantize: "int4" it would fit.');
     expect(refusal(5)).toThrow('With quantize: "int4", precision: "fast" it would fit.');
@@ -81,8 +84,8 @@ describe("a 6B model", () => {
 
   it("published in int4 can only be computed with faster", () => {
     const small = published(config, 4);
-    const exact = planWeights("m", small, floats);
-    const fitting = () => mustFitMemory("m", small, exact, config, { total: 5 * GB, available: 5 * GB });
+    const exact = planWeights("m", small, floats, cpu.can);
+    const fitting = () => mustFitMemory("m", small, exact, config, cpu.can, { total: 5 * GB, available: 5 * GB });
     expect(fitting).toThrow('With precision: "fast" it would fit.');
   });
 });

@@ -1,6 +1,7 @@
 /** @file Which form each parameter gets, and what the published counts say of it, at the published models' sizes. */
 import { describe, expect, it } from "vitest";
 import { full } from "../../src/adapters/full.ts";
+import { cpu } from "../../src/backend/cpu.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { type CheckpointContent, filedTensors, planWeights } from "../../src/quantization/plan.ts";
@@ -50,17 +51,22 @@ describe("ChatGLM-6B in int4", () => {
   });
 
   it("packs the four linear modules of each layer; the table, which is the head, stays float32", () => {
-    const { matrices, toFloat32, asStored, name, packs } = planWeights("m", model, {
-      quantize: "int4",
-      precision: "exact",
-    });
+    const { matrices, toFloat32, asStored, name, packs } = planWeights(
+      "m",
+      model,
+      {
+        quantize: "int4",
+        precision: "exact",
+      },
+      cpu.can,
+    );
     expect([name, packs, matrices.size, asStored.length]).toEqual(["int4-exact", true, 4 * 28, 0]);
     expect(new Set([...matrices.values()].map(({ form }) => form.name))).toEqual(new Set(["int4-exact"]));
     expect(toFloat32.map((tensor) => tensor.name)).toContain("transformer.word_embeddings.weight");
   });
 
   it("has the head in 8 bits for the fast kernels, and the table as it lies for the rows that are looked up", () => {
-    const { matrices, asStored, toFloat32 } = planWeights("m", model, { quantize: "int4", precision: "fast" });
+    const { matrices, asStored, toFloat32 } = planWeights("m", model, { quantize: "int4", precision: "fast" }, cpu.can);
     expect(matrices.get("transformer.word_embeddings.weight")?.form.name).toBe("int8-fast");
     expect(asStored.map((tensor) => tensor.name)).toEqual(["transformer.word_embeddings.weight"]);
     expect(toFloat32.every(({ shape }) => shape.length === 1)).toBe(true);
@@ -68,18 +74,18 @@ describe("ChatGLM-6B in int4", () => {
 });
 
 it("exact 8 bits are the same on every machine: nothing is packed", () => {
-  const plan = planWeights("m", given(chatglm6b), { quantize: "int8", precision: "exact" });
+  const plan = planWeights("m", given(chatglm6b), { quantize: "int8", precision: "exact" }, cpu.can);
   expect([plan.name, plan.packs]).toEqual(["int8-exact", false]);
-  expect(planWeights("m", given(chatglm6b), { quantize: "int8", precision: "fast" }).packs).toBe(true);
+  expect(planWeights("m", given(chatglm6b), { quantize: "int8", precision: "fast" }, cpu.can).packs).toBe(true);
 });
 
 it("refuses what cannot be: another number of bits than published, and floats that are fast", () => {
   const published = { ...given(chatglm6b), bits: 4 as const };
-  expect(() => planWeights("m", published, { quantize: "int8", precision: "exact" })).toThrow(
+  expect(() => planWeights("m", published, { quantize: "int8", precision: "exact" }, cpu.can)).toThrow(
     "m: quantize: the model is published in int4, and cannot be made int8",
   );
-  expect(planWeights("m", published, { quantize: "int4", precision: "exact" }).bits).toBe(4);
-  expect(() => planWeights("m", given(chatglm6b), { quantize: "none", precision: "fast" })).toThrow(
+  expect(planWeights("m", published, { quantize: "int4", precision: "exact" }, cpu.can).bits).toBe(4);
+  expect(() => planWeights("m", given(chatglm6b), { quantize: "none", precision: "fast" }, cpu.can)).toThrow(
     'Add quantize: "int8" or "int4"',
   );
 });
@@ -88,7 +94,7 @@ it("converts what lies at an address that its numbers cannot be read at", () => 
   const model = given(chatglm6b);
   const [name, table] = [...model.stored][0]!;
   const odd = { ...model, head: "elsewhere", stored: new Map([...model.stored, [name, { ...table, offset: 7 }]]) };
-  const { asStored, toFloat32 } = planWeights("m", odd, { quantize: "none", precision: "exact" });
+  const { asStored, toFloat32 } = planWeights("m", odd, { quantize: "none", precision: "exact" }, cpu.can);
   expect(asStored).toEqual([]);
   expect(toFloat32[0]?.name).toBe(name);
 });

@@ -88,7 +88,7 @@ describe("prepared weights", () => {
 
   it("go on where they were stopped, and leave nothing behind", async () => {
     const stop = new AbortController();
-    const plan = planWeights("the model", await givenBy(oracleFolder(FAMILY), config), fast4);
+    const plan = planWeights("the model", await givenBy(oracleFolder(FAMILY), config), fast4, cpu.can);
     const folder = join(home, "stopped");
     let calls = 0;
     const stopping = preparedWeights(
@@ -239,7 +239,7 @@ describe("left-over parts", () => {
 
 describe("room on the disk", () => {
   const roomOf = async (name: string, wanted: Wanted) => {
-    const plan = planWeights("the model", await givenBy(oracleFolder(name), oracleConfig(name)), wanted);
+    const plan = planWeights("the model", await givenBy(oracleFolder(name), oracleConfig(name)), wanted, cpu.can);
     const { missing } = await findPrepared(plan, home);
     const bytes = missing.map((file) => file.bytes);
     return { room: roomFor(missing), sum: bytes.reduce((sum, each) => sum + each, 0), largest: Math.max(...bytes) };
@@ -261,7 +261,7 @@ it("says which folder takes no files, and what to set", async ({ skip }) => {
   await expect(below).rejects.toMatchObject({ code: "disk", message: wrong });
   const cache = join(home, "read-only");
   await mkdir(cache);
-  const plan = planWeights("the model", await givenBy(oracleFolder(FAMILY), config), fast4);
+  const plan = planWeights("the model", await givenBy(oracleFolder(FAMILY), config), fast4, cpu.can);
   skip(!works("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", cache), "needs the right to mount a disk that is read-only");
   try {
     await expect(preparedWeights(plan, cache, cpu.packer, () => undefined)).rejects.toMatchObject({
@@ -366,7 +366,7 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
     const stored = new Map((await readHeader(file)).tensors.map((one) => [one.name, one]));
     const modules = names.map((name) => ({ name, in: width, out: width }));
     const given = { parameters: [...stored.values()], modules, embedding: "table", head: "head", stored };
-    const plan = planWeights("the model", given, { quantize, precision });
+    const plan = planWeights("the model", given, { quantize, precision }, cpu.can);
     const bind = bindStore(await preparedWeights(plan, join(home, "cache"), cpu.packer, () => undefined));
     const session = async () => {
       const graph = new Graph();
