@@ -28,7 +28,7 @@ const QUARANTINE: Readonly<Record<string, string>> = {
   tslab: "kernel/tslab.ts",
 };
 
-const DEVICES = ["src/backend/cpu.ts", "src/backend/webgpu.ts"];
+const DEVICES = ["src/backend/cpu.ts", "src/backend/machine.ts", "src/backend/webgpu.ts"];
 /** Who decides which device a model runs on: everybody else is handed one. */
 const CHOOSES_DEVICE = ["src/api/engines.ts", "src/runtime/model-worker.ts"];
 

@@ -100,8 +100,11 @@ function disposed(): GlmError {
 /** Native libraries are loaded only where they are used. */
 async function open(place: string): Promise<Engine> {
   if (place === "none") {
-    const [{ LocalEngine }, { cpu }] = await Promise.all([import("../engine/local.ts"), import("../backend/cpu.ts")]);
-    return new LocalEngine(cpu);
+    const [{ LocalEngine }, { machine }] = await Promise.all([
+      import("../engine/local.ts"),
+      import("../backend/machine.ts"),
+    ]);
+    return new LocalEngine(machine);
   }
   const { connectRuntime, connectTo } = await import("../runtime/connect.ts");
   return new ReconnectingEngine(() => (place === "auto" ? connectRuntime() : connectTo(place)));

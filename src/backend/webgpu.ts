@@ -15,6 +15,11 @@ import { UploadedWeights } from "./uploaded-weights.ts";
 /** Where the results of a session go: into the host's memory, or nowhere. */
 type Results = "host" | "device";
 
+export interface WebGpuOptions {
+  /** Tells on stderr where each operator runs, and of every kernel that is started. */
+  readonly logs?: boolean;
+}
+
 export class WebGpu implements Device {
   readonly name = "webgpu";
   readonly can = {
@@ -28,14 +33,25 @@ export class WebGpu implements Device {
   readonly #weights = new UploadedWeights((value) => this.upload(value));
   /** Sessions that do nothing but move tensors, by what they move. */
   readonly #movers = new Map<string, Promise<Session>>();
+  readonly #create: (model: Uint8Array, results: Results) => Promise<Session>;
   #bytes = 0;
+
+  constructor({ logs = false }: WebGpuOptions = {}) {
+    this.#create = (model, results) =>
+      createSession(model, {
+        executionProviders: ["webgpu"],
+        // Where it is set, tensors that results are to be written to are passed over without a word.
+        ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
+        ...(logs ? { logSeverityLevel: 0, logVerbosityLevel: 0 } : {}),
+      });
+  }
 
   get bytes(): number {
     return this.#bytes;
   }
 
   readonly compile = async (graph: Graph, _options: CompileOptions = {}): Promise<Program> => {
-    const session = await guarded(() => create(encode(graph, { feedsWeights: true }), "host"));
+    const session = await guarded(() => this.#create(encode(graph, { feedsWeights: true }), "host"));
     const weights = await this.#weights.lease(usedWeights(graph)).catch(async (error: unknown) => {
       await session.release();
       throw error;
@@ -52,13 +68,13 @@ export class WebGpu implements Device {
 
   async upload(value: Tensor): Promise<DeviceTensor> {
     const session = await this.#mover(`${value.dtype} ${value.shape.length} up`, () =>
-      create(identityModel(value.dtype, value.shape.length), "device"),
+      this.#create(identityModel(value.dtype, value.shape.length), "device"),
     );
     return this.#counted(session, { x: value }, value);
   }
 
   async allocate(dtype: "float32", shape: readonly number[]): Promise<DeviceTensor> {
-    const session = await this.#mover(`zeros ${shape.length}`, () => create(zerosModel(shape.length), "device"));
+    const session = await this.#mover(`zeros ${shape.length}`, () => this.#create(zerosModel(shape.length), "device"));
     const sizes = tensor("int64", [shape.length], BigInt64Array.from(shape, BigInt));
     return this.#counted(session, { shape: sizes }, { dtype, shape });
   }
@@ -66,7 +82,7 @@ export class WebGpu implements Device {
   async download(value: DeviceTensor): Promise<Tensor> {
     // To ask the tensor itself for its data ends the process.
     const session = await this.#mover(`${value.dtype} ${value.shape.length} down`, () =>
-      create(identityModel(value.dtype, value.shape.length), "host"),
+      this.#create(identityModel(value.dtype, value.shape.length), "host"),
     );
     const { y } = await guarded(() => session.run({ x: value }));
     return y as Tensor;
@@ -92,13 +108,6 @@ export class WebGpu implements Device {
     return made;
   }
 }
-
-const create = (model: Uint8Array, results: Results): Promise<Session> =>
-  createSession(model, {
-    executionProviders: ["webgpu"],
-    // Where it is set, tensors that results are to be written to are passed over without a word.
-    ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
-  });
 
 /** y = x, for tensors of a type and number of axes. */
 function identityModel(dtype: DType, rank: number): Uint8Array {

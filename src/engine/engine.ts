@@ -54,6 +54,8 @@ export interface ModelInfo {
   readonly family: Family;
   readonly config: ChatGLMConfig;
   readonly device: Exclude<DeviceChoice, "auto">;
+  /** Why it runs there, where that was left to choose: "this machine shows no GPU". */
+  readonly deviceReason?: string;
   readonly precision: Precision;
   /** How the weights are held, whether the checkpoint has them so or they were quantised here. */
   readonly quantize: Quantize;

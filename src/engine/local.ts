@@ -5,9 +5,10 @@
  * when a cancellation arrives.
  */
 import { setImmediate as turn } from "node:timers/promises";
-import type { Device } from "../backend/device.ts";
+import type { Devices } from "../backend/devices.ts";
 import { GlmError } from "../errors.ts";
 import type { NewAdapter } from "./adapter-registry.ts";
+import { type ChosenDevice, chosenDevices } from "./chosen-device.ts";
 import type {
   CallName,
   Calls,
@@ -34,13 +35,13 @@ type StreamTable = {
 };
 
 export class LocalEngine implements Engine {
-  readonly #device: Device;
+  readonly #devices: Devices;
   readonly #runners = new Map<string, ModelRunner>();
   readonly #share = new TimeShare();
 
-  /** @param device on which models run */
-  constructor(device: Device) {
-    this.#device = device;
+  /** @param devices on which models may run */
+  constructor(devices: Devices) {
+    this.#devices = devices;
   }
 
   async call<M extends CallName>(
@@ -152,9 +153,8 @@ export class LocalEngine implements Engine {
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
-    this.#mustSupport(params);
-    const model = yield* opened(params, this.#device, signal);
-    const fresh = new ModelRunner(model, params, this.#device, this.#share);
+    const { model, chosen } = yield* this.#open(params, signal);
+    const fresh = new ModelRunner(model, params, chosen, this.#share);
     const known = this.#runners.get(fresh.info.key);
     if (known?.isWhole) {
       known.adopt(model);
@@ -202,13 +202,20 @@ export class LocalEngine implements Engine {
     yield* runner.teach(await runner.adapters.find(params.adapter), params.rows, params.options, signal);
   }
 
-  /** What this version can run; anything else is refused rather than replaced by something similar. */
-  #mustSupport({ device }: LoadParams): void {
-    if (device === "auto" || device === this.#device.name) return;
-    throw new GlmError(
-      "unsupported",
-      `device ${device}: this version runs on the CPU only. Use device "cpu" or "auto".`,
-    );
+  /** Opens a model for the best device that holds it. */
+  async *#open(
+    params: LoadParams,
+    signal?: AbortSignal,
+  ): AsyncGenerator<LoadEvent, { readonly model: OpenedModel; readonly chosen: ChosenDevice }, void> {
+    const [first, second] = await chosenDevices(this.#devices, params.device);
+    if (!first) throw new Error("no device was chosen");
+    try {
+      return { model: yield* opened(params, first, signal), chosen: first };
+    } catch (error) {
+      if (!second || !(error instanceof GlmError && error.code === "out-of-memory")) throw error;
+      const chosen = { ...second, reason: error.message };
+      return { model: yield* opened(params, chosen, signal), chosen };
+    }
   }
 
   #runner(key: string): ModelRunner {
@@ -229,7 +236,7 @@ const notLoaded = (key: string): GlmError =>
 /** Opens a model, yielding the progress that it reports meanwhile. */
 async function* opened(
   params: LoadParams,
-  device: Device,
+  chosen: ChosenDevice,
   signal?: AbortSignal,
 ): AsyncGenerator<LoadEvent, OpenedModel, void> {
   const progress: LoadEvent[] = [];
@@ -240,7 +247,7 @@ async function* opened(
   };
   report("opening the checkpoint", 0, 1);
   let settled = false;
-  const opening = openModel(params, device, report, signal).finally(() => {
+  const opening = openModel(params, chosen, report, signal).finally(() => {
     settled = true;
     wake();
   });

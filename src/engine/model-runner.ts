@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
-import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
 import { isTooDeep } from "../describe.ts";
@@ -27,6 +26,7 @@ import { writeCheckpoint } from "../weights/checkpoint.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
 import { AdapterStore } from "./adapter-store.ts";
+import type { ChosenDevice } from "./chosen-device.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import { MappedFiles } from "./mapped-files.ts";
 import type { OpenedModel } from "./opened-model.ts";
@@ -59,7 +59,7 @@ export class ModelRunner {
   #writer: RowWriter | undefined;
 
   /** @param share of the thread in which it runs */
-  constructor(model: OpenedModel, params: LoadParams, device: Device, share: TimeShare) {
+  constructor(model: OpenedModel, params: LoadParams, { device, reason }: ChosenDevice, share: TimeShare) {
     const { folder, config, base, plan } = model;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
@@ -84,6 +84,7 @@ export class ModelRunner {
       quantize,
       parameters: model.tensors.map((one) => ({ ...one, trainable: false, count: sizeOf(one.shape) })),
       resident: false,
+      ...(reason === undefined ? {} : { deviceReason: reason }),
       ...(model.note ? { note: model.note } : {}),
     };
   }

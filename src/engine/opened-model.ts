@@ -1,7 +1,6 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
-import type { Device } from "../backend/device.ts";
 import { cacheFolder } from "../folders.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -26,6 +25,7 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { modelTensors } from "../weights/model-tensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
+import type { ChosenDevice } from "./chosen-device.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { LoadParams } from "./engine.ts";
 import { memoryThere, mustFitMemory } from "./memory-fit.ts";
@@ -55,7 +55,7 @@ export interface OpenedModel {
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
   source: ModelSource & Wanted & Pick<LoadParams, "family">,
-  { can, packer }: Pick<Device, "can" | "packer">,
+  { device: { can, packer }, memory = memoryThere() }: ChosenDevice,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
@@ -71,7 +71,7 @@ export async function openModel(
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
   const plan = planWeights(source.name, given, source, can);
-  const tight = mustFitMemory(source.name, given, plan, config, can, memoryThere());
+  const tight = mustFitMemory(source.name, given, plan, config, can, memory);
   if (tight) onProgress(tight, 0, 1);
   const note = [guess, tight].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);

@@ -21,19 +21,9 @@ import { mustBeElsewhere } from "../engine/save-place.ts";
 import { GlmError } from "../errors.ts";
 import { requestKey } from "../hub/request.ts";
 import { Broadcast } from "../rpc/broadcast.ts";
-import type { Channel } from "../rpc/channel.ts";
 import { RemoteEngine } from "../rpc/client.ts";
-import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
 import type { Log } from "./log.ts";
-
-/** A place where an engine runs. */
-export interface WorkerHandle {
-  readonly channel: Channel<ClientMessage, ServerMessage>;
-  /** Settles when the worker is gone, for whatever reason. */
-  readonly exited: Promise<void>;
-  /** Ends the worker, whatever it does. */
-  stop(): Promise<void>;
-}
+import { type WorkerHandle, type WorkerKind, workerKind } from "./workers.ts";
 
 /** One worker and what it holds. */
 interface Slot {
@@ -60,13 +50,13 @@ const FAREWELL_MS = 3000;
 const GIVING_UP_MS = 10_000;
 
 export class ModelPool implements Engine {
-  readonly #startWorker: (name: string) => WorkerHandle;
+  readonly #startWorker: (name: string, kind: WorkerKind) => WorkerHandle;
   readonly #log: Log;
   /** By what was asked for. Several requests can lead to one slot ("tiny", its folder; "auto", "cpu"). */
   readonly #slots = new Map<string, Slot>();
 
   /** @param log is told what nobody else can be told any more */
-  constructor(startWorker: (name: string) => WorkerHandle, log: Log = () => undefined) {
+  constructor(startWorker: (name: string, kind: WorkerKind) => WorkerHandle, log: Log = () => undefined) {
     this.#startWorker = startWorker;
     this.#log = log;
   }
@@ -138,10 +128,11 @@ export class ModelPool implements Engine {
   /** All who load the same model meanwhile read the progress of one load. */
   async *#load(params: LoadParams, signal: AbortSignal | undefined): AsyncGenerator<LoadEvent, void, void> {
     const wanted = wantedBy(params);
+    const kind = await workerKind(params.device);
     let slot = this.#slots.get(wanted);
     // A slot without a model whose loading was given up is on its way out.
     if (!slot || (slot.residents.size === 0 && !slot.loading?.running)) {
-      slot = this.#start(params.name);
+      slot = this.#start(params.name, kind);
       this.#slots.set(wanted, slot);
     }
     if (!slot.loading?.running) slot.loading = new Broadcast((stop) => this.#loadInto(slot, params, stop));
@@ -177,8 +168,8 @@ export class ModelPool implements Engine {
     return { type: "ready", model: { ...model, resident: true } };
   }
 
-  #start(name: string): Slot {
-    const worker = this.#startWorker(name);
+  #start(name: string, kind: WorkerKind): Slot {
+    const worker = this.#startWorker(name, kind);
     const lost =
       `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as they ` +
       "were seconds ago. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";

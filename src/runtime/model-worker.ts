@@ -1,15 +1,18 @@
-/** @file The thread that holds one model of a runtime; server.ts starts it. */
+/** @file The thread or process that holds one model of a runtime; workers.ts starts it. */
 import { parentPort } from "node:worker_threads";
-import { cpu } from "../backend/cpu.ts";
+import { machine } from "../backend/machine.ts";
 import { LocalEngine } from "../engine/local.ts";
 import { PortChannel } from "../rpc/channel.ts";
+import { processPort } from "../rpc/process-port.ts";
 import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
 import { serveSession } from "../rpc/session.ts";
 
-const port = parentPort;
-if (!port) throw new Error("worker is started by the runtime, as a worker thread");
-const engine = new LocalEngine(cpu);
-const channel = new PortChannel<ServerMessage, ClientMessage>(port, () => port.close());
+const port = parentPort ?? (process.send && processPort(process));
+if (!port) throw new Error("worker is started by the runtime, as a thread or as a process");
+const engine = new LocalEngine(machine);
+const channel = new PortChannel<ServerMessage, ClientMessage>(port, () =>
+  parentPort ? parentPort.close() : process.disconnect(),
+);
 // The runtime asks what it has checked itself; to check it again would keep every load waiting for the schemas.
 serveSession(channel, engine, (given) => given as ClientMessage, { onGone: () => void engine.close() });
 // The runtime may ask again at any time: this thread stays until the runtime says goodbye.

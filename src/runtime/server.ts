@@ -5,17 +5,14 @@
  * their workers.
  */
 import { rmSync } from "node:fs";
-import { Worker } from "node:worker_threads";
-import { entryPoint } from "../entry.ts";
 import { type Holder, takeLock } from "../lock.ts";
-import { PortChannel } from "../rpc/channel.ts";
-import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
 import { serveEngine } from "../rpc/serve.ts";
 import { SocketServer } from "../rpc/socket-server.ts";
 import { version } from "../version.ts";
 import type { RuntimeFolder } from "./folder.ts";
 import type { Log } from "./log.ts";
-import { ModelPool, type PoolModel, type WorkerHandle } from "./model-pool.ts";
+import { ModelPool, type PoolModel } from "./model-pool.ts";
+import { startWorker } from "./workers.ts";
 
 /** What `%runtime status` and `glmlab runtime status` show. */
 export interface RuntimeStatus {
@@ -37,8 +34,6 @@ export interface RuntimeOptions {
   readonly folder: RuntimeFolder;
   readonly idleSeconds: number;
   readonly log: Log;
-  /** Starts a place for one model; a worker thread unless told otherwise. */
-  readonly startWorker?: (name: string, log: Log) => WorkerHandle;
 }
 
 /** Minutes are for people who read an answer; a model is quickly loaded again. */
@@ -84,8 +79,7 @@ export class Runtime {
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
-    const startWorker = options.startWorker ?? startThread;
-    this.#pool = new ModelPool((name) => startWorker(name, options.log), options.log);
+    this.#pool = new ModelPool((name, kind) => startWorker(name, kind, options.log), options.log);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -134,40 +128,4 @@ export class Runtime {
     const { idleSeconds } = this.#options;
     this.#idle = setTimeout(() => void this.stop(`no client for ${idleSeconds} s`), idleSeconds * 1000);
   }
-}
-
-/** Runs an engine in a thread. Its output goes to the log. */
-function startThread(name: string, log: Log): WorkerHandle {
-  const worker = new Worker(entryPoint("runtime/model-worker"), {
-    name: `glmlab ${name}`,
-    stdout: true,
-    stderr: true,
-    execArgv: [],
-  });
-  const channel = new PortChannel<ClientMessage, ServerMessage>(worker, () => undefined);
-  for (const output of [worker.stdout, worker.stderr]) {
-    output.setEncoding("utf8").on("data", (text: string) => log(`[${name}] ${text.trimEnd()}`));
-  }
-  worker.on("error", (error) => {
-    log(`[${name}] worker failed: ${error instanceof Error ? error.stack : error}`);
-    channel.fail(error instanceof Error ? error : new Error(String(error)));
-  });
-  let told = false;
-  const exited = new Promise<void>((resolve) => {
-    worker.on("exit", (code) => {
-      // A thread that is told to end has a code, too, which says nothing.
-      log(told || code === 0 ? `[${name}] worker ended` : `[${name}] worker ended unexpectedly (code ${code})`);
-      channel.fail(new Error(`its thread ended with code ${code}`));
-      resolve();
-    });
-  });
-  log(`[${name}] worker started`);
-  return {
-    channel,
-    exited,
-    stop: async () => {
-      told = true;
-      await worker.terminate();
-    },
-  };
 }

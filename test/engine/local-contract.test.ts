@@ -3,9 +3,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, vi } from "vitest";
+import { afterAll, beforeAll, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
 import { cpu } from "../../src/backend/cpu.ts";
+import { only } from "../../src/backend/devices.ts";
 import type { Engine, LoadParams } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";
@@ -13,6 +14,7 @@ import { connectRuntime } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { writeSmallModel } from "../small-model.ts";
+import { webGpuDriver } from "../webgpu-driver.ts";
 import { engineContract, type Subject } from "./contract.ts";
 
 let folder: string;
@@ -32,11 +34,21 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
-engineContract("local", async () => subject(new LocalEngine(cpu)));
+engineContract("local", async () => subject(new LocalEngine(only(cpu))));
 engineContract("in a runtime", async () => subject(await connectRuntime()));
 engineContract("lasting, in a runtime", async () => subject(new ReconnectingEngine(() => connectRuntime())));
+const driver = await webGpuDriver();
+if (typeof driver === "string") it.skip(`engine contract: on WebGPU (${driver})`, () => undefined);
+else {
+  engineContract("on WebGPU, in a runtime", async () => {
+    // A new runtime: what it starts inherits where the driver is.
+    await stopRuntime(runtimeFolder());
+    for (const [name, value] of Object.entries(driver)) vi.stubEnv(name, value);
+    return subject(await connectRuntime(), "webgpu");
+  });
+}
 
-function subject(engine: Engine): Subject {
-  const load: LoadParams = { name: join(folder, "model"), device: "cpu", precision: "exact", quantize: "none" };
+function subject(engine: Engine, device: LoadParams["device"] = "cpu"): Subject {
+  const load: LoadParams = { name: join(folder, "model"), device, precision: "exact", quantize: "none" };
   return { engine, load, close: () => engine.close() };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
+import { only } from "../../src/backend/devices.ts";
 import type { AdapterRef, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
@@ -53,7 +54,7 @@ const models = [
 ];
 
 describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, numbers, adapters: trained }) => {
-  const engine = new LocalEngine(cpu);
+  const engine = new LocalEngine(only(cpu));
   const expected = oracleJson(numbers, "expected.json") as Expected;
   const ref = (name: string): AdapterRef => ({ owner: "test", name });
   let model: string;
@@ -275,7 +276,7 @@ describe.each(models)("LocalEngine on the $folder oracle", ({ folder: family, nu
   );
 
   it("finds adapters on disk when another engine loads the model", async () => {
-    const other = new LocalEngine(cpu);
+    const other = new LocalEngine(only(cpu));
     const again = await loadModel(other, join(scratch, family));
     const targets = family === "glm-4-9b-hf" ? ["o_proj"] : ["dense"];
     const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets } as const;
@@ -294,10 +295,10 @@ describe("adapters under concurrency", () => {
   it("has one live adapter, however many ask for it at once after a restart", async () => {
     const name = modelWithTokenizer("chatglm2-6b");
     const adapter = { owner: "concurrent", name: "one" };
-    const first = new LocalEngine(cpu);
+    const first = new LocalEngine(only(cpu));
     await first.call("createAdapter", { model: (await loadModel(first, name)).key, adapter, config, seed: 1 });
     await first.close();
-    const engine = new LocalEngine(cpu);
+    const engine = new LocalEngine(only(cpu));
     const model = (await loadModel(engine, name)).key;
     const batch = { inputIds: [[5, 6, 7]], labels: [[-100, 6, 7]] };
     const handles = await Promise.all(
@@ -310,7 +311,7 @@ describe("adapters under concurrency", () => {
   });
 
   it("is not saved over the files that it is mapped from, nor over another model's", async () => {
-    const engine = new LocalEngine(cpu);
+    const engine = new LocalEngine(only(cpu));
     const [own, other] = ["chatglm2-6b", "chatglm3-6b"].map(modelWithTokenizer) as [string, string];
     const model = (await loadModel(engine, own)).key;
     await loadModel(engine, other);
@@ -322,7 +323,7 @@ describe("adapters under concurrency", () => {
   });
 
   it("ends what it streams when its model is unloaded meanwhile", async () => {
-    const engine = new LocalEngine(cpu);
+    const engine = new LocalEngine(only(cpu));
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const sampling = { ...GREEDY, stop: [] };
     const rows = [{ ids: [5, 6, 7], adapter: null }];
@@ -350,7 +351,7 @@ describe("adapters under concurrency", () => {
   };
 
   it("refuses a second training and a merge while one is under way", async () => {
-    const engine = new LocalEngine(cpu);
+    const engine = new LocalEngine(only(cpu));
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "busy" };
     await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" as const });
@@ -376,7 +377,7 @@ describe("adapters under concurrency", () => {
   });
 
   it("waits for the last step of training that was given up, whatever comes next", async () => {
-    const engine = new LocalEngine(cpu);
+    const engine = new LocalEngine(only(cpu));
     const model = (await loadModel(engine, modelWithTokenizer("chatglm2-6b"))).key;
     const adapter = { owner: "concurrent", name: "given-up" };
     const anew = { model, adapter, config, seed: 1, existing: "replace" as const };

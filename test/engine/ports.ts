@@ -5,7 +5,7 @@ import { PortChannel } from "../../src/rpc/channel.ts";
 import { RemoteEngine } from "../../src/rpc/client.ts";
 import type { ClientMessage, ServerMessage } from "../../src/rpc/protocol.ts";
 import { serveEngine } from "../../src/rpc/serve.ts";
-import type { WorkerHandle } from "../../src/runtime/model-pool.ts";
+import type { WorkerHandle } from "../../src/runtime/workers.ts";
 
 export interface Ports {
   readonly client: PortChannel<ClientMessage, ServerMessage>;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../../scripts/build.ts";
 import { cpu } from "../../src/backend/cpu.ts";
+import { only } from "../../src/backend/devices.ts";
 import type { AdapterRef, Engine, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";
@@ -93,7 +94,7 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
   let count = 0;
 
   beforeAll(async () => {
-    engine = where === "local" ? new LocalEngine(cpu) : await connectRuntime();
+    engine = where === "local" ? new LocalEngine(only(cpu)) : await connectRuntime();
     model = (await loadModel(engine)).key;
   }, LONG);
   afterAll(() => engine?.close());
@@ -216,7 +217,7 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
       const adapter = await newAdapter();
       await engine.call("writeDocument", { model, adapter, document: "facts.json", text: "known" });
       for await (const _ of engine.stream("teach", teaching(adapter, ROWS.slice(0, 1))));
-      const other = new LocalEngine(cpu);
+      const other = new LocalEngine(only(cpu));
       await loadModel(other);
       expect(await values(adapter, other)).toEqual(await values(adapter));
       expect(await other.call("readDocument", { model, adapter, document: "facts.json" })).toBe("known");
@@ -235,7 +236,7 @@ describe("a disk that is full", () => {
       await mkdir(data);
       skip(!works("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", data), "needs the right to mount a small disk");
       vi.stubEnv("GLMLAB_DATA", data);
-      const engine = new LocalEngine(cpu);
+      const engine = new LocalEngine(only(cpu));
       try {
         const model = (await loadModel(engine)).key;
         const adapter = { owner: "o", name: "book" };
@@ -250,7 +251,7 @@ describe("a disk that is full", () => {
         const read = (from: Engine) => from.call("readDocument", { model, adapter, document: "facts.json" });
         expect(await read(engine)).toBe("old");
         expect(await engine.call("readAdapter", { model, adapter })).toEqual(before);
-        const other = new LocalEngine(cpu);
+        const other = new LocalEngine(only(cpu));
         await loadModel(other);
         expect(await read(other)).toBe("old");
         expect(await other.call("readAdapter", { model, adapter })).toEqual(before);
@@ -271,7 +272,7 @@ describe("a disk that is full", () => {
     async () => {
       const data = join(folder, "broken");
       vi.stubEnv("GLMLAB_DATA", data);
-      const engine = new LocalEngine(cpu);
+      const engine = new LocalEngine(only(cpu));
       const model = (await loadModel(engine)).key;
       const adapter = { owner: "o", name: "book" };
       await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1 });

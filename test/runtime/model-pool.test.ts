@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import type { LoadEvent, LoadParams } from "../../src/engine/engine.ts";
-import { ModelPool, type WorkerHandle } from "../../src/runtime/model-pool.ts";
+import { ModelPool } from "../../src/runtime/model-pool.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
+import type { WorkerHandle } from "../../src/runtime/workers.ts";
 import { type Disk, MemoryEngine } from "../engine/memory-engine.ts";
 import { connectThrough, memoryWorker } from "../engine/ports.ts";
 

@@ -1,0 +1,56 @@
+/** @file This machine's devices: its processor, and its GPU by way of WebGPU. */
+import { cpus, totalmem } from "node:os";
+import { GlmError } from "../errors.ts";
+import { plural } from "../plural.ts";
+import type { Device } from "./device.ts";
+import type { DeviceReport, Devices } from "./devices.ts";
+import { type GpuSurvey, surveyGpus } from "./gpu-survey.ts";
+
+/** Native libraries are loaded only where they are used. */
+export const machine: Devices = {
+  async report() {
+    const cores = cpus();
+    const processor: DeviceReport = {
+      name: "cpu",
+      title: `${cores[0]?.model ?? "processor"}, ${plural(cores.length, "core")}`,
+      memory: totalmem(),
+      isSoftware: false,
+    };
+    const { gpus, obstacle, softwareOnly } = await survey();
+    const [first] = gpus;
+    const graphics: DeviceReport = {
+      name: "webgpu",
+      title: first?.name ?? (softwareOnly ? "a software driver" : "none"),
+      isSoftware: softwareOnly || first === undefined,
+      ...(first?.memory === undefined ? {} : { memory: first.memory }),
+      ...(obstacle === undefined ? {} : { obstacle }),
+    };
+    return [processor, graphics];
+  },
+  open: async (name) => (name === "cpu" ? (await import("./cpu.ts")).cpu : openGpu()),
+};
+
+let surveyed: Promise<GpuSurvey> | undefined;
+
+const survey = (): Promise<GpuSurvey> => (surveyed ??= surveyGpus());
+
+let gpu: Promise<Device> | undefined;
+
+/** One for all models of this process: weights that they share are there once. */
+function openGpu(): Promise<Device> {
+  gpu ??= foundGpu();
+  gpu.catch(() => (gpu = undefined));
+  return gpu;
+}
+
+async function foundGpu(): Promise<Device> {
+  const { obstacle } = await survey();
+  if (obstacle !== undefined) {
+    throw new GlmError("unsupported", `device webgpu cannot be used: ${obstacle}. Until then, use device "cpu".`);
+  }
+  const { WebGpu } = await import("./webgpu.ts");
+  const device = new WebGpu();
+  // Its driver is met with the first tensor.
+  (await device.allocate("float32", [1])).dispose();
+  return device;
+}
