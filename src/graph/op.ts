@@ -12,6 +12,7 @@ const STANDARD_OPS = [
   "Div",
   "Exp",
   "Expand",
+  "Floor",
   "Gather",
   "GatherElements",
   "Gelu",

@@ -8,14 +8,20 @@ import { type Dim, type Shape, showShape, type Value } from "./value.ts";
 /** Columns that share a scale. */
 export const BLOCK = 128;
 
-/** The code that stands for 0. */
-export const ZERO = 8;
+export type BlockBits = 4 | 8;
 
-/** A matrix [out, in] of 4-bit codes in blocks of columns: element = (code - ZERO) · scale of its row and block. */
+/** The code that stands for 0. */
+export const zeroCode = (bits: BlockBits): number => 2 ** (bits - 1);
+
+/** Bytes of a block's codes. */
+export const blockBytes = (bits: BlockBits): number => (BLOCK * bits) / 8;
+
+/** A matrix [out, in] of codes in blocks of columns: element = (code - zeroCode) · scale of its row and block. */
 export interface BlockMatrix {
   readonly in: number;
   readonly out: number;
-  /** uint8 [out, blocks, BLOCK / 2]: of the two codes in a byte the low one has the even column. */
+  readonly bits: BlockBits;
+  /** uint8 [out, blocks, blockBytes]: of two 4-bit codes in a byte the low one has the even column. */
   readonly codes: Value;
   /** float32 [out · blocks]. */
   readonly scales: Value;
@@ -36,17 +42,50 @@ export const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
  * @param exact float32 arithmetic; else x is rounded to 8 bits a block, which is faster
  */
 export function blockProduct(x: Value, matrix: BlockMatrix, exact: boolean): Value {
-  const { codes, scales } = matrix;
-  const attributes = { K: matrix.in, N: matrix.out, bits: 4, block_size: BLOCK, accuracy_level: exact ? 0 : 4 };
+  const { codes, scales, bits } = matrix;
+  const attributes = { K: matrix.in, N: matrix.out, bits, block_size: BLOCK, accuracy_level: exact ? 0 : 4 };
   checkWidth("MatMulNBits", x, matrix.in);
   return emitOne("MatMulNBits", [x, codes, scales], x.dtype, [x.shape[0] as Dim, matrix.out], attributes);
 }
 
 /** The same by way of float32, with a gradient to x. */
 export function dequantizedBlockProduct(x: Value, matrix: BlockMatrix): Value {
+  checkWidth("dequantized product", x, matrix.in);
+  return matrix.bits === 4 ? pairedProduct(x, matrix) : byteProduct(x, matrix);
+}
+
+/** By 8-bit codes. */
+function byteProduct(x: Value, matrix: BlockMatrix): Value {
   const { in: columns, out } = matrix;
-  checkWidth("dequantized product", x, columns);
-  const pieces = piecesOf(out, columns);
+  const pieces = piecesOf(x, out, columns);
+  const products: Value[] = [];
+  for (const piece of pieces) {
+    products.push(gemm(x, rowsOf(matrix, piece, products.at(-1) ?? x), { transB: true }));
+  }
+  return withGradient(concat(products, 1), x, (dy) => {
+    let sum: Value | undefined;
+    for (const [i, part] of parts(dy, pieces, 1).entries()) {
+      sum = gemm(part, rowsOf(matrix, pieces[i] as Piece, sum ?? part), {}, sum);
+    }
+    return sum as Value;
+  });
+}
+
+/** Some rows of an 8-bit matrix in float32, [rows, columns], not before `near` is there. */
+function rowsOf({ codes, scales, in: columns, out }: BlockMatrix, { from, to }: Piece, near: Value): Value {
+  const { graph } = codes;
+  const blocks = blocksOf(columns);
+  const bytes = weightRows(codes, [out * blocks, BLOCK], from * blocks, to * blocks);
+  const scale = late(weightRows(scales, [out * blocks], from * blocks, to * blocks), near);
+  const zeros = graph.filled(zeroCode(8), (to - from) * blocks);
+  const values = emitOne("DequantizeLinear", [bytes, scale, zeros], "float32", bytes.shape, { axis: 0 });
+  return withoutPadding(values, to - from, blocks * BLOCK, columns);
+}
+
+/** By 4-bit codes. */
+function pairedProduct(x: Value, matrix: BlockMatrix): Value {
+  const { in: columns, out } = matrix;
+  const pieces = piecesOf(x, out, columns);
   // The two codes of a byte belong to neighbours: even and odd columns are multiplied apart, as they lie.
   const [tokens] = x.shape as [Dim];
   const shape = [tokens, columns / 2];
@@ -80,18 +119,47 @@ function half(
   const { graph } = codes;
   const blocks = blocksOf(columns);
   const rows = [from * blocks, to * blocks] as const;
-  const bytes = graph.rows(codes, [out * blocks, BLOCK / 2], ...rows);
+  const bytes = weightRows(codes, [out * blocks, BLOCK / 2], ...rows);
+  const scale = weightRows(scales, [out * blocks], ...rows);
+  const take = graph.options.byteArithmetic === false ? nibblesByFloats : nibblesByBytes;
+  return withoutPadding(take(bytes, scale, which, near), to - from, (blocks * BLOCK) / 2, columns / 2);
+}
+
+/** The values of the even or odd codes of bytes [blocks, BLOCK / 2], with a scale for each block. */
+function nibblesByBytes(bytes: Value, scale: Value, which: "even" | "odd", near: Value): Value {
   const operand = cast(constantAfter(near, [which === "even" ? 15 : 4]), "uint8");
   const nibbles =
     which === "even"
       ? emitOne("BitwiseAnd", [bytes, operand], "uint8", bytes.shape)
       : emitOne("BitShift", [bytes, operand], "uint8", bytes.shape, { direction: "RIGHT" });
-  const scale = graph.rows(scales, [out * blocks], ...rows);
-  const zeros = graph.filled(ZERO, rows[1] - rows[0]);
-  const values = emitOne("DequantizeLinear", [nibbles, scale, zeros], "float32", bytes.shape, { axis: 0 });
-  const padded = (blocks * BLOCK) / 2;
-  const matrix = reshape(values, [to - from, padded]);
-  return padded === columns / 2 ? matrix : (split(matrix, [columns / 2, padded - columns / 2], 1)[0] as Value);
+  const zeros = bytes.graph.filled(zeroCode(4), bytes.shape[0] as number);
+  return emitOne("DequantizeLinear", [nibbles, scale, zeros], "float32", bytes.shape, { axis: 0 });
+}
+
+/** The same where bytes have no arithmetic of their own: numbers up to 255 are exact in float32. */
+function nibblesByFloats(bytes: Value, scale: Value, which: "even" | "odd", near: Value): Value {
+  const { graph } = bytes;
+  const one = reshape(cast(constantAfter(near, [1]), "float32"), []);
+  const numbers = emitOne("DequantizeLinear", [bytes, one], "float32", bytes.shape);
+  const sixteenth = mul(numbers, graph.scalar(1 / 16));
+  const high = emitOne("Floor", [sixteenth], "float32", bytes.shape);
+  const code = which === "odd" ? high : sub(numbers, mul(high, graph.scalar(16)));
+  return mul(sub(code, graph.scalar(zeroCode(4))), reshape(scale, [bytes.shape[0] as number, 1]));
+}
+
+/** Rows `from` to `to` of a weight that is seen as [rows, ...]. */
+const weightRows = (whole: Value, shape: readonly number[], from: number, to: number): Value =>
+  from === 0 && to === shape[0] ? reshape(whole, shape) : whole.graph.rows(whole, shape, from, to);
+
+/** Rows [rows, columns] of what is padded to whole blocks. */
+function withoutPadding(values: Value, rows: number, padded: number, columns: number): Value {
+  const matrix = reshape(values, [rows, padded]);
+  return padded === columns ? matrix : (split(matrix, [columns, padded - columns], 1)[0] as Value);
+}
+
+/** A weight that is only there once `near` is. */
+function late(weight: Value, near: Value): Value {
+  return mul(weight, reshape(cast(constantAfter(near, [1]), "float32"), []));
 }
 
 /** Numbers that the integer product takes, at most: 7 bits, since kernels of older processors add two products in 16. */
@@ -143,9 +211,9 @@ export function dequantizedRowProduct(x: Value, { codes, scales }: RowMatrix): V
   const { graph } = x;
   const [width, out] = codes.shape as [number, number];
   checkWidth("dequantized product", x, width);
-  const pieces = piecesOf(width, out);
+  const pieces = piecesOf(x, width, out);
   const values = ({ from, to }: Piece, near: Value): Value => {
-    const some = graph.rows(codes, [width, out], from, to);
+    const some = weightRows(codes, [width, out], from, to);
     const one = reshape(cast(constantAfter(near, [1]), "float32"), []);
     return emitOne("DequantizeLinear", [some, one], "float32", some.shape);
   };
@@ -174,7 +242,8 @@ interface Piece {
  */
 const PIECE = 2 ** 25;
 
-function piecesOf(rows: number, columns: number): Piece[] {
+function piecesOf({ graph }: Value, rows: number, columns: number): Piece[] {
+  if (graph.options.feedsWeights) return [{ from: 0, to: rows }];
   const count = Math.ceil((rows * columns) / PIECE);
   const step = Math.ceil(rows / count);
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => ({

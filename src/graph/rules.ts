@@ -212,6 +212,7 @@ type ForwardOnly =
   | "BitwiseAnd"
   | "Cast"
   | "DequantizeLinear"
+  | "Floor"
   | "GroupQueryAttention"
   | "MatMulIntegerToFloat"
   | "MatMulNBits"

@@ -35,6 +35,8 @@ export interface Plan {
   readonly name: string;
   /** Counted up when the same plan is prepared to other numbers: files of an earlier version are then no longer found. */
   readonly version: number;
+  /** Tells its files from others' of the same name and version. */
+  readonly layout?: string;
   /** Whether kernels pack weights: the files are then for one kind of processor and one version of onnxruntime. */
   readonly packs: boolean;
   readonly bits?: PublishedBits;
@@ -49,7 +51,7 @@ export interface Plan {
 export function planWeights(subject: string, given: CheckpointContent, wanted: Wanted, can: Capabilities): Plan {
   const bits = bitsOf(subject, given.bits, wanted);
   const exact = wanted.precision === "exact";
-  const form = bits && formsOf[bits](exact);
+  const form = bits && formOf(bits, exact, can);
   const matrices = new Map<string, { matrix: StoredMatrix; form: Form }>();
   if (form) {
     for (const module of given.modules) {
@@ -76,6 +78,7 @@ export function planWeights(subject: string, given: CheckpointContent, wanted: W
   return {
     name: form?.name ?? "float32",
     version: form?.version(given.bits !== undefined) ?? 1,
+    ...(form?.layout === undefined ? {} : { layout: form.layout }),
     packs: form?.isPacked ?? false,
     ...(bits ? { bits } : {}),
     asStored,
@@ -84,7 +87,12 @@ export function planWeights(subject: string, given: CheckpointContent, wanted: W
   };
 }
 
-const formsOf: Readonly<Record<PublishedBits, (exact: boolean) => Form>> = { 8: perChannel, 4: groupWise };
+function formOf(bits: PublishedBits, exact: boolean, can: Capabilities): Form {
+  if (bits === 8 && can.byteArithmetic) return perChannel(exact);
+  // Beside 4-bit modules the head's 8 bits cost no precision; beside 8-bit ones they would, and save little.
+  const head = bits === 4 && !exact ? formOf(8, false, can) : undefined;
+  return groupWise({ bits, exact, isPacked: can.mapsFiles, head });
+}
 
 function bitsOf(subject: string, published: PublishedBits | undefined, wanted: Wanted): PublishedBits | undefined {
   const asked = wanted.quantize === "none" ? undefined : wanted.quantize === "int8" ? 8 : 4;

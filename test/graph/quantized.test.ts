@@ -8,7 +8,9 @@ import { gradients } from "../../src/graph/gradient.ts";
 import { mul, reduceSum, tanh } from "../../src/graph/ops.ts";
 import {
   BLOCK,
+  type BlockBits,
   type BlockMatrix,
+  blockBytes,
   blockProduct,
   blocksOf,
   dequantizedBlockProduct,
@@ -47,12 +49,13 @@ function product(x: ArrayLike<number>, weight: ArrayLike<number>, columns: numbe
   });
 }
 
-function blockMatrix(graph: Graph, columns: number): BlockMatrix {
-  const { codes, scales } = blockCodes(drawn(columns, 4).rows, columns);
+function blockMatrix(graph: Graph, columns: number, bits: BlockBits): BlockMatrix {
+  const { codes, scales } = blockCodes(drawn(columns, bits).rows, columns, bits);
   return {
     in: columns,
     out: OUT,
-    codes: graph.constant("uint8", [OUT, blocksOf(columns), BLOCK / 2], codes),
+    bits,
+    codes: graph.constant("uint8", [OUT, blocksOf(columns), blockBytes(bits)], codes),
     scales: graph.constant("float32", [scales.length], scales),
   };
 }
@@ -89,13 +92,13 @@ function expectedGradient(weight: ArrayLike<number>, columns: number): number[] 
 }
 
 describe.each([40, BLOCK, 2 * BLOCK + 34])("a matrix of %i columns", (columns) => {
-  describe("in blocks of 4 bits", () => {
+  describe.each([4, 8] as const)("in blocks of %i bits", (bits) => {
     it("is multiplied exactly by the kernel of accuracy 0, and nearly by the fast one", async () => {
-      const { x, weight } = drawn(columns, 4);
+      const { x, weight } = drawn(columns, bits);
       const { exact, fast } = await evaluate(
         (graph) => {
           const input = graph.input("x", "float32", ["tokens", columns]);
-          const matrix = blockMatrix(graph, columns);
+          const matrix = blockMatrix(graph, columns, bits);
           return { exact: blockProduct(input, matrix, true), fast: blockProduct(input, matrix, false) };
         },
         { x },
@@ -105,18 +108,22 @@ describe.each([40, BLOCK, 2 * BLOCK + 34])("a matrix of %i columns", (columns) =
       expect(relativeError(fast as number[], expected)).toBeLessThan(2e-2);
     });
 
-    it("is multiplied by way of float32, with a gradient", async () => {
-      const { x, weight } = drawn(columns, 4);
-      const { y, dx } = await evaluate(
-        (graph) => {
-          const input = graph.input("x", "float32", ["tokens", columns]);
-          return withGradient(graph, input, dequantizedBlockProduct(input, blockMatrix(graph, columns)));
-        },
-        { x },
-      );
-      expect(relativeError(y as number[], product(x.data, weight, columns))).toBeLessThan(1e-6);
-      expect(relativeError(dx as number[], expectedGradient(weight, columns))).toBeLessThan(1e-6);
-    });
+    it.each([true, false])(
+      "is multiplied by way of float32, with a gradient (arithmetic of bytes: %s)",
+      async (byteArithmetic) => {
+        const { x, weight } = drawn(columns, bits);
+        const { y, dx } = await evaluate(
+          (graph) => {
+            const input = graph.input("x", "float32", ["tokens", columns]);
+            return withGradient(graph, input, dequantizedBlockProduct(input, blockMatrix(graph, columns, bits)));
+          },
+          { x },
+          { byteArithmetic },
+        );
+        expect(relativeError(y as number[], product(x.data, weight, columns))).toBeLessThan(1e-6);
+        expect(relativeError(dx as number[], expectedGradient(weight, columns))).toBeLessThan(1e-6);
+      },
+    );
   });
 
   describe("with a scale for each row", () => {
@@ -201,10 +208,11 @@ describe("a matrix of more elements than are float32 at a time", { timeout: 60_0
       { x: tensor("float32", [tokens, width], x) },
     );
     function blocked(graph: Graph, input: Value): Value {
-      const packed = blockCodes(rows, width);
+      const packed = blockCodes(rows, width, 4);
       return dequantizedBlockProduct(input, {
         in: width,
         out,
+        bits: 4,
         codes: graph.constant("uint8", [out, blocksOf(width), BLOCK / 2], packed.codes),
         scales: graph.constant("float32", [packed.scales.length], packed.scales),
       });
@@ -231,7 +239,7 @@ describe("a matrix of more elements than are float32 at a time", { timeout: 60_0
 it("refuses activations of another width", () => {
   const graph = new Graph();
   const x = graph.input("x", "float32", ["tokens", 41]);
-  expect(() => blockProduct(x, blockMatrix(graph, 40), true)).toThrow("expected [tokens, 40], got [tokens, 41]");
+  expect(() => blockProduct(x, blockMatrix(graph, 40, 4), true)).toThrow("expected [tokens, 40], got [tokens, 41]");
   expect(() => limbProduct(x, rowMatrix(graph, 40), true)).toThrow("expected [tokens, 40], got [tokens, 41]");
 });
 
@@ -255,6 +263,7 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
       return dequantizedBlockProduct(x, {
         in: WIDTH,
         out: WIDTH,
+        bits: 4,
         codes: graph.weight(name, "uint8", [WIDTH, blocksOf(WIDTH), BLOCK / 2], { file, offset: 0, bytes }),
         scales: graph.weight(`${name} scales`, "float32", [count], { file, offset: bytes, bytes: 4 * count }),
       });

@@ -55,20 +55,22 @@ describe.each([8, 4] as const)("%i bits", (bits) => {
   });
 });
 
-describe("blocks of 4 bits", () => {
+describe.each([4, 8] as const)("blocks of %i bits", (bits) => {
   it.each([40, BLOCK, 3 * BLOCK + 2])("take rows of %i columns in and give them back", (columns) => {
-    const rows = quantizeRows(random(3 * columns), columns, 4);
-    const blocks = blockCodes(rows, columns);
-    expect(blocks.codes).toHaveLength((3 * blocksOf(columns) * BLOCK) / 2);
-    expect(dequantizeBlocks(blocks, columns)).toEqual(dequantizeRows(rows));
+    const rows = quantizeRows(random(3 * columns), columns, bits);
+    const blocks = blockCodes(rows, columns, bits);
+    expect(blocks.codes).toHaveLength((3 * blocksOf(columns) * BLOCK * bits) / 8);
+    expect(dequantizeBlocks(blocks, columns, bits)).toEqual(dequantizeRows(rows));
   });
+});
 
+describe("blocks of 4 bits", () => {
   it("are quantised each by its own largest element, which stays exact", () => {
     const columns = 2 * BLOCK + 10;
     const values = random(4 * columns);
     for (let i = 0; i < values.length; i += 1) if (i % columns >= BLOCK) values[i] = (values[i] as number) * 100;
     values.fill(0, 0, BLOCK);
-    const back = dequantizeBlocks(quantizeBlocks(values, columns), columns);
+    const back = dequantizeBlocks(quantizeBlocks(values, columns), columns, 4);
     for (let row = 0; row < 4; row += 1) {
       for (let from = row * columns; from < (row + 1) * columns; from += BLOCK) {
         const [block, found] = [values, back].map((all) =>
