@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { packageFolder } from "./version.ts";
 
 /** Files of src that start a thread or a process, without extension. */
-export type EntryPoint = "rpc/socket-thread-main" | "runtime/main" | "runtime/model-worker";
+export type EntryPoint = "backend/gpu-trial-main" | "rpc/socket-thread-main" | "runtime/main" | "runtime/model-worker";
 
 /**
  * The file to start a thread or process from.

@@ -12,7 +12,7 @@
  *
  * Behind it, an engine holds the weights (src/engine/engine.ts): LocalEngine in this process, or one in a runtime that
  * notebooks share, reached through ReconnectingEngine. It runs ONNX graphs that src/graph builds from a model's one definition
- * (src/models) and that src/train differentiates; src/adapters says what a fine-tuning method does to them, src/held in
+ * (src/models) and that src/train differentiates; src/adapters says what a fine-tuning method does to them, src/quantization in
  * which form weights are held, src/weights how they lie in files. src/hub fetches models, src/text turns text into ids and back.
  */
 
@@ -42,6 +42,7 @@ export type {
   LogitsOptions,
   SaveOptions,
 } from "./api/chatglm-options.ts";
+export { devices } from "./api/devices.ts";
 // Knowledge
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";
 export type { GenerationDefaults } from "./api/generation.ts";
@@ -59,6 +60,7 @@ export type { SourceOptions } from "./api/source.ts";
 export { TrainableSummary } from "./api/summary.ts";
 // Text
 export { loadTokenizer } from "./api/tokenizer.ts";
+export type { DeviceReport } from "./backend/devices.ts";
 export type {
   AdapterInfo,
   AdapterRef,

@@ -30,7 +30,12 @@ const QUARANTINE: Readonly<Record<string, string>> = {
 
 const DEVICES = ["src/backend/cpu.ts", "src/backend/machine.ts", "src/backend/webgpu.ts"];
 /** Who decides which device a model runs on: everybody else is handed one. */
-const CHOOSES_DEVICE = ["src/api/engines.ts", "src/runtime/model-worker.ts"];
+const CHOOSES_DEVICE = [
+  "src/api/devices.ts",
+  "src/api/engines.ts",
+  "src/runtime/model-worker.ts",
+  "src/runtime/workers.ts",
+];
 
 /** What users import, and what they are told to: the whole library, from above. */
 const MAP = "src/index.ts";

@@ -49,8 +49,9 @@ const look = (summary: string, name: string, shown: string): Command => ({
 });
 
 export const runtime: Magic = {
-  summary: "The process that holds the weights: what is resident, for whom; its log; unloading a model; stopping it.",
-  examples: ["%runtime", "%runtime logs", "%runtime unload", "%runtime stop"],
+  summary:
+    "The process that holds the weights: what is resident, for whom; the devices; its log; unloading a model; stopping it.",
+  examples: ["%runtime", "%runtime devices", "%runtime logs", "%runtime unload", "%runtime stop"],
   line: {
     "": look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
     status: look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
@@ -67,6 +68,11 @@ export const runtime: Magic = {
       expand: (call) => ({ expression: runtimeCall("runtimeUnload", [], propertiesOf(call, ["model"])) }),
       show: (call) => `await ${shownModel(call)}.unload();`,
     },
+    devices: look(
+      "Shows what there is to compute on, and why something cannot be used.",
+      "runtimeDevices",
+      "await devices();",
+    ),
     logs: look("Shows the end of its log.", "runtimeLogs", "// in a terminal:\n// glmlab runtime logs"),
   },
 };

@@ -56,8 +56,8 @@ async function greet(loaded: ChatGLM, seconds?: number): Promise<void> {
 }
 
 function describe(loaded: ChatGLM): string {
-  const { name, family, device } = loaded.info;
+  const { name, family, device, deviceReason } = loaded.info;
   const { adapter } = sessionOf(loaded);
   const inUse = adapter === null ? "" : `, answering with ${adapter}`;
-  return `${name}: ${family}, ${short(parameterCount(loaded.config))} parameters, ${device}, ${modelForm(loaded.info)}${inUse}`;
+  return `${name}: ${family}, ${short(parameterCount(loaded.config))} parameters, ${device}${deviceReason === undefined ? "" : ` (${deviceReason})`}, ${modelForm(loaded.info)}${inUse}`;
 }

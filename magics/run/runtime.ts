@@ -2,6 +2,7 @@
 import { ambient } from "../../src/ambient.ts";
 import { byteSize } from "../../src/byte-size.ts";
 import { modelForm } from "../../src/engine/model-form.ts";
+import { type DeviceReport, devices } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { show, write } from "../live.ts";
@@ -60,6 +61,29 @@ export async function runtimeStop(): Promise<void> {
   write(
     stopped ? `Stopped the runtime (process ${stopped.pid}). Adapters stay; run %model again.\n` : "No runtime runs.\n",
   );
+}
+
+/** Shows and returns what there is to compute on. */
+export async function runtimeDevices(): Promise<readonly DeviceReport[]> {
+  const found = await devices();
+  const columns = [
+    { title: "device" },
+    { title: "what it is" },
+    { title: "memory", align: "right" as const },
+    { title: "can be used" },
+  ];
+  const rows = found.map(({ name, title, memory, isSoftware, obstacle }) => [
+    name,
+    title,
+    memory === undefined ? "" : byteSize(memory),
+    obstacle === undefined
+      ? isSoftware
+        ? "when asked for by name: it is slower than the processor"
+        : "yes"
+      : `no: ${obstacle}`,
+  ]);
+  show(renderTable({ columns, rows }));
+  return found;
 }
 
 /** Shows the end of the runtime's log, and returns it. */

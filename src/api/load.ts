@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
 import { shownJson } from "../describe.ts";
-import type { LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
+import type { DeviceChoice, LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
 import { type Family, families } from "../models/family.ts";
 import { complete, type Given, invalid } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
@@ -51,7 +51,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   const { runtime, onProgress, signal, hub, revision, family } = options ?? {};
   const others = ["runtime", "onProgress", "signal", "hub", "revision", "family"];
   const found = [...familyFaults(family), ...faultsOf({ onProgress, signal })];
-  const settings = complete("load", defaults.load, options, others, found);
+  const settings = complete("load", { ...defaults.load, device: deviceRule() }, options, others, found);
   const { notebook } = ambient();
   const place = placeOf(runtime, notebook);
   const source = await sourceOf(name, { hub, revision }, place);
@@ -99,6 +99,17 @@ async function loaded(
     onProgress?.(progress);
   }
   throw new Error(`${params.name}: loading ended without a model`);
+}
+
+/** The device, by default that which `GLMLAB_DEVICE` names for everyone. */
+function deviceRule(): typeof defaults.load.device {
+  const rule = defaults.load.device;
+  const named = process.env.GLMLAB_DEVICE;
+  if (named === undefined || named === "") return rule;
+  if (!rule.allows(named)) {
+    throw invalid("load", [`the variable GLMLAB_DEVICE: expected ${rule.expected}, got ${shownJson(named)}.`]);
+  }
+  return { ...rule, default: named as DeviceChoice };
 }
 
 function placeOf(runtime: string | undefined, notebook: string | undefined): string {

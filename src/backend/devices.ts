@@ -15,9 +15,14 @@ export interface DeviceReport {
   readonly obstacle?: string;
 }
 
+/** The title where there is none. */
+export const NO_GPU = "none";
+
 /** Where models can run. */
 export interface Devices {
   report(): Promise<readonly DeviceReport[]>;
+  /** What goes wrong when the GPU is used, and what to do; undefined when nothing does. */
+  trial(): Promise<string | undefined>;
   /** @throws GlmError "unsupported" with the reason and the remedy */
   open(name: DeviceName): Promise<Device>;
 }
@@ -25,6 +30,7 @@ export interface Devices {
 /** One device that is there already. */
 export const only = (device: Device): Devices => ({
   report: async () => [{ name: device.name, title: device.name, isSoftware: false }],
+  trial: async () => undefined,
   async open(name) {
     if (name === device.name) return device;
     throw new GlmError(

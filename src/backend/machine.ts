@@ -3,8 +3,9 @@ import { cpus, totalmem } from "node:os";
 import { GlmError } from "../errors.ts";
 import { plural } from "../plural.ts";
 import type { Device } from "./device.ts";
-import type { DeviceReport, Devices } from "./devices.ts";
+import { type DeviceReport, type Devices, NO_GPU } from "./devices.ts";
 import { type GpuSurvey, surveyGpus } from "./gpu-survey.ts";
+import { tryGpu } from "./gpu-trial.ts";
 
 /** Native libraries are loaded only where they are used. */
 export const machine: Devices = {
@@ -20,19 +21,22 @@ export const machine: Devices = {
     const [first] = gpus;
     const graphics: DeviceReport = {
       name: "webgpu",
-      title: first?.name ?? (softwareOnly ? "a software driver" : "none"),
+      title: first?.name ?? (softwareOnly ? "a software driver" : NO_GPU),
       isSoftware: softwareOnly || first === undefined,
       ...(first?.memory === undefined ? {} : { memory: first.memory }),
       ...(obstacle === undefined ? {} : { obstacle }),
     };
     return [processor, graphics];
   },
+  trial: () => (tried ??= tryGpu()),
   open: async (name) => (name === "cpu" ? (await import("./cpu.ts")).cpu : openGpu()),
 };
 
 let surveyed: Promise<GpuSurvey> | undefined;
 
 const survey = (): Promise<GpuSurvey> => (surveyed ??= surveyGpus());
+
+let tried: Promise<string | undefined> | undefined;
 
 let gpu: Promise<Device> | undefined;
 
@@ -54,3 +58,12 @@ async function foundGpu(): Promise<Device> {
   (await device.allocate("float32", [1])).dispose();
   return device;
 }
+
+/** What there is, with the GPU tried, which takes a second the first time. */
+export async function examinedDevices(): Promise<readonly DeviceReport[]> {
+  const reports = await machine.report();
+  const trial = reports.some(isUntried) ? await machine.trial() : undefined;
+  return reports.map((report) => (isUntried(report) && trial !== undefined ? { ...report, obstacle: trial } : report));
+}
+
+const isUntried = ({ name, obstacle }: DeviceReport): boolean => name === "webgpu" && obstacle === undefined;

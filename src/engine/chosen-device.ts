@@ -1,7 +1,7 @@
 /** @file Which device a model is loaded on: the one that was asked for, or the one that serves best. */
 
 import type { Device } from "../backend/device.ts";
-import type { DeviceReport, Devices } from "../backend/devices.ts";
+import { type DeviceReport, type Devices, NO_GPU } from "../backend/devices.ts";
 import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
 import type { DeviceChoice } from "./engine.ts";
@@ -31,8 +31,9 @@ export async function chosenDevices(devices: Devices, wanted: DeviceChoice): Pro
   const reports = await devices.report();
   const gpu = reports.find(({ name }) => name === "webgpu");
   if (wanted !== "auto") return [await opened(devices, wanted, gpu)];
-  const reason = reasonAgainst(gpu);
-  if (reason !== undefined || !gpu) return [{ ...(await opened(devices, "cpu")), ...(reason ? { reason } : {}) }];
+  const reason = await reasonAgainst(devices, gpu);
+  if (reason !== undefined || !hasChoice(gpu))
+    return [{ ...(await opened(devices, "cpu")), ...(reason ? { reason } : {}) }];
   try {
     const first = await opened(devices, "webgpu", gpu);
     const room = gpu.memory === undefined ? "" : `, ${byteSize(gpu.memory)}`;
@@ -49,14 +50,18 @@ export const textOf = (error: unknown): string => (error instanceof Error ? erro
 export async function mayUseGpu(devices: Devices, wanted: DeviceChoice): Promise<boolean> {
   if (wanted !== "auto") return wanted === "webgpu";
   const gpu = (await devices.report()).find(({ name }) => name === "webgpu");
-  return gpu !== undefined && gpu.title !== "none" && reasonAgainst(gpu) === undefined;
+  return hasChoice(gpu) && (await reasonAgainst(devices, gpu)) === undefined;
 }
 
-function reasonAgainst(gpu: DeviceReport | undefined): string | undefined {
-  // Where there is nothing to choose from, nothing is to be said.
-  if (!gpu || gpu.title === "none") return undefined;
+/** Where there is no GPU there is nothing to choose from, and nothing to be said. */
+const hasChoice = (gpu: DeviceReport | undefined): gpu is DeviceReport => gpu !== undefined && gpu.title !== NO_GPU;
+
+async function reasonAgainst(devices: Devices, gpu: DeviceReport | undefined): Promise<string | undefined> {
+  if (!hasChoice(gpu)) return undefined;
   if (gpu.obstacle !== undefined) return `${gpu.title} cannot be used: ${gpu.obstacle}`;
-  return gpu.isSoftware ? "its GPU driver is software, which is slower than the processor itself" : undefined;
+  if (gpu.isSoftware) return "its GPU driver is software, which is slower than the processor itself";
+  const fault = await devices.trial();
+  return fault === undefined ? undefined : `${gpu.title} cannot be used: ${fault}`;
 }
 
 async function opened(devices: Devices, name: "cpu" | "webgpu", report?: DeviceReport): Promise<ChosenDevice> {

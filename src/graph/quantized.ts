@@ -208,7 +208,6 @@ function equalParts(x: Value, count: number, shape: Shape): readonly Value[] {
 
 /** The same by way of float32, with a gradient to x. */
 export function dequantizedRowProduct(x: Value, { codes, scales }: RowMatrix): Value {
-  const { graph } = x;
   const [width, out] = codes.shape as [number, number];
   checkWidth("dequantized product", x, width);
   const pieces = piecesOf(x, width, out);

@@ -1,4 +1,4 @@
-/** @file `glmlab runtime start|status|stop|logs`: the runtime as a command, in the foreground or asked from outside. */
+/** @file `glmlab runtime start|status|stop|devices|logs`: the runtime as a command, in the foreground or asked from outside. */
 import { plural } from "../plural.ts";
 import "../backend/privacy.ts";
 import { parse } from "node:path";
@@ -11,19 +11,20 @@ import { suggestion } from "../suggestion.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { fileLog, type Log, lastLines, rotateLog } from "./log.ts";
 
-const HELP = `glmlab runtime [start|status|stop|logs]
+const HELP = `glmlab runtime [start|status|stop|devices|logs]
 
 One process a user that holds models for all notebooks. Notebooks start it when they need it.
 
   start    run it here, in the foreground, until it is stopped or idle (the default)
   status   what is loaded, for how many clients, in how much memory
   stop     end it; adapters stay on disk
+  devices  what there is to compute on, and why something cannot be used
   logs     the last lines of its log
 
 GLMLAB_RUNTIME_DIR   its folder (default: glmlab in $XDG_RUNTIME_DIR, or a private folder for temporary files)
 GLMLAB_RUNTIME_IDLE  seconds after the last client until it ends (default: 600)`;
 
-const commands: Record<string, (folder: RuntimeFolder) => Promise<number>> = { start, status, stop, logs };
+const commands: Record<string, (folder: RuntimeFolder) => Promise<number>> = { start, status, stop, devices, logs };
 
 const LOG_LINES = 50;
 /** How long a runtime may take to end before it is killed, in milliseconds. */
@@ -160,6 +161,15 @@ function seconds(text: string | undefined, fallback: number): number {
     "option-invalid",
     `GLMLAB_RUNTIME_IDLE: expected a number of seconds below 2147483, got "${text}".`,
   );
+}
+
+async function devices(): Promise<number> {
+  const { examinedDevices } = await import("../backend/machine.ts");
+  for (const { name, title, memory, obstacle } of await examinedDevices()) {
+    const room = memory === undefined ? "" : `, ${byteSize(memory)}`;
+    say(`${name}: ${title}${room}${obstacle === undefined ? "" : `; cannot be used: ${obstacle}`}`);
+  }
+  return 0;
 }
 
 function say(text: string, code = 0): number {

@@ -1,0 +1,39 @@
+/** @file Whether the GPU computes: tried in a process of its own, since a driver that fails takes its process along. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { entryPoint } from "../entry.ts";
+import { GlmError } from "../errors.ts";
+import { shortened } from "../text-cut.ts";
+
+/** How long a driver may take to start, in milliseconds. */
+const PATIENCE_MS = 60_000;
+const LONGEST = 300;
+
+/** @returns what goes wrong and what to do; undefined when all is well */
+export function tryGpu(): Promise<string | undefined> {
+  const file = fileURLToPath(entryPoint("backend/gpu-trial-main"));
+  return new Promise((resolve) => {
+    execFile(process.execPath, [file], { timeout: PATIENCE_MS }, (error, stdout, stderr) => {
+      if (!error && stdout.trim() === "") return resolve(undefined);
+      if (stdout.trim() !== "") return resolve(stdout.trim());
+      const how = error?.killed
+        ? `does not answer within ${PATIENCE_MS / 1000} s`
+        : `ends the process that uses it (${error?.signal ?? `code ${error?.code}`})`;
+      const said = shortened(stderr.trim().replace(/\s+/g, " "), LONGEST);
+      resolve(`its driver ${how}${said === "" ? "" : `: ${said}`}. Update the driver`);
+    });
+  });
+}
+
+/** Computes something on the GPU, and says what went wrong. */
+export async function reportTrial(): Promise<void> {
+  try {
+    const { WebGpu } = await import("./webgpu.ts");
+    const device = new WebGpu();
+    const zeros = await device.download(await device.allocate("float32", [4]));
+    if (zeros.data.some((zero) => zero !== 0)) console.log("it computes wrong numbers. Update the driver");
+  } catch (error) {
+    if (!(error instanceof GlmError)) throw error;
+    console.log(error.message);
+  }
+}
