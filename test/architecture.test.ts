@@ -33,6 +33,7 @@ const DEVICES = ["src/backend/cpu.ts", "src/backend/machine.ts", "src/backend/we
 const CHOOSES_DEVICE = [
   "src/api/devices.ts",
   "src/api/engines.ts",
+  "src/runtime/cli.ts",
   "src/runtime/model-worker.ts",
   "src/runtime/workers.ts",
 ];
