@@ -56,7 +56,14 @@ const nothing = (): void => undefined;
 /** This machine's processor. */
 export const cpu: Device & { readonly packer: WeightPacker } = {
   name: "cpu",
-  can: { emptyTensors: true, fusedMatMul: true, byteArithmetic: true, mapsFiles: true, cacheInPlace: false },
+  can: {
+    emptyTensors: true,
+    fusedMatMul: true,
+    fusedNorm: false,
+    byteArithmetic: true,
+    mapsFiles: true,
+    cacheInPlace: false,
+  },
   compile: compileForCpu,
   upload: async (tensor) => ({ ...tensor, dispose: nothing }),
   allocate: async (_, shape) => ({ ...filled(shape), dispose: nothing }),

@@ -30,6 +30,8 @@ export interface Capabilities {
   readonly emptyTensors: boolean;
   /** The matrix product with transposing and scaling built in. */
   readonly fusedMatMul: boolean;
+  /** Sums that are normalised in the same operator. */
+  readonly fusedNorm: boolean;
   /** Products of bytes in integer arithmetic, and shifts and masks of bytes. */
   readonly byteArithmetic: boolean;
   /** Weights are mapped from their files, in any type, and never copied. Else they are uploaded, as float32 or codes. */

@@ -26,6 +26,7 @@ export class WebGpu implements Device {
     // A kernel over no elements ends the process.
     emptyTensors: false,
     fusedMatMul: false,
+    fusedNorm: true,
     byteArithmetic: false,
     mapsFiles: false,
     cacheInPlace: true,

@@ -4,7 +4,7 @@ import type { Capabilities } from "../backend/device.ts";
 import { concat } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
 import { architectureOf } from "../models/architectures.ts";
-import { type AttentionKind, attentionInPlace, maskedAttention } from "../models/attention.ts";
+import { type Attention, attentionInPlace, maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { type BindWeights, type ModuleSpec, overridden } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
@@ -46,18 +46,22 @@ export interface ForwardOptions {
  */
 export function forwardGraph(config: ChatGLMConfig, weights: BindWeights, options: ForwardOptions): Graph {
   const { fed, slots, can } = options;
-  const graph = new Graph({ fusedMatMul: can.fusedMatMul, byteArithmetic: can.byteArithmetic });
+  const graph = new Graph({
+    fusedMatMul: can.fusedMatMul,
+    byteArithmetic: can.byteArithmetic,
+    fusedNorm: can.fusedNorm,
+  });
   const { forward, parameters } = architectureOf(config);
   const inputs = modelInputs(graph, config);
-  const attend = attentionTo(graph, config, options.cache);
+  const attention = attentionTo(graph, config, options.cache);
   const shapes = new Map(parameters(config).map(({ name, shape }) => [name, shape]));
   const values = fed.map((name): [string, Value] => [name, graph.input(name, "float32", shapes.get(name) ?? [])]);
   const context = withSlots(overridden(weights(graph), new Map(values)), slots);
-  graph.output(forward(context, config, inputs, attend).logits, "logits");
+  graph.output(forward(context, config, inputs, attention).logits, "logits");
   return graph;
 }
 
-function attentionTo(graph: Graph, config: ChatGLMConfig, use: CacheUse): AttentionKind {
+function attentionTo(graph: Graph, config: ChatGLMConfig, use: CacheUse): Attention {
   const block = (name: string, length: string): Value => {
     const shape: Shape = ["batch", config.groups, length, config.headSize];
     return graph.input(name, "float32", shape);

@@ -111,6 +111,7 @@ export class ForwardModel {
     this.#programs.clear();
     await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
     await this.#caches?.dispose();
+    this.#adapters.dispose();
     for (const table of Object.values(this.#angles?.tables ?? {})) table.dispose();
     this.#angles = undefined;
   }

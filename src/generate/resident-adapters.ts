@@ -19,9 +19,8 @@ export class ResidentAdapters {
   /** By the effect that all rows have, or else by the effects of a batch. */
   readonly #slots = new WeakMap<object, Promise<Resident>>();
   readonly #overrides = new WeakMap<object, Promise<Resident>>();
-  readonly #forgotten = new FinalizationRegistry<Resident>((tensors) => {
-    for (const tensor of Object.values(tensors)) tensor.dispose();
-  });
+  readonly #alive = new Set<Resident>();
+  readonly #forgotten = new FinalizationRegistry<Resident>((tensors) => this.#release(tensors));
   #none: Promise<Resident> | undefined;
 
   constructor(device: Device, modules: readonly ModuleSpec[]) {
@@ -52,6 +51,16 @@ export class ResidentAdapters {
     return overrides ? this.#known(this.#overrides, overrides, () => Object.fromEntries(overrides)) : {};
   }
 
+  dispose(): void {
+    for (const tensors of this.#alive) this.#release(tensors);
+    this.#none = undefined;
+  }
+
+  #release(tensors: Resident): void {
+    this.#alive.delete(tensors);
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+  }
+
   #known(known: WeakMap<object, Promise<Resident>>, key: object, make: () => Tensors): Promise<Resident> {
     const found = known.get(key);
     if (found) return found;
@@ -67,6 +76,7 @@ export class ResidentAdapters {
   async #uploaded(tensors: Tensors): Promise<Resident> {
     const resident: Record<string, DeviceTensor> = {};
     for (const [name, tensor] of Object.entries(tensors)) resident[name] = await this.#device.upload(tensor);
+    this.#alive.add(resident);
     return resident;
   }
 }

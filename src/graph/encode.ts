@@ -3,7 +3,7 @@ import { parse, relative } from "node:path";
 import protobuf from "protobufjs";
 import type { Tensor } from "../tensor.ts";
 import { onnxType } from "./dtype.ts";
-import { CONTRIB_OPS, type Op } from "./op.ts";
+import { CONTRIB_OPS, OPTIONAL_OUTPUTS, type Op } from "./op.ts";
 import {
   type Attribute,
   type FileRange,
@@ -75,6 +75,8 @@ export function encode(graph: Graph, { entries = () => [], feedsWeights = false 
   const weights = usedWeights(graph);
   const names = new Map(graph.outputs.map(({ name, value }) => [value, name]));
   const nameOf = (value: Value): string => names.get(value) ?? value.name;
+  const outputName = ({ op }: Node, value: Value): string =>
+    OPTIONAL_OUTPUTS.has(op) && !used.has(value) && !names.has(value) ? "" : nameOf(value);
   const model = {
     irVersion: IR_VERSION,
     opsetImport: [
@@ -83,7 +85,7 @@ export function encode(graph: Graph, { entries = () => [], feedsWeights = false 
     ],
     graph: {
       name: "glmlab",
-      node: nodes.map((node, index) => nodeProto(node, index, nameOf)),
+      node: nodes.map((node, index) => nodeProto(node, index, nameOf, outputName)),
       initializer: [
         ...[...graph.constants].flatMap(([value, data]) => (used.has(value) ? [constantProto(value, data)] : [])),
         ...(feedsWeights ? [] : weights.map(([value, range]) => weightProto(value, range, entries(range)))),
@@ -97,13 +99,18 @@ export function encode(graph: Graph, { entries = () => [], feedsWeights = false 
   return ModelProto.encode(model).finish();
 }
 
-function nodeProto(node: Node, index: number, nameOf: (value: Value) => string): object {
+function nodeProto(
+  node: Node,
+  index: number,
+  nameOf: (value: Value) => string,
+  outputName: (node: Node, value: Value) => string,
+): object {
   return {
     opType: node.op,
     domain: contribOps.has(node.op) ? CONTRIB : "",
     name: `${index}`,
     input: node.inputs.map((input) => (input ? nameOf(input) : "")),
-    output: node.outputs.map(nameOf),
+    output: node.outputs.map((value) => outputName(node, value)),
     attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
   };
 }

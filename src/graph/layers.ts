@@ -24,6 +24,24 @@ export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
     epsilon: { float: epsilon },
   });
 
+/** A sum and its norm: x + y, and that / rms(x + y) · weight over the last axis. */
+export function addRmsNorm(
+  x: Value,
+  y: Value,
+  weight: Value,
+  epsilon: number,
+): { readonly sum: Value; readonly normed: Value } {
+  if (!x.graph.options.fusedNorm) {
+    const sum = add(x, y);
+    return { sum, normed: rmsNorm(sum, weight, epsilon) };
+  }
+  const statistic = { dtype: x.dtype, shape: x.shape.slice(0, -1) };
+  const made = x.graph.emit("SkipSimplifiedLayerNormalization", [x, y, weight], [x, statistic, statistic, x], {
+    epsilon: { float: epsilon },
+  });
+  return { normed: made[0] as Value, sum: made[3] as Value };
+}
+
 /** (x - mean) / deviation · weight + bias over the last axis. */
 export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
   emitOne("LayerNormalization", [x, weight, bias], x.dtype, x.shape, {
@@ -45,22 +63,27 @@ export interface CachedAttention {
   readonly total: Value;
   readonly heads: number;
   readonly groups: number;
+  /** Queries and keys are rotated first: pairs of neighbours, as many as the tables are wide, each token by its place. */
+  readonly rotation?: Pick<Rotary, "cos" | "sin">;
 }
 
 /**
  * Causal attention of q [batch, seq, heads·size] to a cache and to the run's own k and v [batch, seq, groups·size], which it
  * adds to the cache. A run of several tokens after others takes a single row.
+ * @param parts q, k and v, or one value of all three side by side
  * @returns [batch, seq, heads·size], and the cache with what was added: in place, where it is written to the same tensors
  */
 export function cachedAttention(
-  q: Value,
-  k: Value,
-  v: Value,
-  { past: { keys, values }, last, total, heads, groups }: CachedAttention,
+  parts: readonly Value[],
+  { past: { keys, values }, last, total, heads, groups, rotation }: CachedAttention,
 ): Cached & { readonly mixed: Value } {
-  const attributes = { num_heads: heads, kv_num_heads: groups, do_rotary: 0 };
-  const outputs = [q, keys, values];
-  const made = q.graph.emit("GroupQueryAttention", [q, k, v, keys, values, last, total], outputs, attributes);
+  const rotates = Number(rotation !== undefined);
+  const attributes = { num_heads: heads, kv_num_heads: groups, do_rotary: rotates, rotary_interleaved: rotates };
+  const [q, k, v] = parts as [Value, Value?, Value?];
+  const mixedShape = [...q.shape.slice(0, -1), heads * (keys.shape.at(-1) as number)];
+  const outputs = [{ dtype: q.dtype, shape: mixedShape }, keys, values];
+  const operands = [q, k, v, keys, values, last, total, ...(rotation ? [rotation.cos, rotation.sin] : [])];
+  const made = q.graph.emit("GroupQueryAttention", operands, outputs, attributes);
   const [mixed, allKeys, allValues] = made as [Value, Value, Value];
   return { mixed, keys: allKeys, values: allValues };
 }

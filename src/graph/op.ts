@@ -51,7 +51,11 @@ export const CONTRIB_OPS = [
   "MatMulNBits",
   "QuickGelu",
   "RotaryEmbedding",
+  "SkipSimplifiedLayerNormalization",
 ] as const;
 
 /** Every operator that a graph may hold. */
 export type Op = (typeof STANDARD_OPS)[number] | (typeof CONTRIB_OPS)[number];
+
+/** Operators whose outputs need not all be made: those that nobody uses are left out. */
+export const OPTIONAL_OUTPUTS: ReadonlySet<Op> = new Set<Op>(["SkipSimplifiedLayerNormalization"]);

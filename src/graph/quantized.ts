@@ -40,12 +40,14 @@ export const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
 /**
  * x [tokens, in] times the transposed matrix: [tokens, out].
  * @param exact float32 arithmetic; else x is rounded to 8 bits a block, which is faster
+ * @param bias [out], added to each token's product
  */
-export function blockProduct(x: Value, matrix: BlockMatrix, exact: boolean): Value {
+export function blockProduct(x: Value, matrix: BlockMatrix, exact: boolean, bias?: Value): Value {
   const { codes, scales, bits } = matrix;
   const attributes = { K: matrix.in, N: matrix.out, bits, block_size: BLOCK, accuracy_level: exact ? 0 : 4 };
   checkWidth("MatMulNBits", x, matrix.in);
-  return emitOne("MatMulNBits", [x, codes, scales], x.dtype, [x.shape[0] as Dim, matrix.out], attributes);
+  const operands = bias ? [x, codes, scales, undefined, undefined, bias] : [x, codes, scales];
+  return emitOne("MatMulNBits", operands, x.dtype, [x.shape[0] as Dim, matrix.out], attributes);
 }
 
 /** The same by way of float32, with a gradient to x. */

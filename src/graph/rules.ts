@@ -219,7 +219,8 @@ type ForwardOnly =
   | "Max"
   | "ReduceMax"
   | "Round"
-  | "ScatterND";
+  | "ScatterND"
+  | "SkipSimplifiedLayerNormalization";
 
 /** Operators that a gradient can pass through. */
 export type Differentiable = Exclude<Op, ForwardOnly>;

@@ -60,6 +60,8 @@ export interface GraphOptions {
   readonly fusedMatMul?: boolean;
   /** Takes bytes apart with shifts and masks; else by way of float32. */
   readonly byteArithmetic?: boolean;
+  /** Adds and normalises in one operator, which has no gradient. */
+  readonly fusedNorm?: boolean;
   /** Weights are fed, each as a whole: a part of one would be there twice. */
   readonly feedsWeights?: boolean;
   /** Weights meet many rows at a time, and have gradients: a graph for training. */

@@ -1,6 +1,6 @@
 /** @file What a model definition is to the rest of the library: its parameters, its graph, and where tokens stand in it. */
 import type { Value } from "../graph/value.ts";
-import type { AttentionKind } from "./attention.ts";
+import type { Attention } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";
 import type { ModuleSpec, ParameterBinder, ParameterSpec } from "./context.ts";
 
@@ -46,7 +46,7 @@ export interface Architecture {
   modules(config: ChatGLMConfig): ModuleSpec[];
   /** @throws GlmError "data-invalid" when the row lacks a token that says where things are */
   placement(ids: readonly number[], config: ChatGLMConfig): Placement;
-  forward(context: ParameterBinder, config: ChatGLMConfig, inputs: ModelInputs, attend: AttentionKind): ModelOutputs;
+  forward(context: ParameterBinder, config: ChatGLMConfig, inputs: ModelInputs, attention: Attention): ModelOutputs;
 }
 
 /** The linear modules among a model's parameters: those whose weight is a matrix inside a layer. */

@@ -1,11 +1,18 @@
 /** @file Attention under a mask: among the tokens of a run, and to those before them whose keys and values are in a cache. */
-import { cachedAttention } from "../graph/layers.ts";
+import { cachedAttention, type Rotary } from "../graph/layers.ts";
 import { add, concat, matmul, reshape, softmax, split, transpose } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ChatGLMConfig } from "./config.ts";
 
-/** q, k, v [batch, seq, heads·size] (k and v of the groups only), already rotated -> [batch, seq, heads·size]. */
-export type AttentionKind = (layer: number, q: Value, k: Value, v: Value) => Value;
+export interface Attention {
+  /** q, k, v [batch, seq, heads·size] (k and v of the groups only), already rotated -> [batch, seq, heads·size]. */
+  attend(layer: number, q: Value, k: Value, v: Value): Value;
+  /**
+   * The same from what a layer projects: q, k and v, or one value of all three side by side. Pairs of neighbours are rotated
+   * by the place of their token. Absent where no operator does all of that.
+   */
+  readonly attendRotating?: (layer: number, parts: readonly Value[], rotation: Pick<Rotary, "cos" | "sin">) => Value;
+}
 
 /** A layer's keys and values [batch, groups, tokens, size]. */
 interface KeysValues {
@@ -27,14 +34,18 @@ export interface FilledCache extends AttentionCache {
 }
 
 /** Attention by one operator, causal, which adds to a cache in place. It has no gradient. */
-export const attentionInPlace =
-  ({ heads, groups }: ChatGLMConfig, cache: FilledCache): AttentionKind =>
-  (layer, q, k, v) => {
-    const { last, total } = cache;
-    const { mixed, ...kept } = cachedAttention(q, k, v, { past: cache.past(layer), last, total, heads, groups });
+export function attentionInPlace({ heads, groups, headSize }: ChatGLMConfig, cache: FilledCache): Attention {
+  const { last, total } = cache;
+  const attend = (layer: number, parts: readonly Value[], rotation?: Pick<Rotary, "cos" | "sin">): Value => {
+    const options = { past: cache.past(layer), last, total, heads, groups };
+    const { mixed, ...kept } = cachedAttention(parts, rotation ? { ...options, rotation } : options);
     cache.keep(layer, kept);
     return mixed;
   };
+  // The operator takes tables of whole eights.
+  const rotates = headSize % 32 === 0;
+  return { attend: (layer, ...parts) => attend(layer, parts), ...(rotates ? { attendRotating: attend } : {}) };
+}
 
 /**
  * Attention written out, so that it has a gradient, and so that a mask decides who sees whom.
@@ -44,12 +55,12 @@ export function maskedAttention(
   { heads, groups, headSize }: ChatGLMConfig,
   mask: Value,
   cache?: Partial<Pick<AttentionCache, "past">> & Pick<AttentionCache, "keep">,
-): AttentionKind {
+): Attention {
   const byHead = (x: Value, count: number) => transpose(reshape(x, ["batch", "seq", count, headSize]), [0, 2, 1, 3]);
   // The query heads of a group lie side by side: they share its keys as more rows of one product, without a copy.
   const byGroup = (x: Value, width: number | string) => reshape(x, ["batch", groups, "queries of a group", width]);
   const all = mask.shape.at(-1) as string;
-  return (layer, q, k, v) => {
+  const attend: Attention["attend"] = (layer, q, k, v) => {
     const queries = byGroup(byHead(q, heads), headSize);
     const fresh = { keys: byHead(k, groups), values: byHead(v, groups) };
     cache?.keep(layer, fresh);
@@ -62,4 +73,5 @@ export function maskedAttention(
     const joined = transpose(reshape(mixed, ["batch", heads, "seq", headSize]), [0, 2, 1, 3]);
     return reshape(joined, ["batch", "seq", heads * headSize]);
   };
+  return { attend };
 }

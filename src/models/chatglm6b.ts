@@ -19,7 +19,7 @@ import {
   type ModelOutputs,
   type Placement,
 } from "./architecture.ts";
-import type { AttentionKind } from "./attention.ts";
+import type { Attention } from "./attention.ts";
 import type { ChatGLMConfig, PrefixIds } from "./config.ts";
 import type { ParameterBinder, ParameterSpec } from "./context.ts";
 
@@ -70,7 +70,7 @@ function forward(
   context: ParameterBinder,
   config: ChatGLMConfig,
   inputs: ModelInputs,
-  attend: AttentionKind,
+  attention: Attention,
 ): ModelOutputs {
   const norm = (x: Value, name: string) =>
     layerNorm(x, context.parameter(`${name}.weight`), context.parameter(`${name}.bias`), config.epsilon);
@@ -81,8 +81,8 @@ function forward(
     hidden.push(h);
     const name = layerName(layer);
     const x = norm(h, `${name}.input_layernorm`);
-    const [q, k, v] = queriesKeysValues(linear(x, `${name}.attention.query_key_value`), config);
-    const mixed = attend(layer, rotated(q, config, inputs), rotated(k, config, inputs), v);
+    const [q, k, v] = queriesKeysValues(linear(x, `${name}.attention.query_key_value`), config, inputs);
+    const mixed = attention.attend(layer, q, k, v);
     const attended = linear(reshape(mixed, ["tokens", config.hidden]), `${name}.attention.dense`);
     let y = add(scale(x, RESIDUAL), attended);
     // Past the last attention tokens no longer meet, so those whose logits nobody asked for end here.
@@ -94,28 +94,33 @@ function forward(
   return { logits: context.linear(norm(h, FINAL_NORM), EMBEDDING), hidden: [...hidden, h] };
 }
 
-/** [tokens, 3 · hidden], in which each head's query, key and value lie side by side -> [batch, seq, hidden] each. */
-function queriesKeysValues(qkv: Value, { heads, headSize, hidden }: ChatGLMConfig): [Value, Value, Value] {
+/**
+ * [tokens, 3 · hidden], in which each head's query, key and value lie side by side -> [batch, seq, hidden] each, queries and
+ * keys rotated: the first half of each head by the one position, the second half by the other.
+ */
+function queriesKeysValues(
+  qkv: Value,
+  { heads, headSize, hidden }: ChatGLMConfig,
+  { positions, cos, sin }: ModelInputs,
+): [Value, Value, Value] {
   const byHead = reshape(qkv, ["batch", "seq", heads, 3 * headSize]);
-  const parts = split(byHead, [headSize, headSize, headSize], -1);
-  return parts.map((part) => reshape(part, ["batch", "seq", hidden])) as [Value, Value, Value];
-}
-
-/** The first half of each head is rotated by the one position, the second half by the other. */
-function rotated(x: Value, { heads, headSize, hidden }: ChatGLMConfig, { positions, cos, sin }: ModelInputs): Value {
-  const half = headSize / 2;
-  const halves = split(reshape(x, ["batch", "seq", heads, headSize]), [half, half], -1).map((part, i) => {
-    const turned = rotary(reshape(part, ["batch", "seq", heads * half]), {
+  const [queriesKeys, values] = split(byHead, [2 * headSize, headSize], -1) as [Value, Value];
+  // Both are rotated alike: together they are twice as many heads.
+  const [many, half] = [2 * heads, headSize / 2];
+  const halves = split(reshape(queriesKeys, ["batch", "seq", many, headSize]), [half, half], -1).map((part, i) => {
+    const turned = rotary(reshape(part, ["batch", "seq", many * half]), {
       positions: positions[i] as Value,
       cos,
       sin,
-      heads,
+      heads: many,
       rotated: half,
       interleaved: false,
     });
-    return reshape(turned, ["batch", "seq", heads, half]);
+    return reshape(turned, ["batch", "seq", many, half]);
   });
-  return reshape(concat(halves, -1), ["batch", "seq", hidden]);
+  const rotated = reshape(concat(halves, -1), ["batch", "seq", heads, 2 * headSize]);
+  const parts = [...split(rotated, [headSize, headSize], -1), values];
+  return parts.map((part) => reshape(part, ["batch", "seq", hidden])) as [Value, Value, Value];
 }
 
 function parameters({ layers, hidden, ffn, vocabulary }: ChatGLMConfig): ParameterSpec[] {

@@ -6,11 +6,11 @@
  * Source: the published modelling code of THUDM/chatglm2-6b, chatglm3-6b and glm-4-9b, and `GlmForCausalLM` of
  * transformers, which names the same tensors otherwise and keeps queries, keys and values apart.
  */
-import { rmsNorm, rotary, silu } from "../graph/layers.ts";
+import { addRmsNorm, rmsNorm, rotary, silu } from "../graph/layers.ts";
 import { add, gather, mul, reshape, split } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { type Architecture, layerModules, type ModelInputs, type ModelOutputs } from "./architecture.ts";
-import type { AttentionKind } from "./attention.ts";
+import type { Attention } from "./attention.ts";
 import type { ChatGLMConfig } from "./config.ts";
 import type { ParameterBinder, ParameterSpec } from "./context.ts";
 
@@ -58,7 +58,7 @@ const architecture = (names: Names): Architecture => ({
   parameters: (config) => parameters(names, config),
   modules: (config) => layerModules(parameters(names, config)),
   placement: (ids) => ({ positions: [[...ids.keys()]], prefixLength: 0 }),
-  forward: (context, config, inputs, attend) => forward(names, context, config, inputs, attend),
+  forward: (context, config, inputs, attention) => forward(names, context, config, inputs, attention),
 });
 
 export const glm: Architecture = architecture(published);
@@ -69,47 +69,63 @@ function forward(
   context: ParameterBinder,
   config: ChatGLMConfig,
   inputs: ModelInputs,
-  attend: AttentionKind,
+  attention: Attention,
 ): ModelOutputs {
-  const norm = (x: Value, name: string) => rmsNorm(x, context.parameter(`${name}.weight`), config.epsilon);
+  const weightOf = (name: string) => context.parameter(`${name}.weight`);
+  const norm = (x: Value, name: string) => rmsNorm(x, weightOf(name), config.epsilon);
+  const addNorm = (x: Value, y: Value, name: string) => addRmsNorm(x, y, weightOf(name), config.epsilon);
+  const inputNorm = (layer: number): string =>
+    layer < config.layers ? `${names.layer(layer)}.input_layernorm` : names.finalNorm;
   const hidden: Value[] = [];
   let x = reshape(context.embed(inputs.ids, names.embedding), ["tokens", config.hidden]);
+  let normed = norm(x, inputNorm(0));
   for (let layer = 0; layer < config.layers; layer += 1) {
     hidden.push(x);
     const name = names.layer(layer);
-    const [q, k, v] = queriesKeysValues(names, context, config, norm(x, `${name}.input_layernorm`), name);
-    const rotate = (part: Value, heads: number) => rotated(part, heads, config, inputs);
-    const mixed = attend(layer, rotate(q, config.heads), rotate(k, config.groups), v);
-    x = add(x, context.linear(reshape(mixed, ["tokens", widths(config).q]), `${name}.${names.attentionOut}`));
-    // Past the last attention tokens no longer meet, so those whose logits nobody asked for end here.
-    if (layer === config.layers - 1 && inputs.select) x = gather(x, inputs.select);
-    const [gate, up] = split(
-      context.linear(norm(x, `${name}.post_attention_layernorm`), `${name}.${names.gateUp}`),
-      [config.ffn, config.ffn],
-      -1,
-    ) as [Value, Value];
-    x = add(x, context.linear(mul(silu(gate), up), `${name}.${names.down}`));
+    const mixed = mixedTokens(layer, names, context, config, inputs, attention, normed);
+    const attended = context.linear(reshape(mixed, ["tokens", widths(config).q]), `${name}.${names.attentionOut}`);
+    const postNorm = `${name}.post_attention_layernorm`;
+    if (layer === config.layers - 1 && inputs.select) {
+      // Past the last attention tokens no longer meet, so those whose logits nobody asked for end here.
+      x = gather(add(x, attended), inputs.select);
+      normed = norm(x, postNorm);
+    } else ({ sum: x, normed } = addNorm(x, attended, postNorm));
+    const gateUp = context.linear(normed, `${name}.${names.gateUp}`);
+    const [gate, up] = split(gateUp, [config.ffn, config.ffn], -1) as [Value, Value];
+    const mlp = context.linear(mul(silu(gate), up), `${name}.${names.down}`);
+    ({ sum: x, normed } = addNorm(x, mlp, inputNorm(layer + 1)));
   }
-  return { logits: context.linear(norm(x, names.finalNorm), names.head), hidden: [...hidden, x] };
+  return { logits: context.linear(normed, names.head), hidden: [...hidden, x] };
+}
+
+/** A layer's attention: x [tokens, hidden] -> [batch, seq, heads·size]. */
+function mixedTokens(
+  layer: number,
+  names: Names,
+  context: ParameterBinder,
+  config: ChatGLMConfig,
+  inputs: ModelInputs,
+  attention: Attention,
+  x: Value,
+): Value {
+  const { q: width, kv } = widths(config);
+  const sizes = names.qkv.length === 1 ? [width + 2 * kv] : [width, kv, kv];
+  const projected = names.qkv.map((module, i) =>
+    reshape(context.linear(x, `${names.layer(layer)}.${module}`, { bias: true }), ["batch", "seq", sizes[i] as number]),
+  );
+  if (attention.attendRotating) return attention.attendRotating(layer, projected, inputs);
+  const parts = projected.length === 1 ? split(projected[0] as Value, [width, kv, kv], -1) : projected;
+  const [q, k, v] = parts as [Value, Value, Value];
+  return attention.attend(
+    layer,
+    rotated(q, config.heads, config, inputs),
+    rotated(k, config.groups, config, inputs),
+    v,
+  );
 }
 
 /** Elements of a token's queries, and of its keys or values. */
 const widths = ({ heads, groups, headSize }: ChatGLMConfig) => ({ q: heads * headSize, kv: groups * headSize });
-
-/** x [tokens, hidden] -> [batch, seq, ...] each. */
-function queriesKeysValues(
-  { qkv }: Names,
-  context: ParameterBinder,
-  config: ChatGLMConfig,
-  x: Value,
-  layer: string,
-): [Value, Value, Value] {
-  const { q, kv } = widths(config);
-  const sizes = [q, kv, kv];
-  const made = qkv.map((module) => context.linear(x, `${layer}.${module}`, { bias: true }));
-  const parts = made.length === 1 ? split(made[0] as Value, sizes, -1) : made;
-  return parts.map((part, i) => reshape(part, ["batch", "seq", sizes[i] as number])) as [Value, Value, Value];
-}
 
 /** The first half of each head is rotated, pairs of neighbours; the rest carries no position. */
 function rotated(x: Value, heads: number, { headSize }: ChatGLMConfig, { positions, cos, sin }: ModelInputs): Value {

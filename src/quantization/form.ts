@@ -26,8 +26,8 @@ export interface Form {
   bytes(width: number, out: number): number;
   /** @param onBytes told of bytes of the checkpoint that were worked on */
   prepare(matrix: StoredMatrix, onBytes: (bytes: number) => void): Numbers;
-  /** x [tokens, in] times the matrix, which becomes a weight of the graph by the given name. */
-  product(x: Value, name: string, matrix: PlacedMatrix): Value;
+  /** x [tokens, in] times the matrix, which becomes a weight of the graph by the given name, and a bias [out]. */
+  product(x: Value, name: string, matrix: PlacedMatrix, bias?: Value): Value;
   /** float32 [out, in]. */
   read(width: number, prepared: PreparedWeight): Promise<Float32Array>;
   /** The matrix in the published scheme. */

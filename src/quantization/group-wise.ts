@@ -2,6 +2,8 @@
  * @file 4- or 8-bit codes for the group-wise kernels, with a scale for each group of a row: the published one of the row where
  * the checkpoint has codes already or the scheme has 8 bits, else the best for the group.
  */
+
+import { add } from "../graph/ops.ts";
 import {
   BLOCK,
   type BlockBits,
@@ -58,7 +60,7 @@ export const groupWise = ({ bits, exact, isPacked, head }: GroupWise): Form => (
       },
     };
   },
-  product(x, name, { in: width, out, codes, scales }) {
+  product(x, name, { in: width, out, codes, scales }, bias) {
     const { graph } = x;
     const floats = throughFloats(graph);
     const blocks = blocksOf(width);
@@ -68,7 +70,9 @@ export const groupWise = ({ bits, exact, isPacked, head }: GroupWise): Form => (
       codes: graph.weight(name, "uint8", shape, floats ? unpackedRange(codes) : codes),
       scales: graph.weight(`${name} scales`, "float32", [out * blocks], scales),
     };
-    return floats ? dequantizedBlockProduct(x, matrix) : blockProduct(x, matrix, exact);
+    if (!floats) return blockProduct(x, matrix, exact, bias);
+    const y = dequantizedBlockProduct(x, matrix);
+    return bias ? add(y, bias) : y;
   },
   async read(width, { codes, scales }) {
     const [read, factors] = [await readTensor(codes), await readTensor(scales)];

@@ -1,4 +1,5 @@
 /** @file 8-bit codes with one scale for each row of a matrix, as ChatGLM publishes them; they lie transposed, [in, out]. */
+import { add } from "../graph/ops.ts";
 import { dequantizedRowProduct, limbProduct } from "../graph/quantized.ts";
 import { readTensor } from "../weights/safetensors.ts";
 import { type Form, throughFloats, unpackedRange } from "./form.ts";
@@ -37,14 +38,15 @@ export const perChannel = (exact: boolean): Form => ({
       },
     };
   },
-  product(x, name, { in: width, out, codes, scales }) {
+  product(x, name, { in: width, out, codes, scales }, bias) {
     const { graph } = x;
     const floats = throughFloats(graph);
     const matrix = {
       codes: graph.weight(name, "int8", [width, out], floats ? unpackedRange(codes) : codes),
       scales: graph.weight(`${name} scales`, "float32", [out], scales),
     };
-    return floats ? dequantizedRowProduct(x, matrix) : limbProduct(x, matrix, exact);
+    const y = floats ? dequantizedRowProduct(x, matrix) : limbProduct(x, matrix, exact);
+    return bias ? add(y, bias) : y;
   },
   read: async (width, prepared) =>
     dequantizeRows({ codes: await readCodes(width, prepared), scales: await readScales(prepared) }),

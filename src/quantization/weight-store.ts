@@ -1,6 +1,6 @@
 /** @file Base weights as a loaded model holds them, each in its form, brought into graphs. */
 
-import { add, cast, gather, gemm } from "../graph/ops.ts";
+import { cast, gather, gemm } from "../graph/ops.ts";
 import { afterInput } from "../graph/quantized.ts";
 import type { FileRange, Value } from "../graph/value.ts";
 import type { BindWeights } from "../models/context.ts";
@@ -60,8 +60,7 @@ export function bindStore({ floats, matrices }: WeightStore): BindWeights {
         const { form, prepared, ...size } = matrix;
         // A tied table's name is taken by its floats.
         const placed = { ...size, codes: codesRange(prepared), scales: rangeOf(prepared.scales) };
-        const y = form.product(x, `${name} codes`, placed);
-        return addend ? add(y, addend) : y;
+        return form.product(x, `${name} codes`, placed, addend);
       },
       // Rows first: only those are made float32.
       embed: (ids, module) => cast(gather(floatsOf(`${module}.weight`), ids), "float32"),
