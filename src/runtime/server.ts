@@ -13,6 +13,7 @@ import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
 import { serveEngine } from "../rpc/serve.ts";
 import { SocketServer } from "../rpc/socket-server.ts";
 import { version } from "../version.ts";
+import { within } from "../within.ts";
 import type { RuntimeFolder } from "./folder.ts";
 import type { Log } from "./log.ts";
 import { ModelPool, type PoolModel, type WorkerHandle } from "./model-pool.ts";
@@ -114,7 +115,7 @@ export class Runtime {
     this.#options.log(`ends: ${reason}`);
     await this.#server?.close();
     rmSync(this.#options.folder.socket, { force: true });
-    await Promise.race([this.#pool.close(), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS).unref())]);
+    await within(FAREWELL_MS, this.#pool.close(), () => undefined);
     this.#end(reason);
   }
 
