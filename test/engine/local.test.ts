@@ -1,7 +1,6 @@
 /** @file LocalEngine against the published code: greedy tokens, cache = no cache, LoRA training, saving, merging. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
@@ -9,6 +8,7 @@ import type { AdapterRef, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
+import { ownHome } from "../home.ts";
 import { copyOracleModel, deviation, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
 
 interface Expected {
@@ -28,10 +28,7 @@ interface Steps {
 /** What stands left of shorter prompts. */
 const PADDING: Readonly<Record<string, number>> = { "chatglm-6b": 3, "chatglm2-6b": 0, "chatglm3-6b": 0 };
 
-const scratch = mkdtempSync(join(tmpdir(), "glmlab-local-"));
-process.env.GLMLAB_DATA = join(scratch, "data");
-process.env.GLMLAB_CACHE = join(scratch, "cache");
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = ownHome();
 
 const modelWithTokenizer = (family: string): string => copyOracleModel(family, join(scratch, family));
 
