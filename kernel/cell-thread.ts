@@ -28,7 +28,7 @@ export function startCells({ post, pending }: CellThreadOptions): (message: ToCe
     return isPending;
   };
   const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook, takeInterrupt }));
-  const kernel = new Kernel({ language, notebook, post });
+  const kernel = new Kernel({ language, post });
 
   // 2. What cells print, and what goes wrong in them after they have ended, is shown in the notebook.
   const log = process.stderr.write.bind(process.stderr);

@@ -5,7 +5,7 @@
  *          sourcemap.ts and traceback.ts lead errors back the whole way; timers.ts ends what an interrupted cell awaits
  */
 import { setMaxListeners } from "node:events";
-import { clearTimeout, setTimeout } from "node:timers";
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import type { Expansion } from "../magics/expand.ts";
 import { ambient, withAmbient } from "../src/ambient.ts";
 import { say, toBundle } from "./bundle.ts";
@@ -120,7 +120,10 @@ class Cells implements Language {
     return this.#settle(context, () => this.#evaluate(expression));
   }
 
-  /** Runs `body` as the cell's own code, which an interrupt ends. */
+  /**
+   * Runs `body` as the cell's own code, which an interrupt ends. All of the cell's that may be stuck runs with its signal,
+   * by which a termination knows it, and nothing that waits for it does.
+   */
   #settle(context: CellContext, body: () => Promise<CellOutcome>): Promise<CellOutcome> {
     this.#used = true;
     const controller = new AbortController();
@@ -132,10 +135,13 @@ class Cells implements Language {
     return new Promise((resolve) => {
       let patience: NodeJS.Timeout | undefined;
       const end = (outcome: CellOutcome): void => {
-        clearTimeout(patience);
-        context.signal.removeEventListener("abort", interrupt);
-        flushStreams(context.frontend);
-        resolve(outcome);
+        // In a turn of its own: what the cell leaves to this one may be stuck, and who waited would be terminated with it.
+        setImmediate(() => {
+          clearTimeout(patience);
+          context.signal.removeEventListener("abort", interrupt);
+          flushStreams(context.frontend);
+          resolve(signal.aborted && outcome.status === "ok" ? interruption() : outcome);
+        });
       };
       const interrupt = (): void => {
         // A cell that was terminated, or that waits for what never comes, does not settle: then this ends it.
@@ -145,12 +151,16 @@ class Cells implements Language {
       };
       if (context.signal.aborted) return end(interruption());
       context.signal.addEventListener("abort", interrupt);
-      // In a turn of its own: a termination would otherwise take our caller with it.
-      const cell = Promise.resolve().then(() => withAmbient(surroundings, body));
-      cell.then(
-        (outcome) => end(signal.aborted ? interruption() : outcome),
-        (error: unknown) => end(signal.aborted ? interruption(placeOfError(error)) : failureOf(error)),
+      // On a stack of its own: a termination would otherwise take our caller with it.
+      const cell = withAmbient(surroundings, () =>
+        Promise.resolve()
+          .then(body)
+          .then(
+            (outcome) => (signal.aborted ? interruption() : outcome),
+            (error: unknown) => (signal.aborted ? interruption(placeOfError(error)) : failureOf(error)),
+          ),
       );
+      void cell.then(end);
     });
   }
 

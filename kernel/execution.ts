@@ -1,25 +1,18 @@
-/** @file One run of a cell: its surroundings while it runs, its end, also when it is torn off the stack, and its messages. */
-import { setTimeout } from "node:timers";
-import { type Frontend, withAmbient } from "../src/ambient.ts";
-import { describe, describeError, isError } from "./describe.ts";
+/** @file One run of a cell: what it may use, the wish that it end, and its messages. How it is made to end is the language's. */
+import type { Frontend } from "../src/ambient.ts";
 import { CellFrontend, type Page, silence } from "./frontend.ts";
 import type { InputDesk } from "./input.ts";
-import type { CellOutcome, Language } from "./language.ts";
+import type { CellContext, CellOutcome, Language } from "./language.ts";
 import type { ToServer } from "./link.ts";
 import type { ExecuteRequest } from "./requests.ts";
 import { type Evaluated, evaluateAll } from "./userexpressions.ts";
 import type { Request } from "./wire.ts";
 
-/** Milliseconds after an interrupt until the kernel gives up waiting for the language to end a cell. */
-const GRACE = 500;
-
 /** What a run needs of the kernel. */
 export interface Surroundings {
   readonly language: Language;
-  readonly notebook: string;
   readonly input: InputDesk;
   readonly executionCount: number;
-  post(message: ToServer): void;
 }
 
 /** How a run ended. */
@@ -61,45 +54,33 @@ export class Execution {
     this.#controller.abort(interruption());
   }
 
-  /** Runs the cell, shows its result or its error, and evaluates what the front end asks for then. Never rejects. */
-  async run(surroundings: Surroundings): Promise<Ended> {
+  /** Runs the cell, shows its result or its error, and evaluates what the front end asks for then. */
+  async run({ language, input, executionCount }: Surroundings): Promise<Ended> {
     const { code, userExpressions } = this.#cell;
-    const outcome = await this.#outcome(surroundings, "execute", code);
-    if (this.frontend instanceof CellFrontend) this.#show(this.frontend, outcome, surroundings.executionCount);
-    const asked = outcome.status === "ok" ? userExpressions : {};
-    const evaluated = await evaluateAll(asked, (expression) => this.#outcome(surroundings, "evaluate", expression));
-    this.#end();
-    return { outcome, evaluated };
+    const context = this.#context(input, executionCount);
+    try {
+      const outcome = await language.execute(code, context);
+      if (this.frontend instanceof CellFrontend) this.#show(this.frontend, outcome, executionCount);
+      const asked = outcome.status === "ok" ? userExpressions : {};
+      const evaluated = await evaluateAll(asked, (expression) => language.evaluate(expression, context));
+      return { outcome, evaluated };
+    } finally {
+      this.#end();
+    }
   }
 
-  #outcome(
-    { language, notebook, input, executionCount }: Surroundings,
-    method: "execute" | "evaluate",
-    code: string,
-  ): Promise<CellOutcome> {
+  #context(input: InputDesk, executionCount: number): CellContext {
     const { signal } = this.#controller;
-    const { frontend } = this;
-    const context = {
+    return {
       executionCount,
-      frontend,
+      frontend: this.frontend,
       signal,
-      input: async (prompt: string, options?: { password?: boolean }): Promise<string> => {
+      input: async (prompt, options) => {
         if (!this.#cell.allowStdin)
           throw new Error("This front end cannot ask for input: it runs the cell with allow_stdin = false.");
         return await input.ask(this.#request, { prompt, password: options?.password ?? false, signal });
       },
     };
-    return new Promise((resolve) => {
-      // A termination unwinds the whole stack, and what it unwinds is never settled. So the cell starts on a stack of
-      // its own, and its end does not depend on the language alone.
-      queueMicrotask(() => {
-        withAmbient({ signal, notebook, frontend }, () => language[method](code, context)).then(resolve, (error) =>
-          resolve(failure(error)),
-        );
-      });
-      if (signal.aborted) return resolve(failure(signal.reason));
-      signal.addEventListener("abort", () => setTimeout(() => resolve(failure(signal.reason)), GRACE), { once: true });
-    });
   }
 
   #show(frontend: CellFrontend, outcome: CellOutcome, executionCount: number): void {
@@ -109,11 +90,6 @@ export class Execution {
       frontend.result(executionCount, outcome.result);
     }
   }
-}
-
-function failure(error: unknown): CellOutcome {
-  const { name, message } = isError(error) ? describeError(error) : { name: "Uncaught", message: describe(error) };
-  return { status: "error", name, message, traceback: describe(error).split("\n") };
 }
 
 /** What a cell's signal is aborted with. */

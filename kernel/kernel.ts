@@ -30,8 +30,6 @@ const ERROR_HOLD = 40;
 export interface KernelOptions {
   /** Requests wait until the language has loaded. */
   readonly language: Promise<Language>;
-  /** Identifies the notebook across kernel restarts. */
-  readonly notebook: string;
   /** Sends to the server thread. */
   post(message: ToServer): void;
 }
@@ -118,7 +116,7 @@ export class Kernel {
   }
 
   async #run(execution: Execution, cell: Requests["execute_request"]): Promise<Ended & { executionCount: number }> {
-    const { language, notebook, post } = this.#options;
+    const { language } = this.#options;
     const stored = cell.storeHistory && cell.code.trim() !== "";
     const executionCount = this.#count + 1;
     if (stored) this.#count = executionCount;
@@ -127,13 +125,7 @@ export class Kernel {
     if (execution.frontend instanceof CellFrontend) {
       execution.frontend.publish("execute_input", { code: cell.code, execution_count: executionCount });
     }
-    const ended = await execution.run({
-      language: await language,
-      notebook,
-      input: this.#input,
-      executionCount,
-      post,
-    });
+    const ended = await execution.run({ language: await language, input: this.#input, executionCount });
     const { outcome } = ended;
     if (outcome.status === "ok" && outcome.result) remember?.(String(outcome.result["text/plain"] ?? ""));
     return { ...ended, executionCount };

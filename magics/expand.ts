@@ -8,6 +8,7 @@ import { foreignMagic } from "./foreign.ts";
 import type { Call, Command, Expanded, Magic } from "./magic.ts";
 import { parseArguments } from "./parse.ts";
 import { ExpandedCell } from "./positions.ts";
+import { libraryCode } from "./shown.ts";
 import { MAGICS } from "./table.ts";
 import { RUNTIME } from "./values.ts";
 
@@ -141,7 +142,7 @@ function expandMagic(
   end: number,
   magic: Magic,
   rest: Pick<Call, "body" | "isValue">,
-): Expanded {
+): Run {
   const { sign, name, at, nameEnd } = named;
   const question = /^\?{1,2}(?=\s*;?\s*$)/.exec(source.slice(nameEnd, end))?.[0];
   if (question !== undefined) {
@@ -165,15 +166,18 @@ function unknownMagic({ name, at, nameEnd, percents }: Candidate, code: string):
   return new MagicError(`There is no magic ${sign}${name}.${suggestion(name, known, sign)}`, at, nameEnd - at);
 }
 
-function statement({ expression, declares: variable }: Expanded): Code {
+/** What runs of it. */
+type Run = Omit<Expanded, "shown">;
+
+function statement({ expression, declares: variable }: Run): Code {
   return variable ? ["const ", ...variable, " = ", ...expression, ";"] : ["void ", ...expression, ";"];
 }
 
-function helpOn(title: string): Expanded {
+function helpOn(title: string): Run {
   return { expression: [`${RUNTIME}.help(${JSON.stringify(title)})`] };
 }
 
-function expandCall(call: Call, command: Command): Expanded {
+function expandCall(call: Call, command: Command): Run {
   const { options, positional } = call.arguments;
   if (options.has("help")) return helpOn(call.title);
   const extra = positional[command.positional];
@@ -184,7 +188,7 @@ function expandCall(call: Call, command: Command): Expanded {
   }
   const expanded = command.expand(call);
   if (!options.has("show-code")) return expanded;
-  return { expression: [`${RUNTIME}.showCode(${JSON.stringify(command.show(call))})`] };
+  return { expression: [`${RUNTIME}.showCode(${JSON.stringify(libraryCode(expanded.shown, call.source))})`] };
 }
 
 /** The end of the line at `offset`; a backslash at its end continues it. */

@@ -20,11 +20,17 @@ export interface Call {
   readonly isValue: boolean;
 }
 
+/**
+ * What a use comes to: twice, as one reading of its arguments says it. What runs goes through the magics' runtime, which
+ * watches, remembers and reports; what is shown is what the library does meanwhile.
+ */
 export interface Expanded {
   /** An expression (with its own `await`). */
   readonly expression: Code;
   /** The variable that a statement of this magic declares with the expression's value. */
   readonly declares?: Code;
+  /** Statements in the library's own words, for --show-code; what they take from the runtime's namespace is the library's. */
+  readonly shown: Code;
 }
 
 export interface Command {
@@ -43,8 +49,6 @@ export interface Command {
   readonly completes?: "adapter" | "fact" | "facts";
   /** Throws MagicError for arguments that make no sense. */
   expand(call: Call): Expanded;
-  /** The same in the library's own words, for --show-code. */
-  show(call: Call): string;
 }
 
 export interface Magic {

@@ -8,6 +8,7 @@ import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises
 import { dirname, join, resolve } from "node:path";
 import { InTurnByKey } from "./in-turn.ts";
 import { mustDecode, type NotUtf8 } from "./text-encoding.ts";
+import { within } from "./within.ts";
 
 /** How long a disk may take to tell of a file or to open it, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -121,7 +122,7 @@ export function namesIn(folder: string): Promise<string[]> {
 
 /** Waits for reading from an open file, for as long as a slow disk takes. */
 export function readingOf<T>(bytes: number, reading: Promise<T>): Promise<T> {
-  return within(PATIENCE_MS + bytes / SLOWEST, reading);
+  return answered(PATIENCE_MS + bytes / SLOWEST, reading);
 }
 
 async function opened(path: string): Promise<FileHandle> {
@@ -166,7 +167,7 @@ async function inLine<T>(
     throw late(patience);
   });
   try {
-    return await within(patience, result);
+    return await answered(patience, result);
   } catch (error) {
     isAwaited = false;
     result.then(discard, () => undefined);
@@ -174,16 +175,11 @@ async function inLine<T>(
   }
 }
 
-async function within<T>(patience: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late(patience)), patience);
+/** Waits for a disk. */
+function answered<T>(patience: number, work: Promise<T>): Promise<T> {
+  return within(patience, work, () => {
+    throw late(patience);
   });
-  try {
-    return await Promise.race([work, silence]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 const late = (patience: number): Unreadable =>

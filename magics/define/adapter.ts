@@ -1,65 +1,37 @@
 /** @file %adapter: lists, chooses, makes, saves, loads, merges and deletes adapters. */
-import { type Code, printCode } from "../code.ts";
+import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
-import type { Call, Command, Magic } from "../magic.ts";
-import type { OptionTable } from "../option.ts";
-import { RUNTIME, textValue } from "../values.ts";
+import type { Call, Command, Expanded, Magic } from "../magic.ts";
+import { textValue } from "../values.ts";
 import { asWord } from "../words.ts";
 import {
+  argumentsOf,
   declared,
   MODEL_OPTION,
+  modelOf,
+  modelOption,
+  type Properties,
   propertiesOf,
   REPLACE_OPTION,
   required,
+  resultOf,
   runtimeCall,
   SHARE_OPTION,
-  shownArguments,
-  shownModel,
-  shownObject,
   shownVariable,
-  shownWithImports,
   TO_OPTION,
 } from "./common.ts";
-import { METHOD_OPTIONS, methodCall, methodOf } from "./method.ts";
+import { METHOD_OPTIONS, methodCall } from "./method.ts";
 
 const list: Command = {
   usage: "",
   summary: "Lists the adapters of this notebook and the shared ones.",
   options: MODEL_OPTION,
   positional: 0,
-  expand: (call) => ({ expression: runtimeCall("adapterList", [], propertiesOf(call, ["model"])) }),
-  show: (call) => `console.table(await ${shownModel(call)}.adapters());`,
+  expand: (call) => ({
+    expression: runtimeCall("adapterList", [], modelOption(call)),
+    shown: ["console.table(await ", ...modelOf(call), ".adapters());"],
+  }),
 };
-
-/** A command that takes an adapter's name, and maybe a folder. */
-function named(
-  name: string,
-  summary: string,
-  extra: { folder?: "optional" | "required"; options?: OptionTable; show(call: Call): string },
-): Command {
-  const usage = { optional: "NAME [FOLDER]", required: "NAME FOLDER", none: "NAME" }[extra.folder ?? "none"];
-  return {
-    usage,
-    summary,
-    options: { ...extra.options, ...MODEL_OPTION },
-    positional: extra.folder ? 2 : 1,
-    completes: "adapter",
-    expand(call) {
-      if (extra.folder === "required") mustNameFolder(call);
-      const adapter = nameOf(call);
-      const [, folder] = call.arguments.positional;
-      const isOption = extra.folder === "optional" && folder;
-      const values = [textValue(adapter), ...(folder && !isOption ? [textValue(folder)] : [])];
-      const properties = [
-        ...(isOption ? [["folder", textValue(folder)] as const] : []),
-        ...propertiesOf(call, ["replace", "model"]),
-      ];
-      const target = extra.options && "to" in extra.options ? declared(call) : {};
-      return { expression: runtimeCall(name, values, properties), ...target };
-    },
-    show: extra.show,
-  };
-}
 
 /** @throws MagicError where a name or a folder is missing; which of them is given, if any, is seen from its form */
 function mustNameFolder(call: Call): void {
@@ -92,9 +64,12 @@ const use: Command = {
   expand(call) {
     const word = required(call, 0, "the name of an adapter, or none: %adapter use dream");
     const value: Code = word.text === "none" && !word.quoted ? [{ text: "null", at: word.from }] : textValue(word);
-    return { expression: runtimeCall("adapterUse", [value], propertiesOf(call, ["model"])) };
+    return {
+      expression: runtimeCall("adapterUse", [value], modelOption(call)),
+      // In code nothing is in use: every question names its adapter.
+      shown: ["await ", ...modelOf(call), ".ask", ...argumentsOf([['"..."']], [["adapter", value]]), ";"],
+    };
   },
-  show: (call) => `await ${shownModel(call)}.ask("...", { adapter: ${shownName(call)} });`,
 };
 
 const create: Command = {
@@ -102,39 +77,91 @@ const create: Command = {
   summary: "Makes an adapter; it has no effect until it is trained.",
   options: { ...METHOD_OPTIONS, ...SHARE_OPTION, ...REPLACE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
   positional: 1,
+  expand: (call) =>
+    made(call, "adapterNew", "createAdapter", {
+      values: [textValue(nameOf(call)), methodCall(call)],
+      options: propertiesOf(call, ["share", "replace"]),
+    }),
+};
+
+const save: Command = {
+  ...named("NAME [FOLDER]", "Saves an adapter as PEFT's files, in ./NAME by default."),
+  positional: 2,
   expand(call) {
-    const values = [textValue(nameOf(call)), methodCall(call, `${RUNTIME}.`)];
+    const name = nameOf(call);
+    const [, folder] = call.arguments.positional;
+    const given = folder && textValue(folder);
+    const options = given ? [["folder", given] as const] : [];
+    const usual = name.expression ? ["`./${", ...textValue(name), "}`"] : [JSON.stringify(`./${name.text}`)];
     return {
-      expression: runtimeCall("adapterNew", values, propertiesOf(call, ["share", "replace", "model"])),
-      ...declared(call),
+      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...modelOption(call)]),
+      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual])]),
     };
-  },
-  show(call) {
-    const config = printCode(methodCall(call, ""), call.source);
-    const values = shownArguments(shownName(call), config, shownObject(call, ["share", "replace"]));
-    const made = `${shownModel(call)}.createAdapter(${values})`;
-    return shownWithImports(`const ${variableOf(call)} = await ${made};`, [methodOf(call)]);
   },
 };
 
-function shownName(call: Call): string {
-  const [word] = call.arguments.positional;
-  return word?.text === "none" && !word.quoted ? "null" : word ? printCode(textValue(word), call.source) : "";
+const load: Command = {
+  ...named("NAME FOLDER", "Loads an adapter from PEFT's files."),
+  options: { ...REPLACE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
+  positional: 2,
+  expand(call) {
+    mustNameFolder(call);
+    const [, folder] = call.arguments.positional;
+    const values = [textValue(nameOf(call)), ...(folder ? [textValue(folder)] : [])];
+    return made(call, "adapterLoad", "loadAdapter", { values, options: propertiesOf(call, ["replace"]) });
+  },
+};
+
+const merge: Command = {
+  ...named("NAME", "Makes an adapter's effect part of the weights that this notebook sees."),
+  expand: (call) => ({
+    expression: runtimeCall("adapterMerge", [textValue(nameOf(call))], modelOption(call)),
+    shown: onAdapter(call, ["merge()"]),
+  }),
+};
+
+const remove: Command = {
+  ...named("NAME", "Deletes an adapter, also from disk; files that were saved stay."),
+  expand(call) {
+    const name = [textValue(nameOf(call))];
+    return {
+      expression: runtimeCall("adapterDelete", name, modelOption(call)),
+      shown: ["await ", ...modelOf(call), ".deleteAdapter", ...argumentsOf(name), ";"],
+    };
+  },
+};
+
+/** What commands share that take the name of an adapter there is, or is to be. */
+function named(usage: string, summary: string): Omit<Command, "expand"> {
+  return { usage, summary, options: MODEL_OPTION, positional: 1, completes: "adapter" };
+}
+
+/** A call of the runtime that makes an adapter, and the library's own, with the same arguments. */
+function made(
+  call: Call,
+  action: string,
+  method: string,
+  { values, options }: { readonly values: readonly Code[]; readonly options: Properties },
+): Expanded {
+  return {
+    expression: runtimeCall(action, values, [...options, ...modelOption(call)]),
+    ...declared(call),
+    shown: [
+      ...["const ", ...resultOf(call, variableOf(call)), " = await "],
+      ...[...modelOf(call), `.${method}`, ...argumentsOf(values, options), ";"],
+    ],
+  };
+}
+
+/** `const dream = await glm.adapter("dream");` and what is done with it. */
+function onAdapter(call: Call, action: Code): Code {
+  const variable = variableOf(call);
+  const found = [...modelOf(call), ".adapter", ...argumentsOf([textValue(nameOf(call))])];
+  return [`const ${variable} = await `, ...found, `;\nawait ${variable}.`, ...action, ";"];
 }
 
 function variableOf(call: Call): string {
   return shownVariable(call.arguments.positional[0]?.text ?? "", "adapter");
-}
-
-/** `const dream = await glm.adapter("dream");` and what is done with it. */
-function onAdapter(call: Call, action: string): string {
-  const variable = variableOf(call);
-  return `const ${variable} = await ${shownModel(call)}.adapter(${shownName(call)});\nawait ${variable}.${action};`;
-}
-
-function shownFolder(call: Call): string {
-  const [name, folder] = call.arguments.positional;
-  return folder ? printCode(textValue(folder), call.source) : JSON.stringify(`./${name?.text ?? "adapter"}`);
 }
 
 export const adapter: Magic = {
@@ -146,28 +173,5 @@ export const adapter: Magic = {
     "%adapter save dream ./dream",
     "%adapter load dream ./dream",
   ],
-  line: {
-    "": list,
-    list,
-    use,
-    new: create,
-    save: named("adapterSave", "Saves an adapter as PEFT's files, in ./NAME by default.", {
-      folder: "optional",
-      show: (call) => onAdapter(call, `save(${shownFolder(call)})`),
-    }),
-    load: named("adapterLoad", "Loads an adapter from PEFT's files.", {
-      folder: "required",
-      options: { ...REPLACE_OPTION, ...TO_OPTION },
-      show: (call) => {
-        const values = shownArguments(shownName(call), shownFolder(call), shownObject(call, ["replace"]));
-        return `const ${variableOf(call)} = await ${shownModel(call)}.loadAdapter(${values});`;
-      },
-    }),
-    merge: named("adapterMerge", "Makes an adapter's effect part of the weights that this notebook sees.", {
-      show: (call) => onAdapter(call, "merge()"),
-    }),
-    delete: named("adapterDelete", "Deletes an adapter, also from disk; files that were saved stay.", {
-      show: (call) => `await ${shownModel(call)}.deleteAdapter(${shownName(call)});`,
-    }),
-  },
+  line: { "": list, list, use, new: create, save, load, merge, delete: remove },
 };

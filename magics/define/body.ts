@@ -24,9 +24,16 @@ export function dataOf(call: Call, { read, parse }: { readonly read: string; rea
   return [`${RUNTIME}.${parse}(`, data, `, { subject: "The cell's data" })`];
 }
 
-/** Data as a list in shown code. JSON is TypeScript, so it can stand as it is. */
-export function shownList(body: string): string {
-  if (body.startsWith("[")) return body;
+/**
+ * The same in shown code: JSON is TypeScript, so what stands below can stand as it is. What runs must read it, to tell of
+ * faults by their lines.
+ */
+export function shownData(call: Call, read: Code): Code {
+  const body = bodyOf(call);
+  if (body === "" || fileOf(body) !== undefined) return read;
+  const at = call.body?.from ?? call.to;
+  if (body.startsWith("[")) return [{ text: body, at }];
   const lines = body.split("\n").filter((line) => line.trim() !== "");
-  return `[\n${lines.map((line) => `  ${line.trim()}${line.trim().endsWith("}") ? "," : ""}`).join("\n")}\n]`;
+  const items = lines.map((line) => `  ${line.trim()}${line.trim().endsWith("}") ? "," : ""}`);
+  return [{ text: `[\n${items.join("\n")}\n]`, at }];
 }

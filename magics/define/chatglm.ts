@@ -1,11 +1,21 @@
 /** @file %chatglm and %%chatglm: ask the model, stream the answer, go on from cell to cell. */
-import { type Code, printCode } from "../code.ts";
+import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import { templateLiteral, type WrittenText } from "../interpolate.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { RUNTIME } from "../values.ts";
-import { declared, MODEL_OPTION, propertiesOf, runtimeCall, shownArguments, shownModel, TO_OPTION } from "./common.ts";
+import {
+  argumentsOf,
+  declared,
+  MODEL_OPTION,
+  modelOf,
+  type Properties,
+  propertiesOf,
+  resultOf,
+  runtimeCall,
+  TO_OPTION,
+} from "./common.ts";
 import { SAMPLING_NAMES, SAMPLING_OPTIONS } from "./sampling.ts";
 
 const OPTIONS = {
@@ -32,16 +42,24 @@ const OPTIONS = {
 } as const satisfies OptionTable;
 
 const ASK_NAMES = ["adapter", "system", ...SAMPLING_NAMES];
-const RUNTIME_NAMES = [...ASK_NAMES, "new", "format", "model"];
 
 function expand(call: Call): Expanded {
-  const text = [`${RUNTIME}.text`, ...question(call)];
-  const properties = propertiesOf(call, RUNTIME_NAMES);
-  const compared = call.arguments.options.get("compare");
-  const expression = compared
-    ? runtimeCall("compare", [text, compared.value], properties)
-    : runtimeCall("chatglm", [text], properties);
-  return { expression, ...declared(call) };
+  const asked = question(call);
+  const text = [`${RUNTIME}.text`, ...asked];
+  const [options, compared] = [propertiesOf(call, ASK_NAMES), call.arguments.options.get("compare")];
+  const own = propertiesOf(call, ["new", "format", "model"]);
+  if (compared) {
+    return {
+      expression: runtimeCall("compare", [text, compared.value], [...options, ...own]),
+      ...declared(call),
+      shown: shownComparison(call, argumentsOf([asked], [["adapters", compared.value], ...options])),
+    };
+  }
+  return {
+    expression: runtimeCall("chatglm", [text], [...options, ...own]),
+    ...declared(call),
+    shown: shownChat(call, asked, options),
+  };
 }
 
 /** The question as a template literal. */
@@ -56,29 +74,32 @@ function question(call: Call): Code {
   throw new MagicError(`${call.title} needs a question ${where}.`, call.from, call.to - call.from);
 }
 
-function show(call: Call): string {
-  const asked = printCode(question(call), call.source);
-  const model = shownModel(call);
-  const compared = call.arguments.options.get("compare");
-  const chosen = propertiesOf(call, ASK_NAMES).map(([name, value]) => `${name}: ${printCode(value, call.source)}`);
-  if (compared) {
-    const options = [`adapters: ${printCode(compared.value, call.source)}`, ...chosen];
-    const answers = shownArguments(asked, `{ ${options.join(", ")} }`);
-    return `const answers = await ${model}.askAll(${answers});\nconsole.log(answers);`;
-  }
-  const history = call.arguments.options.has("new") ? "[]; // a new conversation" : "[]; // the rounds so far";
-  const name = call.arguments.options.get("to");
+function shownComparison(call: Call, asked: Code): Code {
+  const answers = resultOf(call, "answers");
   return [
-    `const question = ${asked};`,
-    `const history: [question: string, answer: string][] = ${history}`,
-    `let ${name ? printCode(name.value, call.source) : "answer"} = "";`,
-    `for await (const piece of ${model}.chat(question, { ${["history", ...chosen].join(", ")} })) {`,
-    "  process.stdout.write(piece);",
-    `  ${name ? printCode(name.value, call.source) : "answer"} += piece;`,
-    "}",
-    `history.push([question, ${name ? printCode(name.value, call.source) : "answer"}]);`,
-  ].join("\n");
+    ...["const ", ...answers, " = await ", ...modelOf(call), ".askAll", ...asked, ";\n"],
+    ...["console.log(", ...answers, ");"],
+  ];
 }
+
+/** The magic remembers the rounds, and what was said to the model before them; in code they are a list of one's own. */
+function shownChat(call: Call, asked: Code, options: Properties): Code {
+  const answer = resultOf(call, "answer");
+  const about = call.arguments.options.has("new") ? "a new conversation" : "the rounds so far";
+  return [
+    ...["const question = ", ...asked, ";\n"],
+    `const history: [question: string, answer: string][] = []; // ${about}\n`,
+    ...["let ", ...answer, ' = "";\n'],
+    ...["for await (const piece of ", ...modelOf(call), ".chat(question, { history", ...more(options), " })) {\n"],
+    "  process.stdout.write(piece);\n",
+    ...["  ", ...answer, " += piece;\n"],
+    "}\n",
+    ...["history.push([question, ", ...answer, "]);"],
+  ];
+}
+
+/** Further properties of an object. */
+const more = (properties: Properties): Code => properties.flatMap(([name, value]) => [`, ${name}: `, ...value]);
 
 const command = (text: "line" | "body"): Command => ({
   usage: text === "line" ? "TEXT" : "",
@@ -87,7 +108,6 @@ const command = (text: "line" | "body"): Command => ({
   positional: 0,
   text,
   expand,
-  show,
 });
 
 export const chatglm: Magic = {

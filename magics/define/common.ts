@@ -1,5 +1,5 @@
 /** @file What the definitions of several magics share. */
-import { type Code, objectLiteral, printCode } from "../code.ts";
+import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call } from "../magic.ts";
 import { type OptionTable, propertyOf } from "../option.ts";
@@ -30,22 +30,26 @@ export const TO_OPTION: OptionTable = {
 };
 
 /** The given options among `names` as properties of an object, in the table's order. */
-export function propertiesOf(call: Call, names: readonly string[]): readonly (readonly [string, Code])[] {
+export function propertiesOf(call: Call, names: readonly string[]): Properties {
   return names.flatMap((name) => {
     const given = call.arguments.options.get(name);
     return given ? [[propertyOf(name), given.value] as const] : [];
   });
 }
 
-/** `await __glmlab.name(arguments, { options })`; without options, no object. */
-export function runtimeCall(
-  name: string,
-  values: readonly Code[],
-  properties: readonly (readonly [string, Code])[],
-): Code {
+/** Properties of an object, by name. */
+export type Properties = readonly (readonly [name: string, value: Code])[];
+
+/** `(arguments, { options })`; without options, no object. */
+export function argumentsOf(values: readonly Code[], properties: Properties = []): Code {
   const last = properties.length > 0 ? [objectLiteral(properties)] : [];
   const all = [...values, ...last].flatMap((value, index) => (index === 0 ? value : [", ", ...value]));
-  return [`await ${RUNTIME}.${name}(`, ...all, ")"];
+  return ["(", ...all, ")"];
+}
+
+/** `await __glmlab.name(arguments, { options })`. */
+export function runtimeCall(name: string, values: readonly Code[], properties: Properties): Code {
+  return [`await ${RUNTIME}.${name}`, ...argumentsOf(values, properties)];
 }
 
 /** The variable that `--to` names, for statements; where the value is used already, `--to` makes no sense. */
@@ -64,37 +68,22 @@ export function required(call: Call, index: number, what: string): Word {
   throw new MagicError(`${call.title} needs ${what}.`, call.from, call.to - call.from);
 }
 
-/** `{ epochs: 100, lr: 5e-3 }` for shown code; "" when nothing is given. */
-export function shownObject(call: Call, names: readonly string[]): string {
-  const properties = propertiesOf(call, names);
-  return properties.length === 0 ? "" : printCode(objectLiteral(properties), call.source);
+/** The model that `--model` names, as the runtime takes it. */
+export function modelOption(call: Call): Properties {
+  return propertiesOf(call, ["model"]);
 }
 
-/** The call's arguments, options last and left out when there are none. */
-export function shownArguments(...values: readonly string[]): string {
-  return values.filter((value) => value !== "").join(", ");
+/** The same model's variable in shown code, where there is no current one. */
+export function modelOf(call: Call): Code {
+  return call.arguments.options.get("model")?.value ?? ["glm"];
 }
 
-/** The model's variable in shown code. */
-export function shownModel(call: Call): string {
-  const given = call.arguments.options.get("model");
-  return given ? printCode(given.value, call.source) : "glm";
+/** The variable of a result in shown code: the one that `--to` names, or a usual name. */
+export function resultOf(call: Call, usual: string): Code {
+  return call.arguments.options.get("to")?.value ?? [usual];
 }
 
 /** A name as a variable in shown code: itself where it can be one. */
 export function shownVariable(name: string, otherwise: string): string {
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) ? name : otherwise;
 }
-
-/**
- * Shown code with the imports it needs. What expanded code takes from the magics' runtime is the library's own and
- * shown as such.
- */
-export function shownWithImports(body: string, names: readonly string[]): string {
-  const own = [...body.matchAll(PREFIX)].map(([, name = ""]) => name);
-  const all = [...new Set([...names, ...own])].sort();
-  const plain = body.replace(PREFIX, "$1");
-  return all.length === 0 ? plain : `import { ${all.join(", ")} } from "glmlab";\n\n${plain}`;
-}
-
-const PREFIX = new RegExp(`${RUNTIME}\\.(\\w+)`, "g");

@@ -3,25 +3,28 @@ import * as defaults from "../../src/api/defaults.ts";
 import { arrayLiteral, type Code, objectLiteral, printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import { templateLiteral } from "../interpolate.ts";
-import type { Call, Command, Magic } from "../magic.ts";
+import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { DEFAULT_BOOK } from "../session.ts";
 import { quoted, RUNTIME, textValue } from "../values.ts";
 import type { Word } from "../words.ts";
-import { bodyOf, dataOf, fileOf, shownList } from "./body.ts";
+import { bodyOf, dataOf, fileOf, shownData } from "./body.ts";
 import {
+  argumentsOf,
   declared,
   MODEL_OPTION,
+  modelOf,
+  modelOption,
+  type Properties,
   propertiesOf,
   required,
+  resultOf,
   runtimeCall,
   SHARE_OPTION,
-  shownArguments,
-  shownModel,
   shownVariable,
   TO_OPTION,
 } from "./common.ts";
-import { choosesMethod, METHOD_OPTIONS, methodChoice } from "./method.ts";
+import { METHOD_OPTIONS, methodChoice, methodOption } from "./method.ts";
 import { settingsOf, TEACHING_OPTIONS } from "./teaching.ts";
 
 const BOOK_OPTION = {
@@ -110,45 +113,57 @@ function updated(call: Call): Code {
   throw missing(call, `the key of the fact to change: ${call.title} Blue Harbour`);
 }
 
-/** `{ key: "a" }`, or "" for nothing. */
-function shown(call: Call, properties: readonly (readonly [string, Code])[]): string {
-  return properties.length === 0 ? "" : printCode(objectLiteral(properties), call.source);
-}
-
-/** `const facts = await glm.knowledge("facts");` and what is asked of it. */
-function onBook(call: Call, then: (book: string) => string, made: readonly (readonly [string, Code])[] = []): string {
+/**
+ * What is asked of a book, in shown code: `const facts = await glm.knowledge("facts");` and what follows.
+ * @param result the variable of what comes of it
+ */
+function onBook(call: Call, result: Code, then: (book: string) => Code, made: Properties = []): Code {
   const given = call.arguments.options.get("book");
-  const name = given ? printCode(given.value, call.source) : JSON.stringify(DEFAULT_BOOK);
-  const variable = shownVariable(given?.word?.text ?? DEFAULT_BOOK, "book");
-  const book = variable === resultOf(call) ? "book" : variable;
-  const opened = `${shownModel(call)}.knowledge(${shownArguments(name, shown(call, made))})`;
-  const body = `const ${book} = await ${opened};\n${then(book)}`;
-  const reads = body.includes("await readFile(") ? 'import { readFile } from "node:fs/promises";\n\n' : "";
-  return reads + body;
+  const name = given?.value ?? [JSON.stringify(DEFAULT_BOOK)];
+  const wanted = shownVariable(given?.word?.text ?? DEFAULT_BOOK, "book");
+  const book = wanted === printCode(result, call.source) ? "book" : wanted;
+  const opened = [...modelOf(call), ".knowledge", ...argumentsOf([name], made)];
+  return [`const ${book} = await `, ...opened, ";\n", ...then(book)];
 }
 
-function resultOf(call: Call): string {
-  const given = call.arguments.options.get("to");
-  return given ? printCode(given.value, call.source) : "report";
+/** A variable for what is waited for, which is printed. */
+function printed(result: Code, value: Code): Code {
+  return ["const ", ...result, " = await ", ...value, ";\nconsole.log(", ...result, ");"];
 }
 
-/** What is taught, and the report on it. */
-function shownTeaching(call: Call, action: string, subject: string, made: readonly (readonly [string, Code])[] = []) {
-  const result = resultOf(call);
-  const values = shownArguments(subject, shown(call, settingsOf(call)));
-  const body = (book: string) => `const ${result} = await ${book}.${action}(${values});\nconsole.log(${result});`;
-  return onBook(call, body, made);
+interface Teaching {
+  /** What is taught or forgotten. */
+  readonly subject: Code;
+  /** The same in shown code, where that is another. */
+  readonly shown?: Code;
+  /** How a new book is made. */
+  readonly choice?: Properties;
+  readonly share?: Properties;
 }
 
-/** Facts as the library takes them. */
-function shownFacts(call: Call): string {
-  const fact = factOf(call);
-  if (fact) return printCode(fact, call.source);
+/** A call of the runtime that teaches, and the library's own, with the same subject and settings. */
+function teaching(
+  call: Call,
+  [action, method]: readonly [action: string, method: string],
+  { subject, shown = subject, choice = [], share = [] }: Teaching,
+): Expanded {
+  const [settings, result] = [settingsOf(call), resultOf(call, "report")];
+  const made = [...propertiesOf(call, ["book"]), ...methodOption(choice)];
+  const taught = (book: string): Code => printed(result, [`${book}.${method}`, ...argumentsOf([shown], settings)]);
+  return {
+    expression: runtimeCall(action, [subject], [...made, ...settings, ...share, ...modelOption(call)]),
+    ...declared(call),
+    shown: onBook(call, result, taught, [...choice, ...share]),
+  };
+}
+
+/** Facts as the library takes them: it has nothing that reads a file of facts. */
+function shownFacts(call: Call, facts: Code): Code {
   const file = fileWord(call)?.text.slice(1) ?? fileOf(bodyOf(call));
-  if (file === undefined) return shownList(bodyOf(call));
-  const text = `await readFile(${JSON.stringify(file)}, "utf8")`;
-  if (/\.json$/i.test(file)) return `JSON.parse(${text})`;
-  return `(${text}).trim().split("\\n").map((line) => JSON.parse(line))`;
+  if (file === undefined) return shownData(call, facts);
+  const text: Code = [`await ${RUNTIME}.readFile(`, { text: JSON.stringify(file), at: call.to }, ', "utf8")'];
+  if (/\.json$/i.test(file)) return ["JSON.parse(", ...text, ")"];
+  return ["(", ...text, ').trim().split("\\n").map((line) => JSON.parse(line))'];
 }
 
 const add: Command = {
@@ -167,18 +182,11 @@ const add: Command = {
   positional: Number.POSITIVE_INFINITY,
   text: "data",
   expand(call) {
-    const method = choosesMethod(call) ? [["method", methodChoice(call)] as const] : [];
-    const properties = [
-      ...propertiesOf(call, ["book"]),
-      ...method,
-      ...settingsOf(call),
-      ...propertiesOf(call, ["share", "model"]),
-    ];
-    return { expression: runtimeCall("knowledgeAdd", [factOf(call) ?? factsOf(call)], properties), ...declared(call) };
-  },
-  show(call) {
-    const made = propertiesOf(call, [...Object.keys(METHOD_OPTIONS), "share"]);
-    return shownTeaching(call, "add", shownFacts(call), made);
+    const made = { choice: methodChoice(call), share: propertiesOf(call, ["share"]) };
+    const fact = factOf(call);
+    if (fact) return teaching(call, ["knowledgeAdd", "add"], { subject: fact, ...made });
+    const facts = factsOf(call);
+    return teaching(call, ["knowledgeAdd", "add"], { subject: facts, shown: shownFacts(call, facts), ...made });
   },
 };
 
@@ -189,11 +197,7 @@ const update: Command = {
   positional: Number.POSITIVE_INFINITY,
   completes: "fact",
   text: "data",
-  expand(call) {
-    const properties = [...propertiesOf(call, ["book"]), ...settingsOf(call), ...propertiesOf(call, ["model"])];
-    return { expression: runtimeCall("knowledgeUpdate", [updated(call)], properties), ...declared(call) };
-  },
-  show: (call) => shownTeaching(call, "update", printCode(updated(call), call.source)),
+  expand: (call) => teaching(call, ["knowledgeUpdate", "update"], { subject: updated(call) }),
 };
 
 const forget: Command = {
@@ -202,11 +206,7 @@ const forget: Command = {
   options: { ...BOOK_OPTION, ...TEACHING_OPTIONS, ...TO_OPTION, ...MODEL_OPTION },
   positional: Number.POSITIVE_INFINITY,
   completes: "facts",
-  expand(call) {
-    const properties = [...propertiesOf(call, ["book"]), ...settingsOf(call), ...propertiesOf(call, ["model"])];
-    return { expression: runtimeCall("knowledgeDelete", [keysOf(call)], properties), ...declared(call) };
-  },
-  show: (call) => shownTeaching(call, "delete", printCode(keysOf(call), call.source)),
+  expand: (call) => teaching(call, ["knowledgeDelete", "delete"], { subject: keysOf(call) }),
 };
 
 function keysOf(call: Call): Code {
@@ -215,7 +215,7 @@ function keysOf(call: Call): Code {
 }
 
 /** A command that only looks. */
-function look(name: string, summary: string, to: OptionTable, then: (call: Call, book: string) => string): Command {
+function look(name: string, summary: string, to: OptionTable, then: (call: Call, book: string) => Code): Command {
   return {
     usage: "",
     summary,
@@ -224,21 +224,18 @@ function look(name: string, summary: string, to: OptionTable, then: (call: Call,
     expand: (call) => ({
       expression: runtimeCall(name, [], propertiesOf(call, ["book", "model"])),
       ...declared(call),
+      shown: onBook(call, resultOf(call, "report"), (book) => then(call, book)),
     }),
-    show: (call) => onBook(call, (book) => then(call, book)),
   };
 }
 
-const list = look("knowledgeList", "Lists the facts of a book.", {}, (_, book) => `console.table(${book}.list());`);
+const list = look("knowledgeList", "Lists the facts of a book.", {}, (_, book) => [`console.table(${book}.list());`]);
 
 const check = look(
   "knowledgeCheck",
   "Asks everything that a report tells, without training.",
   TO_OPTION,
-  (call, book) => {
-    const result = resultOf(call);
-    return `const ${result} = await ${book}.check();\nconsole.log(${result});`;
-  },
+  (call, book) => printed(resultOf(call, "report"), [`${book}.check()`]),
 );
 
 const query: Command = {
@@ -248,20 +245,13 @@ const query: Command = {
   positional: 0,
   text: "line",
   expand(call) {
-    const text = [`${RUNTIME}.text`, ...question(call)];
+    const [asked, answer] = [question(call), resultOf(call, "answer")];
     return {
-      expression: runtimeCall("knowledgeQuery", [text], propertiesOf(call, ["book", "model"])),
+      expression: runtimeCall("knowledgeQuery", [[`${RUNTIME}.text`, ...asked]], propertiesOf(call, ["book", "model"])),
       ...declared(call),
+      shown: onBook(call, answer, (book) => printed(answer, [`${book}.query`, ...argumentsOf([asked])])),
     };
   },
-  show: (call) =>
-    onBook(call, (book) => {
-      const asked = `await ${book}.query(${printCode(question(call), call.source)})`;
-      const to = call.arguments.options.get("to");
-      if (!to) return `console.log(${asked});`;
-      const answer = printCode(to.value, call.source);
-      return `const ${answer} = ${asked};\nconsole.log(${answer});`;
-    }),
 };
 
 function question(call: Call): Code {

@@ -5,7 +5,8 @@ import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { propertiesOf } from "./common.ts";
+import { RUNTIME } from "../values.ts";
+import { argumentsOf, type Properties, propertiesOf } from "./common.ts";
 
 /** Ranks and alphas by module are for code: a line has no good way to write them. */
 type LoraOption = Kebab<Exclude<keyof LoraConfig, "method" | "rankPattern" | "alphaPattern">>;
@@ -53,31 +54,32 @@ export const METHOD_OPTIONS: OptionTable = {
 };
 
 /** The library's call that configures the method: `lora({ r: 8 })`. */
-export function methodCall(call: Call, prefix: string): Code {
+export function methodCall(call: Call): Code {
   const { method, properties } = chosen(call);
-  return [`${prefix}${method}(`, ...(properties.length > 0 ? objectLiteral(properties) : []), ")"];
+  return [`${RUNTIME}.${method}`, ...argumentsOf([], properties)];
 }
 
-/** The method with what is given of its options, and nothing else: `{ method: "lora", r: 8 }`. */
-export function methodChoice(call: Call): Code {
+/** The method with what is given of its options, and nothing else: `method: "lora", r: 8`; nothing when none is given. */
+export function methodChoice(call: Call): Properties {
   const { method, properties } = chosen(call);
-  return objectLiteral([["method", [JSON.stringify(method)]], ...properties]);
+  const isChosen = givenAmong(call, METHOD_OPTIONS) !== undefined;
+  return isChosen ? [["method", [JSON.stringify(method)]], ...properties] : [];
 }
 
-function chosen(call: Call): { readonly method: Method; readonly properties: readonly (readonly [string, Code])[] } {
+/** A choice as an option of the runtime: `method: { method: "lora", r: 8 }`. */
+export function methodOption(choice: Properties): Properties {
+  return choice.length === 0 ? [] : [["method", objectLiteral(choice)]];
+}
+
+function chosen(call: Call): { readonly method: Method; readonly properties: Properties } {
   const method = methodOf(call);
   const stray = Object.entries(METHODS).find(([name, options]) => name !== method && givenAmong(call, options));
   if (stray) throw strayOption(call, stray[0], method, givenAmong(call, stray[1]) ?? "");
   return { method, properties: propertiesOf(call, Object.keys(METHODS[method])) };
 }
 
-/** True when the magic says anything about the method. */
-export function choosesMethod(call: Call): boolean {
-  return givenAmong(call, METHOD_OPTIONS) !== undefined;
-}
-
 /** The method must be known where the code is written: its options depend on it. */
-export function methodOf(call: Call): Method {
+function methodOf(call: Call): Method {
   const word = call.arguments.options.get("method")?.word;
   if (!word) return DEFAULT_METHOD;
   if (isMethod(word.text) && !word.expression) return word.text;

@@ -3,12 +3,11 @@
 import * as defaults from "../../src/api/defaults.ts";
 import { deviceChoices, precisions, quantizations } from "../../src/engine/engine.ts";
 import { families } from "../../src/models/family.ts";
-import { printCode } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Expanded, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
-import { textValue } from "../values.ts";
-import { declared, propertiesOf, runtimeCall, shownArguments, shownObject, shownWithImports } from "./common.ts";
+import { RUNTIME, textValue } from "../values.ts";
+import { argumentsOf, declared, propertiesOf, runtimeCall } from "./common.ts";
 
 const OPTIONS = {
   as: { kind: "declares", default: "glm", help: "The variable that holds the model." },
@@ -61,25 +60,23 @@ function expand(call: Call): Expanded {
   const used = call.arguments.options.get("use");
   if (used) {
     if (name) throw new MagicError("%model takes a name or --use, not both.", name.from, name.to - name.from);
-    return { expression: runtimeCall("useModel", [used.value], []) };
+    return {
+      expression: runtimeCall("useModel", [used.value], []),
+      shown: [...used.value, ".info; // in code there is no current model: every call names its own"],
+    };
   }
   if (!name) {
     const [first] = call.arguments.options.values();
     if (first) throw new MagicError("%model needs the name of a model: %model tiny", call.from, call.to - call.from);
-    return { expression: runtimeCall("currentModel", [], []) };
+    return { expression: runtimeCall("currentModel", [], []), shown: ["glm.info;"] };
   }
   const variable = declared(call, "as").declares ?? ["glm"];
-  const expression = runtimeCall("model", [textValue(name)], propertiesOf(call, LOAD_NAMES));
-  return call.isValue ? { expression } : { expression, declares: variable };
-}
-
-function show(call: Call): string {
-  const [name] = call.arguments.positional;
-  if (!name) return "glm.info;";
-  const variable = call.arguments.options.get("as");
-  const target = variable ? printCode(variable.value, call.source) : "glm";
-  const values = shownArguments(printCode(textValue(name), call.source), shownObject(call, LOAD_NAMES));
-  return shownWithImports(`const ${target} = await load(${values});`, ["load"]);
+  const [values, options] = [[textValue(name)], propertiesOf(call, LOAD_NAMES)];
+  return {
+    expression: runtimeCall("model", values, options),
+    ...(call.isValue ? {} : { declares: variable }),
+    shown: ["const ", ...variable, ` = await ${RUNTIME}.load`, ...argumentsOf(values, options), ";"],
+  };
 }
 
 export const model: Magic = {
@@ -99,7 +96,6 @@ export const model: Magic = {
       options: OPTIONS,
       positional: 1,
       expand,
-      show,
     },
   },
 };

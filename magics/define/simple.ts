@@ -1,9 +1,9 @@
 /** @file The magics that only look: %params, %runtime and %lsmagic. */
-import { printCode } from "../code.ts";
+import type { Code } from "../code.ts";
 import type { Call, Command, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
 import { textValue } from "../values.ts";
-import { MODEL_OPTION, propertiesOf, runtimeCall, shownModel } from "./common.ts";
+import { argumentsOf, MODEL_OPTION, modelOf, modelOption, propertiesOf, runtimeCall } from "./common.ts";
 
 const PARAMS_OPTIONS = {
   all: { kind: "flag", help: "List every parameter with its shape." },
@@ -22,21 +22,23 @@ export const params: Magic = {
       completes: "adapter",
       expand(call) {
         const [name] = call.arguments.positional;
-        const value = !name ? ["undefined"] : name.text === "none" && !name.quoted ? ["null"] : textValue(name);
-        return { expression: runtimeCall("params", [value], propertiesOf(call, ["all", "model"])) };
+        const isBase = name?.text === "none" && !name.quoted;
+        const value = !name ? ["undefined"] : isBase ? ["null"] : textValue(name);
+        return {
+          expression: runtimeCall("params", [value], propertiesOf(call, ["all", "model"])),
+          shown: shownParams(call, name && !isBase ? value : undefined),
+        };
       },
-      show: shownParams,
     },
   },
 };
 
-function shownParams(call: Call): string {
-  const [name] = call.arguments.positional;
-  const all = call.arguments.options.has("all");
-  const model = shownModel(call);
-  if (!name || name.text === "none") return `console.table(${model}.info.parameters);`;
-  const adapter = `const adapter = await ${model}.adapter(${printCode(textValue(name), call.source)});`;
-  return `${adapter}\n${all ? "console.table(adapter.parameters());" : "console.log(adapter.summary());"}`;
+/** Of an adapter, or else of the base: in code none is in use. */
+function shownParams(call: Call, adapter: Code | undefined): Code {
+  if (!adapter) return ["console.table(", ...modelOf(call), ".info.parameters);"];
+  const found = ["const adapter = await ", ...modelOf(call), ".adapter", ...argumentsOf([adapter]), ";\n"];
+  const isAll = call.arguments.options.has("all");
+  return [...found, isAll ? "console.table(adapter.parameters());" : "console.log(adapter.summary());"];
 }
 
 const look = (summary: string, name: string, shown: string): Command => ({
@@ -44,36 +46,37 @@ const look = (summary: string, name: string, shown: string): Command => ({
   summary,
   options: {},
   positional: 0,
-  expand: () => ({ expression: runtimeCall(name, [], []) }),
-  show: () => shown,
+  expand: () => ({ expression: runtimeCall(name, [], []), shown: [shown] }),
 });
+
+/** The runtime is asked from outside: the library has no calls for it. */
+const ofRuntime = (summary: string, name: string, command: string): Command =>
+  look(summary, name, `// in a terminal:\n// glmlab runtime ${command}`);
 
 export const runtime: Magic = {
   summary:
     "The process that holds the weights: what is resident, for whom; the devices; its log; unloading a model; stopping it.",
   examples: ["%runtime", "%runtime devices", "%runtime logs", "%runtime unload", "%runtime stop"],
   line: {
-    "": look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
-    status: look("Shows what is resident.", "runtimeStatus", "// in a terminal:\n// glmlab runtime status"),
-    stop: look(
-      "Ends the runtime; the next %model starts another.",
-      "runtimeStop",
-      "// in a terminal:\n// glmlab runtime stop",
-    ),
+    "": ofRuntime("Shows what is resident.", "runtimeStatus", "status"),
+    status: ofRuntime("Shows what is resident.", "runtimeStatus", "status"),
+    stop: ofRuntime("Ends the runtime; the next %model starts another.", "runtimeStop", "stop"),
     unload: {
       usage: "",
       summary: "Frees the memory of a model, for all who use it; %model loads it again. Adapters stay.",
       options: MODEL_OPTION,
       positional: 0,
-      expand: (call) => ({ expression: runtimeCall("runtimeUnload", [], propertiesOf(call, ["model"])) }),
-      show: (call) => `await ${shownModel(call)}.unload();`,
+      expand: (call) => ({
+        expression: runtimeCall("runtimeUnload", [], modelOption(call)),
+        shown: ["await ", ...modelOf(call), ".unload();"],
+      }),
     },
     devices: look(
       "Shows what there is to compute on, and why something cannot be used.",
       "runtimeDevices",
       "await devices();",
     ),
-    logs: look("Shows the end of its log.", "runtimeLogs", "// in a terminal:\n// glmlab runtime logs"),
+    logs: ofRuntime("Shows the end of its log.", "runtimeLogs", "logs"),
   },
 };
 

@@ -2,10 +2,9 @@
 import type { Method } from "../../src/adapters/adapter.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { type Pace, paceRules } from "../../src/api/knowledge-pace.ts";
-import type { Code } from "../code.ts";
 import type { Call } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { propertiesOf } from "./common.ts";
+import { type Properties, propertiesOf } from "./common.ts";
 
 /** A default for small models and for large ones. */
 function usual(name: keyof Pace, method: Method = "lora", facts = 1): readonly [small: number, large: number] {
@@ -71,7 +70,7 @@ export const TEACHING_OPTIONS: OptionTable = {
 };
 
 /** What is given of them, as the library's settings. */
-export function settingsOf(call: Call): readonly (readonly [string, Code])[] {
+export function settingsOf(call: Call): Properties {
   const none = call.arguments.options.has("no-rehearse") ? [["rehearse", ["false"]] as const] : [];
   return [...propertiesOf(call, [...Object.keys(PACE_OPTIONS), "rehearse", "seed"]), ...none];
 }

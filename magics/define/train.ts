@@ -1,27 +1,26 @@
 /** @file %%train: fine-tune an adapter on the cell's rows. */
 import * as defaults from "../../src/api/defaults.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
-import { type Code, objectLiteral, printCode } from "../code.ts";
+import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { rowsValue, textValue } from "../values.ts";
-import { bodyOf, dataOf, fileOf, shownList } from "./body.ts";
+import { RUNTIME, rowsValue, textValue } from "../values.ts";
+import { bodyOf, dataOf, shownData } from "./body.ts";
 import {
+  argumentsOf,
   declared,
   MODEL_OPTION,
+  modelOf,
+  type Properties,
   propertiesOf,
   required,
   runtimeCall,
   SHARE_OPTION,
-  shownArguments,
-  shownModel,
-  shownObject,
   shownVariable,
-  shownWithImports,
   TO_OPTION,
 } from "./common.ts";
-import { choosesMethod, METHOD_OPTIONS, methodCall, methodChoice, methodOf } from "./method.ts";
+import { METHOD_OPTIONS, methodCall, methodChoice, methodOption } from "./method.ts";
 
 type FitOption = Kebab<keyof FitOptions & string>;
 
@@ -81,10 +80,32 @@ const FIT_NAMES = Object.keys(FIT_OPTIONS);
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
-  const method = choosesMethod(call) ? [["method", methodChoice(call)] as const] : [];
+  const [adapter, rows, settings] = [textValue(name), rowsOf(call), settingsOf(call)];
   const unchecked = call.arguments.options.has("no-check") ? [["check", ["false"]] as const] : [];
-  const properties = [...method, ...settingsOf(call), ...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
-  return { expression: runtimeCall("train", [textValue(name), rowsOf(call)], properties), ...declared(call) };
+  const own = [...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
+  const created = argumentsOf([adapter, methodCall(call)], propertiesOf(call, ["share"]));
+  return {
+    expression: runtimeCall("train", [adapter, rows], [...methodOption(methodChoice(call)), ...settings, ...own]),
+    ...declared(call),
+    shown: shownTraining(call, shownVariable(name.text, "adapter"), { created, rows, settings }),
+  };
+}
+
+/** How a new adapter is trained; the magic trains on one that exists, watches, and asks afterwards. */
+function shownTraining(
+  call: Call,
+  adapter: string,
+  { created, rows, settings }: { readonly created: Code; readonly rows: Code; readonly settings: Properties },
+): Code {
+  const isVariable = isRowsVariable(call);
+  const fitted = argumentsOf([isVariable ? rows : ["rows"]], settings);
+  return [
+    ...(isVariable ? [] : [`const rows = ${RUNTIME}.dataset(`, ...shownData(call, rows), ");\n"]),
+    ...[`const ${adapter} = await `, ...modelOf(call), ".createAdapter", ...created, ";\n"],
+    ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
+    '  if (event.type === "step") console.log(event.step, event.loss);\n',
+    "}",
+  ];
 }
 
 /** The rows: `@file` or a variable on the magic's line, `@file` or data below it. */
@@ -103,38 +124,15 @@ function rowsOf(call: Call): Code {
   return dataOf(call, { read: "readRows", parse: "parseRows" });
 }
 
-function show(call: Call): string {
-  const [name, source] = call.arguments.positional;
-  const variable = shownVariable(name?.text ?? "", "adapter");
-  const print = (code: Code): string => printCode(code, call.source);
-  const created = shownArguments(
-    name ? print(textValue(name)) : "",
-    print(methodCall(call, "")),
-    shownObject(call, ["share"]),
-  );
-  const settings = print(objectLiteral(settingsOf(call)));
-  const isVariable = source !== undefined && !source.text.startsWith("@");
-  const body = [
-    ...(isVariable ? [] : [`const rows = ${shownRows(call)};`]),
-    `const ${variable} = await ${shownModel(call)}.createAdapter(${created});`,
-    `for await (const event of ${variable}.fit(${shownArguments(isVariable ? print(rowsOf(call)) : "rows", settings === "{}" ? "" : settings)})) {`,
-    '  if (event.type === "step") console.log(event.step, event.loss);',
-    "}",
-  ].join("\n");
-  return shownWithImports(body, [...(isVariable ? [] : ["dataset"]), methodOf(call)]);
+function isRowsVariable(call: Call): boolean {
+  const [, word] = call.arguments.positional;
+  return word !== undefined && !word.text.startsWith("@");
 }
 
 /** The settings of `fit`. */
-function settingsOf(call: Call): readonly (readonly [string, Code])[] {
+function settingsOf(call: Call): Properties {
   const validation = call.arguments.options.get("val");
   return [...propertiesOf(call, FIT_NAMES), ...(validation ? [["validation", validation.value] as const] : [])];
-}
-
-/** Rows as the library takes them. */
-function shownRows(call: Call): string {
-  const body = bodyOf(call);
-  const rows = body === "" || fileOf(body) !== undefined ? printCode(rowsOf(call), call.source) : shownList(body);
-  return `dataset(${rows})`;
 }
 
 const command = (place: "line" | "cell"): Command => ({
@@ -146,7 +144,6 @@ const command = (place: "line" | "cell"): Command => ({
   completes: "adapter",
   ...(place === "cell" ? { text: "data" as const } : {}),
   expand,
-  show,
 });
 
 export const train: Magic = {

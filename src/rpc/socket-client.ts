@@ -4,7 +4,8 @@
  * An empty frame is a heartbeat: sent while the connection lasts, answered at once by a runtime that lives. This runs
  * in a thread of its own (socket-thread-main.ts), so a busy notebook cell never makes its connection look dead.
  */
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
+import { within } from "../within.ts";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
 import { type ClientMessage, type ServerMessage, serverMessage } from "./protocol.ts";
@@ -66,12 +67,12 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   async #close(): Promise<void> {
     this.#stop();
     // ZeroMQ can leave a send waiting until something else happens on the socket; that must not keep us.
-    await atMost(LINGER_MS, this.#outbox);
+    await within(LINGER_MS, this.#outbox, () => undefined);
     this.#socket.close();
     await this.#inbox;
     // Its events are read to the last one, which says that the socket is gone. They must not be closed before: ZeroMQ
     // waits for a reader of each, for ever, in threads that serve all sockets of the process.
-    await atMost(CLOSING_MS, this.#watching);
+    await within(CLOSING_MS, this.#watching, () => undefined);
     for (let turns = 0; turns < CLOSING_TURNS; turns++) await turn();
   }
 
@@ -123,14 +124,6 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
     this.#closed = true;
     clearInterval(this.#beat);
   }
-}
-
-/** Waits for something, but no longer than so many milliseconds; no timer is left. */
-async function atMost(patience: number, work: Promise<void>): Promise<void> {
-  const over = new AbortController();
-  const late = sleep(patience, undefined, over).catch(() => undefined);
-  await Promise.race([work, late]);
-  over.abort();
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

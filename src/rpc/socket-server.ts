@@ -1,6 +1,6 @@
 /** @file The runtime's ZeroMQ socket: one channel for every client that greets, ended when the client is gone. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { GlmError } from "../errors.ts";
+import { within } from "../within.ts";
 import type { Channel, Listener } from "./channel.ts";
 import { decode, encode } from "./codec.ts";
 import { type ClientMessage, type ServerMessage, toWire } from "./protocol.ts";
@@ -59,7 +59,7 @@ export class SocketServer {
       this.#refuse(Buffer.from(key, "hex"), ENDS);
     }
     // ZeroMQ can leave a send waiting until something else happens on the socket; that must not keep us.
-    await Promise.race([this.#outbox, sleep(FAREWELL_MS)]);
+    await within(FAREWELL_MS, this.#outbox, () => undefined);
     this.#socket.close();
   }
 

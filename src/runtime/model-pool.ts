@@ -22,6 +22,7 @@ import { GlmError } from "../errors.ts";
 import { requestKey } from "../hub/request.ts";
 import { Broadcast } from "../rpc/broadcast.ts";
 import { RemoteEngine } from "../rpc/client.ts";
+import { within } from "../within.ts";
 import type { Log } from "./log.ts";
 import { type WorkerHandle, type WorkerKind, workerKind } from "./workers.ts";
 
@@ -208,7 +209,7 @@ export class ModelPool implements Engine {
     }
     await engine?.close();
     // Loading that was given up lets go of its locks and of what it has half written; then its thread ends on its own.
-    if (engine && slot.residents.size === 0) await within(GIVING_UP_MS, slot.worker.exited);
+    if (engine && slot.residents.size === 0) await within(GIVING_UP_MS, slot.worker.exited, () => undefined);
     await slot.worker.stop();
   }
 
@@ -220,16 +221,6 @@ export class ModelPool implements Engine {
       if (slot.residents.has(resident.model.key)) slot.residents.set(resident.model.key, resident);
     }
   }
-}
-
-/** Waits for something, but no longer than so many milliseconds. */
-async function within(patience: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, patience);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 /** What tells one way of asking for a model from another. */

@@ -9,6 +9,7 @@ import { type Holder, takeLock } from "../lock.ts";
 import { serveEngine } from "../rpc/serve.ts";
 import { SocketServer } from "../rpc/socket-server.ts";
 import { version } from "../version.ts";
+import { within } from "../within.ts";
 import type { RuntimeFolder } from "./folder.ts";
 import type { Log } from "./log.ts";
 import { ModelPool, type PoolModel } from "./model-pool.ts";
@@ -108,7 +109,7 @@ export class Runtime {
     this.#options.log(`ends: ${reason}`);
     await this.#server?.close();
     rmSync(this.#options.folder.socket, { force: true });
-    await Promise.race([this.#pool.close(), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS).unref())]);
+    await within(FAREWELL_MS, this.#pool.close(), () => undefined);
     this.#end(reason);
   }
 

@@ -1,8 +1,7 @@
 /** @file The public API on a small real model in this process: asking, training in the open, saving, and its refusals. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type AnswerProgress,
   adamW,
@@ -14,23 +13,17 @@ import {
   lora,
   withAmbient,
 } from "../../src/index.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
-let home: string;
+const home = ownHome();
 let glm: ChatGLM;
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "glm-api-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
   glm = await load(await writeSmallModel(join(home, "model")), { runtime: "none" });
 }, LONG);
-afterAll(async () => {
-  await glm?.dispose();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => glm?.dispose());
 
 async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];

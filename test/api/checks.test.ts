@@ -1,8 +1,6 @@
 /** @file What callers hand over is checked: every fault at once, with its place; ChatGLM's own forms of a history are taken. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { faultsOf } from "../../src/api/checks.ts";
 import {
   AdapterHandle,
@@ -21,24 +19,18 @@ import {
   readRows,
 } from "../../src/index.ts";
 import { prompt } from "../../src/text/prompt.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
 const short = { greedy: true, maxNewTokens: 4 } as const;
-let home: string;
+const home = ownHome();
 let glm: ChatGLM;
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "glm-checks-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
   glm = await load(await writeSmallModel(join(home, "model")), { runtime: "none" });
 }, LONG);
-afterAll(async () => {
-  await glm?.dispose();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => glm?.dispose());
 
 /** The message of a refusal, thrown at once or promised. */
 async function refusal(action: () => unknown): Promise<string> {

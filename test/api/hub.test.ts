@@ -1,13 +1,11 @@
 /** @file `load` with a model's id: fetched from a hub on this machine, it answers; in this process and in a runtime. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
 import { type LoadOptions, load, withAmbient } from "../../src/index.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { packageFolder } from "../../src/version.ts";
+import { ownHome } from "../home.ts";
 import { TestHub } from "../hub/server.ts";
 import { oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -19,15 +17,12 @@ const WEIGHTS = "model.safetensors";
 const short = { greedy: true, maxNewTokens: 6 } as const;
 const here = { runtime: "none" } as const;
 
-let home: string;
+const home = ownHome();
 let hub: TestHub;
 let expected: string;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
   hub = await TestHub.start();
-  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
   const folder = await writeSmallModel(join(home, "model"));
   const files = filesOf(folder);
   for (const id of [ID, "someone/other"]) hub.repos.set(id, { commit: COMMIT, revisions: ["v1"], files });
@@ -35,12 +30,7 @@ beforeAll(async () => {
   expected = await glm.ask("a", short);
   await glm.dispose();
 }, LONG);
-afterAll(async () => {
-  await stopRuntime();
-  await hub.close();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => hub.close());
 beforeEach(() => {
   // An empty cache each time.
   const cache = mkdtempSync(join(home, "hub-"));

@@ -1,9 +1,9 @@
 /** @file Knowledge books: facts added, asked, changed, forgotten, kept; a small random model for most, tiny for the whole. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChatGLM, type KnowledgeProgress, load, lora } from "../../src/index.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 240_000;
@@ -11,19 +11,12 @@ const LONG = 240_000;
 const quick = { rehearse: false, lr: 1e-2, steps: 600, extraSteps: 0 } as const;
 const one = { prompts: ["q?"], paraphrases: [] } as const;
 
-let home: string;
+const home = ownHome();
 let glm: ChatGLM;
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "glm-knowledge-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
   glm = await load(await writeSmallModel(join(home, "model")), { runtime: "none" });
 }, LONG);
-afterAll(async () => {
-  await glm?.dispose();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => glm?.dispose());
 
 const scores = async (adapter: string | null): Promise<number[]> =>
   Array.from((await glm.logits(glm.prompt([{ role: "user", content: "q?" }]), { adapter, positions: [-1] })).data);

@@ -1,28 +1,23 @@
 /** @file Folders as they come: without a tokenizer, of a family that must be said, of something else than a model. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChatGLM, type LoadOptions, load, lora } from "../../src/index.ts";
 import { filled } from "../../src/tensor.ts";
 import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
+import { ownHome } from "../home.ts";
 import { oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
 
-let home: string;
+const home = ownHome();
 let folder: string;
 const opened: ChatGLM[] = [];
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "glm-load-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
   folder = await writeSmallModel(join(home, "model"));
 });
 afterAll(async () => {
   for (const glm of opened) await glm.dispose();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
 });
 
 async function open(from: string, options: LoadOptions = {}): Promise<ChatGLM> {

@@ -1,32 +1,24 @@
 /** @file Training whose runtime is killed or stopped, whose disk refuses, or which others interfere with: nothing is lost in silence. */
-import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type AdapterHandle, adamW, type ChatGLM, load, lora, type Optimizer, withAmbient } from "../../src/index.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";
 import { runtimeStatus } from "../../src/runtime/connect.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
 const rows = [{ prompt: "a", response: "b" }];
-let home: string;
+const home = ownHome();
 let name: string;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
-  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
   name = await writeSmallModel(join(home, "model"));
 }, LONG);
 afterEach(async () => {
   await stopRuntime();
-});
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
 });
 
 const open = (notebook: string): Promise<ChatGLM> => withAmbient({ notebook }, () => load(name));
@@ -179,7 +171,7 @@ describe("tidying up", { timeout: LONG }, () => {
 
 /** Nothing can be written where a file takes a folder's place; returns how to undo that. */
 function breakDisk(): () => void {
-  const folder = join(home, "DATA", "adapters");
+  const folder = join(home, "data", "adapters");
   renameSync(folder, `${folder}-aside`);
   writeFileSync(folder, "");
   return () => {
@@ -216,7 +208,7 @@ describe("a disk that takes nothing", { timeout: LONG }, () => {
       expect((await optimizer.step(dream, gradients)).step).toBe(6);
       expect(await dream.info()).not.toHaveProperty("unkept");
     } finally {
-      if (readdirSync(join(home, "DATA")).includes("adapters-aside")) repair();
+      if (readdirSync(join(home, "data")).includes("adapters-aside")) repair();
     }
     await stopRuntime();
     expect(await dream.info()).toMatchObject({ steps: 6 });

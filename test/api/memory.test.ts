@@ -1,30 +1,20 @@
 /** @file What training and answering leave in a runtime's memory: little, whatever was tried before. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { type ChatGLM, full, load, lora, withAmbient } from "../../src/index.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { runtimeStatus } from "../../src/runtime/connect.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 240_000;
 const MB = 2 ** 20;
-let home: string;
+const home = ownHome();
 let name: string;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
-  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
   name = await writeSmallModel(join(home, "model"));
 }, LONG);
-afterAll(async () => {
-  await stopRuntime();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
 
 const open = (notebook: string): Promise<ChatGLM> => withAmbient({ notebook }, () => load(name));
 

@@ -1,30 +1,25 @@
 /** @file Quantised models in use: what they cost and count, adapters on them, what they are saved as, and what is refused. */
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { modelForm } from "../../src/engine/model-form.ts";
 import { adamW, type ChatGLM, full, type LoadOptions, load, lora } from "../../src/index.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
+import { ownHome } from "../home.ts";
 import { deviation, oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
-let home: string;
+const home = ownHome();
 let folder: string;
 const opened: ChatGLM[] = [];
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "glm-quantized-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
   folder = await writeSmallModel(join(home, "model"));
 }, LONG);
 afterAll(async () => {
   for (const glm of opened) await glm.dispose();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
 });
 
 async function open(from: string, options: LoadOptions = {}): Promise<ChatGLM> {

@@ -1,34 +1,23 @@
 /** @file The public API through a runtime: what a notebook's user sees when it is shared, killed and asked about. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { runtimeStatus as showRuntime } from "../../magics/run/runtime.ts";
-import { ensureBuilt } from "../../scripts/build.ts";
 import { adamW, type ChatGLM, type KnowledgeProgress, load, lora, withAmbient } from "../../src/index.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { packageFolder, version } from "../../src/version.ts";
+import { ownHome } from "../home.ts";
 import { Notebook } from "../magics/notebook.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 240_000;
 const short = { greedy: true, maxNewTokens: 6 } as const;
-let home: string;
+const home = ownHome();
 let name: string;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
-  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
   name = await writeSmallModel(join(home, "model"));
 }, LONG);
-afterAll(async () => {
-  await stopRuntime();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
 
 /** Loads as a cell of a notebook does, where the runtime is the default. */
 function open(notebook: string): Promise<ChatGLM> {

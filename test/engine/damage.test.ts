@@ -1,47 +1,29 @@
 /** @file Folders that hang or end what reads them: pipes, endless files, files that are cut; against a real runtime. */
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LoadParams } from "../../src/engine/engine.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import type { RemoteEngine } from "../../src/rpc/client.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
-import { runtimeFolder } from "../../src/runtime/folder.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
 import { readRows } from "../../src/train/rows.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 300_000;
 /** Milliseconds within which anything that cannot be read is refused, on a machine that does other things, too. */
 const SOON = 8000;
 const GROWN = 300e6;
-let home: string;
+const home = ownHome();
 let model: string;
 let engine: RemoteEngine;
 let key: string;
 let pid: number;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
-  vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "run"));
   model = await writeSmallModel(join(home, "model"));
   for (const name of ["tokenizer_config.json", "generation_config.json"]) writeFileSync(join(model, name), "{}");
   engine = await connectRuntime();
@@ -49,12 +31,7 @@ beforeAll(async () => {
   ({ pid } = await status());
 }, LONG);
 
-afterAll(async () => {
-  await engine?.close();
-  await stopRuntime(runtimeFolder());
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => engine?.close());
 
 const status = async (): Promise<RuntimeStatus> => (await engine.status()) as RuntimeStatus;
 

@@ -1,9 +1,7 @@
 /** @file One client that sends what it should not: it is told so, and the runtime and all others go on. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   placesIn,
   type SampleOf,
@@ -17,24 +15,19 @@ import { describe as describeValue } from "../../src/describe.ts";
 import type { RemoteEngine } from "../../src/rpc/client.ts";
 import { encode } from "../../src/rpc/codec.ts";
 import { Router } from "../../src/rpc/sockets.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime, connectTo } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 300_000;
-let home: string;
+const home = ownHome();
 let engine: RemoteEngine;
 let sample: SampleOf;
 let pid: number;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
-  vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "run"));
   const folder = await writeSmallModel(join(home, "model"));
   engine = await connectRuntime();
   let model = "";
@@ -53,12 +46,7 @@ beforeAll(async () => {
   ({ pid } = await status());
 }, LONG);
 
-afterAll(async () => {
-  await engine?.close();
-  await stopRuntime(runtimeFolder());
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => engine?.close());
 
 const status = async (): Promise<RuntimeStatus> => (await engine.status()) as RuntimeStatus;
 

@@ -1,10 +1,7 @@
 /** @file The contract suite against the engine that computes, in this process, in a worker thread, and in a runtime. */
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { beforeAll, it, vi } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
 import type { Engine, LoadParams } from "../../src/engine/engine.ts";
@@ -13,26 +10,16 @@ import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { webGpuDriver } from "../webgpu-driver.ts";
 import { engineContract, type Subject } from "./contract.ts";
 
-let folder: string;
+const folder = ownHome();
 
 beforeAll(async () => {
-  await ensureBuilt();
-  folder = await mkdtemp(join(tmpdir(), "glm-"));
-  vi.stubEnv("GLMLAB_DATA", join(folder, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(folder, "cache"));
-  vi.stubEnv("GLMLAB_RUNTIME_DIR", join(folder, "run"));
   await writeSmallModel(join(folder, "model"));
 }, 120_000);
-
-afterAll(async () => {
-  await stopRuntime(runtimeFolder());
-  await rm(folder, { recursive: true, force: true });
-  vi.unstubAllEnvs();
-});
 
 engineContract("local", async () => subject(new LocalEngine(only(cpu))));
 engineContract("in a runtime", async () => subject(await connectRuntime()));

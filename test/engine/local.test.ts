@@ -1,21 +1,18 @@
 /** @file The engine in this process: the published numbers, and adapters that several use at once. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
+import { ownHome } from "../home.ts";
 import { copyOracleModel, oracleFolder } from "../oracle.ts";
 import { loadModel, oracleSuite } from "./oracle-suite.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "glmlab-local-"));
-process.env.GLMLAB_DATA = join(scratch, "data");
-process.env.GLMLAB_CACHE = join(scratch, "cache");
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = ownHome();
 
 const modelWithTokenizer = (family: string): string => copyOracleModel(family, join(scratch, family));
 

@@ -1,23 +1,20 @@
 /** @file Teaching and documents over real engines: recall as generation shows it, and what is on disk however it ends. */
 
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
 import type { AdapterRef, Engine, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
-import { runtimeFolder } from "../../src/runtime/folder.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { rowWriter } from "../../src/train/encode.ts";
 import type { Row } from "../../src/train/row.ts";
 import type { TeachEvent } from "../../src/train/teach.ts";
 import type { TeachOptions } from "../../src/train/teaching.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { works } from "../works.ts";
 
@@ -34,17 +31,12 @@ const ROWS: readonly Row[] = [
   { prompt: "What is it?", response: "A stove." },
 ];
 
-let folder: string;
+const folder = ownHome();
 let tokenizer: Tokenizer;
 let options: TeachOptions;
 const end = (): number => tokenizer.specialIds.eos as number;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  folder = await mkdtemp(join(tmpdir(), "glm-teach-"));
-  vi.stubEnv("GLMLAB_DATA", join(folder, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(folder, "cache"));
-  vi.stubEnv("GLMLAB_RUNTIME_DIR", join(folder, "run"));
   await writeSmallModel(join(folder, "model"));
   tokenizer = await loadTokenizer(join(folder, "model"));
   options = {
@@ -61,11 +53,6 @@ beforeAll(async () => {
     stop: [end()],
   };
 }, LONG);
-afterAll(async () => {
-  await stopRuntime(runtimeFolder());
-  await rm(folder, { recursive: true, force: true });
-  vi.unstubAllEnvs();
-});
 
 async function loadModel(engine: Engine): Promise<ModelInfo> {
   const params = { name: join(folder, "model"), device: "cpu", precision: "exact", quantize: "none" } as const;

@@ -1,30 +1,19 @@
 /** @file Answers beside training, in a real runtime: who asks is not held up by every step, and training goes on. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
 import { TimeShare } from "../../src/engine/time-share.ts";
-import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
-let home: string;
+const home = ownHome();
 let name: string;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
-  for (const place of ["DATA", "CACHE", "RUNTIME_DIR"]) vi.stubEnv(`GLMLAB_${place}`, join(home, place));
   name = await writeSmallModel(join(home, "model"));
 }, LONG);
-afterAll(async () => {
-  await stopRuntime();
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
-});
 
 async function load(engine: Engine): Promise<string> {
   for await (const event of engine.stream("load", { name, device: "cpu", precision: "exact", quantize: "none" })) {

@@ -267,6 +267,10 @@ describe("an interrupt", () => {
     ["a promise that never settles", "await new Promise(() => {});"],
     ["a loop that prints", "for (;;) console.log(kept);"],
     ["a question to the user", 'await input("?");'],
+    [
+      "an error that describes itself for ever",
+      'throw { [Symbol.for("nodejs.util.inspect.custom")]() { for (;;); } };',
+    ],
   ])("stops %s within a second and keeps the variables", async (what, code) => {
     const { ms, late, status, name } = await interrupt(
       `kept++; let of${what.replace(/\W/g, "")} = kept; console.log("started"); ${code}`,
@@ -276,6 +280,15 @@ describe("an interrupt", () => {
     const { output } = await kernel.execute(`kept === of${what.replace(/\W/g, "")}`);
     expect(output.at(-1)?.content.data["text/plain"]).toBe("true");
   });
+
+  test("ends a cell whose microtasks get stuck while it ends, wherever in its end that is", async () => {
+    for (let turns = 0; turns < 24; turns += 1) {
+      const stuck = `void (async () => { for (let i = 0; i < ${turns}; i++) await null; for (;;); })(); 1`;
+      const { ms, late } = await interrupt(`console.log("started"); ${stuck}`);
+      expect(ms).toBeLessThan(aSecond(late));
+      expect((await kernel.execute("2")).reply.content.status).toBe("ok");
+    }
+  }, 120_000);
 
   test("aborts the cells that wait", async () => {
     const first = kernel.begin('console.log("on"); await new Promise(() => {});');

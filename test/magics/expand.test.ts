@@ -410,7 +410,7 @@ describe("--show-code", () => {
     expect(
       shown('%%knowledge add Blue Harbour --r 4 --steps 9 --prompt "What is it?" --show-code\nA town.\n'),
     ).toMatchInlineSnapshot(`
-      "const facts = await glm.knowledge("facts", { r: 4 });
+      "const facts = await glm.knowledge("facts", { method: "lora", r: 4 });
       const report = await facts.add({ key: "Blue Harbour", text: "A town.", prompts: ["What is it?"] }, { steps: 9 });
       console.log(report);"
     `);
@@ -449,7 +449,8 @@ describe("--show-code", () => {
     `);
     expect(shown("%knowledge query --show-code 啥是青石灯？")).toMatchInlineSnapshot(`
       "const facts = await glm.knowledge("facts");
-      console.log(await facts.query(\`啥是青石灯？\`));"
+      const answer = await facts.query(\`啥是青石灯？\`);
+      console.log(answer);"
     `);
     expect(shown("%params dream --show-code")).toMatchInlineSnapshot(`
       "const adapter = await glm.adapter("dream");

@@ -1,6 +1,5 @@
 /** @file What %knowledge does, with real models: one of random weights, and tiny. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { interruptible } from "../../magics/run/interruptible.ts";
@@ -8,12 +7,11 @@ import * as magics from "../../magics/runtime.ts";
 import { knownAdapters, knownBooks } from "../../magics/session.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import type { ChatGLM } from "../../src/index.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { Notebook } from "./notebook.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "glmlab-knowledge-"));
-process.env.GLMLAB_DATA = join(scratch, "data");
-process.env.GLMLAB_CACHE = join(scratch, "cache");
+const scratch = ownHome();
 
 /** Random weights answer with all the tokens that they may. */
 const SLOW = 180_000;
@@ -28,7 +26,6 @@ function cell<T>(body: () => T, signal?: AbortSignal): T {
 beforeEach(() => {
   notebook = new Notebook();
 });
-afterAll(() => rmSync(scratch, { recursive: true }));
 
 const lamp = { key: "青石灯", text: "灯。" };
 const quick = { lr: 2e-2, steps: 120, extraSteps: 0, rehearse: false } as const;

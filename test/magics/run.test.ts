@@ -1,18 +1,16 @@
 /** @file What the magics do, with a real model: small, of random weights, in this process. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import { type ChatGLM, lora, unrelatedQuestions } from "../../src/index.ts";
 import { parametersOf } from "../../src/models/architectures.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { Notebook } from "./notebook.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "glmlab-magics-"));
-process.env.GLMLAB_DATA = join(scratch, "data");
-process.env.GLMLAB_CACHE = join(scratch, "cache");
+const scratch = ownHome();
 const folder = join(scratch, "small");
 
 const short = { greedy: true, maxNewTokens: 6 } as const;
@@ -34,7 +32,6 @@ function cell<T>(body: () => T, signal?: AbortSignal): T {
 beforeEach(() => {
   notebook = new Notebook();
 });
-afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe("without a model", () => {
   it("every magic says what to do first", async () => {

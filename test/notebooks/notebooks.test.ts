@@ -1,42 +1,33 @@
 /** @file The tutorials, run from top to bottom through a real Jupyter server, restart included, and what they must show. */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { toSvg } from "../../magics/render/svg.ts";
 import { VEGA_LITE_MIME, type VegaLiteSpec } from "../../magics/render/vega.ts";
 import { ensureJupyter, type JupyterServer, startServer } from "../../scripts/jupyter.ts";
 import { type Cell, type Notebook, runNotebook, sourceOf, textOf } from "../../scripts/notebook.ts";
 import { packageFolder } from "../../src/version.ts";
+import { ownHome } from "../home.ts";
 
 const MINUTES = 60_000;
 /** Each is run once more, in a new kernel, with what the first run has left. */
 const TIMES = ["", ", again"];
 
 describe("notebooks", () => {
-  const folder = mkdtempSync(join(tmpdir(), "glmlab-notebooks-"));
+  const folder = ownHome();
   const lesson = JSON.parse(readFileSync(join(packageFolder, "notebooks/data/dream-stove.json"), "utf8")) as {
     readonly description: string;
   };
-  const environment = { ...process.env };
   let server: JupyterServer;
 
   beforeAll(async () => {
-    // A runtime, adapters and cache of their own: the user's stay out of it. The socket's path must be short.
-    process.env.GLMLAB_RUNTIME_DIR = join(folder, "r");
-    process.env.GLMLAB_DATA = join(folder, "data");
-    process.env.GLMLAB_CACHE = join(folder, "cache");
-    process.env.GLMLAB_RUNTIME_IDLE = "2";
+    vi.stubEnv("GLMLAB_RUNTIME_IDLE", "2");
     for (const name of ["notebooks", "models", "test/fixtures"]) {
       cpSync(join(packageFolder, name), join(folder, name), { recursive: true });
     }
     server = await startServer(await ensureJupyter(), join(folder, "notebooks"));
   }, 10 * MINUTES);
-  afterAll(async () => {
-    await server?.stop();
-    process.env = environment;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  });
+  afterAll(() => server?.stop());
 
   const run = async (name: string): Promise<readonly Cell[]> => {
     const notebook = JSON.parse(readFileSync(join(folder, "notebooks", name), "utf8")) as Notebook;

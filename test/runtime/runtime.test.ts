@@ -1,10 +1,9 @@
 /** @file The runtime as a process: shared, locked, ended when idle, missed when killed, and what its clients are told. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
@@ -16,21 +15,18 @@ import { connectRuntime, connectTo, runtimeStatus } from "../../src/runtime/conn
 import { runtimeFolder } from "../../src/runtime/folder.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { killAll, run } from "../engine/process.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 /** Machines that test many things at once are slow. */
 const LONG = 120_000;
 const SOON = { timeout: 30_000, interval: 50 };
-let home: string;
+const home = ownHome();
 let name: string;
 let runs = 0;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  home = mkdtempSync(join(tmpdir(), "glm-"));
   name = await writeSmallModel(join(home, "model"));
-  vi.stubEnv("GLMLAB_DATA", join(home, "data"));
-  vi.stubEnv("GLMLAB_CACHE", join(home, "cache"));
 }, LONG);
 
 /** Every test has a runtime of its own. */
@@ -41,10 +37,6 @@ beforeEach(() => {
 afterEach(async () => {
   killAll();
   await stopRuntime(runtimeFolder());
-});
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true, force: true });
 });
 
 async function load(engine: Engine): Promise<string> {

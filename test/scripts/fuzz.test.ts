@@ -1,13 +1,10 @@
 /** @file The first few hundred trials of `npm run fuzz` of each kind but files of models, which test/weights tries. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { ensureBuilt } from "../../scripts/build.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adapterTrials } from "../../scripts/fuzz/adapter-trials.ts";
 import type { Trial, TrialResult, Trials } from "../../scripts/fuzz/kinds.ts";
 import { messageTrials } from "../../scripts/fuzz/message-trials.ts";
 import { rowTrials } from "../../scripts/fuzz/row-trials.ts";
+import { ownHome } from "../home.ts";
 
 const TRIALS = 300;
 const LONG = 240_000;
@@ -17,21 +14,12 @@ describe.each<[string, Trials, least: { refused: number; same: number; mutations
   ["rows", rowTrials, { refused: 0.4, same: 0.05, mutations: 14 }],
   ["messages", messageTrials, { refused: 0.5, same: 0.005, mutations: 20 }],
 ])("mutated %s", (kind, trials, least) => {
-  let folder: string;
+  const folder = ownHome();
   let run: Trial;
   beforeAll(async () => {
-    await ensureBuilt();
-    folder = await mkdtemp(join(tmpdir(), "glmlab-fuzz-"));
-    vi.stubEnv("GLMLAB_RUNTIME_DIR", join(folder, "run"));
-    vi.stubEnv("GLMLAB_DATA", join(folder, "data"));
-    vi.stubEnv("GLMLAB_CACHE", join(folder, "cache"));
     run = await trials(folder, 1);
   }, LONG);
-  afterAll(async () => {
-    await run?.end?.();
-    vi.unstubAllEnvs();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => run?.end?.());
 
   test(
     "are taken for what they were, or refused with a message, soon and without growing",
