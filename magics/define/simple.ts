@@ -2,7 +2,7 @@
 import type { Code } from "../code.ts";
 import type { Call, Command, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
-import { textValue } from "../values.ts";
+import { RUNTIME, textValue } from "../values.ts";
 import { argumentsOf, MODEL_OPTION, modelOf, modelOption, propertiesOf, runtimeCall } from "./common.ts";
 
 const PARAMS_OPTIONS = {
@@ -74,7 +74,7 @@ export const runtime: Magic = {
     devices: look(
       "Shows what there is to compute on, and why something cannot be used.",
       "runtimeDevices",
-      "await devices();",
+      `await ${RUNTIME}.devices();`,
     ),
     logs: ofRuntime("Shows the end of its log.", "runtimeLogs", "logs"),
   },

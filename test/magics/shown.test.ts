@@ -108,6 +108,7 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%knowledge check --to said", "book"],
   ["%knowledge query --model glm q?", "book"],
   ["%runtime unload"],
+  ["%runtime devices"],
 ];
 
 /**
