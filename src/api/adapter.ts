@@ -6,7 +6,7 @@ import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
 import type { RowBatch } from "../train/dataset.ts";
-import { cutOf, encodeRows, rowWriter } from "../train/encode.ts";
+import { cutOf, encodeForModel, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import { faultsOf } from "./checks.ts";
@@ -216,11 +216,7 @@ export class AdapterHandle {
       return batch;
     }
     const { info, tokenizer } = this.#context;
-    return encodeRows(
-      batchRows(batch),
-      rowWriter(info.family, tokenizer),
-      Math.min(maxLength, info.config.contextLength),
-    );
+    return encodeForModel(batchRows(batch), rowWriter(info.family, tokenizer), maxLength, info.config);
   }
 }
 

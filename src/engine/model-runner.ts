@@ -17,7 +17,7 @@ import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { stopIds } from "../text/prompt.ts";
 import { checkIds, type TokenBatch } from "../train/batch.ts";
-import { encodeRows, type RowWriter, rowWriter } from "../train/encode.ts";
+import { encodeForModel, type RowWriter, rowWriter } from "../train/encode.ts";
 import type { Row } from "../train/row.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -202,7 +202,7 @@ export class ModelRunner {
         return this.training.run(adapter, batch, seed);
       },
       encode: (rows, maxLength) => {
-        const batch = encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength));
+        const batch = encodeForModel(rows, this.#rows, maxLength, config);
         this.training.mustFit(adapter, longest(batch, batchSize));
         return batch;
       },

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
-import { cutOf, encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
+import { cutOf, encodeForModel, encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
 import type { Row } from "../../src/train/row.ts";
 import { textFixture } from "../text/fixtures.ts";
 
@@ -43,6 +43,13 @@ test("long rows lose the prompt's start, then the answer's end, never the marks"
     expect(ids.length).toBe(Math.min(maxLength, 17));
     expect([ids.slice(0, 2), ids.at(-1), labels.at(-1)]).toEqual([[1, 3], 2, 2]);
   }
+});
+
+test("no row is longer than a model reads, whatever is asked", () => {
+  const rows = [{ prompt: "abcdef", response: "XY" }];
+  const lengthOf = (maxLength: number): number | undefined =>
+    encodeForModel(rows, writer, maxLength, { contextLength: 9 }).inputIds[0]?.length;
+  expect([7, 9, 99].map(lengthOf)).toEqual([7, 9, 9]);
 });
 
 test("how many rows lost something is counted, answers and prompts apart", () => {
