@@ -2,9 +2,9 @@
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type GenerationDefaults, readGeneration, samplingRules } from "../../src/api/generation.ts";
-import { type ChatGLM, load } from "../../src/index.ts";
+import { type ChatGLM, load, lora, type Row } from "../../src/index.ts";
 import type { Family } from "../../src/models/family.ts";
 import { complete } from "../../src/options.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
@@ -13,8 +13,12 @@ import { textFixture } from "../text/fixtures.ts";
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "glmlab-generation-"));
+  vi.stubEnv("GLMLAB_DATA", join(folder, "data"));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const tiny = join(import.meta.dirname, "../../models/tiny");
 const tokenizers: Readonly<Record<Family, string>> = {
@@ -119,13 +123,15 @@ describe("a call", () => {
   });
 });
 
+/** Asks tiny with another generation_config.json. */
+async function asked<T>(generation: object, ask: (glm: ChatGLM) => Promise<T>): Promise<T> {
+  await writeFile(join(folder, "generation_config.json"), JSON.stringify(generation));
+  const glm = await load(folder, { runtime: "none" });
+  return ask(glm).finally(() => glm.dispose());
+}
+
 test("a model's own defaults reach its answers", async () => {
   await cp(tiny, folder, { recursive: true });
-  const asked = async <T>(generation: object, ask: (glm: ChatGLM) => Promise<T>): Promise<T> => {
-    await writeFile(join(folder, "generation_config.json"), JSON.stringify(generation));
-    const glm = await load(folder, { runtime: "none" });
-    return ask(glm).finally(() => glm.dispose());
-  };
   const [unsaid, greedy, longer] = await asked({ do_sample: false, max_new_tokens: 3 }, async (glm) => [
     await glm.ask("你好", { seed: 1 }),
     await glm.ask("你好", { greedy: true }),
@@ -138,4 +144,33 @@ test("a model's own defaults reach its answers", async () => {
   await expect(asked({ max_length: tokens }, (glm) => glm.ask("你好"))).rejects.toThrow(
     `chat: expected a prompt of fewer than ${tokens} tokens, which leaves room for an answer, got ${tokens}.`,
   );
+});
+
+test("what is rehearsed ends where the model's own files end an answer, as in chat", async () => {
+  await cp(tiny, folder, { recursive: true });
+  const question = "你好";
+  const whole = await asked({}, async (glm) => {
+    const ids: number[] = [];
+    for await (const id of glm.generate(glm.prompt([{ role: "user", content: question }]), { greedy: true }))
+      ids.push(id);
+    return { ids, text: await glm.ask(question, { greedy: true }) };
+  });
+  // A token within the usual answer, as if the checkpoint were trained to end there.
+  await asked({ eos_token_id: [whole.ids[6]] }, async (glm) => {
+    const said = await glm.ask(question, { greedy: true });
+    expect(said).not.toBe("");
+    expect(whole.text.startsWith(said) && said.length < whole.text.length).toBe(true);
+    /** Of the first step, in which a new adapter is still without effect: by it, two rows that are rehearsed are the same. */
+    const lossOf = async (row: string | Row): Promise<number | undefined> => {
+      const adapter = await glm.createAdapter("rehearsing", lora({ r: 2 }), { replace: true });
+      const settings = { epochs: 1, rehearse: [row], rehearsePerBatch: 1 };
+      for await (const event of adapter.fit([{ prompt: "a", response: "b" }], settings)) {
+        if (event.type === "step") return event.rehearsalLoss;
+      }
+      return undefined;
+    };
+    const rehearsed = await lossOf(question);
+    expect(rehearsed).toBe(await lossOf({ prompt: question, response: said }));
+    expect(rehearsed).not.toBeCloseTo((await lossOf({ prompt: question, response: whole.text })) ?? Number.NaN, 3);
+  });
 });
