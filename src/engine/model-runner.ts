@@ -16,7 +16,7 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkIds, type TokenBatch } from "../train/batch.ts";
-import { encodeForModel, type RowWriter, rowWriter } from "../train/encode.ts";
+import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
 import type { Row } from "../train/row.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -283,7 +283,7 @@ export class ModelRunner {
     for await (const event of this.#share.training(generate(this.#forward, [{ ids, effect: undefined }], options))) {
       if (event.type === "token") answer.push(event.token);
     }
-    return this.#text.get().decode(answer);
+    return this.#text.get().decode(withoutOpening(answer, this.#rows));
   }
 
   async #companions(): Promise<FileToWrite[]> {

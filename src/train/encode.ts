@@ -85,6 +85,11 @@ export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
   };
 }
 
+/** The ids of an answer's own text: what a model writes before it, every row's response gets again. */
+export function withoutOpening(answer: readonly number[], { opening }: Pick<RowWriter, "opening">): readonly number[] {
+  return opening.every((id, i) => answer[i] === id) ? answer.slice(opening.length) : answer;
+}
+
 /** The conversation that a row's answer follows. */
 export function messagesOf({ system, history = [], prompt: question }: Row): Message[] {
   return [

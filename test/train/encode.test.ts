@@ -2,7 +2,15 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
-import { cutOf, encodeForModel, encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
+import {
+  cutOf,
+  encodeForModel,
+  encodeRows,
+  messagesOf,
+  type RowWriter,
+  rowWriter,
+  withoutOpening,
+} from "../../src/train/encode.ts";
 import type { Row } from "../../src/train/row.ts";
 import { textFixture } from "../text/fixtures.ts";
 
@@ -156,6 +164,21 @@ describe("families", () => {
     const end = words.specialIds["<|user|>"];
     expect(learned(labels)).toEqual([...words.encode("\n"), ...words.encode("我很好。"), end]);
   });
+
+  test.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b", "glm-4-9b"] as const)(
+    "%s: what a model answered is learned again as the same ids, its opening once",
+    async (family) => {
+      const isTiny = family === "chatglm2-6b" || family === "chatglm3-6b";
+      const words = isTiny ? await tokenizer(family) : await loadTokenizer(textFixture(family), family);
+      const writer = rowWriter(family, words);
+      const said = writer.response({ prompt: "", response: "hello" });
+      const response = words.decode(withoutOpening(said, writer));
+      expect(response).toBe("hello");
+      expect(writer.response({ prompt: "", response })).toEqual(said);
+      // Not every answer begins as the model was taught to.
+      expect(withoutOpening(words.encode("hello"), writer)).toEqual(words.encode("hello"));
+    },
+  );
 
   test("special tokens in rows are text", async () => {
     const words = await loadTokenizer(textFixture("chatglm-6b"), "chatglm-6b");
