@@ -3,10 +3,10 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type GenerationDefaults, readGeneration, samplingRules } from "../../src/api/generation.ts";
+import { type GenerationDefaults, readGeneration } from "../../src/api/generation.ts";
+import { OWN, samplingOf } from "../../src/api/question.ts";
 import { type ChatGLM, load, lora, type Row } from "../../src/index.ts";
 import type { Family } from "../../src/models/family.ts";
-import { complete } from "../../src/options.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { textFixture } from "../text/fixtures.ts";
 
@@ -107,12 +107,17 @@ describe("a call", () => {
     stop: [2],
   };
   const settings = (given: object, prompt = 30, generation = model) =>
-    complete("chat", samplingRules(generation, given, prompt), given);
+    samplingOf({ generation, config: { contextLength: 100 } }, "generate", given, OWN, { idRow: [1] })(prompt);
 
   test("that says nothing has the model's defaults, and what the prompt leaves of its length", () => {
     expect(settings({})).toMatchObject({ greedy: true, temperature: 0.6, topP: 0.7, topK: 8, maxNewTokens: 70 });
     expect(settings({}, 30, { ...model, maxNewTokens: 200 }).maxNewTokens).toBe(200);
-    expect(settings({}, 101).maxNewTokens).toBe(0);
+    expect(settings({ maxNewTokens: 90 }).maxNewTokens).toBe(90);
+    expect(settings({}, 99).maxNewTokens).toBe(1);
+    for (const prompt of [100, 101]) {
+      expect(() => settings({}, prompt)).toThrow(`expected a prompt of fewer than 100 tokens, which leaves room`);
+    }
+    expect(settings({ maxNewTokens: 0 }, 101).maxNewTokens).toBe(0);
   });
 
   test("that says how to sample samples; one that says greedy is greedy", () => {
