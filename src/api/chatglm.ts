@@ -6,14 +6,14 @@ import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, 
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
-import { complete, invalid, refuse, refuseUnknown } from "../options.ts";
+import { complete, refuse, refuseUnknown } from "../options.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
-import { factsOf, mustHaveSoundFacts, noFacts } from "./book-facts.ts";
+import { mustHaveSoundFacts } from "./book-facts.ts";
 import type {
   AdapterAnswer,
   AdapterChoice,
@@ -31,8 +31,9 @@ import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import type { GenerationDefaults } from "./generation.ts";
-import { KnowledgeBook } from "./knowledge.ts";
-import { bookConfig, mustMatchBook } from "./knowledge-method.ts";
+import type { KnowledgeBook } from "./knowledge.ts";
+import { adapterNamed, adaptersSeen, checkedName } from "./named-adapters.ts";
+import { openBook } from "./open-book.ts";
 import { OWN, OWN_CHAT, questionIds, samplingOf } from "./question.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
@@ -194,8 +195,7 @@ export class ChatGLM {
 
   /** This notebook's adapters, then the shared ones. */
   async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
-    const params = { model: this.info.key, owner: this.#context.owner };
-    return this.#context.engine.call("adapters", params, onlySignal("adapters", options));
+    return adaptersSeen(this.#context, onlySignal("adapters", options));
   }
 
   /**
@@ -203,9 +203,7 @@ export class ChatGLM {
    * @throws GlmError "adapter-not-found" that names the nearest one
    */
   async adapter(name: string, options: Abortable = {}): Promise<AdapterHandle> {
-    const asked = onlySignal("adapter", options);
-    const params = { model: this.info.key, adapter: { owner: this.#context.owner, name: checkedName(name) } };
-    return new AdapterHandle(this.#context, await this.#context.engine.call("adapterInfo", params, asked));
+    return adapterNamed(this.#context, name, onlySignal("adapter", options));
   }
 
   /**
@@ -231,35 +229,7 @@ export class ChatGLM {
    * "adapter-not-found" when there is none and none is to be made
    */
   async knowledge(name: string, options: KnowledgeOptions = {}): Promise<KnowledgeBook> {
-    const { signal, share = false, create = true, ...choice } = options ?? {};
-    const config = bookConfig(choice);
-    const names = Object.keys(choice);
-    refuseUnknown("knowledge", options, ["signal", "share", "create", ...names], faultsOf({ signal, share, create }));
-    const own = checkedName(name);
-    const known = (await this.adapters({ signal })).find((one) => one.name === own);
-    // Without one, this says which names there are.
-    const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
-    if (handle) {
-      const facts = await factsOf(this.#context, refOf(handle));
-      mustMatchBook(name, choice, handle.config);
-      if (share && handle.owner !== SHARED) {
-        throw invalid("knowledge", [
-          `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,
-        ]);
-      }
-      return new KnowledgeBook(this.#context, handle, facts);
-    }
-    const adapter = { owner: share ? SHARED : this.#context.owner, name };
-    const target = { model: this.info.key, adapter, existing: "refuse" as const };
-    const params = { ...target, config, seed: 0, documents: noFacts };
-    try {
-      const made = await this.#context.engine.call("createAdapter", params, cellSignal(signal));
-      return new KnowledgeBook(this.#context, new AdapterHandle(this.#context, made), []);
-    } catch (error) {
-      // Somebody made it at the same time.
-      if (error instanceof GlmError && error.code === "adapter-exists") return this.knowledge(name, options);
-      throw error;
-    }
+    return openBook(this.#context, name, options);
   }
 
   /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
@@ -345,9 +315,4 @@ function nameOf(adapter: AdapterChoice): string | null {
 function configFaults(config: unknown): string[] {
   if (typeof config === "object" && config !== null && "method" in config) return [];
   return [`config: expected what lora({ ... }) or full({ ... }) makes, got ${shownJson(config)}.`];
-}
-
-function checkedName(name: string): string {
-  if (typeof name === "string" && name.trim() !== "" && name !== "none") return name;
-  throw invalid("adapter", [`expected a name ("none" means the base model), got ${shownJson(name)}.`]);
 }
