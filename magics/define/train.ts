@@ -22,7 +22,8 @@ import {
 } from "./common.ts";
 import { METHOD_OPTIONS, methodCall, methodChoice, methodOption } from "./method.ts";
 
-type FitOption = Kebab<keyof FitOptions & string>;
+/** Where answers end, the model's files say. */
+type FitOption = Kebab<Exclude<keyof FitOptions, "stop">>;
 
 /** Every option of the library's `fit`, and no other: a missing one does not compile. */
 const FIT_OPTIONS = {

@@ -76,7 +76,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
       ...{ ...of, rows, validation: rows },
       options: {
         ...{ ...bounds, epochs: 1, lr: 0.001, batchSize: 1, accumulate: 1, scheduler: "constant", warmup: 0 },
-        ...{ patience: 0, rehearse: rows, rehearsePerBatch: 1 },
+        ...{ patience: 0, rehearse: rows, rehearsePerBatch: 1, stop: [2] },
       },
     },
     teach: {

@@ -6,7 +6,7 @@ import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
 import type { RowBatch } from "../train/dataset.ts";
-import { cutOf, encodeRows, rowWriter } from "../train/encode.ts";
+import { cutOf, encodeForModel, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import { faultsOf } from "./checks.ts";
@@ -20,7 +20,7 @@ import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
 
 /** How `fit` trains. Everything has a default. */
-export interface FitSettings extends Given<Omit<FitOptions, "rehearse">>, Abortable {
+export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Abortable {
   /** Rows to judge by, or the share of the rows that is held back for it. */
   readonly validation?: Rows | number | undefined;
   /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
@@ -160,18 +160,17 @@ export class AdapterHandle {
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { signal, validation, rehearse, ...given } = settings ?? {};
-    const longest = this.#context.info.config.contextLength;
+    const { engine, info, generation } = this.#context;
     const found = faultsOf({ signal });
     const options = complete("fit", defaults.fit, settings, ["validation", "rehearse", "signal"], found);
     const parts = divide(data, validation, options.seed);
-    const maxLength = given.maxLength ?? Math.min(options.maxLength, longest);
+    const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
     const params = {
       ...this.#target(),
       rows: parts.train,
       validation: parts.validation,
-      options: { ...options, maxLength, rehearse: rehearsal(rehearse) },
+      options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
     };
-    const { engine } = this.#context;
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
       yield* engine.stream("fit", params, cellSignal(signal));
@@ -216,11 +215,7 @@ export class AdapterHandle {
       return batch;
     }
     const { info, tokenizer } = this.#context;
-    return encodeRows(
-      batchRows(batch),
-      rowWriter(info.family, tokenizer),
-      Math.min(maxLength, info.config.contextLength),
-    );
+    return encodeForModel(batchRows(batch), rowWriter(info.family, tokenizer), maxLength, info.config);
   }
 }
 

@@ -1,5 +1,4 @@
 /** @file A loaded model as a notebook holds it: ask it, look into it, lay adapters over it. It keeps no conversation. */
-import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import { shownJson } from "../describe.ts";
@@ -7,15 +6,14 @@ import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, 
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
-import { complete, invalid, refuse, refuseUnknown } from "../options.ts";
+import { complete, refuse, refuseUnknown } from "../options.ts";
 import type { FloatTensor } from "../tensor.ts";
-import { historyMessages } from "../text/history.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
-import { factsOf, mustHaveSoundFacts, noFacts } from "./book-facts.ts";
+import { mustHaveSoundFacts } from "./book-facts.ts";
 import type {
   AdapterAnswer,
   AdapterChoice,
@@ -29,21 +27,19 @@ import type {
   LogitsOptions,
   SaveOptions,
 } from "./chatglm-options.ts";
-import { type Checked, faultsOf } from "./checks.ts";
+import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
-import { type GenerationDefaults, samplingRules } from "./generation.ts";
-import { KnowledgeBook } from "./knowledge.ts";
-import { bookConfig, mustMatchBook } from "./knowledge-method.ts";
+import type { GenerationDefaults } from "./generation.ts";
+import type { KnowledgeBook } from "./knowledge.ts";
+import { adapterNamed, adaptersSeen, checkedName } from "./named-adapters.ts";
+import { openBook } from "./open-book.ts";
+import { OWN, OWN_CHAT, questionIds, samplingOf } from "./question.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
 /** What an answer is made of. */
 type AnswerEvent = Exclude<GenerateEvent, { type: "prompt" }>;
-
-/** Options besides those of sampling: of all questions, and of those in words. */
-const OWN = ["stop", "signal", "onProgress"];
-const OWN_CHAT = [...OWN, "history", "system"];
 
 function positionFaults(positions: readonly number[], longest: number): string[] {
   const fits = (at: unknown): boolean => Number.isInteger(at) && Number(at) >= -longest && Number(at) < longest;
@@ -107,9 +103,8 @@ export class ChatGLM {
 
   /** Generates after a prompt of token ids; gives the new ids as they come. */
   generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
-    const known = [...OWN, "adapter"];
-    this.#mustBeAskable("generate", options, known, { idRow: ids });
-    const settings = this.#sampling("generate", options, known, ids.length);
+    const sampling = samplingOf(this, "generate", options, [...OWN, "adapter"], { idRow: ids });
+    const settings = sampling(ids.length);
     const { adapter } = options;
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     return (async function* tokens() {
@@ -119,10 +114,9 @@ export class ChatGLM {
 
   /** Asks, and gives the answer's text as it comes. Nothing is remembered: earlier rounds are the option `history`. */
   chat(question: string, options: ChatOptions = {}): AsyncGenerator<string, void, void> {
-    const known = [...OWN_CHAT, "adapter"];
-    this.#mustBeAskable("chat", options, known, { question });
-    const ids = this.#question(question, options);
-    const settings = this.#sampling("chat", options, known, ids.length);
+    const sampling = samplingOf(this, "chat", options, [...OWN_CHAT, "adapter"], { question });
+    const ids = questionIds(this, question, options);
+    const settings = sampling(ids.length);
     const { adapter } = options;
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     const answer = new AnswerText(this.family, this.tokenizer);
@@ -144,9 +138,9 @@ export class ChatGLM {
   /** Asks several adapters the same question in one batched pass. */
   async askAll(question: string, options: AskAllOptions): Promise<readonly AdapterAnswer[]> {
     const { adapters, onAnswers, ...asked } = options ?? {};
-    this.#mustBeAskable("askAll", asked, OWN_CHAT, { question, adapters, onAnswers });
-    const ids = this.#question(question, asked);
-    const settings = this.#sampling("askAll", asked, OWN_CHAT, ids.length);
+    const sampling = samplingOf(this, "askAll", asked, OWN_CHAT, { question, adapters, onAnswers });
+    const ids = questionIds(this, question, asked);
+    const settings = sampling(ids.length);
     const rows = adapters.map(() => ids);
     const texts = adapters.map(() => new AnswerText(this.family, this.tokenizer));
     const answers = adapters.map(() => "");
@@ -201,8 +195,7 @@ export class ChatGLM {
 
   /** This notebook's adapters, then the shared ones. */
   async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
-    const params = { model: this.info.key, owner: this.#context.owner };
-    return this.#context.engine.call("adapters", params, onlySignal("adapters", options));
+    return adaptersSeen(this.#context, onlySignal("adapters", options));
   }
 
   /**
@@ -210,9 +203,7 @@ export class ChatGLM {
    * @throws GlmError "adapter-not-found" that names the nearest one
    */
   async adapter(name: string, options: Abortable = {}): Promise<AdapterHandle> {
-    const asked = onlySignal("adapter", options);
-    const params = { model: this.info.key, adapter: { owner: this.#context.owner, name: checkedName(name) } };
-    return new AdapterHandle(this.#context, await this.#context.engine.call("adapterInfo", params, asked));
+    return adapterNamed(this.#context, name, onlySignal("adapter", options));
   }
 
   /**
@@ -238,35 +229,7 @@ export class ChatGLM {
    * "adapter-not-found" when there is none and none is to be made
    */
   async knowledge(name: string, options: KnowledgeOptions = {}): Promise<KnowledgeBook> {
-    const { signal, share = false, create = true, ...choice } = options ?? {};
-    const config = bookConfig(choice);
-    const names = Object.keys(choice);
-    refuseUnknown("knowledge", options, ["signal", "share", "create", ...names], faultsOf({ signal, share, create }));
-    const own = checkedName(name);
-    const known = (await this.adapters({ signal })).find((one) => one.name === own);
-    // Without one, this says which names there are.
-    const handle = known || !create ? await this.adapter(name, { signal }) : undefined;
-    if (handle) {
-      const facts = await factsOf(this.#context, refOf(handle));
-      mustMatchBook(name, choice, handle.config);
-      if (share && handle.owner !== SHARED) {
-        throw invalid("knowledge", [
-          `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,
-        ]);
-      }
-      return new KnowledgeBook(this.#context, handle, facts);
-    }
-    const adapter = { owner: share ? SHARED : this.#context.owner, name };
-    const target = { model: this.info.key, adapter, existing: "refuse" as const };
-    const params = { ...target, config, seed: 0, documents: noFacts };
-    try {
-      const made = await this.#context.engine.call("createAdapter", params, cellSignal(signal));
-      return new KnowledgeBook(this.#context, new AdapterHandle(this.#context, made), []);
-    } catch (error) {
-      // Somebody made it at the same time.
-      if (error instanceof GlmError && error.code === "adapter-exists") return this.knowledge(name, options);
-      throw error;
-    }
+    return openBook(this.#context, name, options);
   }
 
   /** Asks one question after another of one adapter, greedily, in few batched passes. Answers come in their order. */
@@ -338,40 +301,6 @@ export class ChatGLM {
     if (choice === null || choice === undefined) return this.#context.merged;
     return typeof choice === "string" ? { owner: this.#context.owner, name: choice } : refOf(choice);
   }
-
-  #sampling(
-    subject: string,
-    options: GenerateOptions,
-    others: readonly string[],
-    promptTokens: number,
-  ): SamplingOptions {
-    const rules = { ...samplingRules(this.generation, options, promptTokens), ...defaults.seed };
-    const settings = complete(subject, rules, options, others);
-    const { maxLength, stop } = this.generation;
-    if (promptTokens >= maxLength && settings.maxNewTokens === 0 && options.maxNewTokens === undefined) {
-      throw invalid(subject, [
-        `expected a prompt of fewer than ${maxLength} tokens, which leaves room for an answer, got ${promptTokens}. ` +
-          `Shorten it${maxLength < this.config.contextLength ? ", start a new conversation, or set maxNewTokens" : " or start a new conversation"}.`,
-      ]);
-    }
-    const seed = options.seed ?? randomInt(2 ** 31);
-    return { ...settings, seed, stop: options.stop ?? stop };
-  }
-
-  /** Everything that is wrong with a question and its options is told at once, before anything is made of them. */
-  #mustBeAskable(subject: string, options: ChatOptions, others: readonly string[], values: Checked): void {
-    // What is not an object is refused with the other options.
-    const { stop, history, system, adapter, signal, onProgress } = options ?? {};
-    const found = faultsOf({ ...values, stop, history, system, adapter, signal, onProgress });
-    const rules = { ...samplingRules(this.generation, options ?? undefined, 0), ...defaults.seed };
-    complete(subject, rules, options, others, found);
-  }
-
-  #question(question: string, { history = [], system }: ChatOptions): number[] {
-    const begins: Message[] = system === undefined ? [] : [{ role: "system", content: system }];
-    const messages: Message[] = [...begins, ...historyMessages(history), { role: "user", content: question }];
-    return prompt(this.family, this.tokenizer, messages);
-  }
 }
 
 function isRow(ids: readonly number[] | readonly (readonly number[])[]): ids is readonly number[] {
@@ -386,9 +315,4 @@ function nameOf(adapter: AdapterChoice): string | null {
 function configFaults(config: unknown): string[] {
   if (typeof config === "object" && config !== null && "method" in config) return [];
   return [`config: expected what lora({ ... }) or full({ ... }) makes, got ${shownJson(config)}.`];
-}
-
-function checkedName(name: string): string {
-  if (typeof name === "string" && name.trim() !== "" && name !== "none") return name;
-  throw invalid("adapter", [`expected a name ("none" means the base model), got ${shownJson(name)}.`]);
 }

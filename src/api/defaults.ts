@@ -39,8 +39,8 @@ export function sampling(model: Sampling): OptionRules<Sampling> {
   };
 }
 
-/** `maxLength` is also bounded by what the model can read. */
-export const fit: OptionRules<Omit<FitOptions, "rehearse">> = {
+/** `maxLength` is also bounded by what the model can read; where answers end, its files say. */
+export const fit: OptionRules<Omit<FitOptions, "rehearse" | "stop">> = {
   epochs: whole(10, { min: 1 }),
   lr: number(1e-3, { min: 0 }),
   batchSize: whole(8, { min: 1 }),

@@ -73,18 +73,16 @@ const idOrIds: Check = {
 /**
  * The rules of sampling options with a model's defaults.
  * @param given what a call says: where it says how to sample, a model that is greedy by default samples; a repetition penalty
- * does not say so
- * @param promptTokens how long the prompt is
+ * does not say so. Without a length of its own, an answer's default is all of the model's: a prompt takes its part of that.
  */
 export function samplingRules(
   generation: GenerationDefaults,
-  given: Given<Shaping> | undefined,
-  promptTokens: number,
+  given: Given<Shaping>,
 ): OptionRules<Omit<SamplingOptions, "seed" | "stop">> {
-  const shaped = [given?.temperature, given?.topP, given?.topK].some((value) => value !== undefined);
+  const shaped = [given.temperature, given.topP, given.topK].some((value) => value !== undefined);
   return defaults.sampling({
     ...generation,
     greedy: generation.greedy && !shaped,
-    maxNewTokens: generation.maxNewTokens ?? Math.max(0, generation.maxLength - promptTokens),
+    maxNewTokens: generation.maxNewTokens ?? generation.maxLength,
   });
 }

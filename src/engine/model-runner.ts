@@ -15,9 +15,8 @@ import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
-import { stopIds } from "../text/prompt.ts";
 import { checkIds, type TokenBatch } from "../train/batch.ts";
-import { encodeRows, type RowWriter, rowWriter } from "../train/encode.ts";
+import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
 import type { Row } from "../train/row.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -160,7 +159,7 @@ export class ModelRunner {
     const trainee: Trainee = {
       ...this.#trainable(adapter, options.batchSize),
       loss: (batch) => this.training.loss(adapter, batch),
-      answer: (row) => this.#answer(this.#rows.prompt(row)),
+      answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       changed: (steps) => adapter.changed(steps),
     };
     yield* alone(adapter, signal, async function* run() {
@@ -202,7 +201,7 @@ export class ModelRunner {
         return this.training.run(adapter, batch, seed);
       },
       encode: (rows, maxLength) => {
-        const batch = encodeRows(rows, this.#rows, Math.min(maxLength, config.contextLength));
+        const batch = encodeForModel(rows, this.#rows, maxLength, config);
         this.training.mustFit(adapter, longest(batch, batchSize));
         return batch;
       },
@@ -278,14 +277,13 @@ export class ModelRunner {
     return ref === null ? undefined : (await this.adapters.find(ref)).effect;
   }
 
-  async #answer(ids: readonly number[]): Promise<string> {
-    const [tokenizer, { config }] = [this.#text.get(), this.#model];
+  async #answer(ids: readonly number[], stop: readonly number[]): Promise<string> {
     const answer: number[] = [];
-    const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop: stopIds(config.family, tokenizer) };
+    const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop };
     for await (const event of this.#share.training(generate(this.#forward, [{ ids, effect: undefined }], options))) {
       if (event.type === "token") answer.push(event.token);
     }
-    return tokenizer.decode(answer);
+    return this.#text.get().decode(withoutOpening(answer, this.#rows));
   }
 
   async #companions(): Promise<FileToWrite[]> {

@@ -158,6 +158,7 @@ const fitOptions = exactly<FitOptions>({
   rehearsePerBatch: whole(0, 2 ** 16),
   maxLength: whole(2),
   seed,
+  stop: numbers,
 });
 
 const teachOptions = exactly<TeachOptions>({

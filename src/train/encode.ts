@@ -2,6 +2,7 @@
 
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
 import type { Family } from "../models/family.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -84,6 +85,11 @@ export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
   };
 }
 
+/** The ids of an answer's own text: what a model writes before it, every row's response gets again. */
+export function withoutOpening(answer: readonly number[], { opening }: Pick<RowWriter, "opening">): readonly number[] {
+  return opening.every((id, i) => answer[i] === id) ? answer.slice(opening.length) : answer;
+}
+
 /** The conversation that a row's answer follows. */
 export function messagesOf({ system, history = [], prompt: question }: Row): Message[] {
   return [
@@ -144,6 +150,19 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
   const batch = { inputIds, labels };
   cuts.set(batch, cut);
   return batch;
+}
+
+/**
+ * Rows as a model learns them: no longer than asked, and never longer than it reads.
+ * @throws GlmError "data-invalid" with every row of which no answer would be left
+ */
+export function encodeForModel(
+  rows: readonly Row[],
+  writer: RowWriter,
+  maxLength: number,
+  { contextLength }: Pick<ChatGLMConfig, "contextLength">,
+): TokenBatch {
+  return encodeRows(rows, writer, Math.min(maxLength, contextLength));
 }
 
 /** The prompt in `room` tokens: its first `prefix` ids and as much of its end as fits. */

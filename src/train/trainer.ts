@@ -35,6 +35,8 @@ export interface FitOptions {
   /** Longest row in tokens; longer prompts lose their start, the response and its end mark are kept. */
   readonly maxLength: number;
   readonly seed: number;
+  /** Token ids that end an answer of the base. */
+  readonly stop: readonly number[];
 }
 
 /** `step` counts optimiser steps from 1, `epoch` from 1. Losses are means over labelled tokens in nats. */

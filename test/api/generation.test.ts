@@ -2,19 +2,23 @@
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type GenerationDefaults, readGeneration, samplingRules } from "../../src/api/generation.ts";
-import { type ChatGLM, load } from "../../src/index.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type GenerationDefaults, readGeneration } from "../../src/api/generation.ts";
+import { OWN, samplingOf } from "../../src/api/question.ts";
+import { type ChatGLM, load, lora, type Row } from "../../src/index.ts";
 import type { Family } from "../../src/models/family.ts";
-import { complete } from "../../src/options.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { textFixture } from "../text/fixtures.ts";
 
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "glmlab-generation-"));
+  vi.stubEnv("GLMLAB_DATA", join(folder, "data"));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const tiny = join(import.meta.dirname, "../../models/tiny");
 const tokenizers: Readonly<Record<Family, string>> = {
@@ -103,12 +107,17 @@ describe("a call", () => {
     stop: [2],
   };
   const settings = (given: object, prompt = 30, generation = model) =>
-    complete("chat", samplingRules(generation, given, prompt), given);
+    samplingOf({ generation, config: { contextLength: 100 } }, "generate", given, OWN, { idRow: [1] })(prompt);
 
   test("that says nothing has the model's defaults, and what the prompt leaves of its length", () => {
     expect(settings({})).toMatchObject({ greedy: true, temperature: 0.6, topP: 0.7, topK: 8, maxNewTokens: 70 });
     expect(settings({}, 30, { ...model, maxNewTokens: 200 }).maxNewTokens).toBe(200);
-    expect(settings({}, 101).maxNewTokens).toBe(0);
+    expect(settings({ maxNewTokens: 90 }).maxNewTokens).toBe(90);
+    expect(settings({}, 99).maxNewTokens).toBe(1);
+    for (const prompt of [100, 101]) {
+      expect(() => settings({}, prompt)).toThrow(`expected a prompt of fewer than 100 tokens, which leaves room`);
+    }
+    expect(settings({ maxNewTokens: 0 }, 101).maxNewTokens).toBe(0);
   });
 
   test("that says how to sample samples; one that says greedy is greedy", () => {
@@ -119,13 +128,15 @@ describe("a call", () => {
   });
 });
 
+/** Asks tiny with another generation_config.json. */
+async function asked<T>(generation: object, ask: (glm: ChatGLM) => Promise<T>): Promise<T> {
+  await writeFile(join(folder, "generation_config.json"), JSON.stringify(generation));
+  const glm = await load(folder, { runtime: "none" });
+  return ask(glm).finally(() => glm.dispose());
+}
+
 test("a model's own defaults reach its answers", async () => {
   await cp(tiny, folder, { recursive: true });
-  const asked = async <T>(generation: object, ask: (glm: ChatGLM) => Promise<T>): Promise<T> => {
-    await writeFile(join(folder, "generation_config.json"), JSON.stringify(generation));
-    const glm = await load(folder, { runtime: "none" });
-    return ask(glm).finally(() => glm.dispose());
-  };
   const [unsaid, greedy, longer] = await asked({ do_sample: false, max_new_tokens: 3 }, async (glm) => [
     await glm.ask("你好", { seed: 1 }),
     await glm.ask("你好", { greedy: true }),
@@ -138,4 +149,33 @@ test("a model's own defaults reach its answers", async () => {
   await expect(asked({ max_length: tokens }, (glm) => glm.ask("你好"))).rejects.toThrow(
     `chat: expected a prompt of fewer than ${tokens} tokens, which leaves room for an answer, got ${tokens}.`,
   );
+});
+
+test("what is rehearsed ends where the model's own files end an answer, as in chat", async () => {
+  await cp(tiny, folder, { recursive: true });
+  const question = "你好";
+  const whole = await asked({}, async (glm) => {
+    const ids: number[] = [];
+    for await (const id of glm.generate(glm.prompt([{ role: "user", content: question }]), { greedy: true }))
+      ids.push(id);
+    return { ids, text: await glm.ask(question, { greedy: true }) };
+  });
+  // A token within the usual answer, as if the checkpoint were trained to end there.
+  await asked({ eos_token_id: [whole.ids[6]] }, async (glm) => {
+    const said = await glm.ask(question, { greedy: true });
+    expect(said).not.toBe("");
+    expect(whole.text.startsWith(said) && said.length < whole.text.length).toBe(true);
+    /** Of the first step, in which a new adapter is still without effect: by it, two rows that are rehearsed are the same. */
+    const lossOf = async (row: string | Row): Promise<number | undefined> => {
+      const adapter = await glm.createAdapter("rehearsing", lora({ r: 2 }), { replace: true });
+      const settings = { epochs: 1, rehearse: [row], rehearsePerBatch: 1 };
+      for await (const event of adapter.fit([{ prompt: "a", response: "b" }], settings)) {
+        if (event.type === "step") return event.rehearsalLoss;
+      }
+      return undefined;
+    };
+    const rehearsed = await lossOf(question);
+    expect(rehearsed).toBe(await lossOf({ prompt: question, response: said }));
+    expect(rehearsed).not.toBeCloseTo((await lossOf({ prompt: question, response: whole.text })) ?? Number.NaN, 3);
+  });
 });

@@ -46,6 +46,7 @@ const fitting: FitOptions = {
   rehearsePerBatch: 0,
   maxLength: 64,
   seed: 0,
+  stop: [],
 };
 const adamW: OptimizerConfig = { kind: "adamW", lr: 0.05, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, clip: 0 };
 const batch: Batch = {

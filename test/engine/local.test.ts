@@ -94,6 +94,7 @@ describe("adapters under concurrency", () => {
     rehearsePerBatch: 1,
     maxLength: 64,
     seed: 0,
+    stop: [],
   };
 
   it("refuses a second training and a merge while one is under way", async () => {

@@ -41,6 +41,7 @@ describe("answers beside training", { timeout: LONG }, () => {
     rehearsePerBatch: 0,
     maxLength: 256,
     seed: 0,
+    stop: [],
   };
 
   it("of several clients take a few steps' time rather than a step a token, and training takes steps meanwhile", async () => {

@@ -30,6 +30,7 @@ const fitting = {
   rehearsePerBatch: 0,
   maxLength: 8,
   seed: 0,
+  stop: [],
 } as const;
 const model = "memory-exact";
 const generation = { model, rows: [{ ids: [5], adapter: null }], options: sampling };

@@ -2,7 +2,15 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
-import { cutOf, encodeRows, messagesOf, type RowWriter, rowWriter } from "../../src/train/encode.ts";
+import {
+  cutOf,
+  encodeForModel,
+  encodeRows,
+  messagesOf,
+  type RowWriter,
+  rowWriter,
+  withoutOpening,
+} from "../../src/train/encode.ts";
 import type { Row } from "../../src/train/row.ts";
 import { textFixture } from "../text/fixtures.ts";
 
@@ -43,6 +51,13 @@ test("long rows lose the prompt's start, then the answer's end, never the marks"
     expect(ids.length).toBe(Math.min(maxLength, 17));
     expect([ids.slice(0, 2), ids.at(-1), labels.at(-1)]).toEqual([[1, 3], 2, 2]);
   }
+});
+
+test("no row is longer than a model reads, whatever is asked", () => {
+  const rows = [{ prompt: "abcdef", response: "XY" }];
+  const lengthOf = (maxLength: number): number | undefined =>
+    encodeForModel(rows, writer, maxLength, { contextLength: 9 }).inputIds[0]?.length;
+  expect([7, 9, 99].map(lengthOf)).toEqual([7, 9, 9]);
 });
 
 test("how many rows lost something is counted, answers and prompts apart", () => {
@@ -149,6 +164,21 @@ describe("families", () => {
     const end = words.specialIds["<|user|>"];
     expect(learned(labels)).toEqual([...words.encode("\n"), ...words.encode("我很好。"), end]);
   });
+
+  test.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b", "glm-4-9b"] as const)(
+    "%s: what a model answered is learned again as the same ids, its opening once",
+    async (family) => {
+      const isTiny = family === "chatglm2-6b" || family === "chatglm3-6b";
+      const words = isTiny ? await tokenizer(family) : await loadTokenizer(textFixture(family), family);
+      const writer = rowWriter(family, words);
+      const said = writer.response({ prompt: "", response: "hello" });
+      const response = words.decode(withoutOpening(said, writer));
+      expect(response).toBe("hello");
+      expect(writer.response({ prompt: "", response })).toEqual(said);
+      // Not every answer begins as the model was taught to.
+      expect(withoutOpening(words.encode("hello"), writer)).toEqual(words.encode("hello"));
+    },
+  );
 
   test("special tokens in rows are text", async () => {
     const words = await loadTokenizer(textFixture("chatglm-6b"), "chatglm-6b");

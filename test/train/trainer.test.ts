@@ -20,6 +20,7 @@ const OPTIONS: FitOptions = {
   rehearsePerBatch: 0,
   maxLength: 32,
   seed: 7,
+  stop: [2],
 };
 /** Of different lengths, so that batches are padded. */
 const ROWS: readonly Row[] = [
