@@ -57,10 +57,8 @@ const nothing = (): void => undefined;
 export const cpu: Device & { readonly packer: WeightPacker } = {
   name: "cpu",
   can: {
+    graph: { fusedMatMul: true, byteArithmetic: true },
     emptyTensors: true,
-    fusedMatMul: true,
-    fusedNorm: false,
-    byteArithmetic: true,
     mapsFiles: true,
     cacheInPlace: false,
   },

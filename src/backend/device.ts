@@ -1,5 +1,5 @@
 /** @file What models run on. It is handed to an engine from above: whoever computes asks what it can, and not which it is. */
-import type { FileRange, Graph } from "../graph/value.ts";
+import type { FileRange, Graph, GraphOptions } from "../graph/value.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Compile, DeviceTensor } from "./program.ts";
 
@@ -26,14 +26,10 @@ export type DeviceName = "cpu" | "webgpu";
 
 /** What graphs for a device may hold. */
 export interface Capabilities {
+  /** What graphs are told of it. */
+  readonly graph: GraphOptions;
   /** Tensors with a size of 0. */
   readonly emptyTensors: boolean;
-  /** The matrix product with transposing and scaling built in. */
-  readonly fusedMatMul: boolean;
-  /** Sums that are normalised in the same operator. */
-  readonly fusedNorm: boolean;
-  /** Products of bytes in integer arithmetic, and shifts and masks of bytes. */
-  readonly byteArithmetic: boolean;
   /** Weights are mapped from their files, in any type, and never copied. Else they are uploaded, as float32 or codes. */
   readonly mapsFiles: boolean;
   /** Attention that writes new keys and values into the tensors of its cache. */

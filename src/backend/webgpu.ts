@@ -6,11 +6,14 @@ import { encode } from "../graph/encode.ts";
 import { identity } from "../graph/ops.ts";
 import { Graph, usedWeights } from "../graph/value.ts";
 import { type DType, elementSize, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import type { Device } from "./device.ts";
+import type { Capabilities, Device } from "./device.ts";
 import { deviceFault } from "./device-fault.ts";
 import { createSession, type Session } from "./onnxruntime.ts";
 import type { CompileOptions, DeviceTensor, Fed, Program, Tensors } from "./program.ts";
 import { UploadedWeights } from "./uploaded-weights.ts";
+
+/** Bytes that one buffer has on every GPU of use; many have more. */
+const LARGEST = 2 ** 29;
 
 /** Where the results of a session go: into the host's memory, or nowhere. */
 type Results = "host" | "device";
@@ -22,15 +25,13 @@ export interface WebGpuOptions {
 
 export class WebGpu implements Device {
   readonly name = "webgpu";
-  readonly can = {
+  readonly can: Capabilities = {
+    graph: { fusedNorm: true, feedsWeights: true, largestWeight: LARGEST },
     // A kernel over no elements ends the process.
     emptyTensors: false,
-    fusedMatMul: false,
-    fusedNorm: true,
-    byteArithmetic: false,
     mapsFiles: false,
     cacheInPlace: true,
-  } as const;
+  };
   readonly #weights = new UploadedWeights((value) => this.upload(value));
   /** Sessions that do nothing but move tensors, by what they move. */
   readonly #movers = new Map<string, Promise<Session>>();

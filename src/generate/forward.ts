@@ -46,11 +46,7 @@ export interface ForwardOptions {
  */
 export function forwardGraph(config: ChatGLMConfig, weights: BindWeights, options: ForwardOptions): Graph {
   const { fed, slots, can } = options;
-  const graph = new Graph({
-    fusedMatMul: can.fusedMatMul,
-    byteArithmetic: can.byteArithmetic,
-    fusedNorm: can.fusedNorm,
-  });
+  const graph = new Graph(can.graph);
   const { forward, parameters } = architectureOf(config);
   const inputs = modelInputs(graph, config);
   const attention = attentionTo(graph, config, options.cache);

@@ -43,7 +43,11 @@ export const div = (a: Value, b: Value): Value => elementwise("Div", a, b);
 /** Multiplies by a number. */
 export const scale = (x: Value, factor: number): Value => (factor === 1 ? x : mul(x, x.graph.scalar(factor, x.dtype)));
 
+/** The larger of both, element by element. */
+export const maximum = (a: Value, b: Value): Value => elementwise("Max", a, b);
+
 export const neg: (x: Value) => Value = unary("Neg");
+export const abs: (x: Value) => Value = unary("Abs");
 export const exp: (x: Value) => Value = unary("Exp");
 export const log: (x: Value) => Value = unary("Log");
 export const sqrt: (x: Value) => Value = unary("Sqrt");

@@ -123,7 +123,7 @@ function half(
   const rows = [from * blocks, to * blocks] as const;
   const bytes = weightRows(codes, [out * blocks, BLOCK / 2], ...rows);
   const scale = weightRows(scales, [out * blocks], ...rows);
-  const take = graph.options.byteArithmetic === false ? nibblesByFloats : nibblesByBytes;
+  const take = graph.options.byteArithmetic ? nibblesByBytes : nibblesByFloats;
   return withoutPadding(take(bytes, scale, which, near), to - from, (blocks * BLOCK) / 2, columns / 2);
 }
 

@@ -58,8 +58,10 @@ export interface CustomVjp {
 export interface GraphOptions {
   /** Uses onnxruntime's own matrix product with transposing and scaling built in (float32 only). */
   readonly fusedMatMul?: boolean;
-  /** Takes bytes apart with shifts and masks; else by way of float32. */
+  /** Multiplies bytes in integer arithmetic, and takes them apart with shifts and masks; else by way of float32. */
   readonly byteArithmetic?: boolean;
+  /** Bytes of the largest weight in floats; larger ones are parts of rows. */
+  readonly largestWeight?: number;
   /** Adds and normalises in one operator, which has no gradient. */
   readonly fusedNorm?: boolean;
   /** Weights are fed, each as a whole: a part of one would be there twice. */

@@ -88,7 +88,7 @@ export function planWeights(subject: string, given: CheckpointContent, wanted: W
 }
 
 function formOf(bits: PublishedBits, exact: boolean, can: Capabilities): Form {
-  if (bits === 8 && can.byteArithmetic) return perChannel(exact);
+  if (bits === 8 && can.graph.byteArithmetic) return perChannel(exact);
   // Beside 4-bit modules the head's 8 bits cost no precision; beside 8-bit ones they would, and save little.
   const head = bits === 4 && !exact ? formOf(8, false, can) : undefined;
   return groupWise({ bits, exact, isPacked: can.mapsFiles, head });

@@ -1,7 +1,8 @@
 /** @file Base weights as a loaded model holds them, each in its form, brought into graphs. */
 
-import { cast, gather, gemm } from "../graph/ops.ts";
+import { cast } from "../graph/ops.ts";
 import { afterInput } from "../graph/quantized.ts";
+import { partsOf, productOfParts, rowsOfParts } from "../graph/tables.ts";
 import type { FileRange, Value } from "../graph/value.ts";
 import type { BindWeights } from "../models/context.ts";
 import { rangeOf } from "../weights/stored.ts";
@@ -46,9 +47,12 @@ export function bindStore({ floats, matrices }: WeightStore): BindWeights {
     };
     const parameter = (name: string): Value => cast(floatsOf(name), "float32");
     const floatProduct = (x: Value, name: string, addend?: Value): Value => {
-      const weight = parameter(name);
       const late = packs && !throughFloats(graph);
-      return gemm(x, late ? afterInput(weight, x) : weight, { transB: true }, addend);
+      const parts = partsOf(floatsOf(name)).map((part) => {
+        const rows = cast(part.rows, "float32");
+        return { ...part, rows: late ? afterInput(rows, x) : rows };
+      });
+      return productOfParts(x, parts, addend);
     };
     return {
       graph,
@@ -62,8 +66,7 @@ export function bindStore({ floats, matrices }: WeightStore): BindWeights {
         const placed = { ...size, codes: codesRange(prepared), scales: rangeOf(prepared.scales) };
         return form.product(x, `${name} codes`, placed, addend);
       },
-      // Rows first: only those are made float32.
-      embed: (ids, module) => cast(gather(floatsOf(`${module}.weight`), ids), "float32"),
+      embed: (ids, module) => rowsOfParts(partsOf(floatsOf(`${module}.weight`)), ids),
     };
   };
 }

@@ -59,10 +59,10 @@ function lossGraph(
   config: ChatGLMConfig,
   adapter: Adapter,
   weights: BindWeights,
-  { fusedMatMul, byteArithmetic, mapsFiles }: Capabilities,
+  can: Capabilities,
   training: boolean,
 ) {
-  const graph = new Graph({ fusedMatMul, byteArithmetic, feedsWeights: !mapsFiles, manyRows: true });
+  const graph = new Graph({ ...can.graph, fusedNorm: false, manyRows: true });
   const inputs = modelInputs(graph, config);
   const mask = maskInput(graph);
   const targets = graph.input("targets", "int64", ["chosen", 1]);

@@ -283,7 +283,7 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
   it.each(Object.keys(layerOf))(
     "holds a few pieces of float32 matrices at a time, forward and back (%s)",
     async (form) => {
-      const graph = new Graph();
+      const graph = new Graph({ byteArithmetic: true });
       const first = graph.input("x", "float32", ["tokens", WIDTH]);
       let x = first;
       for (let layer = 0; layer < LAYERS; layer += 1) {
