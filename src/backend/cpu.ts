@@ -60,6 +60,7 @@ export const cpu: Device & { readonly packer: WeightPacker } = {
     graph: { fusedMatMul: true, byteArithmetic: true },
     emptyTensors: true,
     mapsFiles: true,
+    ownMemory: false,
     cacheInPlace: false,
   },
   compile: compileForCpu,

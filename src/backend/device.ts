@@ -32,6 +32,8 @@ export interface Capabilities {
   readonly emptyTensors: boolean;
   /** Weights are mapped from their files, in any type, and never copied. Else they are uploaded, as float32 or codes. */
   readonly mapsFiles: boolean;
+  /** Tensors lie in memory of its own, and what crosses costs time: what trains stays there. */
+  readonly ownMemory: boolean;
   /** Attention that writes new keys and values into the tensors of its cache. */
   readonly cacheInPlace: boolean;
 }

@@ -30,6 +30,7 @@ export class WebGpu implements Device {
     // A kernel over no elements ends the process.
     emptyTensors: false,
     mapsFiles: false,
+    ownMemory: true,
     cacheInPlace: true,
   };
   readonly #weights = new UploadedWeights((value) => this.upload(value));

@@ -54,6 +54,11 @@ export class AdapterInstance {
   #touched: boolean;
   #effect: AdapterEffect | undefined;
   #merged = false;
+  /** Brings the values from where they are trained; absent while the tensors are the values. */
+  #elsewhere: (() => Promise<AdapterTensors>) | undefined;
+  /** Whether the tensors are not yet what was trained elsewhere. */
+  #behind = false;
+  #reading: Promise<void> = Promise.resolve();
   /** Why nothing can be changed any more: "it was deleted ..."; undefined while it can. */
   #ended: string | undefined;
   #run: Run | undefined;
@@ -84,9 +89,45 @@ export class AdapterInstance {
   }
 
   /** What the adapter does to the forward graph; the same object until its tensors change. */
-  get effect(): AdapterEffect {
+  async effect(): Promise<AdapterEffect> {
+    if (!this.#effect) await this.#current();
     this.#effect ??= this.adapter.forInference(this.tensors);
     return this.#effect;
+  }
+
+  /**
+   * Its values are trained elsewhere from now on, and the tensors are behind after every change.
+   * @param read brings them from there
+   */
+  follow(read: () => Promise<AdapterTensors>): void {
+    this.#elsewhere = read;
+  }
+
+  /** The tensors are the values again. */
+  async unfollow(): Promise<void> {
+    try {
+      await this.#current();
+    } finally {
+      this.#elsewhere = undefined;
+      this.#behind = false;
+    }
+  }
+
+  /** Brings the tensors up to date. */
+  async #current(): Promise<void> {
+    if (this.#behind && this.#elsewhere) {
+      this.#behind = false;
+      this.#reading = this.#elsewhere().then((values) => {
+        for (const [name, { data }] of Object.entries(values)) this.tensors[name]?.data.set(data);
+      });
+    }
+    const reading = this.#reading;
+    try {
+      await reading;
+    } catch (error) {
+      if (this.#reading === reading) [this.#reading, this.#behind] = [Promise.resolve(), true];
+      throw error;
+    }
   }
 
   get merged(): boolean {
@@ -118,7 +159,8 @@ export class AdapterInstance {
   }
 
   /** Its tensors as they are now. */
-  copy(): AdapterTensors {
+  async copy(): Promise<AdapterTensors> {
+    await this.#current();
     return copiedAll(this.tensors);
   }
 
@@ -185,9 +227,10 @@ export class AdapterInstance {
     return this.#revision;
   }
 
-  /** To be called after every change of the tensors. */
+  /** To be called after every change of the values. */
   changed(steps = 0): void {
     this.#effect = undefined;
+    this.#behind = this.#elsewhere !== undefined;
     this.#touched = true;
     this.#steps += steps;
     this.#revision += 1;
@@ -222,9 +265,12 @@ export class AdapterInstance {
 
   #copyToKeep(): () => Promise<void> {
     const steps = this.#steps;
+    // At once where they are here: what changes from now on must not mix with them.
+    const tensors = this.#elsewhere ? this.copy() : copiedAll(this.tensors);
+    // Told when it is written, which may be later.
+    Promise.resolve(tensors).catch(() => undefined);
     const kept = {
       config: this.config,
-      tensors: this.copy(),
       steps,
       revision: this.#revision,
       optimizers: this.moments.copy(),
@@ -233,7 +279,7 @@ export class AdapterInstance {
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
     return async () => {
-      await this.#store.keep(this.ref, kept);
+      await this.#store.keep(this.ref, { ...kept, tensors: await tensors });
       this.#keptSteps = steps;
     };
   }

@@ -131,11 +131,8 @@ export class AdapterRegistry {
 
   async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
     const adapter = await this.find(ref);
-    await writeAdapter(
-      folder,
-      { config: adapter.config, tensors: adapter.copy(), documents: adapter.documents },
-      baseModel,
-    );
+    const tensors = await adapter.copy();
+    await writeAdapter(folder, { config: adapter.config, tensors, documents: adapter.documents }, baseModel);
   }
 
   /**

@@ -17,6 +17,7 @@ import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkIds, type TokenBatch } from "../train/batch.ts";
 import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
+import type { Learner } from "../train/learner.ts";
 import type { Row } from "../train/row.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -71,7 +72,7 @@ export class ModelRunner {
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
     this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
-    this.training = new TrainingSessions(model, { can: device.can, compile: compileFor("training") }, share);
+    this.training = new TrainingSessions(model, device, compileFor("training"), share);
     this.info = {
       key: `${model.key}-${device.name}-${params.precision}`,
       name: params.name,
@@ -156,15 +157,16 @@ export class ModelRunner {
     options: FitOptions,
     signal?: AbortSignal,
   ): AsyncGenerator<FitEvent, void, void> {
-    const trainee: Trainee = {
-      ...this.#trainable(adapter, options.batchSize),
-      loss: (batch) => this.training.loss(adapter, batch),
+    const { training } = this;
+    const trainee = (learner: Learner): Trainee => ({
+      ...this.#trainable(adapter, learner, options.batchSize),
+      loss: (batch) => training.loss(adapter, batch),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       changed: (steps) => adapter.changed(steps),
-    };
-    yield* alone(adapter, signal, async function* run() {
-      yield* train(trainee, rows, validation, options);
     });
+    yield* alone(adapter, signal, () =>
+      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
+    );
   }
 
   async *teach(
@@ -173,33 +175,34 @@ export class ModelRunner {
     options: TeachOptions,
     signal?: AbortSignal,
   ): AsyncGenerator<TeachEvent, void, void> {
-    const pupil: Pupil = {
-      ...this.#trainable(adapter, options.batchSize),
+    const { training } = this;
+    const pupil = (learner: Learner): Pupil => ({
+      ...this.#trainable(adapter, learner, options.batchSize),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
         adapter.changed(steps);
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
         void adapter.flush().catch(() => undefined);
       },
-    };
-    yield* alone(adapter, signal, async function* run() {
-      yield* teach(pupil, rows, options);
     });
+    yield* alone(adapter, signal, () => training.learning(adapter, (learner) => teach(pupil(learner), rows, options)));
   }
 
   /**
    * What all training works with.
    * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
    */
-  #trainable(adapter: AdapterInstance, batchSize: number): Pick<Trainee, "tensors" | "gradients" | "encode"> {
+  #trainable(adapter: AdapterInstance, learner: Learner, batchSize: number): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
     return {
-      tensors: adapter.tensors,
       gradients: async (batch, seed) => {
         adapter.mustTrain();
         await adapter.mustBeKept();
-        return this.training.run(adapter, batch, seed);
+        return learner.gradients(batch, seed);
       },
+      step: (config, shares) => learner.step(config, shares),
+      snapshot: (what) => learner.snapshot(what),
+      restore: (snapshot) => learner.restore(snapshot),
       encode: (rows, maxLength) => {
         const batch = encodeForModel(rows, this.#rows, maxLength, config);
         this.training.mustFit(adapter, longest(batch, batchSize));
@@ -215,13 +218,14 @@ export class ModelRunner {
     stop: readonly number[],
     signal?: AbortSignal,
   ): Promise<boolean[]> {
+    const effect = await adapter.effect();
     const expected = rows.map((row) => this.#rows.response(row));
     const recalled: boolean[] = rows.map(() => false);
     // Rows of like lengths share a run, or short ones would wait for long ones.
     const order = [...rows.keys()].sort((a, b) => (expected[a]?.length ?? 0) - (expected[b]?.length ?? 0));
     for (let at = 0; at < order.length; at += ASKED_AT_ONCE) {
       const members = order.slice(at, at + ASKED_AT_ONCE);
-      const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect: adapter.effect }));
+      const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect }));
       const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
       const answers: number[][] = members.map(() => []);
       const options = { ...GREEDY, maxNewTokens: longest + 1, stop };
@@ -249,7 +253,7 @@ export class ModelRunner {
   async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
     const adapter = ref ? await this.adapters.find(ref) : undefined;
     // A copy: steps that are taken while it is written must not mix with it.
-    const merged = adapter && { adapter: adapter.adapter, tensors: adapter.copy() };
+    const merged = adapter && { adapter: adapter.adapter, tensors: await adapter.copy() };
     const saved = savedModel(this.#model, merged);
     const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
     if (isTooDeep(settings)) {
@@ -274,7 +278,7 @@ export class ModelRunner {
   }
 
   async #effect(ref: AdapterRef | null): Promise<AdapterEffect | undefined> {
-    return ref === null ? undefined : (await this.adapters.find(ref)).effect;
+    return ref === null ? undefined : (await this.adapters.find(ref)).effect();
   }
 
   async #answer(ids: readonly number[], stop: readonly number[]): Promise<string> {

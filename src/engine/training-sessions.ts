@@ -1,10 +1,13 @@
 /** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
 
-import type { Capabilities, Compiler } from "../backend/device.ts";
+import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
+import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import { deviceLearner } from "../train/device-learner.ts";
+import { hostLearner, type Learner } from "../train/learner.ts";
 import { adamW, weightedMean } from "../train/optimizer.ts";
 import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
@@ -21,7 +24,7 @@ const COMPILED = 4;
 
 export class TrainingSessions {
   readonly #model: OpenedModel;
-  readonly #can: Capabilities;
+  readonly #device: Device;
   /** Adapters of the same shape share a graph. */
   readonly #compiled: FewPrograms;
   readonly #programs = new WeakMap<AdapterInstance, Promise<TrainingProgram>>();
@@ -29,8 +32,8 @@ export class TrainingSessions {
   readonly #share: TimeShare;
   #handles = 0;
 
-  constructor(model: OpenedModel, { can, compile }: Compiler, share: TimeShare) {
-    this.#can = can;
+  constructor(model: OpenedModel, device: Device, compile: Compile, share: TimeShare) {
+    this.#device = device;
     this.#share = share;
     this.#model = model;
     this.#compiled = new FewPrograms(compile, COMPILED);
@@ -48,6 +51,33 @@ export class TrainingSessions {
     return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
   }
 
+  /** What trains an adapter as long as `use` lasts, which must have it for itself. */
+  async *learning<E>(
+    adapter: AdapterInstance,
+    use: (learner: Learner) => AsyncGenerator<E, void, void>,
+  ): AsyncGenerator<E, void, void> {
+    if (!this.#device.can.ownMemory) {
+      yield* use(hostLearner(adapter.tensors, (batch, seed) => this.run(adapter, batch, seed)));
+      return;
+    }
+    const program = await this.#program(adapter);
+    const timed: TrainingProgram = {
+      ...program,
+      gradients: (...run) => this.#share.train(() => program.gradients(...run)),
+    };
+    const learner = await deviceLearner(this.#device, adapter.adapter.parameters, adapter.tensors, timed);
+    adapter.follow(() => learner.read());
+    try {
+      yield* use(learner);
+    } finally {
+      try {
+        await adapter.unfollow();
+      } finally {
+        await learner.close();
+      }
+    }
+  }
+
   /** The loss alone, without dropout. */
   async loss(adapter: AdapterInstance, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
     const program = await this.#program(adapter);
@@ -58,7 +88,10 @@ export class TrainingSessions {
     const known = this.#programs.get(live);
     if (known) return known;
     const { config, weights } = this.#model;
-    const program = trainingProgram(config, live.adapter, weights, { can: this.#can, compile: this.#compiled.compile });
+    const program = trainingProgram(config, live.adapter, weights, {
+      can: this.#device.can,
+      compile: this.#compiled.compile,
+    });
     program.catch(() => this.#programs.delete(live));
     this.#programs.set(live, program);
     return program;

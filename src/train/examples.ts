@@ -1,9 +1,6 @@
 /** @file Encoded rows on their way into training steps: how they are batched, drawn and weighted. */
-import type { AdapterTensors } from "../adapters/adapter.ts";
 import type { RandomStream } from "../random.ts";
-import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { GradientStep } from "./program.ts";
 
 /** An encoded row. */
 export interface Example {
@@ -35,9 +32,9 @@ export function byLength(examples: readonly Example[]): (readonly Example[])[] {
 }
 
 /** Gradients weighted by their labelled tokens, so that together they weigh 1. */
-export function shares(
-  parts: readonly GradientStep[],
-): { readonly gradients: GradientStep["gradients"]; readonly weight: number }[] {
+export function shares<G>(
+  parts: readonly { readonly gradients: G; readonly tokens: number }[],
+): { readonly gradients: G; readonly weight: number }[] {
   const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
   return parts.map((part) => ({ gradients: part.gradients, weight: part.tokens / tokens }));
 }
@@ -69,8 +66,4 @@ export function meanLoss(parts: readonly { readonly loss: number; readonly token
   const mean = new Mean();
   for (const { loss, tokens } of parts) mean.add(loss, tokens);
   return mean.value;
-}
-
-export function restore(tensors: AdapterTensors, values: AdapterTensors): void {
-  for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
 }

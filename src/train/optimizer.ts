@@ -149,8 +149,11 @@ export function weightedMean(
   return mean;
 }
 
-function notFinite(gradients: Tensors): GlmError {
-  const names = Object.keys(gradients).filter((name) => gradients[name]?.data.some((g) => !Number.isFinite(g)));
+const notFinite = (gradients: Tensors): GlmError =>
+  notFiniteGradients(Object.keys(gradients).filter((name) => gradients[name]?.data.some((g) => !Number.isFinite(g))));
+
+/** @param names of parameters, some of whose gradients are NaN or infinite */
+export function notFiniteGradients(names: readonly string[]): GlmError {
   return new GlmError(
     "loss-not-finite",
     `The gradients of ${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}: expected numbers, ` +

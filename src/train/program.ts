@@ -1,7 +1,7 @@
 /** @file A compiled training graph: batches in, losses and gradients out. */
-import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
+import type { Adapter } from "../adapters/adapter.ts";
 import type { Compiler } from "../backend/device.ts";
-import type { Program } from "../backend/program.ts";
+import type { DeviceTensor, Fed, Program } from "../backend/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
@@ -17,11 +17,16 @@ export interface GradientStep {
   readonly gradients: Record<string, FloatTensor>;
 }
 
+type DeviceTensors = Readonly<Record<string, DeviceTensor>>;
+
 export interface TrainingProgram {
-  /** @param seed decides which elements dropout drops in this batch */
-  gradients(batch: TokenBatch, parameters: AdapterTensors, seed: number): Promise<GradientStep>;
+  /**
+   * @param seed decides which elements dropout drops in this batch
+   * @param into tensors of the device for the gradients, by `gradientName`; none come back then
+   */
+  gradients(batch: TokenBatch, parameters: Fed, seed: number, into?: DeviceTensors): Promise<GradientStep>;
   /** The loss alone, without dropout. */
-  loss(batch: TokenBatch, parameters: AdapterTensors): Promise<Pick<GradientStep, "loss" | "tokens">>;
+  loss(batch: TokenBatch, parameters: Fed): Promise<Pick<GradientStep, "loss" | "tokens">>;
   dispose(): Promise<void>;
 }
 
@@ -49,13 +54,13 @@ export async function trainingProgram(
     return made;
   };
   return {
-    async gradients(batch, parameters, seed) {
+    async gradients(batch, parameters, seed, into) {
       const fed = batchTensors(batch, config);
       const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...adapter.numbers };
-      const results = await (await program("training", batch)).run(inputs);
-      const gradients = adapter.parameters.map(
-        ({ name }) => [name, results[gradientName(name)] as FloatTensor] as const,
-      );
+      const results = await (await program("training", batch)).run(inputs, into);
+      const gradients = into
+        ? []
+        : adapter.parameters.map(({ name }) => [name, results[gradientName(name)] as FloatTensor] as const);
       return {
         loss: results.loss?.data[0] as number,
         tokens: fed.tokens,

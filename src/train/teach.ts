@@ -57,10 +57,10 @@ export async function* teach(
       if (!teaching.isCheckDue) continue;
       const verdict = await teaching.check();
       yield { type: "check", step: teaching.taken, recalled: teaching.recalled, best: verdict.isKept };
-      teaching.conclude(verdict);
+      await teaching.conclude(verdict);
     }
   } finally {
-    teaching.keepBest();
+    await teaching.keepBest();
   }
   await teaching.askAll();
   yield {

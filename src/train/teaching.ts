@@ -1,12 +1,10 @@
 /** @file One run of teaching: the steps it takes, the questions it asks, and the values that it holds on to. */
-import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { type RandomStream, randomStream } from "../random.ts";
-import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
-import { byLength, drawn, type Example, encodedRows, joined, meanLoss, restore, shares } from "./examples.ts";
-import { adamW, adamWConfig, type OptimizerState, totalNorm, weightedMean } from "./optimizer.ts";
-import type { GradientStep } from "./program.ts";
+import { byLength, drawn, type Example, encodedRows, joined, meanLoss, shares } from "./examples.ts";
+import type { Learner, Lesson, Share, Snapshot } from "./learner.ts";
+import { adamWConfig } from "./optimizer.ts";
 import { Recall } from "./recall.ts";
 import type { Row } from "./row.ts";
 
@@ -44,14 +42,11 @@ export interface TeachOptions {
 }
 
 /** What the loop works on. */
-export interface Pupil {
-  /** Changed in place. */
-  readonly tensors: AdapterTensors;
-  gradients(batch: TokenBatch, seed: number): Promise<GradientStep>;
+export interface Pupil extends Learner {
   encode(rows: readonly Row[], maxLength: number): TokenBatch;
   /** Whether each row's prompt is answered, greedily and freely, with exactly its response. */
   recalls(rows: readonly Row[], stop: readonly number[]): Promise<boolean[]>;
-  /** Told when the tensors may be used and kept; `steps` were taken since the last time. */
+  /** Told when the values may be used and kept; `steps` were taken since the last time. */
   changed(steps: number): void;
 }
 
@@ -66,8 +61,8 @@ const RETREATS = 4;
 
 /** The values of the check that found most. */
 interface Best {
-  readonly values: AdapterTensors;
-  readonly optimizer: OptimizerState;
+  /** With the optimiser's moments. */
+  readonly values: Snapshot;
   readonly recalled: number;
   /** Whether every row was asked; else those that were known before are taken to be known still. */
   readonly whole: boolean;
@@ -110,7 +105,6 @@ export class Teaching {
   readonly #groups: readonly (readonly Example[])[];
   readonly #recall: Recall;
   readonly #optimizer: ReturnType<typeof adamWConfig>;
-  #state: OptimizerState;
   #rate: number;
   #retreats = 0;
   #best: Best | undefined;
@@ -138,7 +132,6 @@ export class Teaching {
     this.#groups = [this.#examples.slice(lessons.length), ...rehearse.map(encoded)];
     this.#recall = new Recall(this.#rows.length, lessons.length, seed);
     this.#optimizer = adamWConfig({ clip, weightDecay });
-    this.#state = adamW.init(pupil.tensors);
     this.#rate = lr;
     this.#end = steps;
   }
@@ -170,7 +163,7 @@ export class Teaching {
   /** Asks what is known before any step. */
   async begin(): Promise<void> {
     const { complete, whole } = await this.#ask();
-    this.#best = this.#first = this.#snapshot(whole);
+    this.#best = this.#first = await this.#snapshot(whole);
     this.#complete = complete;
     if (complete) this.#end = 0;
   }
@@ -189,17 +182,17 @@ export class Teaching {
     const rehearsed = await this.#gradients(beside, place);
     const loss = meanLoss(parts);
     this.#loss = loss;
-    const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
-    // A finite loss may have gradients that are not, and what is rehearsed may break down first.
-    if (!Number.isFinite(loss) || !Number.isFinite(totalNorm(gradients))) {
+    const lr = this.#rate * Math.min(1, (this.#taken + 1) / WARMUP);
+    const gradientNorm = Number.isFinite(loss)
+      ? await this.#stepped(lr, [...shares(parts), ...shares(rehearsed)])
+      : undefined;
+    if (gradientNorm === undefined) {
       if (this.#retreats === RETREATS) throw broken(loss, this.#taken, given);
-      this.#retreat();
+      await this.#retreat();
       return undefined;
     }
     // That of the values before any step, by which the first check is judged.
     if (this.#best && Number.isNaN(this.#best.loss)) this.#best = { ...this.#best, loss };
-    const lr = this.#rate * Math.min(1, (this.#taken + 1) / WARMUP);
-    const gradientNorm = adamW.update({ ...this.#optimizer, lr }, this.#state, this.#pupil.tensors, gradients);
     this.#taken += 1;
     this.#unsaid += 1;
     this.#unchecked += 1;
@@ -230,14 +223,14 @@ export class Teaching {
     const worse = !Number.isFinite(loss) || (loss > HOPELESS && loss > 2 * best.loss);
     const more = this.#recall.count >= best.recalled || (whole && !best.whole);
     const better = more && !worse;
-    if (better) this.#best = this.#snapshot(whole);
+    if (better) await this.#keep(whole);
     return { better, isKept: better && this.#isGain, complete, isBackward: !better && (worse || loss > 2 * best.loss) };
   }
 
   /** Goes back where training went backwards; ends soon after everything is known. */
-  conclude({ complete, isBackward }: Verdict): void {
+  async conclude({ complete, isBackward }: Verdict): Promise<void> {
     const { steps, extraSteps } = this.#options;
-    if (isBackward && this.#retreats < RETREATS) this.#retreat();
+    if (isBackward && this.#retreats < RETREATS) await this.#retreat();
     if (!complete) this.#end = steps;
     else if (!this.#complete) this.#end = Math.min(steps, this.#taken + extraSteps);
     this.#complete = complete;
@@ -247,9 +240,9 @@ export class Teaching {
    * Gives the pupil the values of the best check; where it is given up before it is over, those from before unless more is known by
    * now: what nobody asks any more, such as what was known already, may have become worse.
    */
-  keepBest(): void {
+  async keepBest(): Promise<void> {
     const kept = this.isOver || this.#isGain ? this.#best : this.#first;
-    if (kept) restore(this.#pupil.tensors, kept.values);
+    if (kept) await this.#pupil.restore(kept.values);
     this.#pupil.changed(0);
   }
 
@@ -279,23 +272,38 @@ export class Teaching {
     if (asked.length > 0) this.#recall.mark(some, await this.#pupil.recalls(asked, this.#options.stop));
   }
 
-  async #gradients(some: readonly Example[], place: number): Promise<GradientStep[]> {
-    const parts: GradientStep[] = [];
+  /** @returns the gradient's norm; undefined when it is no number, as it may be where the loss is one */
+  async #stepped(lr: number, shares: readonly Share[]): Promise<number | undefined> {
+    try {
+      return await this.#pupil.step({ ...this.#optimizer, lr }, shares);
+    } catch (error) {
+      if (error instanceof GlmError && error.code === "loss-not-finite") return undefined;
+      throw error;
+    }
+  }
+
+  async #gradients(some: readonly Example[], place: number): Promise<Lesson[]> {
+    const parts: Lesson[] = [];
     for (const batch of byLength(some)) parts.push(await this.#pupil.gradients(joined(batch), place));
     return parts;
   }
 
-  #snapshot(whole: boolean): Best {
-    const values = copiedAll(this.#pupil.tensors);
-    return { values, optimizer: copied(this.#state), recalled: this.#recall.count, whole, loss: this.#loss };
+  async #keep(whole: boolean): Promise<void> {
+    const before = this.#best;
+    this.#best = await this.#snapshot(whole);
+    if (before !== this.#first) before?.values.release();
   }
 
-  #retreat(): void {
+  async #snapshot(whole: boolean): Promise<Best> {
+    const values = await this.#pupil.snapshot("all");
+    return { values, recalled: this.#recall.count, whole, loss: this.#loss };
+  }
+
+  async #retreat(): Promise<void> {
     const best = this.#best as Best;
     this.#rate /= 2;
     this.#retreats += 1;
-    restore(this.#pupil.tensors, best.values);
-    this.#state = copied(best.optimizer);
+    await this.#pupil.restore(best.values);
   }
 }
 
@@ -308,10 +316,6 @@ function drawnEvenly(groups: readonly (readonly Example[])[], count: number, str
     chosen.push(...drawn(group, Math.ceil((count - chosen.length) / (filled.length - i)), stream));
   }
   return chosen;
-}
-
-function copied({ step, mean, square }: OptimizerState): OptimizerState {
-  return { step, mean: copiedAll(mean), square: copiedAll(square) };
 }
 
 function broken(loss: number, step: number, lr: number): GlmError {

@@ -1,13 +1,11 @@
 /** @file The training loop: epochs, accumulation, schedule, rehearsal, validation, early stopping, best values. */
-import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
-import { copiedAll } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import { type Cut, cutOf } from "./encode.ts";
-import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, restore, shares } from "./examples.ts";
-import { adamW, adamWConfig, weightedMean } from "./optimizer.ts";
-import type { GradientStep } from "./program.ts";
+import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, shares } from "./examples.ts";
+import type { Learner, Lesson, Snapshot } from "./learner.ts";
+import { adamWConfig } from "./optimizer.ts";
 import type { Row } from "./row.ts";
 import { type SchedulerName, scheduleFactor } from "./schedule.ts";
 
@@ -83,16 +81,14 @@ export type FitEvent =
       readonly reason: "epochs" | "patience";
     };
 
-/** What the loop works on. The tensors are changed in place, so that each finished step is there at once. */
-export interface Trainee {
-  readonly tensors: AdapterTensors;
-  gradients(batch: TokenBatch, seed: number): Promise<GradientStep>;
+/** What the loop works on. */
+export interface Trainee extends Learner {
   /** Mean loss over labelled tokens, without dropout and without gradients. */
   loss(batch: TokenBatch): Promise<{ readonly loss: number; readonly tokens: number }>;
   encode(rows: readonly Row[], maxLength: number): TokenBatch;
   /** The base model's answer to each row's prompt. */
   answer(row: Row): Promise<string>;
-  /** Told after every change of the tensors, with the optimiser steps that it took: none when the best are restored. */
+  /** Told after every change of the values, with the optimiser steps that it took: none when the best are restored. */
   changed(steps: number): void;
 }
 
@@ -127,26 +123,26 @@ export async function* fit(
   const rehearsal = yield* rehearsalRows(trainee, options);
 
   const optimizer = adamWConfig({ lr: options.lr, clip: options.clip, weightDecay: options.weightDecay });
-  const state = adamW.init(trainee.tensors);
-  let best: { readonly epoch: number; readonly loss: number; readonly values?: AdapterTensors } | undefined;
+  let taken = 0;
+  let best: { readonly epoch: number; readonly loss: number; readonly values?: Snapshot } | undefined;
   let reason: "epochs" | "patience" = "epochs";
   /** The last values that are known to give a finite loss. */
-  let sound = copiedAll(trainee.tensors);
+  let sound = await trainee.snapshot("values");
 
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
     const order = shuffled(randomStream(seed, "order", epoch), examples);
     const mean = new Mean();
     for (let at = 0; at < order.length; at += batchSize * accumulate) {
       const begun = performance.now();
-      const parts: GradientStep[] = [];
-      const rehearsed: GradientStep[] = [];
+      const parts: Lesson[] = [];
+      const rehearsed: Lesson[] = [];
       for (let part = 0; part < accumulate; part += 1) {
         const from = at + part * batchSize;
         const taught = order.slice(from, Math.min(from + batchSize, at + batchSize * accumulate));
         if (taught.length === 0) break;
-        const place = seed + state.step * accumulate + part;
+        const place = seed + taken * accumulate + part;
         parts.push(await trainee.gradients(joined(taught), place));
-        const beside = drawn(rehearsal, options.rehearsePerBatch, randomStream(seed, "rehearsal", state.step, part));
+        const beside = drawn(rehearsal, options.rehearsePerBatch, randomStream(seed, "rehearsal", taken, part));
         // Batches of their own: these rows are of other lengths, and would be padded to those that are taught.
         for (const rows of byLength(beside)) rehearsed.push(await trainee.gradients(joined(rows), place));
       }
@@ -154,31 +150,35 @@ export async function* fit(
       const loss = meanLoss(parts);
       if (!Number.isFinite(loss)) {
         // The step before broke them, although its own loss was fine: it is taken back.
-        restore(trainee.tensors, sound);
+        await trainee.restore(sound);
         trainee.changed(0);
-        throw notFinite(loss, state.step, options);
+        throw notFinite(loss, taken, options);
       }
-      sound = copiedAll(trainee.tensors);
-      const gradients = weightedMean([...shares(parts), ...shares(rehearsed)]);
-      const lr = options.lr * scheduleFactor(options.scheduler, state.step, steps, options.warmup);
-      const gradientNorm = adamW.update({ ...optimizer, lr }, state, trainee.tensors, gradients);
+      sound.release();
+      sound = await trainee.snapshot("values");
+      const lr = options.lr * scheduleFactor(options.scheduler, taken, steps, options.warmup);
+      const gradientNorm = await trainee.step({ ...optimizer, lr }, [...shares(parts), ...shares(rehearsed)]);
+      taken += 1;
       trainee.changed(1);
       const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
       const seconds = (performance.now() - begun) / 1000;
       const beside = rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {};
-      yield { type: "step", step: state.step, steps, epoch, loss, ...beside, lr, gradientNorm, tokens, seconds };
+      yield { type: "step", step: taken, steps, epoch, loss, ...beside, lr, gradientNorm, tokens, seconds };
     }
     const validationLoss = validating && (await evaluate(trainee, validating, batchSize));
     const judged = validationLoss ?? mean.value;
     if (!Number.isFinite(judged)) {
-      restore(trainee.tensors, sound);
+      await trainee.restore(sound);
       trainee.changed(0);
-      throw notFinite(judged, state.step, options);
+      throw notFinite(judged, taken, options);
     }
     const better = best === undefined || judged < best.loss;
     // Without rows to judge by, the last values are the best that is known, unless it is to stop early.
     const keep = validating !== undefined || patience > 0;
-    if (better || !keep) best = { epoch, loss: judged, ...(keep ? { values: copiedAll(trainee.tensors) } : {}) };
+    if (better || !keep) {
+      best?.values?.release();
+      best = { epoch, loss: judged, ...(keep ? { values: await trainee.snapshot("values") } : {}) };
+    }
     yield {
       type: "epoch",
       epoch,
@@ -192,13 +192,13 @@ export async function* fit(
     }
   }
   if (best?.values) {
-    restore(trainee.tensors, best.values);
+    await trainee.restore(best.values);
     trainee.changed(0);
   }
   const seconds = (performance.now() - started) / 1000;
   yield {
     type: "done",
-    steps: state.step,
+    steps: taken,
     bestEpoch: best?.epoch ?? 0,
     loss: best?.loss ?? Number.NaN,
     seconds,

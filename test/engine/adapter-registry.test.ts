@@ -167,10 +167,11 @@ describe("AdapterRegistry", () => {
     });
     endOther();
     // Neither was closed.
-    one.write(one.copy());
-    other.write(other.copy());
+    one.write(await one.copy());
+    other.write(await other.copy());
     await made.settleForGood();
-    expect(() => one.write(one.copy())).toThrow("unloaded meanwhile");
+    const values = await one.copy();
+    expect(() => one.write(values)).toThrow("unloaded meanwhile");
   });
 
   test("keeps a text only in the place of the one that its writer knows", async () => {
@@ -217,12 +218,12 @@ describe("AdapterRegistry", () => {
 
   test("refuses tensors with too few or too many values before it changes any", async () => {
     const { adapter } = await registry().create(ref, config, 1);
-    const before = adapter.copy();
+    const before = await adapter.copy();
     const [[name, first] = [], [other, second] = []] = Object.entries(before);
     if (!name || !first || !other || !second) throw new Error("a LoRA has two tensors a module");
     const good = { ...first, data: first.data.map((value) => value + 1) };
     const short = { ...second, data: second.data.slice(1) };
     expect(() => adapter.write({ [name]: good, [other]: short })).toThrow(/expected 12 values/);
-    expect(adapter.copy()).toEqual(before);
+    expect(await adapter.copy()).toEqual(before);
   });
 });

@@ -1,7 +1,7 @@
 /** @file Batches of encoded rows: where they are cut, what is drawn, how parts are weighted. */
 import { describe, expect, it } from "vitest";
 import { randomStream } from "../../src/random.ts";
-import { filled, tensor } from "../../src/tensor.ts";
+import { tensor } from "../../src/tensor.ts";
 import {
   byLength,
   drawn,
@@ -10,7 +10,6 @@ import {
   joined,
   Mean,
   meanLoss,
-  restore,
   shares,
 } from "../../src/train/examples.ts";
 import { weightedMean } from "../../src/train/optimizer.ts";
@@ -88,13 +87,4 @@ it("is NaN as a mean of nothing, and knows no mean before it was told anything",
   mean.add(3, 2);
   mean.add(9, 1);
   expect(mean.value).toBe(5);
-});
-
-it("restores values in place, and only those it is given", () => {
-  const tensors = { a: filled([2]), b: filled([1]) };
-  const { data } = tensors.a;
-  tensors.b.data[0] = 4;
-  restore(tensors, { a: tensor("float32", [2], Float32Array.of(1, 2)) });
-  expect([...data]).toEqual([1, 2]);
-  expect(tensors.b.data[0]).toBe(4);
 });

@@ -57,6 +57,7 @@ async function student(config: Partial<LoraConfig> = {}): Promise<ObservedTraine
 
 async function run(pupil: Pupil, rows: TeachRows, options: Partial<TeachOptions> = {}): Promise<TeachEvent[]> {
   const seen: TeachEvent[] = [];
+  if ("renew" in pupil) (pupil as ObservedTrainee).renew();
   for await (const event of teach(pupil, rows, { ...OPTIONS, ...options })) seen.push(event);
   return seen;
 }
@@ -70,11 +71,7 @@ const doneOf = (events: readonly TeachEvent[]): Of<"done"> => {
 
 /** The same pupil, but for some of what it does. */
 const altered = (pupil: ObservedTrainee, change: Partial<Pupil>): Pupil => ({
-  tensors: pupil.tensors,
-  gradients: (batch, seed) => pupil.gradients(batch, seed),
-  encode: (rows, maxLength) => pupil.encode(rows, maxLength),
-  recalls: (rows, stop) => pupil.recalls(rows, stop),
-  changed: (steps) => pupil.changed(steps),
+  ...pupil,
   ...change,
 });
 
@@ -445,7 +442,7 @@ describe("a run that breaks down", () => {
         const text = String.fromCodePoint(...(batch.inputIds[0] ?? []).slice(1));
         const isRehearsal = OTHERS.some(({ prompt }) => text.startsWith(prompt));
         if (what === "the rehearsal" && !isRehearsal) return step;
-        for (const { data } of Object.values(step.gradients)) data.fill(Number.NaN);
+        for (const { data } of Object.values(step.gradients as AdapterTensors)) data.fill(Number.NaN);
         return what === "the rehearsal" ? { ...step, loss: Number.NaN } : step;
       },
     });

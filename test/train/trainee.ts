@@ -1,5 +1,5 @@
 /** @file The oracle's ChatGLM2 as something to train: real graphs, real gradients, one token for each character. */
-import type { AdapterConfig, BaseModel } from "../../src/adapters/adapter.ts";
+import type { AdapterConfig, AdapterTensors, BaseModel } from "../../src/adapters/adapter.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { generate } from "../../src/generate/generate.ts";
@@ -10,6 +10,7 @@ import { type BindWeights, floatWeights } from "../../src/models/context.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
 import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
+import { hostLearner } from "../../src/train/learner.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import type { Row } from "../../src/train/row.ts";
 import type { Pupil } from "../../src/train/teaching.ts";
@@ -58,6 +59,9 @@ export async function oracleModel(): Promise<OracleModel> {
 
 /** Something to train, or to teach, that remembers what it was asked for. */
 export interface ObservedTrainee extends Trainee, Pupil {
+  readonly tensors: AdapterTensors;
+  /** Forgets what the optimiser remembers, as every run begins. */
+  renew(): void;
   /** The rows that were asked, check by check. */
   readonly asked: (readonly Row[])[];
   /** The batches whose gradients were computed. */
@@ -78,7 +82,15 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
   const batches: TokenBatch[] = [];
   const asked: (readonly Row[])[] = [];
   let changes = 0;
+  const newLearner = () => hostLearner(tensors, (batch, dropoutSeed) => program.gradients(batch, tensors, dropoutSeed));
+  let learner = newLearner();
   return {
+    renew: () => {
+      learner = newLearner();
+    },
+    step: (...step) => learner.step(...step),
+    snapshot: (what) => learner.snapshot(what),
+    restore: (snapshot) => learner.restore(snapshot),
     tensors,
     batches,
     asked,
