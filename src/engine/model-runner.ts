@@ -160,7 +160,6 @@ export class ModelRunner {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
       ...this.#trainable(adapter, learner, options.batchSize),
-      loss: (batch) => training.loss(adapter, batch),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       changed: (steps) => adapter.changed(steps),
     });
@@ -200,6 +199,7 @@ export class ModelRunner {
         await adapter.mustBeKept();
         return learner.gradients(batch, seed);
       },
+      loss: (batch) => learner.loss(batch),
       step: (config, shares) => learner.step(config, shares),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),

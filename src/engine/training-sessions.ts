@@ -57,13 +57,19 @@ export class TrainingSessions {
     use: (learner: Learner) => AsyncGenerator<E, void, void>,
   ): AsyncGenerator<E, void, void> {
     if (!this.#device.can.ownMemory) {
-      yield* use(hostLearner(adapter.tensors, (batch, seed) => this.run(adapter, batch, seed)));
+      yield* use(
+        hostLearner(adapter.tensors, {
+          gradients: (batch, seed) => this.run(adapter, batch, seed),
+          loss: (batch) => this.#loss(adapter, batch),
+        }),
+      );
       return;
     }
     const program = await this.#program(adapter);
     const timed: TrainingProgram = {
       ...program,
       gradients: (...run) => this.#share.train(() => program.gradients(...run)),
+      loss: (...run) => this.#share.train(() => program.loss(...run)),
     };
     const learner = await deviceLearner(this.#device, adapter.adapter.parameters, adapter.tensors, timed);
     adapter.follow(() => learner.read());
@@ -79,7 +85,7 @@ export class TrainingSessions {
   }
 
   /** The loss alone, without dropout. */
-  async loss(adapter: AdapterInstance, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
+  async #loss(adapter: AdapterInstance, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
     const program = await this.#program(adapter);
     return this.#share.train(() => program.loss(batch, adapter.tensors));
   }

@@ -9,8 +9,9 @@ import { identity } from "../graph/ops.ts";
 import { Graph } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { elementSize, type FloatTensor, sizeOf, tensor } from "../tensor.ts";
+import type { TokenBatch } from "./batch.ts";
 import { gradientName } from "./graph.ts";
-import type { Learner, Lesson, Share, Snapshot } from "./learner.ts";
+import type { Learner, Lesson, Loss, Share, Snapshot } from "./learner.ts";
 import { notFiniteGradients, type OptimizerConfig } from "./optimizer.ts";
 import type { TrainingProgram } from "./program.ts";
 import { apartGraph, flatGraph, meanGraph, partName, type STEP_NUMBERS, updateGraph } from "./update-graph.ts";
@@ -102,13 +103,17 @@ class Residents implements DeviceLearner {
     this.#groups = groups;
   }
 
-  async gradients(batch: Parameters<Learner["gradients"]>[0], seed: number): Promise<Lesson> {
+  async gradients(batch: TokenBatch, seed: number): Promise<Lesson> {
     const held = this.#spare.pop() ?? (await this.#named(this.#parameters));
     const into = Object.fromEntries(
       this.#parameters.map(({ name }) => [gradientName(name), held[name] as DeviceTensor]),
     );
     const { loss, tokens } = await this.#program.gradients(batch, this.#values(), seed, into);
     return { loss, tokens, gradients: held };
+  }
+
+  loss(batch: TokenBatch): Promise<Loss> {
+    return this.#program.loss(batch, this.#values());
   }
 
   async step(config: OptimizerConfig, shares: readonly Share[]): Promise<number> {

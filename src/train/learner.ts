@@ -4,12 +4,15 @@ import { copiedAll, type FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import { adamW, type OptimizerConfig, type OptimizerState, weightedMean } from "./optimizer.ts";
 
-/** What a run over a batch gives. */
-export interface Lesson {
+export interface Loss {
   /** Mean cross-entropy over the labelled tokens, in nats. */
   readonly loss: number;
   /** Labelled tokens. */
   readonly tokens: number;
+}
+
+/** What a run over a batch gives. */
+export interface Lesson extends Loss {
   /** For a step of the learner that made them, which uses them up. */
   readonly gradients: unknown;
 }
@@ -29,6 +32,8 @@ export interface Snapshot {
 export interface Learner {
   /** @param seed decides which elements dropout drops in this batch */
   gradients(batch: TokenBatch, seed: number): Promise<Lesson>;
+  /** The loss alone, without dropout. */
+  loss(batch: TokenBatch): Promise<Loss>;
   /**
    * One step of AdamW along the weighted mean.
    * @returns the total norm of that before clipping
@@ -41,13 +46,11 @@ export interface Learner {
 }
 
 /** Trains tensors in ordinary memory, in place. */
-export function hostLearner(
-  tensors: AdapterTensors,
-  gradients: (batch: TokenBatch, seed: number) => Promise<Lesson & { readonly gradients: AdapterTensors }>,
-): Learner {
+export function hostLearner(tensors: AdapterTensors, { gradients, loss }: HostRuns): Learner {
   let state = adamW.init(tensors);
   return {
     gradients,
+    loss,
     step: async (config, shares) =>
       adamW.update(
         config,
@@ -69,6 +72,12 @@ export function hostLearner(
       if (before) state = copiedState(before);
     },
   };
+}
+
+/** Runs over batches with the tensors as they are. */
+export interface HostRuns {
+  gradients(batch: TokenBatch, seed: number): Promise<Lesson & { readonly gradients: AdapterTensors }>;
+  loss(batch: TokenBatch): Promise<Loss>;
 }
 
 interface HostSnapshot extends Snapshot {

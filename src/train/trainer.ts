@@ -83,8 +83,6 @@ export type FitEvent =
 
 /** What the loop works on. */
 export interface Trainee extends Learner {
-  /** Mean loss over labelled tokens, without dropout and without gradients. */
-  loss(batch: TokenBatch): Promise<{ readonly loss: number; readonly tokens: number }>;
   encode(rows: readonly Row[], maxLength: number): TokenBatch;
   /** The base model's answer to each row's prompt. */
   answer(row: Row): Promise<string>;

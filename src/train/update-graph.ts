@@ -85,10 +85,19 @@ const joined = (tensors: readonly Value[]): Value =>
     0,
   );
 
+/** Buffers that one kernel of a GPU may write to, of those eight that every GPU gives it. */
+const MOST_OUTPUTS = 6;
+
+/** Names every parameter's part of a vector as an output; many parts are cut from fewer, larger ones. */
 function takeApart(flat: Value, parameters: readonly ParameterSpec[]): void {
-  const sizes = parameters.map(({ shape }) => sizeOf(shape));
-  for (const [i, part] of split(flat, sizes, 0).entries()) {
-    const { name, shape } = parameters[i] as ParameterSpec;
-    flat.graph.output(reshape(part, shape), name);
+  const [only] = parameters;
+  if (only && parameters.length === 1) {
+    flat.graph.output(reshape(flat, only.shape), only.name);
+    return;
   }
+  const count = Math.ceil(parameters.length / MOST_OUTPUTS);
+  const groups = Array.from({ length: Math.ceil(parameters.length / count) }, (_, i) =>
+    parameters.slice(i * count, (i + 1) * count),
+  );
+  for (const [i, part] of split(flat, groups.map(elementsOf), 0).entries()) takeApart(part, groups[i] ?? []);
 }

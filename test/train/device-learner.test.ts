@@ -35,7 +35,11 @@ afterAll(() => program.dispose());
 async function both() {
   const host = await adapter.initialize(1);
   const device = await deviceLearner(cpu, adapter.parameters, copiedAll(host), program);
-  return { host, onHost: hostLearner(host, (batch, seed) => program.gradients(batch, host, seed)), device };
+  const onHost = hostLearner(host, {
+    gradients: (batch, seed) => program.gradients(batch, host, seed),
+    loss: (batch) => program.loss(batch, host),
+  });
+  return { host, onHost, device };
 }
 
 async function step(learner: Learner, seed: number): Promise<{ loss: number; norm: number }> {
@@ -62,6 +66,8 @@ describe("a learner on a device", () => {
       const [expected, found] = [await step(onHost, seed), await step(device, seed)];
       expect(found.loss).toBeCloseTo(expected.loss, 4);
       expect(found.norm / expected.norm).toBeCloseTo(1, 4);
+      const [left, right] = [await onHost.loss(BATCHES[1]!), await device.loss(BATCHES[1]!)];
+      expect(right.loss).toBeCloseTo(left.loss, 4);
     }
     expectSame(await device.read(), host);
     await device.close();

@@ -82,7 +82,11 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
   const batches: TokenBatch[] = [];
   const asked: (readonly Row[])[] = [];
   let changes = 0;
-  const newLearner = () => hostLearner(tensors, (batch, dropoutSeed) => program.gradients(batch, tensors, dropoutSeed));
+  const newLearner = () =>
+    hostLearner(tensors, {
+      gradients: (batch, dropoutSeed) => program.gradients(batch, tensors, dropoutSeed),
+      loss: (batch) => program.loss(batch, tensors),
+    });
   let learner = newLearner();
   return {
     renew: () => {
