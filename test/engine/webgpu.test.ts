@@ -1,7 +1,17 @@
-/** @file The published numbers on WebGPU: through a runtime, whose model is in a process of its own. */
-import { beforeAll, it, vi } from "vitest";
+/** @file WebGPU through a runtime, whose model is in a process of its own: the published numbers, and those of the CPU. */
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { AdapterTensors } from "../../src/adapters/adapter.ts";
+import { cpu } from "../../src/backend/cpu.ts";
+import { only } from "../../src/backend/devices.ts";
+import type { Engine, LoadParams, Quantize } from "../../src/engine/engine.ts";
+import { LocalEngine } from "../../src/engine/local.ts";
+import { GREEDY } from "../../src/generate/sampler.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
+import type { FitOptions } from "../../src/train/trainer.ts";
 import { ownHome } from "../home.ts";
+import { copyOracleModel, deviation, oracleTensors, rowsOf } from "../oracle.ts";
+import { writeSmallModel } from "../small-model.ts";
 import { webGpuDriver } from "../webgpu-driver.ts";
 import { oracleSuite } from "./oracle-suite.ts";
 
@@ -16,5 +26,107 @@ beforeAll(() => {
   for (const [name, value] of Object.entries(driver)) vi.stubEnv(name, value);
 });
 
-if (typeof driver === "string") it.skip(`the published numbers on WebGPU (${driver})`, () => undefined);
-else oracleSuite("on WebGPU", { device: "webgpu", scratch, open: () => connectRuntime() });
+if (typeof driver === "string") it.skip(`WebGPU (${driver})`, () => undefined);
+else {
+  oracleSuite("on WebGPU", { device: "webgpu", scratch, open: () => connectRuntime() });
+  describe("WebGPU beside the CPU", besideTheCpu);
+}
+
+const LORA = { method: "lora", r: 2, alpha: 4, dropout: 0.2, targets: ["query_key_value", "dense"] } as const;
+const FIT: FitOptions = {
+  ...{ epochs: 3, lr: 0.01, batchSize: 1, accumulate: 2, clip: 0.5, weightDecay: 0.1, scheduler: "linear", warmup: 1 },
+  ...{ patience: 2, rehearse: [], rehearsePerBatch: 0, maxLength: 64, seed: 3, stop: [] },
+};
+
+function besideTheCpu(): void {
+  const engines: { webgpu?: Engine; cpu?: Engine } = {};
+  beforeAll(async () => {
+    engines.webgpu = await connectRuntime();
+    engines.cpu = new LocalEngine(only(cpu));
+  });
+  afterAll(async () => {
+    await engines.webgpu?.close();
+    await engines.cpu?.close();
+  });
+
+  /** What an engine says of a model, on either device. */
+  async function on<T>(
+    device: "webgpu" | "cpu",
+    name: string,
+    quantize: Quantize,
+    ask: (engine: Engine, model: string) => Promise<T>,
+  ): Promise<T> {
+    const engine = engines[device] as Engine;
+    const params: LoadParams = { name, device, precision: "exact", quantize };
+    for await (const event of engine.stream("load", params)) {
+      if (event.type === "ready") return ask(engine, event.model.key);
+    }
+    throw new Error("loading ended without a model");
+  }
+
+  it.each(["int8", "int4"] as const)("computes, answers and trains in %s as the CPU does", async (quantize) => {
+    const name = copyOracleModel("chatglm2-6b", join(scratch, `quantized-${quantize}`));
+    const { input_ids, labels } = await oracleTensors("chatglm2-6b", "forward");
+    const inputIds = rowsOf(input_ids!);
+    const adapter = { owner: "test", name: quantize };
+    const ask = async (engine: Engine, model: string) => {
+      const tokens: number[] = [];
+      const options = { ...GREEDY, maxNewTokens: 8, stop: [] };
+      const rows = [{ ids: inputIds[0]!, adapter: null }];
+      for await (const event of engine.stream("generate", { model, rows, options })) {
+        if (event.type === "token") tokens.push(event.token);
+      }
+      await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1, existing: "replace" });
+      const batch = { inputIds, labels: rowsOf(labels!) };
+      const { loss, handle } = await engine.call("gradients", { model, adapter, batch, seed: 5 });
+      return {
+        tokens,
+        loss,
+        logits: await engine.call("logits", { model, inputIds, adapter: null }),
+        gradients: await engine.call("readGradients", { model, handle }),
+      };
+    };
+    const [found, expected] = [await on("webgpu", name, quantize, ask), await on("cpu", name, quantize, ask)];
+    expect(found.tokens).toEqual(expected.tokens);
+    expect(found.loss).toBeCloseTo(expected.loss, 4);
+    expect(deviation(found.logits.data, expected.logits.data)).toBeLessThan(1e-4);
+    for (const [parameter, { data }] of Object.entries(expected.gradients)) {
+      expect(deviation(found.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-4);
+    }
+  });
+
+  it("trains in steps as the CPU does, and is asked meanwhile with the values of the last one", async () => {
+    const name = join(scratch, "fitted");
+    await writeSmallModel(name);
+    const rows = [
+      { prompt: "a b", response: "c d" },
+      { prompt: "b", response: "a" },
+    ];
+    const adapter = { owner: "test", name: "fitted" };
+    const ask = async (engine: Engine, model: string) => {
+      await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1, existing: "replace" });
+      const steps: number[][] = [];
+      const meanwhile: Float32Array[] = [];
+      const events = engine.stream("fit", { model, adapter, rows, validation: rows.slice(1), options: FIT });
+      for await (const event of events) {
+        if (event.type === "step") steps.push([event.loss, event.gradientNorm]);
+        if (event.type === "epoch") steps.push([event.validationLoss ?? Number.NaN]);
+        if (event.type !== "step") continue;
+        meanwhile.push((await engine.call("logits", { model, inputIds: [[5, 6]], adapter })).data);
+      }
+      const values: AdapterTensors = await engine.call("readAdapter", { model, adapter });
+      return { steps, meanwhile, values };
+    };
+    const [found, expected] = [await on("webgpu", name, "none", ask), await on("cpu", name, "none", ask)];
+    expect(found.steps).toHaveLength(expected.steps.length);
+    for (const [i, numbers] of expected.steps.entries()) {
+      for (const [k, number] of numbers.entries()) expect(found.steps[i]?.[k]).toBeCloseTo(number, 3);
+    }
+    for (const [i, logits] of expected.meanwhile.entries()) {
+      expect(deviation(found.meanwhile[i]!, logits)).toBeLessThan(1e-3);
+    }
+    for (const [parameter, { data }] of Object.entries(expected.values)) {
+      expect(deviation(found.values[parameter]!.data, data), parameter).toBeLessThan(1e-3);
+    }
+  });
+}
