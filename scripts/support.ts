@@ -1,9 +1,10 @@
-/** @file `npm run support`: writes the README's tables of supported models and weights from the code that decides it. */
+/** @file `npm run support`: writes the tables of what is supported, and of what it takes, from the code that decides it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { markdownTable } from "../bench/table.ts";
 import { cpu } from "../src/backend/cpu.ts";
+import { WebGpu } from "../src/backend/webgpu.ts";
 import type { Precision, Quantize } from "../src/engine/engine.ts";
 import { GlmError } from "../src/errors.ts";
 import { architectureOf, modulesOf, parametersOf } from "../src/models/architectures.ts";
@@ -16,10 +17,15 @@ import { packageFolder } from "../src/version.ts";
 import { floatTypes, type PublishedBits, scaleName } from "../src/weights/model-tensors.ts";
 import { bytesOf } from "../src/weights/safetensors.ts";
 import type { StoredTensor } from "../src/weights/stored.ts";
+import { gpuMemoryTable } from "./gpu-memory.ts";
 
 const [BEGIN, END] = ["<!-- npm run support -->", "<!-- end of what npm run support writes -->"];
 
-const readme = join(packageFolder, "README.md");
+/** The documents with tables from here, and what stands between the marks. */
+export const written: readonly { readonly file: string; readonly tables: () => string }[] = [
+  { file: join(packageFolder, "README.md"), tables: supportTables },
+  { file: join(packageFolder, "docs", "gpu.md"), tables: gpuMemoryTable },
+];
 
 const names = (list: readonly string[], between: string): string => list.map((name) => `\`${name}\``).join(between);
 
@@ -88,15 +94,19 @@ function givenIn(floats: StoredTensor["dtype"], bits: PublishedBits | undefined)
   return { parameters, modules, embedding, head, bits, stored: new Map(stored.map((one) => [one.name, one])) };
 }
 
-/** The README with its tables as the code has them now. */
-export function withSupport(text: string): string {
+function supportTables(): string {
+  const devices = [cpu, new WebGpu()].map(({ name }) => name).join(", ");
+  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${devices}.`;
+  return [familyTable(), where, weightTable()].join("\n\n");
+}
+
+/** A document with its tables as the code has them now. */
+export function withTables(text: string, { file, tables }: (typeof written)[number]): string {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error(`${readme}: expected "${BEGIN}" and after it "${END}"`);
-  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${cpu.name}.`;
-  const tables = [familyTable(), where, weightTable()].join("\n\n");
-  return `${text.slice(0, from + BEGIN.length)}\n\n${tables}\n\n${text.slice(to)}`;
+  if (from < 0 || to < from) throw new Error(`${file}: expected "${BEGIN}" and after it "${END}"`);
+  return `${text.slice(0, from + BEGIN.length)}\n\n${tables()}\n\n${text.slice(to)}`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  writeFileSync(readme, withSupport(readFileSync(readme, "utf8")));
+  for (const one of written) writeFileSync(one.file, withTables(readFileSync(one.file, "utf8"), one));
 }

@@ -1,11 +1,15 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename } from "node:path";
 import { expect, test } from "vitest";
-import { withSupport } from "../../scripts/support.ts";
-import { packageFolder } from "../../src/version.ts";
+import { withTables, written } from "../../scripts/support.ts";
 
-test("the README's tables are what the code supports; `npm run support` writes them", () => {
-  const text = readFileSync(join(packageFolder, "README.md"), "utf8");
-  expect(withSupport(text)).toBe(text);
-  expect(text).toMatch(/THUDM\/glm-4-9b-hf.*tokenizer\.json/);
-});
+const contents = { "README.md": /THUDM\/glm-4-9b-hf.*tokenizer\.json/, "gpu.md": /ChatGLM3-6B *\| 25\.0 \+/ };
+
+test.each(written.map((one) => [basename(one.file) as keyof typeof contents, one] as const))(
+  "the tables of %s are what the code says; `npm run support` writes them",
+  (name, one) => {
+    const text = readFileSync(one.file, "utf8");
+    expect(withTables(text, one)).toBe(text);
+    expect(text).toMatch(contents[name]);
+  },
+);
