@@ -9,6 +9,8 @@ export interface DeviceReport {
   readonly title: string;
   /** Bytes of memory, where it is known. */
   readonly memory?: number;
+  /** Bytes of that which nobody uses now. */
+  readonly free?: number;
   /** Whether it computes on the processor, and slower than the processor itself. */
   readonly isSoftware: boolean;
   /** Why it cannot be used, and what to do; absent where it can, as far as is known. */

@@ -13,6 +13,8 @@ export interface Gpu {
   readonly name: string;
   /** Bytes of memory, where the system tells: its own, or what it may use of the machine's. */
   readonly memory?: number;
+  /** Bytes of that which nobody uses now. */
+  readonly free?: number;
 }
 
 export interface GpuSurvey {
@@ -27,12 +29,10 @@ const MEGABYTE = 2 ** 20;
 /** Of a machine whose GPU has no memory of its own, what that may use. */
 const SHARED_PART = 3 / 4;
 
-const VENDORS: Readonly<Record<string, string>> = {
-  "10de": "NVIDIA",
-  "1002": "AMD",
-  "8086": "Intel",
-  "5143": "Qualcomm",
-};
+/** By PCI vendor. */
+const VENDORS: Readonly<Record<string, string>> = { "10de": "NVIDIA", "1002": "AMD", "8086": "Intel" };
+/** What the libraries of a vendor's Vulkan drivers are called. */
+const DRIVERS: Readonly<Record<string, RegExp>> = { NVIDIA: /nvidia|nouveau/i, AMD: /radeon|amd/i, Intel: /intel/i };
 /** PCI classes of display controllers and of those without a display. */
 const GRAPHICS = /^0x03/;
 const SOFTWARE = /swiftshader|lvp|lavapipe|llvmpipe/i;
@@ -46,21 +46,27 @@ export async function surveyGpus(): Promise<GpuSurvey> {
 
 async function surveyLinux(): Promise<GpuSurvey> {
   const [gpus, drivers] = [await pciGpus(), await vulkanDrivers()];
-  const softwareOnly = drivers.length > 0 && drivers.every((driver) => SOFTWARE.test(driver));
-  const obstacle = obstacleOf(gpus, drivers, await hasLoader());
-  return { gpus, softwareOnly, ...(obstacle === undefined ? {} : { obstacle }) };
+  const served = gpus.filter((gpu) => drivers.some((driver) => DRIVERS[vendorOf(gpu)]?.test(driver)));
+  const softwareOnly = served.length === 0 && drivers.some((driver) => SOFTWARE.test(driver));
+  const obstacle = obstacleOf(gpus, served.length > 0 || softwareOnly, await hasLoader());
+  // One that has a driver comes first: it is the one that computes.
+  const others = gpus.filter((gpu) => !served.includes(gpu));
+  return { gpus: [...served, ...others], softwareOnly, ...(obstacle === undefined ? {} : { obstacle }) };
 }
 
-function obstacleOf(gpus: readonly Gpu[], drivers: readonly string[], loader: boolean): string | undefined {
-  if (gpus.length === 0 && drivers.length === 0) return "this machine shows no GPU";
+/** Names begin with it. */
+const vendorOf = ({ name }: Gpu): string => name.split(" ")[0] ?? "";
+
+function obstacleOf(gpus: readonly Gpu[], hasDriver: boolean, loader: boolean): string | undefined {
+  if (gpus.length === 0 && !hasDriver) return "this machine shows no GPU";
   if (!loader) {
     return (
       "there is no Vulkan loader (libvulkan.so.1). Install it: libvulkan1 on Debian and Ubuntu, vulkan-loader on Fedora, " +
       "vulkan-icd-loader on Arch"
     );
   }
-  if (drivers.length > 0) return undefined;
-  if (gpus.some(({ name }) => name.startsWith("NVIDIA"))) {
+  if (hasDriver) return undefined;
+  if (gpus.some((gpu) => vendorOf(gpu) === "NVIDIA")) {
     return (
       "there is no Vulkan driver for it. In a container, start it with NVIDIA_DRIVER_CAPABILITIES=all (graphics is what " +
       "is missing); on a machine of its own, install NVIDIA's driver with its GL part (libnvidia-gl)"
@@ -81,20 +87,22 @@ async function pciGpus(): Promise<Gpu[]> {
     const name = VENDORS[vendor ?? ""];
     // Those of virtual machines draw pictures and compute nothing.
     if (name === undefined || (name === "NVIDIA" && nvidia.length > 0)) continue;
-    const own = Number(await fact("mem_info_vram_total"));
-    const memory = own > 0 ? own : name === "Intel" ? totalmem() * SHARED_PART : undefined;
-    others.push({ name: `${name} (${vendor}:${id})`, ...(memory === undefined ? {} : { memory }) });
+    const [own, used] = [Number(await fact("mem_info_vram_total")), Number(await fact("mem_info_vram_used"))];
+    const shared = name === "Intel" ? { memory: totalmem() * SHARED_PART } : {};
+    others.push({ name: `${name} (${vendor}:${id})`, ...(own > 0 ? { memory: own, free: own - used } : shared) });
   }
   return [...nvidia, ...others];
 }
 
 async function nvidiaGpus(): Promise<Gpu[]> {
-  const query = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"];
+  const query = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"];
   const answer = await promisify(execFile)("nvidia-smi", query, { timeout: 5000 }).catch(() => undefined);
   const lines = answer?.stdout.trim().split("\n").filter(Boolean) ?? [];
-  return lines.map((line) => {
-    const [name = "", megabytes = ""] = line.split(/,\s*(?=\d+$)/);
-    return { name: name.startsWith("NVIDIA") ? name : `NVIDIA ${name}`, memory: Number(megabytes) * MEGABYTE };
+  return lines.flatMap((line): Gpu[] => {
+    const [, name, total, free] = /^(.*),\s*(\d+),\s*(\d+)$/.exec(line) ?? [];
+    if (name === undefined) return [];
+    const title = name.startsWith("NVIDIA") ? name : `NVIDIA ${name}`;
+    return [{ name: title, memory: Number(total) * MEGABYTE, free: Number(free) * MEGABYTE }];
   });
 }
 

@@ -29,6 +29,10 @@ export function tryGpu(): Promise<string | undefined> {
 export async function reportTrial(): Promise<void> {
   try {
     const { WebGpu } = await import("./webgpu.ts");
+    if (!(await import("./onnxruntime.ts")).hasWebGpu) {
+      console.log(`onnxruntime's package has no WebGPU for ${process.platform} on ${process.arch}`);
+      return;
+    }
     const device = new WebGpu();
     const zeros = await device.download(await device.allocate("float32", [4]));
     if (zeros.data.some((zero) => zero !== 0)) console.log("it computes wrong numbers. Update the driver");

@@ -4,7 +4,7 @@ import { GlmError } from "../errors.ts";
 import { plural } from "../plural.ts";
 import type { Device } from "./device.ts";
 import { type DeviceReport, type Devices, NO_GPU } from "./devices.ts";
-import { type GpuSurvey, surveyGpus } from "./gpu-survey.ts";
+import { surveyGpus } from "./gpu-survey.ts";
 import { tryGpu } from "./gpu-trial.ts";
 
 /** Native libraries are loaded only where they are used. */
@@ -17,13 +17,14 @@ export const machine: Devices = {
       memory: totalmem(),
       isSoftware: false,
     };
-    const { gpus, obstacle, softwareOnly } = await survey();
+    const { gpus, obstacle, softwareOnly } = await surveyGpus();
     const [first] = gpus;
     const graphics: DeviceReport = {
       name: "webgpu",
       title: first?.name ?? (softwareOnly ? "a software driver" : NO_GPU),
       isSoftware: softwareOnly || first === undefined,
       ...(first?.memory === undefined ? {} : { memory: first.memory }),
+      ...(first?.free === undefined ? {} : { free: first.free }),
       ...(obstacle === undefined ? {} : { obstacle }),
     };
     return [processor, graphics];
@@ -32,11 +33,14 @@ export const machine: Devices = {
   open: async (name) => (name === "cpu" ? (await import("./cpu.ts")).cpu : openGpu()),
 };
 
-let surveyed: Promise<GpuSurvey> | undefined;
-
-const survey = (): Promise<GpuSurvey> => (surveyed ??= surveyGpus());
-
 let tried: Promise<string | undefined> | undefined;
+
+const lost: (() => void)[] = [];
+
+/** Told when this process has lost the GPU: another one may have it again. */
+export function whenGpuIsLost(listener: () => void): void {
+  lost.push(listener);
+}
 
 let gpu: Promise<Device> | undefined;
 
@@ -48,12 +52,17 @@ function openGpu(): Promise<Device> {
 }
 
 async function foundGpu(): Promise<Device> {
-  const { obstacle } = await survey();
+  const { obstacle } = await surveyGpus();
   if (obstacle !== undefined) {
     throw new GlmError("unsupported", `device webgpu cannot be used: ${obstacle}. Until then, use device "cpu".`);
   }
   const { WebGpu } = await import("./webgpu.ts");
-  const device = new WebGpu();
+  const device = new WebGpu({
+    onLost: () => {
+      gpu = undefined;
+      for (const listener of lost) listener();
+    },
+  });
   // Its driver is met with the first tensor.
   (await device.allocate("float32", [1])).dispose();
   return device;

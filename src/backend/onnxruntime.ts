@@ -25,6 +25,9 @@ const ONLY_ERRORS = 3;
 /** Packed weights are of no use to another version. */
 export const version: string = ort.env.versions.node ?? ort.env.versions.common;
 
+/** Whether the package has WebGPU for this platform: for Linux on ARM it has none. */
+export const hasWebGpu: boolean = ort.listSupportedBackends().some(({ name, bundled }) => name === "webgpu" && bundled);
+
 /** @param model an ONNX file */
 export async function createSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
   const session = await ort.InferenceSession.create(model, { logSeverityLevel: ONLY_ERRORS, ...options });

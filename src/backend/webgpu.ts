@@ -2,6 +2,8 @@
  * @file A GPU of any vendor as a device, by way of WebGPU. Weights are uploaded once, whoever uses them; results stay there
  * that are told to.
  */
+
+import { GlmError } from "../errors.ts";
 import { encode } from "../graph/encode.ts";
 import { identity } from "../graph/ops.ts";
 import { Graph, usedWeights } from "../graph/value.ts";
@@ -21,6 +23,8 @@ type Results = "host" | "device";
 export interface WebGpuOptions {
   /** Tells on stderr where each operator runs, and of every kernel that is started. */
   readonly logs?: boolean;
+  /** Told when the GPU is gone, and with it all that was there: this process cannot have it again. */
+  readonly onLost?: () => void;
 }
 
 export class WebGpu implements Device {
@@ -37,9 +41,11 @@ export class WebGpu implements Device {
   /** Sessions that do nothing but move tensors, by what they move. */
   readonly #movers = new Map<string, Promise<Session>>();
   readonly #create: (model: Uint8Array, results: Results) => Promise<Session>;
+  readonly #onLost: () => void;
   #bytes = 0;
 
-  constructor({ logs = false }: WebGpuOptions = {}) {
+  constructor({ logs = false, onLost = () => undefined }: WebGpuOptions = {}) {
+    this.#onLost = onLost;
     this.#create = (model, results) =>
       createSession(model, {
         executionProviders: ["webgpu"],
@@ -54,14 +60,14 @@ export class WebGpu implements Device {
   }
 
   readonly compile = async (graph: Graph, _options: CompileOptions = {}): Promise<Program> => {
-    const session = await guarded(() => this.#create(encode(graph, { feedsWeights: true }), "host"));
+    const session = await this.#guarded(() => this.#create(encode(graph, { feedsWeights: true }), "host"));
     const weights = await this.#weights.lease(usedWeights(graph)).catch(async (error: unknown) => {
       await session.release();
       throw error;
     });
     return {
       run: (inputs: Fed, into?: Readonly<Record<string, DeviceTensor>>): Promise<Tensors> =>
-        guarded(() => session.run({ ...weights.tensors, ...inputs }, into)),
+        this.#guarded(() => session.run({ ...weights.tensors, ...inputs }, into)),
       async dispose() {
         await session.release();
         weights.release();
@@ -87,14 +93,25 @@ export class WebGpu implements Device {
     const session = await this.#mover(`${value.dtype} ${value.shape.length} down`, () =>
       this.#create(identityModel(value.dtype, value.shape.length), "host"),
     );
-    const { y } = await guarded(() => session.run({ x: value }));
+    const { y } = await this.#guarded(() => session.run({ x: value }));
     return y as Tensor;
+  }
+
+  /** What goes wrong on the device, said so that it can be put right. */
+  async #guarded<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      const fault = deviceFault(error);
+      if (fault instanceof GlmError && fault.code === "device-lost") this.#onLost();
+      throw fault;
+    }
   }
 
   #mover(key: string, make: () => Promise<Session>): Promise<Session> {
     const known = this.#movers.get(key);
     if (known) return known;
-    const made = guarded(make);
+    const made = this.#guarded(make);
     made.catch(() => this.#movers.delete(key));
     this.#movers.set(key, made);
     return made;
@@ -106,7 +123,7 @@ export class WebGpu implements Device {
     { dtype, shape }: { readonly dtype: DType; readonly shape: readonly number[] },
   ): Promise<DeviceTensor> {
     const bytes = sizeOf(shape) * elementSize[dtype];
-    const made = await guarded(() => session.runOnDevice(inputs, () => (this.#bytes -= bytes)));
+    const made = await this.#guarded(() => session.runOnDevice(inputs, () => (this.#bytes -= bytes)));
     this.#bytes += bytes;
     return made;
   }
@@ -128,13 +145,4 @@ function zerosModel(rank: number): Uint8Array {
   const [zeros] = graph.emit("Expand", [graph.scalar(0), shape], [{ dtype: "float32", shape: axes }]);
   if (zeros) graph.output(zeros, "y");
   return encode(graph);
-}
-
-/** What goes wrong on the device, said so that it can be put right. */
-async function guarded<T>(action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    throw deviceFault(error);
-  }
 }

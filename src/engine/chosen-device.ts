@@ -11,8 +11,8 @@ export interface ChosenDevice {
   readonly device: Device;
   /** Why this one, where it was not asked for: "this machine shows no GPU". */
   readonly reason?: string;
-  /** Its own memory; absent where that is the machine's, or is not known. */
-  readonly memory?: MemoryThere;
+  /** Its own memory as it is now; absent where that is the machine's, or is not known. */
+  readonly memory?: () => MemoryThere;
 }
 
 /**
@@ -67,5 +67,7 @@ async function reasonAgainst(devices: Devices, gpu: DeviceReport | undefined): P
 async function opened(devices: Devices, name: "cpu" | "webgpu", report?: DeviceReport): Promise<ChosenDevice> {
   const device = await devices.open(name);
   if (name === "cpu" || report?.memory === undefined) return { device };
-  return { device, memory: { total: report.memory, available: report.memory - device.bytes } };
+  const { memory: total, free = total } = report;
+  const before = device.bytes;
+  return { device, memory: () => ({ total, available: free - (device.bytes - before) }) };
 }

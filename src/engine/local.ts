@@ -153,7 +153,23 @@ export class LocalEngine implements Engine {
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
-    const { model, chosen } = yield* this.#open(params, signal);
+    const [first, second] = await chosenDevices(this.#devices, params.device);
+    if (!first) throw new Error("no device was chosen");
+    try {
+      yield* this.#loadOn(first, params, signal);
+    } catch (error) {
+      // Where it was left to choose, a model that does not fit is loaded where it does.
+      if (!second || !(error instanceof GlmError && error.code === "out-of-memory")) throw error;
+      yield* this.#loadOn({ ...second, reason: error.message }, params, signal);
+    }
+  }
+
+  async *#loadOn(
+    chosen: ChosenDevice,
+    params: LoadParams,
+    signal?: AbortSignal,
+  ): AsyncGenerator<LoadEvent, void, void> {
+    const model = yield* opened(params, chosen, signal);
     const fresh = new ModelRunner(model, params, chosen, this.#share);
     const known = this.#runners.get(fresh.info.key);
     if (known?.isWhole) {
@@ -167,7 +183,12 @@ export class LocalEngine implements Engine {
       await known.dispose();
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
-    await fresh.warmUp();
+    try {
+      await fresh.warmUp();
+    } catch (error) {
+      await fresh.dispose();
+      throw error;
+    }
     // Whoever loaded the same model meanwhile may have been faster: two runners would train two copies of one adapter.
     const faster = this.#runners.get(fresh.info.key);
     if (faster) {
@@ -200,22 +221,6 @@ export class LocalEngine implements Engine {
   ): AsyncGenerator<Streams["teach"]["event"], void, void> {
     const runner = this.#runner(params.model);
     yield* runner.teach(await runner.adapters.find(params.adapter), params.rows, params.options, signal);
-  }
-
-  /** Opens a model for the best device that holds it. */
-  async *#open(
-    params: LoadParams,
-    signal?: AbortSignal,
-  ): AsyncGenerator<LoadEvent, { readonly model: OpenedModel; readonly chosen: ChosenDevice }, void> {
-    const [first, second] = await chosenDevices(this.#devices, params.device);
-    if (!first) throw new Error("no device was chosen");
-    try {
-      return { model: yield* opened(params, first, signal), chosen: first };
-    } catch (error) {
-      if (!second || !(error instanceof GlmError && error.code === "out-of-memory")) throw error;
-      const chosen = { ...second, reason: error.message };
-      return { model: yield* opened(params, chosen, signal), chosen };
-    }
   }
 
   #runner(key: string): ModelRunner {

@@ -95,7 +95,7 @@ export function mustFitTraining(
   config: ChatGLMConfig,
   parameters: readonly ParameterSpec[],
   batch: TokenBatch,
-  there: () => MemoryThere = memoryThere,
+  there: () => MemoryThere,
 ): void {
   const trained = 3 * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const run = trainingBytes(config, batch);

@@ -29,6 +29,7 @@ import { AdapterStore } from "./adapter-store.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import type { AdapterRef, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
 import { MappedFiles } from "./mapped-files.ts";
+import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
@@ -59,7 +60,12 @@ export class ModelRunner {
   #writer: RowWriter | undefined;
 
   /** @param share of the thread in which it runs */
-  constructor(model: OpenedModel, params: LoadParams, { device, reason }: ChosenDevice, share: TimeShare) {
+  constructor(
+    model: OpenedModel,
+    params: LoadParams,
+    { device, reason, memory = memoryThere }: ChosenDevice,
+    share: TimeShare,
+  ) {
     const { folder, config, base, plan } = model;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
@@ -72,7 +78,7 @@ export class ModelRunner {
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
     this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
-    this.training = new TrainingSessions(model, device, compileFor("training"), share);
+    this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
       key: `${model.key}-${device.name}-${params.precision}`,
       name: params.name,

@@ -1,6 +1,7 @@
 /** @file A checkpoint opened for use: checked, its weights mapped, ready to be bound into graphs. */
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
+import type { Capabilities } from "../backend/device.ts";
 import { cacheFolder } from "../folders.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -28,7 +29,7 @@ import type { StoredTensor } from "../weights/stored.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { LoadParams } from "./engine.ts";
-import { memoryThere, mustFitMemory } from "./memory-fit.ts";
+import { type MemoryThere, memoryThere, mustFitMemory } from "./memory-fit.ts";
 import { otherFolder } from "./other-folder.ts";
 import { type ModelSource, sourceFolder } from "./source-folder.ts";
 
@@ -55,7 +56,7 @@ export interface OpenedModel {
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
   source: ModelSource & Wanted & Pick<LoadParams, "family">,
-  { device: { can, packer }, memory = memoryThere() }: ChosenDevice,
+  { device: { can, packer }, memory = memoryThere }: ChosenDevice,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
@@ -71,7 +72,7 @@ export async function openModel(
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
   const plan = planWeights(source.name, given, source, can);
-  const tight = mustFitMemory(source.name, given, plan, config, can, memory);
+  const tight = mustFitMemory(source.name, given, plan, config, can, roomFor(can, memory()));
   if (tight) onProgress(tight, 0, 1);
   const note = [guess, tight].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
@@ -103,6 +104,10 @@ export async function openModel(
     ...(note ? { note } : {}),
   };
 }
+
+/** What others have of a GPU's memory may be given back while the model is prepared: whether it fits then is seen then. */
+const roomFor = ({ ownMemory }: Capabilities, there: MemoryThere): MemoryThere =>
+  ownMemory ? { ...there, available: there.total } : there;
 
 async function readSettings(folder: string, source: Parameters<typeof readConfigFile>[1]): Promise<ConfigFile> {
   try {

@@ -12,7 +12,7 @@ import { adamW, weightedMean } from "../train/optimizer.ts";
 import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import type { Calls, GradientInfo } from "./engine.ts";
-import { mustFitTraining } from "./memory-fit.ts";
+import { type MemoryThere, mustFitTraining } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import type { TimeShare } from "./time-share.ts";
 
@@ -25,6 +25,8 @@ const COMPILED = 4;
 export class TrainingSessions {
   readonly #model: OpenedModel;
   readonly #device: Device;
+  /** The memory that training has. */
+  readonly #there: () => MemoryThere;
   /** Adapters of the same shape share a graph. */
   readonly #compiled: FewPrograms;
   readonly #programs = new WeakMap<AdapterInstance, Promise<TrainingProgram>>();
@@ -32,7 +34,8 @@ export class TrainingSessions {
   readonly #share: TimeShare;
   #handles = 0;
 
-  constructor(model: OpenedModel, device: Device, compile: Compile, share: TimeShare) {
+  constructor(model: OpenedModel, device: Device, compile: Compile, share: TimeShare, there: () => MemoryThere) {
+    this.#there = there;
     this.#device = device;
     this.#share = share;
     this.#model = model;
@@ -41,7 +44,7 @@ export class TrainingSessions {
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
   mustFit({ adapter, ref }: AdapterInstance, batch: TokenBatch): void {
-    mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch);
+    mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch, this.#there);
   }
 
   /** One run over a batch: its loss and its gradients. */

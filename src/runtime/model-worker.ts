@@ -1,15 +1,20 @@
 /** @file The thread or process that holds one model of a runtime; workers.ts starts it. */
 import { parentPort } from "node:worker_threads";
-import { machine } from "../backend/machine.ts";
+import { machine, whenGpuIsLost } from "../backend/machine.ts";
 import { LocalEngine } from "../engine/local.ts";
 import { PortChannel } from "../rpc/channel.ts";
 import { processPort } from "../rpc/process-port.ts";
 import type { ClientMessage, ServerMessage } from "../rpc/protocol.ts";
 import { serveSession } from "../rpc/session.ts";
 
+/** How long an answer takes to be on its way, in milliseconds. */
+const FAREWELL_MS = 500;
+
 const port = parentPort ?? (process.send && processPort(process));
 if (!port) throw new Error("worker is started by the runtime, as a thread or as a process");
 const engine = new LocalEngine(machine);
+// Whoever asked is told first; the next load finds another process.
+whenGpuIsLost(() => setTimeout(() => process.exit(1), FAREWELL_MS));
 const channel = new PortChannel<ServerMessage, ClientMessage>(port, () =>
   parentPort ? parentPort.close() : process.disconnect(),
 );
