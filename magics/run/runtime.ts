@@ -31,15 +31,17 @@ export async function runtimeStatus(): Promise<RuntimeStatus | undefined> {
     { title: "device" },
     { title: "form" },
     { title: "weights", align: "right" as const },
+    { title: "on the GPU", align: "right" as const },
     { title: "adapters" },
     { title: "requests", align: "right" as const },
   ];
-  const rows = models.map(({ model, adapters, mappedBytes, requests }) => [
+  const rows = models.map(({ model, adapters, mappedBytes, deviceBytes, requests }) => [
     model.name,
     model.family,
     model.device,
     modelForm(model),
     byteSize(mappedBytes),
+    deviceBytes === undefined ? "" : byteSize(deviceBytes),
     adapters.map(({ name }) => name).join(", "),
     String(requests),
   ]);

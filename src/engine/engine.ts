@@ -144,8 +144,10 @@ export type LoadEvent =
 export interface ResidentModel {
   readonly model: ModelInfo;
   readonly adapters: readonly AdapterRef[];
-  /** Bytes of weights that are mapped from files. */
+  /** Bytes of weights that are mapped from files, or lie on the device. */
   readonly mappedBytes: number;
+  /** Bytes that all models of its process have on a device with memory of its own: weights, caches, adapters, training. */
+  readonly deviceBytes?: number;
 }
 
 /** Adapter calls name the model by key and the adapter by reference. */

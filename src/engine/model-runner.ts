@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
 import { isTooDeep } from "../describe.ts";
@@ -56,6 +57,7 @@ export class ModelRunner {
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
   readonly #share: TimeShare;
+  readonly #device: Device;
   #text: OptionalTokenizer;
   #writer: RowWriter | undefined;
 
@@ -70,6 +72,7 @@ export class ModelRunner {
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
     this.#share = share;
+    this.#device = device;
     this.#text = model.text;
     this.#mapped = new MappedFiles(model.weightStore);
     const large = plan.packs && model.mappedBytes >= LARGE;
@@ -116,7 +119,13 @@ export class ModelRunner {
   }
 
   async status(): Promise<ResidentModel> {
-    return { model: this.info, adapters: await this.adapters.resident(), mappedBytes: this.#model.mappedBytes };
+    const { bytes, can } = this.#device;
+    return {
+      model: this.info,
+      adapters: await this.adapters.resident(),
+      mappedBytes: this.#model.mappedBytes,
+      ...(can.ownMemory ? { deviceBytes: bytes } : {}),
+    };
   }
 
   /** Compiles what every answer needs, so that the first one does not wait. */

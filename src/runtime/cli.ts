@@ -95,9 +95,10 @@ async function status(folder: RuntimeFolder): Promise<number> {
     `glmlab ${found.version} runtime, process ${found.pid}, up ${minutes} min, ${plural(found.clients, "client")}, ${byteSize(found.memoryBytes)}`,
   );
   say(`${found.address}, log ${found.log}`);
-  for (const { model, adapters, mappedBytes, requests } of found.models) {
+  for (const { model, adapters, mappedBytes, deviceBytes, requests } of found.models) {
     say(
       `  ${model.name} (${model.family}, ${model.device}, ${modelForm(model)}): ${byteSize(mappedBytes)} of weights, ` +
+        (deviceBytes === undefined ? "" : `${byteSize(deviceBytes)} on the GPU, `) +
         `${plural(adapters.length, "adapter")}, ${plural(requests, "request")}`,
     );
   }
