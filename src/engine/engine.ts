@@ -49,6 +49,8 @@ export interface LoadParams {
 export interface ModelInfo {
   /** Identifies the loaded weights in later calls: the same files loaded the same way have the same key. */
   readonly key: string;
+  /** Identifies its weights in the form in which they are held, on whatever device: adapters belong to these. */
+  readonly weightsKey: string;
   readonly name: string;
   readonly folder: string;
   readonly family: Family;

@@ -22,6 +22,7 @@ import type {
   Streams,
 } from "./engine.ts";
 import { ModelRunner } from "./model-runner.ts";
+import { isElsewhere, mustBeAuto } from "./one-device.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { mustBeElsewhere } from "./save-place.ts";
 import { TimeShare } from "./time-share.ts";
@@ -181,6 +182,12 @@ export class LocalEngine implements Engine {
       // Its files were cut under it, and are whole again: what it is mapped from is not.
       this.#runners.delete(fresh.info.key);
       await known.dispose();
+    }
+    const elsewhere = [...this.#runners.values()].find(({ info }) => isElsewhere(info, fresh.info));
+    if (elsewhere) {
+      mustBeAuto(params, elsewhere.info);
+      yield { type: "ready", model: asAsked(elsewhere.info, fresh.info) };
+      return;
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
     try {

@@ -84,6 +84,7 @@ export class ModelRunner {
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
       key: `${model.key}-${device.name}-${params.precision}`,
+      weightsKey: model.key,
       name: params.name,
       folder,
       family: config.family,

@@ -82,6 +82,8 @@ class DeviceCache implements KeyValueCache {
   #capacity: number;
   /** Of all rows. */
   #together: Blocks | undefined;
+  /** What followed the tokens of the row that began last. */
+  #room: DeviceTensor | undefined;
   /** Of each row that has begun by itself. */
   readonly #alone = new Map<number, Blocks>();
 
@@ -103,13 +105,15 @@ class DeviceCache implements KeyValueCache {
     const cacheRow = this.#rows === 1 ? undefined : step.cacheRow;
     if (architectureOf(config).prefixLM && rows.every(({ from }) => from === 0)) {
       const room = await this.#all.zeros(rows.length, this.#capacity - seq);
+      this.#room?.dispose();
+      this.#room = room;
       const blocks = await this.#zeros(rows.length);
       this.#put(cacheRow, blocks);
       return {
         use: "beginning",
         inputs: { mask: maskTensor(config, rows, seq), [ROOM]: room },
         into: named(blocks, "fresh"),
-        done: () => room.dispose(),
+        done: () => undefined,
       };
     }
     const blocks = await this.#blocks(cacheRow);
@@ -131,6 +135,8 @@ class DeviceCache implements KeyValueCache {
     for (const blocks of [...this.#alone.values(), this.#together ?? []]) release(blocks);
     this.#alone.clear();
     this.#together = undefined;
+    this.#room?.dispose();
+    this.#room = undefined;
   }
 
   /** Those of one row, or of all: made when they are first asked for. */

@@ -17,6 +17,7 @@ import type {
   StreamName,
   Streams,
 } from "../engine/engine.ts";
+import { isElsewhere, mustBeAuto } from "../engine/one-device.ts";
 import { mustBeElsewhere } from "../engine/save-place.ts";
 import { GlmError } from "../errors.ts";
 import { requestKey } from "../hub/request.ts";
@@ -154,7 +155,12 @@ export class ModelPool implements Engine {
   /** The same weights can be asked for in several ways: the first worker that has them serves all. */
   async #settle(slot: Slot, params: LoadParams, model: ModelInfo): Promise<LoadEvent> {
     const { key } = model;
-    const first = [...this.#slots.values()].find((other) => other !== slot && other.residents.has(key));
+    const others = [...this.#slots.values()].filter((other) => other !== slot);
+    const first = others.find(({ residents }) => residents.has(key));
+    const elsewhere = others.find(({ residents }) =>
+      [...residents.values()].some(({ model: one }) => isElsewhere(one, model)),
+    );
+    if (!first && elsewhere) return await this.#settleElsewhere(slot, elsewhere, params, model);
     if (!first) {
       if (!slot.residents.has(key)) slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
       return { type: "ready", model };
@@ -167,6 +173,16 @@ export class ModelPool implements Engine {
       await (await slot.engine).call("unload", { model: key });
     }
     return { type: "ready", model: { ...model, resident: true } };
+  }
+
+  /** Another worker has the weights on another device: that is where they stay. */
+  async #settleElsewhere(slot: Slot, there: Slot, params: LoadParams, model: ModelInfo): Promise<LoadEvent> {
+    await (await slot.engine).call("unload", { model: model.key });
+    const known = [...there.residents.values()].find(({ model: one }) => isElsewhere(one, model));
+    if (!known) throw new Error(`${params.name}: it was there a moment ago`);
+    mustBeAuto(params, known.model);
+    for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, there);
+    return { type: "ready", model: { ...known.model, resident: true } };
   }
 
   #start(name: string, kind: WorkerKind): Slot {

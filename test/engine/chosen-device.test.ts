@@ -4,6 +4,8 @@ import { cpu } from "../../src/backend/cpu.ts";
 import type { Device } from "../../src/backend/device.ts";
 import { type DeviceReport, type Devices, NO_GPU } from "../../src/backend/devices.ts";
 import { chosenDevices, mayUseGpu } from "../../src/engine/chosen-device.ts";
+import type { LoadParams, ModelInfo } from "../../src/engine/engine.ts";
+import { isElsewhere, mustBeAuto } from "../../src/engine/one-device.ts";
 
 const GPU: DeviceReport = { name: "webgpu", title: "NVIDIA L4", memory: 24e9, free: 20e9, isSoftware: false };
 const gpu: Device = { ...cpu, name: "webgpu" };
@@ -59,5 +61,24 @@ it("refuses CUDA with the reason, and names what to use", async () => {
   await expect(chosenDevices(machine({}), "cuda")).rejects.toMatchObject({
     code: "unsupported",
     message: expect.stringContaining('Use device "webgpu"'),
+  });
+});
+
+describe("weights on one device at a time", () => {
+  const info = (key: string, device: "cpu" | "webgpu"): ModelInfo =>
+    ({ key: `${key}-${device}`, weightsKey: key, device, name: "it" }) as ModelInfo;
+  const asking = (device: LoadParams["device"]): LoadParams => ({
+    ...{ name: "it", device, precision: "exact", quantize: "none" },
+  });
+
+  it("are elsewhere only when they are the same in the same form", () => {
+    expect(isElsewhere(info("a", "cpu"), info("a", "webgpu"))).toBe(true);
+    expect(isElsewhere(info("a", "cpu"), info("a", "cpu"))).toBe(false);
+    expect(isElsewhere(info("a", "cpu"), info("b", "webgpu"))).toBe(false);
+  });
+
+  it("are taken where they are with auto, and not moved by one who asks for another device", () => {
+    expect(() => mustBeAuto(asking("auto"), info("a", "cpu"))).not.toThrow();
+    expect(() => mustBeAuto(asking("webgpu"), info("a", "cpu"))).toThrow(/loaded on cpu.*%runtime unload/s);
   });
 });

@@ -340,6 +340,7 @@ function modelInfo(key: string, { name, precision, quantize }: LoadParams): Mode
   } as const;
   return {
     key,
+    weightsKey: key,
     name,
     folder: "/",
     family: "chatglm2-6b",
