@@ -4,10 +4,11 @@ import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
-import { copiedAll, type FloatTensor } from "../tensor.ts";
+import type { FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
 import { adapterInfo } from "./adapter-info.ts";
 import type { AdapterStore } from "./adapter-store.ts";
+import { AdapterValues } from "./adapter-values.ts";
 import type { AdapterInfo, AdapterRef } from "./engine.ts";
 import { Keeper } from "./keeper.ts";
 import { Moments, type OptimizerStates } from "./moments.ts";
@@ -38,7 +39,7 @@ const BEING_TRAINED = "being trained";
 export class AdapterInstance {
   readonly ref: AdapterRef;
   readonly adapter: Adapter;
-  readonly tensors: AdapterTensors;
+  readonly values: AdapterValues;
   /** What optimisers remember; belongs to whoever takes steps. */
   readonly moments: Moments;
   readonly #store: AdapterStore;
@@ -54,11 +55,6 @@ export class AdapterInstance {
   #touched: boolean;
   #effect: AdapterEffect | undefined;
   #merged = false;
-  /** Brings the values from where they are trained; absent while the tensors are the values. */
-  #elsewhere: (() => Promise<AdapterTensors>) | undefined;
-  /** Whether the tensors are not yet what was trained elsewhere. */
-  #behind = false;
-  #reading: Promise<void> = Promise.resolve();
   /** Why nothing can be changed any more: "it was deleted ..."; undefined while it can. */
   #ended: string | undefined;
   #run: Run | undefined;
@@ -71,7 +67,7 @@ export class AdapterInstance {
   ) {
     this.ref = ref;
     this.adapter = adapter;
-    this.tensors = tensors;
+    this.values = new AdapterValues(tensors);
     this.moments = new Moments(optimizers);
     this.#steps = steps;
     this.#revision = revision;
@@ -90,44 +86,9 @@ export class AdapterInstance {
 
   /** What the adapter does to the forward graph; the same object until its tensors change. */
   async effect(): Promise<AdapterEffect> {
-    if (!this.#effect) await this.#current();
-    this.#effect ??= this.adapter.forInference(this.tensors);
+    if (!this.#effect) await this.values.current();
+    this.#effect ??= this.adapter.forInference(this.values.tensors);
     return this.#effect;
-  }
-
-  /**
-   * Its values are trained elsewhere from now on, and the tensors are behind after every change.
-   * @param read brings them from there
-   */
-  follow(read: () => Promise<AdapterTensors>): void {
-    this.#elsewhere = read;
-  }
-
-  /** The tensors are the values again. */
-  async unfollow(): Promise<void> {
-    try {
-      await this.#current();
-    } finally {
-      this.#elsewhere = undefined;
-      this.#behind = false;
-    }
-  }
-
-  /** Brings the tensors up to date. */
-  async #current(): Promise<void> {
-    if (this.#behind && this.#elsewhere) {
-      this.#behind = false;
-      this.#reading = this.#elsewhere().then((values) => {
-        for (const [name, { data }] of Object.entries(values)) this.tensors[name]?.data.set(data);
-      });
-    }
-    const reading = this.#reading;
-    try {
-      await reading;
-    } catch (error) {
-      if (this.#reading === reading) [this.#reading, this.#behind] = [Promise.resolve(), true];
-      throw error;
-    }
   }
 
   get merged(): boolean {
@@ -159,9 +120,13 @@ export class AdapterInstance {
   }
 
   /** Its tensors as they are now. */
-  async copy(): Promise<AdapterTensors> {
-    await this.#current();
-    return copiedAll(this.tensors);
+  copy(): Promise<AdapterTensors> {
+    return this.values.copy();
+  }
+
+  /** Those that training by hand changes in place; nobody has them elsewhere then. */
+  get tensors(): AdapterTensors {
+    return this.values.tensors;
   }
 
   /**
@@ -230,7 +195,7 @@ export class AdapterInstance {
   /** To be called after every change of the values. */
   changed(steps = 0): void {
     this.#effect = undefined;
-    this.#behind = this.#elsewhere !== undefined;
+    this.values.changed();
     this.#touched = true;
     this.#steps += steps;
     this.#revision += 1;
@@ -265,10 +230,9 @@ export class AdapterInstance {
 
   #copyToKeep(): () => Promise<void> {
     const steps = this.#steps;
-    // At once where they are here: what changes from now on must not mix with them.
-    const tensors = this.#elsewhere ? this.copy() : copiedAll(this.tensors);
+    const tensors = this.copy();
     // Told when it is written, which may be later.
-    Promise.resolve(tensors).catch(() => undefined);
+    tensors.catch(() => undefined);
     const kept = {
       config: this.config,
       steps,

@@ -75,12 +75,12 @@ export class TrainingSessions {
       loss: (...run) => this.#share.train(() => program.loss(...run)),
     };
     const learner = await deviceLearner(this.#device, adapter.adapter.parameters, adapter.tensors, timed);
-    adapter.follow(() => learner.read());
+    adapter.values.follow(() => learner.read());
     try {
       yield* use(learner);
     } finally {
       try {
-        await adapter.unfollow();
+        await adapter.values.unfollow();
       } finally {
         await learner.close();
       }
