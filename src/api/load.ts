@@ -51,7 +51,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   const { runtime, onProgress, signal, hub, revision, family } = options ?? {};
   const others = ["runtime", "onProgress", "signal", "hub", "revision", "family"];
   const found = [...familyFaults(family), ...faultsOf({ onProgress, signal })];
-  const settings = complete("load", { ...defaults.load, device: deviceRule() }, options, others, found);
+  const settings = complete("load", { ...defaults.load, device: deviceRule(options?.device) }, options, others, found);
   const { notebook } = ambient();
   const place = placeOf(runtime, notebook);
   const source = await sourceOf(name, { hub, revision }, place);
@@ -102,10 +102,10 @@ async function loaded(
 }
 
 /** The device, by default that which `GLMLAB_DEVICE` names for everyone. */
-function deviceRule(): typeof defaults.load.device {
+function deviceRule(asked: unknown): typeof defaults.load.device {
   const rule = defaults.load.device;
   const named = process.env.GLMLAB_DEVICE;
-  if (named === undefined || named === "") return rule;
+  if (asked !== undefined || named === undefined || named === "") return rule;
   if (!rule.allows(named)) {
     throw invalid("load", [`the variable GLMLAB_DEVICE: expected ${rule.expected}, got ${shownJson(named)}.`]);
   }

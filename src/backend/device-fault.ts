@@ -2,7 +2,8 @@
 import { GlmError } from "../errors.ts";
 import { shortened } from "../text-cut.ts";
 
-const OUT_OF_MEMORY = /out of memory|OutOfMemory|failed to allocate|exceeds the max(imum)? buffer size/i;
+const OUT_OF_MEMORY = /out of memory|OutOfMemory|failed to allocate/i;
+const TOO_LARGE = /exceeds the max(imum)? buffer size/i;
 const LOST = /device (was |is |has been )?lost|DeviceLost|device is destroyed/i;
 const NO_ADAPTER = /Failed to get a WebGPU (adapter|device)|No supported adapters/i;
 const LONGEST = 300;
@@ -15,6 +16,13 @@ export function deviceFault(error: unknown): unknown {
     return new GlmError(
       "out-of-memory",
       `webgpu: the GPU's memory is full (${said}). Unload other models, load this one in fewer bits (quantize), or use device "cpu".`,
+      { cause: error },
+    );
+  }
+  if (TOO_LARGE.test(message)) {
+    return new GlmError(
+      "out-of-memory",
+      `webgpu: a tensor is larger than this GPU takes in one piece (${said}). Ask in fewer or shorter rows at a time, or use device "cpu".`,
       { cause: error },
     );
   }

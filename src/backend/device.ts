@@ -15,6 +15,8 @@ export interface Device {
   download(tensor: DeviceTensor): Promise<Tensor>;
   /** Bytes that its tensors and weights take there now; 0 where that is the host's memory. */
   readonly bytes: number;
+  /** Whether it is gone, with all that was there. */
+  readonly isLost?: boolean;
   /** Packs weights ahead of time, where kernels would otherwise each time anew. */
   readonly packer?: WeightPacker;
 }

@@ -5,6 +5,9 @@ import { entryPoint } from "../entry.ts";
 import { GlmError } from "../errors.ts";
 import { shortened } from "../text-cut.ts";
 
+/** Why there is none on some platforms, such as Linux on ARM. */
+export const NO_WEBGPU: string = `onnxruntime's package has no WebGPU for ${process.platform} on ${process.arch}`;
+
 /** How long a driver may take to start, in milliseconds. */
 const PATIENCE_MS = 60_000;
 const LONGEST = 300;
@@ -30,7 +33,7 @@ export async function reportTrial(): Promise<void> {
   try {
     const { WebGpu } = await import("./webgpu.ts");
     if (!(await import("./onnxruntime.ts")).hasWebGpu) {
-      console.log(`onnxruntime's package has no WebGPU for ${process.platform} on ${process.arch}`);
+      console.log(NO_WEBGPU);
       return;
     }
     const device = new WebGpu();

@@ -5,7 +5,7 @@ import { plural } from "../plural.ts";
 import type { Device } from "./device.ts";
 import { type DeviceReport, type Devices, NO_GPU } from "./devices.ts";
 import { surveyGpus } from "./gpu-survey.ts";
-import { tryGpu } from "./gpu-trial.ts";
+import { NO_WEBGPU, tryGpu } from "./gpu-trial.ts";
 
 /** Native libraries are loaded only where they are used. */
 export const machine: Devices = {
@@ -55,6 +55,9 @@ async function foundGpu(): Promise<Device> {
   const { obstacle } = await surveyGpus();
   if (obstacle !== undefined) {
     throw new GlmError("unsupported", `device webgpu cannot be used: ${obstacle}. Until then, use device "cpu".`);
+  }
+  if (!(await import("./onnxruntime.ts")).hasWebGpu) {
+    throw new GlmError("unsupported", `device webgpu cannot be used: ${NO_WEBGPU}. Use device "cpu".`);
   }
   const { WebGpu } = await import("./webgpu.ts");
   const device = new WebGpu({

@@ -7,7 +7,7 @@ import type { DeviceTensor, Fed, Tensors } from "./program.ts";
 export type SessionOptions = ort.InferenceSession.SessionOptions;
 
 export interface Session {
-  /** @param into tensors of `inDeviceMemory` sessions, which the outputs of their names are written to */
+  /** @param into tensors of the session's device, which the outputs of their names are written to */
   run(inputs: Fed, into?: Readonly<Record<string, DeviceTensor>>): Promise<Tensors>;
   /**
    * The one output of a session whose outputs stay on the device.

@@ -40,7 +40,7 @@ export class UploadedWeights {
         try {
           leased.push([name, key, await entry.tensor]);
         } catch (error) {
-          this.#entries.delete(key);
+          if (this.#entries.get(key) === entry) this.#entries.delete(key);
           throw error;
         }
       }

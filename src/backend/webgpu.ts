@@ -29,6 +29,7 @@ export interface WebGpuOptions {
 
 export class WebGpu implements Device {
   readonly name = "webgpu";
+  isLost = false;
   readonly can: Capabilities = {
     graph: { fusedNorm: true, feedsWeights: true, largestWeight: LARGEST },
     // A kernel over no elements ends the process.
@@ -103,7 +104,10 @@ export class WebGpu implements Device {
       return await action();
     } catch (error) {
       const fault = deviceFault(error);
-      if (fault instanceof GlmError && fault.code === "device-lost") this.#onLost();
+      if (fault instanceof GlmError && fault.code === "device-lost") {
+        this.isLost = true;
+        this.#onLost();
+      }
       throw fault;
     }
   }

@@ -4,7 +4,7 @@ import type { AdapterDocuments } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
-import type { FloatTensor } from "../tensor.ts";
+import { copiedAll, type FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
 import { adapterInfo } from "./adapter-info.ts";
 import type { AdapterStore } from "./adapter-store.ts";
@@ -54,6 +54,8 @@ export class AdapterInstance {
   /** Whether it holds anything but what it was made or loaded with. */
   #touched: boolean;
   #effect: AdapterEffect | undefined;
+  /** Of the tensors, where the values are trained elsewhere. */
+  #read = { steps: 0, revision: 0 };
   #merged = false;
   /** Why nothing can be changed any more: "it was deleted ..."; undefined while it can. */
   #ended: string | undefined;
@@ -86,9 +88,44 @@ export class AdapterInstance {
 
   /** What the adapter does to the forward graph; the same object until its tensors change. */
   async effect(): Promise<AdapterEffect> {
-    if (!this.#effect) await this.values.current();
-    this.#effect ??= this.adapter.forInference(this.values.tensors);
-    return this.#effect;
+    if (this.#effect) return this.#effect;
+    const revision = this.#revision;
+    await this.current();
+    const effect = this.adapter.forInference(this.values.tensors);
+    // They may have changed again meanwhile: then it is that of a step before, and serves only who asked.
+    if (revision === this.#revision) this.#effect ??= effect;
+    return this.#effect ?? effect;
+  }
+
+  /** Its values are trained elsewhere from now on: see `AdapterValues`. */
+  follow(read: () => Promise<AdapterTensors>): void {
+    this.#read = { steps: this.#steps, revision: this.#revision };
+    this.values.follow(read);
+  }
+
+  /**
+   * The tensors are the values again.
+   * @throws whatever keeps them from being read: they are then those that were read last, and so are its steps
+   */
+  async unfollow(): Promise<void> {
+    try {
+      await this.current();
+    } catch (error) {
+      this.#steps = this.#read.steps;
+      this.#revision = this.#read.revision;
+      this.#effect = undefined;
+      this.#keeper.forget();
+      throw error;
+    } finally {
+      this.values.unfollow();
+    }
+  }
+
+  /** Brings its tensors up to date. */
+  async current(): Promise<void> {
+    const now = { steps: this.#steps, revision: this.#revision };
+    await this.values.current();
+    if (now.revision > this.#read.revision) this.#read = now;
   }
 
   get merged(): boolean {
@@ -119,9 +156,10 @@ export class AdapterInstance {
     }
   }
 
-  /** Its tensors as they are now. */
+  /** Its tensors as they are now: a copy that is taken at once where they are here, since what changes from now on must not mix with it. */
   copy(): Promise<AdapterTensors> {
-    return this.values.copy();
+    if (!this.values.isElsewhere) return Promise.resolve(copiedAll(this.tensors));
+    return this.current().then(() => copiedAll(this.tensors));
   }
 
   /** Those that training by hand changes in place; nobody has them elsewhere then. */
@@ -219,10 +257,11 @@ export class AdapterInstance {
   async mustBeKept(): Promise<void> {
     if (!this.#keeper.failure) return;
     await this.flush().catch((cause: Error) => {
+      if (cause instanceof GlmError && cause.code !== "disk") throw cause;
       throw new GlmError(
         "disk",
         `adapter ${this.ref.name} has taken ${this.#steps} steps, of which the disk has ${this.#keptSteps}: what it learned since is ` +
-          `in memory only and is lost with the runtime. ${cause.message} Then train on: writing is tried again before the next step.`,
+          `in memory only and is lost with the runtime. ${cause.message.replace(/\.?$/, ".")} Then train on: writing is tried again before the next step.`,
         { cause },
       );
     });

@@ -1,6 +1,5 @@
 /** @file An adapter's values: tensors in ordinary memory, which are behind while the values are trained on a device. */
 import type { AdapterTensors } from "../adapters/adapter.ts";
-import { copiedAll } from "../tensor.ts";
 
 export class AdapterValues {
   readonly tensors: AdapterTensors;
@@ -22,14 +21,14 @@ export class AdapterValues {
     this.#elsewhere = read;
   }
 
-  /** The tensors are the values again. */
-  async unfollow(): Promise<void> {
-    try {
-      await this.current();
-    } finally {
-      this.#elsewhere = undefined;
-      this.#behind = false;
-    }
+  /** The tensors are the values again, as they were read last. */
+  unfollow(): void {
+    this.#elsewhere = undefined;
+    this.#behind = false;
+  }
+
+  get isElsewhere(): boolean {
+    return this.#elsewhere !== undefined;
   }
 
   changed(): void {
@@ -51,11 +50,5 @@ export class AdapterValues {
       if (this.#reading === reading) [this.#reading, this.#behind] = [Promise.resolve(), true];
       throw error;
     }
-  }
-
-  /** A copy as they are now: taken at once where they are here, since what changes from now on must not mix with it. */
-  copy(): Promise<AdapterTensors> {
-    if (!this.#elsewhere) return Promise.resolve(copiedAll(this.tensors));
-    return this.current().then(() => copiedAll(this.tensors));
   }
 }

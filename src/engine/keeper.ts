@@ -66,6 +66,12 @@ export class Keeper {
     else await this.#keeping;
   }
 
+  /** What has changed since it was written is not worth it. */
+  forget(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** Nothing will be written any more; what was, stays. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);

@@ -16,13 +16,12 @@ import type {
   EngineOptions,
   LoadEvent,
   LoadParams,
-  ModelInfo,
   NewAdapterInfo,
   StreamName,
   Streams,
 } from "./engine.ts";
 import { ModelRunner } from "./model-runner.ts";
-import { isElsewhere, mustBeAuto } from "./one-device.ts";
+import { asAsked, isElsewhere, mustBeAuto } from "./one-device.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
 import { mustBeElsewhere } from "./save-place.ts";
 import { TimeShare } from "./time-share.ts";
@@ -197,9 +196,12 @@ export class LocalEngine implements Engine {
       throw error;
     }
     // Whoever loaded the same model meanwhile may have been faster: two runners would train two copies of one adapter.
-    const faster = this.#runners.get(fresh.info.key);
+    const faster = [...this.#runners.values()].find(
+      ({ info }) => info.key === fresh.info.key || isElsewhere(info, fresh.info),
+    );
     if (faster) {
       await fresh.dispose();
+      if (faster.info.key !== fresh.info.key) mustBeAuto(params, faster.info);
       faster.adopt(model);
       yield { type: "ready", model: asAsked(faster.info, fresh.info) };
       return;
@@ -235,11 +237,6 @@ export class LocalEngine implements Engine {
     if (runner) return runner;
     throw notLoaded(key);
   }
-}
-
-/** A model that is here already, by the name and folder by which it was asked for now, and with the note that belongs to that. */
-function asAsked({ note: _, ...known }: ModelInfo, { name, folder, note }: ModelInfo): ModelInfo {
-  return { ...known, name, folder, resident: true, ...(note === undefined ? {} : { note }) };
 }
 
 const notLoaded = (key: string): GlmError =>

@@ -110,9 +110,9 @@ export class ModelRunner {
     if (!this.#text.found) this.#text = text;
   }
 
-  /** Whether the files that its weights are mapped from are whole; it cannot be used any more when not. */
+  /** Whether the files that its weights are mapped from are whole, or its device is there; it cannot be used any more when not. */
   get isWhole(): boolean {
-    return this.#mapped.isWhole;
+    return this.#mapped.isWhole && this.#device.isLost !== true;
   }
 
   get base(): BaseModel {

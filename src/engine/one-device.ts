@@ -21,3 +21,8 @@ export function mustBeAuto({ device, name }: LoadParams, there: ModelInfo): void
       `Unload it there first (%runtime unload, or unload() in code), or load it with device "auto", which takes it where it is.`,
   );
 }
+
+/** A model that is here already, by the name and folder by which it was asked for now, and with the note that belongs to that. */
+export function asAsked({ note: _, ...known }: ModelInfo, { name, folder, note }: ModelInfo): ModelInfo {
+  return { ...known, name, folder, resident: true, ...(note === undefined ? {} : { note }) };
+}

@@ -50,6 +50,7 @@ export class TrainingSessions {
   /** One run over a batch: its loss and its gradients. */
   async run(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientStep> {
     this.mustFit(adapter, batch);
+    await adapter.current();
     const program = await this.#program(adapter);
     return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
   }
@@ -71,16 +72,19 @@ export class TrainingSessions {
     const program = await this.#program(adapter);
     const timed: TrainingProgram = {
       ...program,
-      gradients: (...run) => this.#share.train(() => program.gradients(...run)),
+      gradients: (batch, ...run) => {
+        this.mustFit(adapter, batch);
+        return this.#share.train(() => program.gradients(batch, ...run));
+      },
       loss: (...run) => this.#share.train(() => program.loss(...run)),
     };
     const learner = await deviceLearner(this.#device, adapter.adapter.parameters, adapter.tensors, timed);
-    adapter.values.follow(() => learner.read());
+    adapter.follow(() => learner.read());
     try {
       yield* use(learner);
     } finally {
       try {
-        await adapter.values.unfollow();
+        await adapter.unfollow();
       } finally {
         await learner.close();
       }

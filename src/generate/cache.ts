@@ -1,7 +1,8 @@
 /** @file Keys and values of past tokens: what a run reads of them, and what it adds. */
 import type { DeviceTensor, Fed, Tensors } from "../backend/program.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
 import type { TokenRow } from "../models/inputs.ts";
-import type { CacheUse } from "./forward.ts";
+import { type CacheUse, cacheName } from "./forward.ts";
 
 /** Tokens that a run adds to a cache: of all its rows, or of one. */
 export interface CacheStep {
@@ -31,7 +32,14 @@ export interface KeyValueCache {
   dispose(): void;
 }
 
-export const PARTS = ["keys", "values"] as const;
+const PARTS = ["keys", "values"] as const;
+
+/** Blocks of memory that a cache is made of: one for each layer's keys, and one for its values. */
+export const blockCount = ({ layers }: ChatGLMConfig): number => PARTS.length * layers;
+
+/** What graphs call a block. */
+export const blockName = (block: number, of: "past" | "fresh"): string =>
+  cacheName(Math.floor(block / PARTS.length), PARTS[block % PARTS.length] as (typeof PARTS)[number], of);
 
 /** Places for at least `tokens` where there were some: a little more than is needed, since graphs read all of it. */
 export const grown = (capacity: number, tokens: number, most: number): number =>

@@ -3,15 +3,17 @@
  * (a run reads no part of a block); before they go on together they are joined.
  */
 import type { Device } from "../backend/device.ts";
+import { owning } from "../backend/owning.ts";
 import type { DeviceTensor, Program } from "../backend/program.ts";
+import { ProgramTable } from "../backend/program-table.ts";
 import { concat } from "../graph/ops.ts";
 import { Graph } from "../graph/value.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { maskTensor } from "../models/inputs.ts";
 import { tensor } from "../tensor.ts";
-import { type CacheRun, type CacheStep, grown, type KeyValueCache, PARTS } from "./cache.ts";
-import { cacheName, ROOM } from "./forward.ts";
+import { blockCount, blockName, type CacheRun, type CacheStep, grown, type KeyValueCache } from "./cache.ts";
+import { ROOM } from "./forward.ts";
 
 /** float32 [rows, groups, capacity, headSize] for each layer's keys and values. */
 type Blocks = readonly DeviceTensor[];
@@ -23,7 +25,7 @@ const PLACES = 2;
 export class DeviceCaches {
   readonly config: ChatGLMConfig;
   readonly device: Device;
-  readonly #programs = new Map<string, Promise<Program>>();
+  readonly #programs = new ProgramTable();
 
   constructor(config: ChatGLMConfig, device: Device) {
     this.config = config;
@@ -47,32 +49,30 @@ export class DeviceCaches {
   async joined(blocks: readonly DeviceTensor[], axis: typeof ROWS | typeof PLACES): Promise<DeviceTensor> {
     const sizes = [...(blocks[0] as DeviceTensor).shape];
     sizes[axis] = blocks.reduce((sum, { shape }) => sum + (shape[axis] as number), 0);
-    const joined = await this.device.allocate("float32", sizes);
     const program = await this.#joining(blocks.length, axis);
-    await program.run(Object.fromEntries(blocks.map((block, i) => [`block ${i}`, block])), { joined });
-    return joined;
+    return owning(async (own) => {
+      const joined = own(await this.device.allocate("float32", sizes));
+      await program.run(Object.fromEntries(blocks.map((block, i) => [`block ${i}`, block])), { joined });
+      return joined;
+    });
   }
 
-  async dispose(): Promise<void> {
-    const programs = await Promise.allSettled(this.#programs.values());
-    this.#programs.clear();
-    await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+  dispose(): Promise<void> {
+    return this.#programs.dispose();
   }
 
   #joining(count: number, axis: number): Promise<Program> {
-    const key = `${count} along ${axis}`;
-    const known = this.#programs.get(key);
-    if (known) return known;
+    return this.#programs.get(`${count} along ${axis}`, () => this.device.compile(this.#joiningGraph(count, axis)));
+  }
+
+  #joiningGraph(count: number, axis: number): Graph {
     const graph = new Graph();
     const { groups, headSize } = this.config;
     const blocks = Array.from({ length: count }, (_, i) =>
       graph.input(`block ${i}`, "float32", [`rows ${i}`, groups, `places ${i}`, headSize]),
     );
     graph.output(concat(blocks, axis), "joined");
-    const program = this.device.compile(graph);
-    program.catch(() => this.#programs.delete(key));
-    this.#programs.set(key, program);
-    return program;
+    return graph;
   }
 }
 
@@ -151,13 +151,16 @@ class DeviceCache implements KeyValueCache {
 
   async #joined(): Promise<Blocks> {
     const alone = Array.from({ length: this.#rows }, (_, row) => this.#alone.get(row));
-    const joined: DeviceTensor[] = [];
-    for (let i = 0; i < PARTS.length * this.#all.config.layers; i += 1) {
-      const parts = alone.map((blocks, row) => blocks?.[i] ?? missing(row));
-      joined.push(await this.#all.joined(parts, ROWS));
-      // One after the other: all are not there twice.
-      for (const part of parts) part.dispose();
-    }
+    const joined = await owning(async (own) => {
+      const made: DeviceTensor[] = [];
+      for (let i = 0; i < blockCount(this.#all.config); i += 1) {
+        const parts = alone.map((blocks, row) => blocks?.[i] ?? missing(row));
+        made.push(own(await this.#all.joined(parts, ROWS)));
+        // One after the other: all are not there twice.
+        for (const part of parts) part.dispose();
+      }
+      return made;
+    });
     this.#alone.clear();
     return joined;
   }
@@ -166,27 +169,30 @@ class DeviceCache implements KeyValueCache {
     if (tokens <= this.#capacity) return;
     const capacity = grown(this.#capacity, tokens, this.#all.config.contextLength + 1);
     const more = capacity - this.#capacity;
-    const enlarged = async (blocks: Blocks, rows: number): Promise<Blocks> => {
-      const room = await this.#all.zeros(rows, more);
-      const larger: DeviceTensor[] = [];
-      for (const block of blocks) {
-        larger.push(await this.#all.joined([block, room], PLACES));
-        block.dispose();
-      }
-      room.dispose();
-      return larger;
-    };
+    const enlarged = (blocks: Blocks, rows: number): Promise<Blocks> =>
+      owning(async (own) => {
+        const room = own(await this.#all.zeros(rows, more));
+        const larger: DeviceTensor[] = [];
+        for (const block of blocks) {
+          larger.push(own(await this.#all.joined([block, room], PLACES)));
+          block.dispose();
+        }
+        room.dispose();
+        return larger;
+      });
     for (const [row, blocks] of this.#alone) this.#alone.set(row, await enlarged(blocks, 1));
     if (this.#together) this.#together = await enlarged(this.#together, this.#rows);
     this.#capacity = capacity;
   }
 
-  async #zeros(rows: number): Promise<Blocks> {
-    const blocks: DeviceTensor[] = [];
-    for (let i = 0; i < PARTS.length * this.#all.config.layers; i += 1) {
-      blocks.push(await this.#all.zeros(rows, this.#capacity));
-    }
-    return blocks;
+  #zeros(rows: number): Promise<Blocks> {
+    return owning(async (own) => {
+      const blocks: DeviceTensor[] = [];
+      for (let i = 0; i < blockCount(this.#all.config); i += 1) {
+        blocks.push(own(await this.#all.zeros(rows, this.#capacity)));
+      }
+      return blocks;
+    });
   }
 
   #put(row: number | undefined, blocks: Blocks): void {
@@ -201,12 +207,7 @@ class DeviceCache implements KeyValueCache {
 }
 
 const named = (blocks: Blocks, of: "past" | "fresh"): Record<string, DeviceTensor> =>
-  Object.fromEntries(
-    blocks.map((block, i) => [
-      cacheName(Math.floor(i / PARTS.length), PARTS[i % PARTS.length] as (typeof PARTS)[number], of),
-      block,
-    ]),
-  );
+  Object.fromEntries(blocks.map((block, i) => [blockName(i, of), block]));
 
 function release(blocks: Blocks): void {
   for (const block of blocks) block.dispose();

@@ -3,8 +3,7 @@ import type { Tensors } from "../backend/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { maskTensor, type TokenRow } from "../models/inputs.ts";
 import { tensor } from "../tensor.ts";
-import { type CacheRun, type CacheStep, grown, type KeyValueCache, PARTS } from "./cache.ts";
-import { cacheName } from "./forward.ts";
+import { blockCount, blockName, type CacheRun, type CacheStep, grown, type KeyValueCache } from "./cache.ts";
 
 export class HostCache implements KeyValueCache {
   readonly #config: ChatGLMConfig;
@@ -17,7 +16,7 @@ export class HostCache implements KeyValueCache {
     this.#config = config;
     this.#rows = rows;
     this.#capacity = capacity;
-    this.#blocks = Array.from({ length: PARTS.length * config.layers }, () => this.#allocate(capacity));
+    this.#blocks = Array.from({ length: blockCount(config) }, () => this.#allocate(capacity));
   }
 
   get capacity(): number {
@@ -62,7 +61,7 @@ export class HostCache implements KeyValueCache {
     const from = (row ?? 0) * size;
     const view = (block: Float32Array) => block.subarray(from, from + (shape[0] as number) * size);
     return Object.fromEntries(
-      this.#blocks.map((block, i) => [nameOf(i, "past"), tensor("float32", shape, view(block))]),
+      this.#blocks.map((block, i) => [blockName(i, "past"), tensor("float32", shape, view(block))]),
     );
   }
 
@@ -70,7 +69,7 @@ export class HostCache implements KeyValueCache {
   #append(results: Tensors, rows: readonly TokenRow[], seq: number, row = 0): void {
     const { groups, headSize } = this.#config;
     for (const [i, block] of this.#blocks.entries()) {
-      const fresh = results[nameOf(i, "fresh")]?.data as Float32Array;
+      const fresh = results[blockName(i, "fresh")]?.data as Float32Array;
       for (const [r, { from, ids }] of rows.entries()) {
         const count = ids.length - from;
         for (let group = 0; group < groups; group += 1) {
@@ -86,6 +85,3 @@ export class HostCache implements KeyValueCache {
     return new Float32Array(this.#rows * this.#config.groups * capacity * this.#config.headSize);
   }
 }
-
-const nameOf = (block: number, of: "past" | "fresh"): string =>
-  cacheName(Math.floor(block / PARTS.length), PARTS[block % PARTS.length] as (typeof PARTS)[number], of);

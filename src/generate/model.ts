@@ -2,6 +2,7 @@
 import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile, DeviceTensor, Program } from "../backend/program.ts";
+import { ProgramTable } from "../backend/program-table.ts";
 import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
@@ -32,6 +33,8 @@ export interface Step {
   readonly cacheRow?: number;
 }
 
+type Tables = Readonly<Record<string, DeviceTensor>>;
+
 /** What tells the graphs of a model apart. */
 interface Kind {
   readonly use: CacheUse;
@@ -52,8 +55,10 @@ export class ForwardModel {
   readonly #caches: DeviceCaches | undefined;
   /** For the rare kinds of runs, of which few are kept; the common ones stay. */
   readonly #few: FewPrograms;
-  readonly #programs = new Map<string, Promise<Program>>();
-  #angles: { readonly positions: number; readonly tables: Readonly<Record<string, DeviceTensor>> } | undefined;
+  readonly #programs = new ProgramTable();
+  #angles: { readonly positions: number; readonly tables: Promise<Tables> } | undefined;
+  /** Earlier tables, too, which runs may still be reading: together they are no larger than the last. */
+  readonly #made: DeviceTensor[] = [];
 
   /** @param compile for the device */
   constructor(config: ChatGLMConfig, weights: BindWeights, device: Device, compile: Compile = device.compile) {
@@ -107,25 +112,21 @@ export class ForwardModel {
   }
 
   async dispose(): Promise<void> {
-    const programs = await Promise.allSettled(this.#programs.values());
-    this.#programs.clear();
-    await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+    await this.#programs.dispose();
     await this.#caches?.dispose();
     this.#adapters.dispose();
-    for (const table of Object.values(this.#angles?.tables ?? {})) table.dispose();
+    await this.#angles?.tables.catch(() => undefined);
+    for (const table of this.#made.splice(0)) table.dispose();
     this.#angles = undefined;
   }
 
   #program({ use, fed, slots, frees }: Kind): Promise<Program> {
     const key = [use, frees, fed.join(), slots.map(({ name }) => name).join()].join(" ");
-    const known = this.#programs.get(key);
-    if (known) return known;
-    const graph = forwardGraph(this.config, this.#weights, { cache: use, fed, slots, can: this.#device.can });
-    const isCommon = fed.length === 0 && !frees;
-    const program = isCommon ? this.#compile(graph) : this.#few.compile(graph, frees ? { frees } : {});
-    program.catch(() => this.#programs.delete(key));
-    this.#programs.set(key, program);
-    return program;
+    return this.#programs.get(key, () => {
+      const graph = forwardGraph(this.config, this.#weights, { cache: use, fed, slots, can: this.#device.can });
+      const isCommon = fed.length === 0 && !frees;
+      return isCommon ? this.#compile(graph) : this.#few.compile(graph, frees ? { frees } : {});
+    });
   }
 
   /** What a run holds at its largest moment, about. */
@@ -135,13 +136,23 @@ export class ForwardModel {
   }
 
   /** Angles for at least `positions` tokens, made for twice as many as were needed last. */
-  async #tables(positions: number): Promise<Readonly<Record<string, DeviceTensor>>> {
+  #tables(positions: number): Promise<Tables> {
     if (this.#angles && this.#angles.positions >= positions) return this.#angles.tables;
     const many = Math.max(256, 2 * positions);
-    const { cos, sin } = rotaryTables(this.config, many);
-    const [old, tables] = [this.#angles, { cos: await this.#device.upload(cos), sin: await this.#device.upload(sin) }];
-    this.#angles = { positions: many, tables };
-    for (const table of Object.values(old?.tables ?? {})) table.dispose();
+    const angles = { positions: many, tables: this.#uploadedTables(many) };
+    this.#angles = angles;
+    angles.tables.catch(() => {
+      if (this.#angles === angles) this.#angles = undefined;
+    });
+    return angles.tables;
+  }
+
+  async #uploadedTables(positions: number): Promise<Tables> {
+    const tables: Record<string, DeviceTensor> = {};
+    for (const [name, table] of Object.entries(rotaryTables(this.config, positions))) {
+      tables[name] = await this.#device.upload(table);
+      this.#made.push(tables[name]);
+    }
     return tables;
   }
 }

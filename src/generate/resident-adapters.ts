@@ -5,6 +5,7 @@
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { slotTensors } from "../adapters/slots.ts";
 import type { Device } from "../backend/device.ts";
+import { owning } from "../backend/owning.ts";
 import type { DeviceTensor, Fed, Tensors } from "../backend/program.ts";
 import type { ModuleSpec } from "../models/context.ts";
 
@@ -41,7 +42,11 @@ export class ResidentAdapters {
     const modules = this.slotted(effects);
     if (!alike) return this.#known(this.#slots, effects, () => slotTensors(modules, effects));
     if (first?.lowRank) return this.#known(this.#slots, first, () => slotTensors(modules, [first]));
-    this.#none ??= this.#uploaded(slotTensors(modules, [undefined]));
+    if (!this.#none) {
+      const none = this.#uploaded(slotTensors(modules, [undefined]));
+      this.#none = none;
+      none.catch(() => (this.#none = undefined));
+    }
     return this.#none;
   }
 
@@ -73,10 +78,12 @@ export class ResidentAdapters {
     return made;
   }
 
-  async #uploaded(tensors: Tensors): Promise<Resident> {
-    const resident: Record<string, DeviceTensor> = {};
-    for (const [name, tensor] of Object.entries(tensors)) resident[name] = await this.#device.upload(tensor);
-    this.#alive.add(resident);
-    return resident;
+  #uploaded(tensors: Tensors): Promise<Resident> {
+    return owning(async (own) => {
+      const resident: Record<string, DeviceTensor> = {};
+      for (const [name, tensor] of Object.entries(tensors)) resident[name] = own(await this.#device.upload(tensor));
+      this.#alive.add(resident);
+      return resident;
+    });
   }
 }

@@ -17,7 +17,7 @@ import type {
   StreamName,
   Streams,
 } from "../engine/engine.ts";
-import { isElsewhere, mustBeAuto } from "../engine/one-device.ts";
+import { asAsked, isElsewhere, mustBeAuto } from "../engine/one-device.ts";
 import { mustBeElsewhere } from "../engine/save-place.ts";
 import { GlmError } from "../errors.ts";
 import { requestKey } from "../hub/request.ts";
@@ -130,15 +130,22 @@ export class ModelPool implements Engine {
   /** All who load the same model meanwhile read the progress of one load. */
   async *#load(params: LoadParams, signal: AbortSignal | undefined): AsyncGenerator<LoadEvent, void, void> {
     const wanted = wantedBy(params);
-    const kind = await workerKind(params.device);
-    let slot = this.#slots.get(wanted);
     // A slot without a model whose loading was given up is on its way out.
-    if (!slot || (slot.residents.size === 0 && !slot.loading?.running)) {
-      slot = this.#start(params.name, kind);
-      this.#slots.set(wanted, slot);
+    const inUse = (slot: Slot | undefined): slot is Slot =>
+      slot !== undefined && (slot.residents.size > 0 || slot.loading?.running === true);
+    let slot = this.#slots.get(wanted);
+    if (!inUse(slot)) {
+      const kind = await workerKind(params.device);
+      // Whoever asked at the same time may have started it.
+      slot = this.#slots.get(wanted);
+      if (!inUse(slot)) {
+        slot = this.#start(params.name, kind);
+        this.#slots.set(wanted, slot);
+      }
     }
-    if (!slot.loading?.running) slot.loading = new Broadcast((stop) => this.#loadInto(slot, params, stop));
-    yield* slot.loading.read(signal);
+    const own = slot;
+    if (!own.loading?.running) own.loading = new Broadcast((stop) => this.#loadInto(own, params, stop));
+    yield* own.loading.read(signal);
   }
 
   async *#loadInto(slot: Slot, params: LoadParams, signal: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
@@ -157,10 +164,10 @@ export class ModelPool implements Engine {
     const { key } = model;
     const others = [...this.#slots.values()].filter((other) => other !== slot);
     const first = others.find(({ residents }) => residents.has(key));
-    const elsewhere = others.find(({ residents }) =>
-      [...residents.values()].some(({ model: one }) => isElsewhere(one, model)),
-    );
-    if (!first && elsewhere) return await this.#settleElsewhere(slot, elsewhere, params, model);
+    const elsewhere = others
+      .flatMap((other) => [...other.residents.values()].map((resident) => ({ other, known: resident.model })))
+      .find(({ known }) => isElsewhere(known, model));
+    if (!first && elsewhere) return await this.#settleElsewhere(slot, elsewhere.other, elsewhere.known, params, model);
     if (!first) {
       if (!slot.residents.has(key)) slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
       return { type: "ready", model };
@@ -176,13 +183,17 @@ export class ModelPool implements Engine {
   }
 
   /** Another worker has the weights on another device: that is where they stay. */
-  async #settleElsewhere(slot: Slot, there: Slot, params: LoadParams, model: ModelInfo): Promise<LoadEvent> {
+  async #settleElsewhere(
+    slot: Slot,
+    there: Slot,
+    known: ModelInfo,
+    params: LoadParams,
+    model: ModelInfo,
+  ): Promise<LoadEvent> {
     await (await slot.engine).call("unload", { model: model.key });
-    const known = [...there.residents.values()].find(({ model: one }) => isElsewhere(one, model));
-    if (!known) throw new Error(`${params.name}: it was there a moment ago`);
-    mustBeAuto(params, known.model);
+    mustBeAuto(params, known);
     for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, there);
-    return { type: "ready", model: { ...known.model, resident: true } };
+    return { type: "ready", model: asAsked(known, model) };
   }
 
   #start(name: string, kind: WorkerKind): Slot {

@@ -12,12 +12,21 @@ const FAREWELL_MS = 500;
 
 const port = parentPort ?? (process.send && processPort(process));
 if (!port) throw new Error("worker is started by the runtime, as a thread or as a process");
-const engine = new LocalEngine(machine);
+// A process may meet a driver that fails; a thread would take the runtime along, and is only started where that was ruled out.
+const fault = parentPort ? "the runtime has tried it (%runtime devices says what went wrong)" : undefined;
+const engine = new LocalEngine({ ...machine, trial: async () => fault });
+if (!parentPort) {
+  // A runtime that is gone soon has a successor, which starts a process of its own for the same adapters.
+  process.on("disconnect", () => process.exit());
+  // A terminal's interrupt goes to the whole group: the runtime ends this process when it has put away what it holds.
+  for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
+}
 // Whoever asked is told first; the next load finds another process.
 whenGpuIsLost(() => setTimeout(() => process.exit(1), FAREWELL_MS));
-const channel = new PortChannel<ServerMessage, ClientMessage>(port, () =>
-  parentPort ? parentPort.close() : process.disconnect(),
-);
+const channel = new PortChannel<ServerMessage, ClientMessage>(port, () => {
+  if (parentPort) parentPort.close();
+  else if (process.connected) process.disconnect();
+});
 // The runtime asks what it has checked itself; to check it again would keep every load waiting for the schemas.
 serveSession(channel, engine, (given) => given as ClientMessage, { onGone: () => void engine.close() });
 // The runtime may ask again at any time: this thread stays until the runtime says goodbye.

@@ -160,8 +160,8 @@ export class ReconnectingEngine implements Engine {
   #remember({ models }: Connection, params: LoadParams, event: LoadEvent): void {
     if (event.type !== "ready") return;
     // From the folder it came from: a hub may have another version by then, and need not be asked.
-    const { hub, ...rest } = params;
-    this.#loads.set(event.model.key, hub ? { ...rest, name: event.model.folder } : params);
+    const { hub, ...rest } = { ...params, device: event.model.device };
+    this.#loads.set(event.model.key, hub ? { ...rest, name: event.model.folder } : rest);
     models.set(event.model.key, Promise.resolve());
   }
 

@@ -53,12 +53,11 @@ function startProcess(name: string, log: Log): WorkerHandle {
   const channel = new PortChannel<ClientMessage, ServerMessage>(processPort(child), () => {
     if (child.connected) child.disconnect();
   });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const stop = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await exited;
-  };
-  return handle(name, channel, child, stop, log);
+  // One that hangs in its driver is not left behind.
+  const end = (): void => void child.kill("SIGKILL");
+  process.once("exit", end);
+  child.once("exit", () => process.removeListener("exit", end));
+  return handle(name, channel, child, end, log);
 }
 
 /** What threads and processes have in common. */
@@ -71,7 +70,7 @@ function handle(
   name: string,
   channel: PortChannel<ClientMessage, ServerMessage>,
   place: Place,
-  stop: () => Promise<unknown>,
+  end: () => unknown,
   log: Log,
 ): WorkerHandle {
   for (const output of [place.stdout, place.stderr]) {
@@ -83,6 +82,10 @@ function handle(
   });
   let told = false;
   const exited = new Promise<void>((resolve) => {
+    // One that could not be started has no end, either.
+    place.on("error", () => {
+      if ("pid" in place && place.pid === undefined) resolve();
+    });
     place.on("exit", (code: number | null, signal?: string | null) => {
       const how = signal ? `signal ${signal}` : `code ${code}`;
       // One that is told to end has a code, too, which says nothing.
@@ -97,7 +100,8 @@ function handle(
     exited,
     stop: async () => {
       told = true;
-      await stop();
+      await end();
+      await exited;
     },
   };
 }

@@ -1,10 +1,11 @@
 /**
  * @file Training where values, gradients and moments stay on a device: of a step only the loss and the gradient's norm come
- * back. Every step writes into tensors other than those it reads, since no kernel may do both.
+ * back. A step writes into tensors other than those it reads, since no kernel may do both.
  */
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
 import type { DeviceTensor, Fed, Program } from "../backend/program.ts";
+import { ProgramTable } from "../backend/program-table.ts";
 import { identity } from "../graph/ops.ts";
 import { Graph } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
@@ -61,7 +62,7 @@ export async function deviceLearner(
   tensors: AdapterTensors,
   program: TrainingProgram,
 ): Promise<DeviceLearner> {
-  const learner = new Residents(device, parameters, program);
+  const learner = new ResidentValues(device, parameters, program);
   try {
     await learner.begin(tensors);
   } catch (error) {
@@ -71,11 +72,11 @@ export async function deviceLearner(
   return learner;
 }
 
-class Residents implements DeviceLearner {
+class ResidentValues implements DeviceLearner {
   readonly #device: Device;
   readonly #parameters: readonly ParameterSpec[];
   readonly #program: TrainingProgram;
-  readonly #programs = new Map<string, Promise<Program>>();
+  readonly #programs = new ProgramTable();
   /** Everything that is to be given back. */
   readonly #owned = new Set<DeviceTensor>();
   /** Gradients that were used up: their memory serves the next ones. */
@@ -184,7 +185,7 @@ class Residents implements DeviceLearner {
   }
 
   async read(): Promise<AdapterTensors> {
-    // All are asked for at once: what is read is of one step.
+    // All are asked for at once, before a next step can write.
     const flat = await Promise.all(this.#groups.map(({ now }) => this.#device.download(now.values)));
     const read: AdapterTensors = {};
     for (const [i, { parameters }] of this.#groups.entries()) {
@@ -199,9 +200,7 @@ class Residents implements DeviceLearner {
   }
 
   async close(): Promise<void> {
-    const programs = await Promise.allSettled(this.#programs.values());
-    this.#programs.clear();
-    await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
+    await this.#programs.dispose();
     for (const one of [...this.#owned]) this.#give(one);
   }
 
@@ -210,9 +209,8 @@ class Residents implements DeviceLearner {
   }
 
   async #copy(from: DeviceTensor, to: DeviceTensor): Promise<void> {
-    const graph = new Graph();
-    graph.output(identity(graph.input("x", "float32", ["elements"])), "y");
-    await (await this.#once("copy", graph)).run({ x: from }, { y: to });
+    const program = await this.#programs.get("copy", () => this.#device.compile(copyGraph()));
+    await program.run({ x: from }, { y: to });
   }
 
   async #vectors(parameters: readonly ParameterSpec[], size: number): Promise<Vectors> {
@@ -242,17 +240,14 @@ class Residents implements DeviceLearner {
     parameters: readonly ParameterSpec[],
     graphOf: (parameters: readonly ParameterSpec[]) => Graph,
   ): Promise<Program> {
-    return this.#once(`${what} from ${parameters[0]?.name}`, () => graphOf(parameters));
+    return this.#programs.get(`${what} from ${parameters[0]?.name}`, () => this.#device.compile(graphOf(parameters)));
   }
+}
 
-  #once(key: string, graph: Graph | (() => Graph)): Promise<Program> {
-    const known = this.#programs.get(key);
-    if (known) return known;
-    const made = this.#device.compile(typeof graph === "function" ? graph() : graph);
-    made.catch(() => this.#programs.delete(key));
-    this.#programs.set(key, made);
-    return made;
-  }
+function copyGraph(): Graph {
+  const graph = new Graph();
+  graph.output(identity(graph.input("x", "float32", ["elements"])), "y");
+  return graph;
 }
 
 /** Consecutive parameters that together are one vector; one that is larger is by itself. */

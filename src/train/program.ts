@@ -2,6 +2,7 @@
 import type { Adapter } from "../adapters/adapter.ts";
 import type { Compiler } from "../backend/device.ts";
 import type { DeviceTensor, Fed, Program } from "../backend/program.ts";
+import { ProgramTable } from "../backend/program-table.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
@@ -42,16 +43,12 @@ export async function trainingProgram(
 ): Promise<TrainingProgram> {
   const { graph, masks } = trainingGraph(config, adapter, weights, can);
   const evaluated = once(() => evaluationGraph(config, adapter, weights, can));
-  const compiled = new Map<string, Promise<Program>>();
+  const compiled = new ProgramTable();
   const program = (kind: "training" | "evaluation", batch: TokenBatch): Promise<Program> => {
     const frees = trainingBytes(config, batch) > LARGE_RUN;
-    const key = `${kind} ${frees}`;
-    const known = compiled.get(key);
-    if (known) return known;
-    const made = compile(kind === "training" ? graph : evaluated(), { packs: true, ...(frees ? { frees } : {}) });
-    made.catch(() => compiled.delete(key));
-    compiled.set(key, made);
-    return made;
+    return compiled.get(`${kind} ${frees}`, () =>
+      compile(kind === "training" ? graph : evaluated(), { packs: true, ...(frees ? { frees } : {}) }),
+    );
   };
   return {
     async gradients(batch, parameters, seed, into) {
@@ -73,11 +70,7 @@ export async function trainingProgram(
       const results = await (await program("evaluation", batch)).run(inputs);
       return { loss: results.loss?.data[0] as number, tokens: fed.tokens };
     },
-    async dispose() {
-      const programs = await Promise.allSettled(compiled.values());
-      compiled.clear();
-      await Promise.all(programs.map((result) => (result.status === "fulfilled" ? result.value.dispose() : undefined)));
-    },
+    dispose: () => compiled.dispose(),
   };
 }
 

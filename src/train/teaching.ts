@@ -3,7 +3,7 @@ import { GlmError } from "../errors.ts";
 import { type RandomStream, randomStream } from "../random.ts";
 import type { TokenBatch } from "./batch.ts";
 import { byLength, drawn, type Example, encodedRows, joined, meanLoss, shares } from "./examples.ts";
-import type { Learner, Lesson, Share, Snapshot } from "./learner.ts";
+import type { Learner, Lesson, Loss, Share, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
 import { Recall } from "./recall.ts";
 import type { Row } from "./row.ts";
@@ -216,10 +216,7 @@ export class Teaching {
     const best = this.#best as Best;
     const { complete, whole, progress } = await this.#ask();
     // Rows that were not asked count as known: values that have broken down must not pass for as good.
-    const loss =
-      progress || complete
-        ? this.#loss
-        : meanLoss(await this.#gradients(this.#taught, this.#options.seed + this.#taken));
+    const loss = progress || complete ? this.#loss : meanLoss(await this.#losses(this.#taught));
     const worse = !Number.isFinite(loss) || (loss > HOPELESS && loss > 2 * best.loss);
     const more = this.#recall.count >= best.recalled || (whole && !best.whole);
     const better = more && !worse;
@@ -280,6 +277,12 @@ export class Teaching {
       if (error instanceof GlmError && error.code === "loss-not-finite") return undefined;
       throw error;
     }
+  }
+
+  async #losses(some: readonly Example[]): Promise<Loss[]> {
+    const parts: Loss[] = [];
+    for (const batch of byLength(some)) parts.push(await this.#pupil.loss(joined(batch)));
+    return parts;
   }
 
   async #gradients(some: readonly Example[], place: number): Promise<Lesson[]> {

@@ -5,7 +5,7 @@ import { GlmError } from "../../src/errors.ts";
 
 it.each([
   ["Failed to allocate memory for requested buffer: out of memory", "out-of-memory", "Unload other models"],
-  ["Buffer size (4294967296) exceeds the max buffer size limit (2147483648).", "out-of-memory", "quantize"],
+  ["Buffer size (4294967296) exceeds the max buffer size limit (2147483648).", "out-of-memory", "shorter rows"],
   ["WebGPU device lost (2): Device was destroyed.", "device-lost", "Load the model again"],
   ["Failed to get a WebGPU adapter: No supported adapters.", "unsupported", "%runtime devices"],
 ])("%s", (message, code, remedy) => {
