@@ -84,7 +84,7 @@ function handle(
   const exited = new Promise<void>((resolve) => {
     // One that could not be started has no end, either.
     place.on("error", () => {
-      if ("pid" in place && place.pid === undefined) resolve();
+      if (!(place instanceof Worker) && (place as ChildProcess).pid === undefined) resolve();
     });
     place.on("exit", (code: number | null, signal?: string | null) => {
       const how = signal ? `signal ${signal}` : `code ${code}`;
