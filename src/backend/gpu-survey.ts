@@ -3,7 +3,8 @@
  * the system is there. On Linux that is a Vulkan loader and a driver's manifest; elsewhere the system brings both.
  */
 import { execFile } from "node:child_process";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, readdir, readFile, stat } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -48,10 +49,27 @@ async function surveyLinux(): Promise<GpuSurvey> {
   const [gpus, drivers] = [await pciGpus(), await vulkanDrivers()];
   const served = gpus.filter((gpu) => drivers.some((driver) => DRIVERS[vendorOf(gpu)]?.test(driver)));
   const softwareOnly = served.length === 0 && drivers.some((driver) => SOFTWARE.test(driver));
-  const obstacle = obstacleOf(gpus, served.length > 0 || softwareOnly, await hasLoader());
+  const obstacle =
+    obstacleOf(gpus, served.length > 0 || softwareOnly, await hasLoader()) ?? (await renderObstacle(served));
   // One that has a driver comes first: it is the one that computes.
   const others = gpus.filter((gpu) => !served.includes(gpu));
   return { gpus: [...served, ...others], softwareOnly, ...(obstacle === undefined ? {} : { obstacle }) };
+}
+
+/** Mesa's drivers open a device of the system; where they may not, a software driver beside them would be taken for them. */
+async function renderObstacle(served: readonly Gpu[]): Promise<string | undefined> {
+  if (served.length === 0 || served.some((gpu) => vendorOf(gpu) === "NVIDIA")) return undefined;
+  const nodes = (await readdir("/dev/dri").catch(() => [])).filter((name) => name.startsWith("renderD"));
+  for (const node of nodes) {
+    const open = await access(join("/dev/dri", node), constants.R_OK | constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (open) return undefined;
+  }
+  return nodes.length === 0
+    ? "there is no /dev/dri/renderD128. In a container, start it with --device /dev/dri"
+    : `you may not open /dev/dri/${nodes[0]}. Join the group that may (sudo usermod -aG render,video $USER), and log in again`;
 }
 
 /** Names begin with it. */

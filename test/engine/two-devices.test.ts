@@ -1,0 +1,96 @@
+/** @file An engine with two devices, of which the GPU is the CPU by another name: which one has a model, and what happens when it is full. */
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { cpu } from "../../src/backend/cpu.ts";
+import type { Device } from "../../src/backend/device.ts";
+import type { Devices } from "../../src/backend/devices.ts";
+import type { LoadParams, ModelInfo } from "../../src/engine/engine.ts";
+import { LocalEngine } from "../../src/engine/local.ts";
+import { GlmError } from "../../src/errors.ts";
+import { ownHome } from "../home.ts";
+import { writeSmallModel } from "../small-model.ts";
+
+const home = ownHome();
+const engines: LocalEngine[] = [];
+let name: string;
+beforeAll(async () => {
+  name = await writeSmallModel(join(home, "model"));
+});
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+});
+
+function engineWith(gpu: Partial<Device> = {}, open?: () => Promise<never>): LocalEngine {
+  const devices: Devices = {
+    report: async () => [
+      { name: "cpu", title: "2 cores", isSoftware: false },
+      { name: "webgpu", title: "a GPU", memory: 1e9, isSoftware: false },
+    ],
+    trial: async () => undefined,
+    open: async (device) => (device === "cpu" ? cpu : open ? open() : { ...cpu, name: "webgpu", ...gpu }),
+  };
+  const engine = new LocalEngine(devices);
+  engines.push(engine);
+  return engine;
+}
+
+async function load(engine: LocalEngine, device: LoadParams["device"]): Promise<ModelInfo> {
+  for await (const event of engine.stream("load", { name, device, precision: "exact", quantize: "none" })) {
+    if (event.type === "ready") return event.model;
+  }
+  throw new Error("loading ended without a model");
+}
+
+const full = () => Promise.reject(new GlmError("out-of-memory", "webgpu: the GPU's memory is full."));
+
+describe("auto", () => {
+  it("takes the GPU", async () => {
+    expect(await load(engineWith(), "auto")).toMatchObject({ device: "webgpu", deviceReason: "a GPU, 1.00 GB" });
+  });
+
+  it("takes the processor where the GPU is full, and says why", async () => {
+    const engine = engineWith({ compile: full });
+    const model = await load(engine, "auto");
+    expect(model).toMatchObject({ device: "cpu", deviceReason: "webgpu: the GPU's memory is full." });
+    const { shape } = await engine.call("logits", { model: model.key, inputIds: [[5]], adapter: null });
+    expect(shape).toEqual([1, 1, 4160]);
+    await expect(load(engineWith({ compile: full }), "webgpu")).rejects.toMatchObject({ code: "out-of-memory" });
+  });
+
+  it("takes the processor where the GPU cannot be opened, and says why", async () => {
+    const engine = engineWith({}, () => Promise.reject(new GlmError("unsupported", "no GPU can be used here")));
+    expect(await load(engine, "auto")).toMatchObject({ device: "cpu", deviceReason: "no GPU can be used here" });
+  });
+});
+
+describe("a model that is loaded", () => {
+  it("stays where it is: auto takes it there, another device is refused", async () => {
+    const engine = engineWith();
+    const there = await load(engine, "cpu");
+    expect(await load(engine, "auto")).toMatchObject({ key: there.key, device: "cpu", resident: true });
+    await expect(load(engine, "webgpu")).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringContaining("loaded on cpu"),
+    });
+    await engine.call("unload", { model: there.key });
+    expect(await load(engine, "webgpu")).toMatchObject({ device: "webgpu", resident: false });
+  });
+
+  it("is on one device when two are asked for at once", async () => {
+    const engine = engineWith();
+    const both = await Promise.allSettled([load(engine, "cpu"), load(engine, "webgpu")]);
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(await engine.call("models", {})).toHaveLength(1);
+  });
+
+  it("is loaded anew when its device is gone", async () => {
+    const gpu: { -readonly [K in keyof Device]?: Device[K] } = { isLost: false };
+    const engine = engineWith(gpu);
+    const { key } = await load(engine, "webgpu");
+    expect(await load(engine, "webgpu")).toMatchObject({ key, resident: true });
+    const device = { ...cpu, name: "webgpu" as const, isLost: true };
+    const lost = engineWith(device);
+    await load(lost, "webgpu");
+    expect(await load(lost, "webgpu")).toMatchObject({ resident: false });
+  });
+});
