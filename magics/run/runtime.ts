@@ -78,13 +78,15 @@ export async function runtimeDevices(): Promise<readonly DeviceReport[]> {
     name,
     title,
     memory === undefined ? "" : byteSize(memory),
-    obstacle === undefined
-      ? isSoftware
-        ? "when asked for by name: it is slower than the processor"
-        : "yes"
-      : `no: ${obstacle}`,
+    obstacle === undefined ? (isSoftware ? "if named" : "yes") : "no",
   ]);
   show(renderTable({ columns, rows }));
+  // Below the table, which is cut to the width of a terminal where it is text.
+  for (const { name, isSoftware, obstacle } of found) {
+    if (obstacle !== undefined) write(`${name} cannot be used: ${obstacle}.\n`);
+    else if (isSoftware)
+      write(`${name}: a software driver is slower than the processor; only --device ${name} takes it.\n`);
+  }
   return found;
 }
 

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { ambient } from "../ambient.ts";
 import { shownJson } from "../describe.ts";
 import type { DeviceChoice, LoadEvent, LoadParams, ModelInfo } from "../engine/engine.ts";
+import { GlmError } from "../errors.ts";
 import { type Family, families } from "../models/family.ts";
 import { complete, type Given, invalid } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
@@ -57,6 +58,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
   const source = await sourceOf(name, { hub, revision }, place);
   const params = { ...source, ...settings, ...(family === undefined ? {} : { family }) };
   const lease = await leaseEngine(place);
+  const isOfEverybody = options?.device === undefined && settings.device !== defaults.load.device.default;
   try {
     const info = await loaded(lease, params, onProgress, signal);
     // At once: whoever disposes of the last other handle meanwhile must not unload it.
@@ -76,7 +78,9 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
     return new ChatGLM(context, () => lease.close());
   } catch (error) {
     await lease.close();
-    throw error;
+    // Whoever did not name a device is told who did.
+    if (!isOfEverybody || !(error instanceof GlmError) || !/device|webgpu/.test(error.message)) throw error;
+    throw new GlmError(error.code, `${error.message} (GLMLAB_DEVICE is ${settings.device}.)`, { cause: error });
   }
 }
 

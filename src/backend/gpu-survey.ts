@@ -76,7 +76,8 @@ async function renderObstacle(served: readonly Gpu[]): Promise<string | undefine
 const vendorOf = ({ name }: Gpu): string => name.split(" ")[0] ?? "";
 
 function obstacleOf(gpus: readonly Gpu[], hasDriver: boolean, loader: boolean): string | undefined {
-  if (gpus.length === 0 && !hasDriver) return "this machine shows no GPU";
+  if (gpus.length === 0 && !hasDriver)
+    return "this machine shows no GPU (in a container: start it with --gpus all, or --device /dev/dri)";
   if (!loader) {
     return (
       "there is no Vulkan loader (libvulkan.so.1). Install it: libvulkan1 on Debian and Ubuntu, vulkan-loader on Fedora, " +

@@ -54,7 +54,7 @@ function openGpu(): Promise<Device> {
 async function foundGpu(): Promise<Device> {
   const { obstacle } = await surveyGpus();
   if (obstacle !== undefined) {
-    throw new GlmError("unsupported", `device webgpu cannot be used: ${obstacle}. Until then, use device "cpu".`);
+    throw new GlmError("unsupported", `device webgpu cannot be used: ${obstacle}. Or use device "cpu".`);
   }
   if (!(await import("./onnxruntime.ts")).hasWebGpu) {
     throw new GlmError("unsupported", `device webgpu cannot be used: ${NO_WEBGPU}. Use device "cpu".`);

@@ -7,8 +7,6 @@ import type { Preparation, PreparedWeight } from "./prepared-file.ts";
 export interface Form {
   /** "int8-exact", "int4-fast" and so on. */
   readonly name: string;
-  /** Tells its files from others' of the same name, where they hold the same numbers in another order. */
-  readonly layout?: string;
   /** Computed with as exactly as float32; else activations are rounded, too, and it is faster. */
   readonly exact: boolean;
   /** Whether kernels keep a copy of their own, which is then made once and for one kind of processor. */

@@ -30,8 +30,6 @@ export interface GroupWise {
 
 export const groupWise = ({ bits, exact, isPacked, head }: GroupWise): Form => ({
   name: `int${bits}-${exact ? "exact" : "fast"}`,
-  // The name is taken by 8-bit codes that lie by rows.
-  ...(bits === 8 ? { layout: "groups" } : {}),
   exact,
   isPacked,
   partsOfProduct: 1,

@@ -35,8 +35,8 @@ export interface Plan {
   readonly name: string;
   /** Counted up when the same plan is prepared to other numbers: files of an earlier version are then no longer found. */
   readonly version: number;
-  /** Tells its files from others' of the same name and version. */
-  readonly layout?: string;
+  /** Tells files that are uploaded from those that are mapped, where loaded models still have others of the same name. */
+  readonly use: "mapped" | "uploaded";
   /** Whether kernels pack weights: the files are then for one kind of processor and one version of onnxruntime. */
   readonly packs: boolean;
   readonly bits?: PublishedBits;
@@ -78,7 +78,7 @@ export function planWeights(subject: string, given: CheckpointContent, wanted: W
   return {
     name: form?.name ?? "float32",
     version: form?.version(given.bits !== undefined) ?? 1,
-    ...(form?.layout === undefined ? {} : { layout: form.layout }),
+    use: can.mapsFiles ? "mapped" : "uploaded",
     packs: form?.isPacked ?? false,
     ...(bits ? { bits } : {}),
     asStored,

@@ -26,7 +26,7 @@ export const MARK = "used";
 
 /** The folder of a plan's files below that of the checkpoint. */
 export async function planFolder(checkpoint: string, plan: Plan, packer: WeightPacker | undefined): Promise<string> {
-  const name = [plan.name, ...(plan.layout ? [plan.layout] : []), `v${plan.version}`].join("-");
+  const name = [plan.name, ...(plan.use === "uploaded" ? [plan.use] : []), `v${plan.version}`].join("-");
   return join(checkpoint, plan.packs && packer ? `${name}-${await hostKey(packer)}` : name);
 }
 

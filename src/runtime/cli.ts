@@ -166,9 +166,11 @@ function seconds(text: string | undefined, fallback: number): number {
 
 async function devices(): Promise<number> {
   const { examinedDevices } = await import("../backend/machine.ts");
-  for (const { name, title, memory, obstacle } of await examinedDevices()) {
+  for (const { name, title, memory, isSoftware, obstacle } of await examinedDevices()) {
     const room = memory === undefined ? "" : `, ${byteSize(memory)}`;
-    say(`${name}: ${title}${room}${obstacle === undefined ? "" : `; cannot be used: ${obstacle}`}`);
+    const use =
+      obstacle !== undefined ? `; cannot be used: ${obstacle}` : isSoftware ? "; only if named: it is slow" : "";
+    say(`${name}: ${title}${room}${use}`);
   }
   return 0;
 }

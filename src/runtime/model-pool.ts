@@ -32,6 +32,8 @@ interface Slot {
   readonly name: string;
   readonly worker: WorkerHandle;
   readonly engine: Promise<RemoteEngine>;
+  /** Its end, once it has begun. */
+  leaving?: Promise<void>;
   loading?: Broadcast<LoadEvent>;
   /** By key: the model, once it is loaded, and those that its folder held before, which others may still use. */
   readonly residents: Map<string, ResidentModel>;
@@ -224,7 +226,12 @@ export class ModelPool implements Engine {
   }
 
   /** Lets a worker put its adapters on disk, if it can within a short time, and ends it. */
-  async #remove(slot: Slot): Promise<void> {
+  #remove(slot: Slot): Promise<void> {
+    slot.leaving ??= this.#leave(slot);
+    return slot.leaving;
+  }
+
+  async #leave(slot: Slot): Promise<void> {
     for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.delete(wanted);
     const engine = await slot.engine.catch(() => undefined);
     if (engine && slot.residents.size > 0) {

@@ -5,6 +5,7 @@ import { cpu } from "../../src/backend/cpu.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { type CheckpointContent, filedTensors, planWeights } from "../../src/quantization/plan.ts";
+import { planFolder } from "../../src/quantization/prepared-cache.ts";
 import { filled, sizeOf } from "../../src/tensor.ts";
 
 const chatglm6b = readConfig(
@@ -97,4 +98,18 @@ it("converts what lies at an address that its numbers cannot be read at", () => 
   const { asStored, toFloat32 } = planWeights("m", odd, { quantize: "none", precision: "exact" }, cpu.can);
   expect(asStored).toEqual([]);
   expect(toFloat32[0]?.name).toBe(name);
+});
+
+it("keeps files that are uploaded apart from those that a loaded model is mapped from", async () => {
+  const model = given(chatglm6b);
+  const gpu = { ...cpu.can, mapsFiles: false };
+  for (const wanted of [
+    { quantize: "none", precision: "exact" },
+    { quantize: "int8", precision: "exact" },
+    { quantize: "int4", precision: "fast" },
+  ] as const) {
+    const [mapped, uploaded] = [planWeights("m", model, wanted, cpu.can), planWeights("m", model, wanted, gpu)];
+    expect(await planFolder("/cache", uploaded, undefined)).not.toBe(await planFolder("/cache", mapped, undefined));
+    expect(uploaded.name).toBe(mapped.name);
+  }
 });
