@@ -51,3 +51,9 @@ export const structures: Readonly<Record<string, Omit<ChatGLMConfig, "layers">>>
     prefixIds: { sop: 500, gmask: 501, mask: 502 },
   },
 };
+
+export function structureOf(name: string, layers: number): ChatGLMConfig {
+  const found = structures[name];
+  if (!found) throw new Error(`no structure is called ${JSON.stringify(name)}`);
+  return { ...found, layers };
+}

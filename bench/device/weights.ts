@@ -29,7 +29,12 @@ export function planOf(config: ChatGLMConfig, form: FormName, can: Capabilities)
       { name, dtype: "float32", shape, file: "", offset: 0, bytes: elementSize.float32 * sizeOf(shape) },
     ]),
   );
-  return planWeights("the random model", { parameters, modules: modulesOf(config), embedding, head, stored }, forms[form], can);
+  return planWeights(
+    "the random model",
+    { parameters, modules: modulesOf(config), embedding, head, stored },
+    forms[form],
+    can,
+  );
 }
 
 /** Bytes of the largest weight in float32, which no other form exceeds. */
