@@ -2,10 +2,12 @@
  * @file This machine's devices: what they can do at best, and how much of that models get. The processor, and the GPU if there is one.
  *
  *   npm run bench -- device [--device cpu|webgpu] [--shape tiny|small|6b] [--layers N] [--form int4,int8,...] [--seconds 3]
+ *   npm run bench -- device --kernels
  *
  * Weights are random and take no more disk than two files of the size of the largest (2.2 GB at 6b shape). Fewer layers than the shape has
  * are measured twice, with half as many, too, and the rest is extrapolated. A software driver is only used when it is asked
- * for: --device webgpu.
+ * for: --device webgpu. It takes minutes for a LoRA step; --shape tiny --layers 2 --form float32 is all that one can wait for.
+ * --kernels only counts those that a GPU is told to start, on whatever driver there is.
  */
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
@@ -40,8 +42,10 @@ export async function devices(args: readonly string[]): Promise<void> {
       layers: { type: "string" },
       form: { type: "string", default: Object.keys(forms).join() },
       seconds: { type: "string", default: "3" },
+      kernels: { type: "boolean", default: false },
     },
   });
+  if (values.kernels) return reportKernels();
   const config = shapeOf(values.shape);
   const wanted: Wanted = {
     config,
@@ -65,7 +69,10 @@ export async function devices(args: readonly string[]): Promise<void> {
   } finally {
     await scratch.dispose();
   }
-  if (!names.includes("webgpu")) return;
+  if (names.includes("webgpu")) await reportKernels();
+}
+
+async function reportKernels(): Promise<void> {
   console.log("\n## Kernels\n\nCounted with small models of one and of three layers; large models have the same.\n");
   console.log(kernelTable(await countKernels()));
 }
@@ -100,13 +107,15 @@ async function report(device: Device, wanted: Wanted, scratch: Scratch): Promise
     try {
       const { figures, trainingFailed } = await figuresOf(device, form, wanted, scratch);
       columns.set(form, figures);
+      // For those who cannot wait for the table, or whose time is up before.
+      console.error(`${form}: ${JSON.stringify(figures)}`);
       if (trainingFailed !== undefined) notes.push(`${form}, LoRA step: ${trainingFailed}`);
     } catch (error) {
       notes.push(`${form}: ${String(error)}`);
     }
   }
   if (columns.size > 0) console.log(figuresTable(config, columns, peaks, device.can.ownMemory));
-  for (const note of notes) console.log(`- ${note}`);
+  if (notes.length > 0) console.log(`\n${notes.map((note) => `- ${note}`).join("\n")}`);
 }
 
 async function figuresOf(

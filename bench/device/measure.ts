@@ -24,7 +24,7 @@ const LEAST = 3;
 export const TOGETHER = 8;
 /** Adapters that are used for the first time, and turns of two that are there. */
 const ADAPTERS = 5;
-const TURNS = 10;
+const TURNS = 20;
 
 /** Seconds, and bytes. All of them grow with the layers in a straight line. */
 export interface Figures {

@@ -56,12 +56,15 @@ export class Places {
 
   next(bytes: number): number {
     if (bytes > this.#bytes) throw new Error(`${bytes} bytes do not fit into a file of ${this.#bytes}`);
-    let offset = this.#at + bytes > this.#bytes ? 0 : this.#at;
-    while (this.#taken.has(offset)) offset += ALIGNMENT;
-    if (offset + bytes > this.#bytes) throw new Error(`no place is left for ${bytes} bytes in ${this.#bytes}`);
-    this.#taken.add(offset);
-    this.#at = Math.ceil((offset + bytes) / ALIGNMENT) * ALIGNMENT;
-    return offset;
+    for (const start of [this.#at, 0]) {
+      let offset = start;
+      while (this.#taken.has(offset)) offset += ALIGNMENT;
+      if (offset + bytes > this.#bytes) continue;
+      this.#taken.add(offset);
+      this.#at = Math.ceil((offset + bytes) / ALIGNMENT) * ALIGNMENT;
+      return offset;
+    }
+    throw new Error(`no place is left for ${bytes} bytes in ${this.#bytes}`);
   }
 }
 

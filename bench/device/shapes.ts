@@ -4,26 +4,35 @@ import { wholeNumber } from "../whole.ts";
 
 const chatglm2 = { family: "chatglm2-6b", layout: "glm", epsilon: 1e-5, ropeBase: 10000 } as const;
 
-/** By the name of the option. */
-export const shapes = {
-  tiny: {
-    ...{ ...chatglm2, layers: 6, hidden: 256, ffn: 688, heads: 8, groups: 2, headSize: 32 },
-    ...{ vocabulary: 4160, contextLength: 512 },
-  },
-  small: {
-    ...{ ...chatglm2, layers: 8, hidden: 1024, ffn: 2736, heads: 8, groups: 2, headSize: 128 },
-    ...{ vocabulary: 16384, contextLength: 2048 },
-  },
-  /** ChatGLM2-6B's and ChatGLM3-6B's own. */
-  "6b": {
-    ...{ ...chatglm2, layers: 28, hidden: 4096, ffn: 13696, heads: 32, groups: 2, headSize: 128 },
-    ...{ vocabulary: 65024, contextLength: 8192 },
-  },
-} as const satisfies Readonly<Record<string, ChatGLMConfig>>;
+/** By the name of the option; the last is ChatGLM2-6B's and ChatGLM3-6B's own. */
+const shapes: ReadonlyMap<string, ChatGLMConfig> = new Map([
+  [
+    "tiny",
+    {
+      ...{ ...chatglm2, layers: 6, hidden: 256, ffn: 688, heads: 8, groups: 2, headSize: 32 },
+      ...{ vocabulary: 4160, contextLength: 512 },
+    },
+  ],
+  [
+    "small",
+    {
+      ...{ ...chatglm2, layers: 8, hidden: 1024, ffn: 2736, heads: 8, groups: 2, headSize: 128 },
+      ...{ vocabulary: 16384, contextLength: 2048 },
+    },
+  ],
+  [
+    "6b",
+    {
+      ...{ ...chatglm2, layers: 28, hidden: 4096, ffn: 13696, heads: 32, groups: 2, headSize: 128 },
+      ...{ vocabulary: 65024, contextLength: 8192 },
+    },
+  ],
+]);
 
 export function shapeOf(name: string): ChatGLMConfig {
-  if (name in shapes) return shapes[name as keyof typeof shapes];
-  throw new Error(`--shape: expected one of ${Object.keys(shapes).join(", ")}, got ${JSON.stringify(name)}`);
+  const found = shapes.get(name);
+  if (found) return found;
+  throw new Error(`--shape: expected one of ${[...shapes.keys()].join(", ")}, got ${JSON.stringify(name)}`);
 }
 
 /**

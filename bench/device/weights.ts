@@ -8,16 +8,15 @@ import { type DType, elementSize, sizeOf } from "../../src/tensor.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
 import type { Kind, Scratch } from "./scratch.ts";
 
-/** By the names that users give. */
-export const forms = {
+export type FormName = "int4" | "int4-fast" | "int8" | "int8-fast" | "float32";
+
+export const forms: Readonly<Record<FormName, Wanted>> = {
   int4: { quantize: "int4", precision: "exact" },
   "int4-fast": { quantize: "int4", precision: "fast" },
   int8: { quantize: "int8", precision: "exact" },
   "int8-fast": { quantize: "int8", precision: "fast" },
   float32: { quantize: "none", precision: "exact" },
-} as const satisfies Readonly<Record<string, Wanted>>;
-
-export type FormName = keyof typeof forms;
+};
 
 /** In which form each parameter of a float32 checkpoint would be held. */
 export function planOf(config: ChatGLMConfig, form: FormName, can: Capabilities): Plan {
