@@ -1,7 +1,7 @@
 /** @file What a device can do at best, measured: its memory's bandwidth, and its rate of float32 matrix products. */
 import type { Device } from "../../src/backend/device.ts";
 import type { DeviceTensor, Program } from "../../src/backend/program.ts";
-import { add, gather, gemm, reduceMax } from "../../src/graph/ops.ts";
+import { add, gather, gemm, reduceSum } from "../../src/graph/ops.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { randomStream } from "../../src/random.ts";
 import { type FloatTensor, sizeOf, tensor } from "../../src/tensor.ts";
@@ -125,7 +125,7 @@ async function peaksHere(device: Device, seconds: number): Promise<Peaks> {
   const operations = await peak.measure(seconds).finally(() => peak.dispose());
   const graph = new Graph(device.can.graph);
   const x = graph.input("x", "float32", ["rows", ROW]);
-  graph.output(gather(reduceMax(x, [-1]), graph.indices([0])), "y");
+  graph.output(gather(reduceSum(x, [-1]), graph.indices([0])), "y");
   const program = await device.compile(graph);
   const fed = { x: await device.upload(random([READ / 4 / ROW, ROW])) };
   try {

@@ -4,7 +4,7 @@ import { extrapolated } from "../../bench/device/extrapolate.ts";
 import { countedCases, KernelCounter, keyOf, marker, NOTHING_COUNTED } from "../../bench/device/kernel-cases.ts";
 import { rowsOf } from "../../bench/device/kernels.ts";
 import { metered } from "../../bench/device/meter.ts";
-import { ALIGNMENT, Places, type Scratch, scratchFiles } from "../../bench/device/scratch.ts";
+import { ALIGNMENT, type Kind, Places, type Scratch, scratchFiles } from "../../bench/device/scratch.ts";
 import { measuredLayers, shapeOf } from "../../bench/device/shapes.ts";
 import { loraOf, randomIds, training } from "../../bench/device/training.ts";
 import {
@@ -23,11 +23,11 @@ import { generate } from "../../src/generate/generate.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { add } from "../../src/graph/ops.ts";
-import { Graph } from "../../src/graph/value.ts";
+import { type FileRange, Graph } from "../../src/graph/value.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
 import { plannedBytes } from "../../src/quantization/plan.ts";
 import { bindStore } from "../../src/quantization/weight-store.ts";
-import { filled } from "../../src/tensor.ts";
+import { type DType, filled } from "../../src/tensor.ts";
 
 /** As a GPU has it: nothing is mapped or packed. */
 const uploads: Capabilities = { ...cpu.can, graph: { feedsWeights: true }, mapsFiles: false, ownMemory: true };
@@ -153,6 +153,57 @@ it("tensors that are on the device, and stay there, do not cross", async () => {
   const program = await meter.device.compile(graph);
   await program.run({ x: filled([5]), y: await meter.device.upload(filled([5])) }, { w: there([9]) });
   expect(meter.taken()).toEqual({ toDevice: 20, toHost: 12 });
+});
+
+describe("what crosses at ChatGLM2-6B's and ChatGLM3-6B's shape", () => {
+  const config = shapeOf("6b");
+  const there = (dtype: DType, shape: readonly number[]): DeviceTensor => ({ dtype, shape, dispose: () => undefined });
+  /** A GPU that computes nothing: what stays there is nowhere, what comes back is zeros. */
+  const dry: Device = {
+    name: "webgpu",
+    can: { ...uploads, cacheInPlace: true, emptyTensors: false },
+    compile: async ({ outputs }) => ({
+      run: async ({ select }, into = {}) =>
+        Object.fromEntries(
+          outputs
+            .filter(({ name }) => !into[name])
+            .map(({ name, value }) => [
+              name,
+              filled(value.shape.map((dim) => (dim === "chosen" ? select?.shape[0] : dim) as number)),
+            ]),
+        ),
+      dispose: async () => undefined,
+    }),
+    upload: async ({ dtype, shape }) => there(dtype, shape),
+    allocate: async (dtype, shape) => there(dtype, shape),
+    download: async ({ shape }) => filled(shape),
+    bytes: 0,
+  };
+  const place = (_: Kind, bytes: number): FileRange => ({ file: "/nowhere", offset: 0, bytes });
+  const weights = bindStore(randomWeights(planOf(config, "int4", dry.can), { place }));
+
+  it.each([1, 8])("a token of %i rows: ids, positions, lengths and which logits; the logits", async (rows) => {
+    const meter = metered(dry);
+    const model = new ForwardModel(config, weights, meter.device);
+    const prompts = Array.from({ length: rows }, () => ({ ids: randomIds(config, 64), effect: undefined }));
+    const answer = generate(model, prompts, { ...GREEDY, stop: [], maxNewTokens: 3 });
+    for (let tokens = 0; tokens <= rows; ) if ((await answer.next()).value?.type === "token") tokens += 1;
+    meter.taken();
+    for (let tokens = 0; tokens < rows; ) if ((await answer.next()).value?.type === "token") tokens += 1;
+    expect(meter.taken()).toEqual({ toDevice: 28 * rows + 4, toHost: 4 * 65024 * rows });
+    await answer.return();
+  });
+
+  it("a LoRA step: what the batch is, angles, and the step's numbers; the loss and the gradient's norm", async () => {
+    const meter = metered(dry);
+    const { step, close } = await training(config, loraOf(config), weights, meter.device);
+    meter.taken();
+    await step();
+    const [tokens, labels] = [8 * 64, 8 * 63];
+    const batch = 2 * 8 * tokens + 4 * 64 * 64 + (8 + 8 + 4) * labels;
+    expect(meter.taken()).toEqual({ toDevice: batch + 2 * 4 * 64 * 32 + 4 * 28 + 4 + 4 * 7, toHost: 8 });
+    await close();
+  });
 });
 
 describe("kernels", () => {
