@@ -1,0 +1,81 @@
+/** @file A LoRA step on a random batch, as `fit` makes it: on the device where that has memory of its own. */
+import type { Adapter, BaseModel } from "../../src/adapters/adapter.ts";
+import { lora } from "../../src/adapters/lora.ts";
+import type { Device } from "../../src/backend/device.ts";
+import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
+import type { ChatGLMConfig } from "../../src/models/config.ts";
+import type { BindWeights } from "../../src/models/context.ts";
+import { randomStream } from "../../src/random.ts";
+import type { TokenBatch } from "../../src/train/batch.ts";
+import { type DeviceLearner, deviceLearner } from "../../src/train/device-learner.ts";
+import { hostLearner, type Learner } from "../../src/train/learner.ts";
+import { adamWConfig } from "../../src/train/optimizer.ts";
+import { trainingProgram } from "../../src/train/program.ts";
+import { LEARNING_RATE, LORA } from "../lora-model.ts";
+
+/** Every token has a label. */
+export const BATCH = { batch: 8, seq: 64, labelled: 64 };
+
+export interface Training {
+  /** Forward, backward, AdamW. */
+  step(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function training(
+  config: ChatGLMConfig,
+  adapter: Adapter,
+  weights: BindWeights,
+  device: Device,
+): Promise<Training> {
+  const program = await trainingProgram(config, adapter, weights, device);
+  const tensors = await adapter.initialize(0);
+  let resident: DeviceLearner | undefined;
+  if (device.can.ownMemory) {
+    resident = await deviceLearner(device, adapter.parameters, tensors, program).catch(async (error: unknown) => {
+      await program.dispose();
+      throw error;
+    });
+  }
+  const learner: Learner =
+    resident ??
+    hostLearner(tensors, {
+      gradients: (batch, seed) => program.gradients(batch, tensors, seed),
+      loss: (batch) => program.loss(batch, tensors),
+    });
+  const [batch, optimizer] = [batchOf(config), adamWConfig({ lr: LEARNING_RATE })];
+  return {
+    async step() {
+      const { gradients, tokens } = await learner.gradients(batch, 0);
+      await learner.step(optimizer, [{ gradients, weight: tokens }]);
+    },
+    async close() {
+      await resident?.close();
+      await program.dispose();
+    },
+  };
+}
+
+/** LoRA over a model that nobody reads. */
+export const loraOf = (config: ChatGLMConfig): Adapter => {
+  const base: BaseModel = {
+    parameters: parametersOf(config),
+    modules: modulesOf(config),
+    read: () => Promise.reject(new Error("LoRA does not read base weights")),
+  };
+  return lora(LORA, base);
+};
+
+/** Random tokens; where a model wants to be told where the answer begins, it is told at the end. */
+export function randomIds({ vocabulary, prefixIds }: ChatGLMConfig, length: number): number[] {
+  const stream = randomStream(0, "ids");
+  const end = prefixIds ? [prefixIds.gmask, prefixIds.sop] : [];
+  // The last ids may have a meaning.
+  const random = Array.from({ length: Math.max(0, length - end.length) }, () => stream.integer(vocabulary >> 1));
+  return [...random, ...end];
+}
+
+function batchOf(config: ChatGLMConfig): TokenBatch {
+  const inputIds = Array.from({ length: BATCH.batch }, () => randomIds(config, BATCH.seq));
+  return { inputIds, labels: inputIds };
+}
