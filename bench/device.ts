@@ -73,7 +73,7 @@ export async function devices(args: readonly string[]): Promise<void> {
 }
 
 async function reportKernels(): Promise<void> {
-  console.log("\n## Kernels\n\nCounted with small models of one and of three layers; large models have the same.\n");
+  console.log("\n## Kernels\n\nCounted with small models of one and of three layers, in onnxruntime's log.\n");
   console.log(kernelTable(await countKernels()));
 }
 
