@@ -20,7 +20,7 @@ import { countKernels } from "./device/kernels.ts";
 import { type Figures, type Measured, measure } from "./device/measure.ts";
 import { measurePeaks } from "./device/peaks.ts";
 import { figuresTable, kernelTable, peakLines } from "./device/report.ts";
-import { type Scratch, scratchFiles } from "./device/scratch.ts";
+import { exitWhenTold, type Scratch, scratchFiles } from "./device/scratch.ts";
 import { measuredLayers, shapeOf } from "./device/shapes.ts";
 import { type FormName, forms, largestWeight, planOf } from "./device/weights.ts";
 import { wholeNumber } from "./whole.ts";
@@ -45,6 +45,7 @@ export async function devices(args: readonly string[]): Promise<void> {
       kernels: { type: "boolean", default: false },
     },
   });
+  exitWhenTold();
   if (values.kernels) return reportKernels();
   const config = shapeOf(values.shape);
   const wanted: Wanted = {
