@@ -20,7 +20,7 @@ import { countKernels } from "./device/kernels.ts";
 import { type Figures, type Measured, measure } from "./device/measure.ts";
 import { measurePeaks } from "./device/peaks.ts";
 import { figuresTable, kernelTable, peakLines } from "./device/report.ts";
-import { type Scratch, scratchFiles } from "./device/scratch.ts";
+import { exitWhenTold, type Scratch, scratchFiles } from "./device/scratch.ts";
 import { measuredLayers, shapeOf } from "./device/shapes.ts";
 import { type FormName, forms, largestWeight, planOf } from "./device/weights.ts";
 import { wholeNumber } from "./whole.ts";
@@ -45,6 +45,7 @@ export async function devices(args: readonly string[]): Promise<void> {
       kernels: { type: "boolean", default: false },
     },
   });
+  exitWhenTold();
   if (values.kernels) return reportKernels();
   const config = shapeOf(values.shape);
   const wanted: Wanted = {
@@ -73,7 +74,7 @@ export async function devices(args: readonly string[]): Promise<void> {
 }
 
 async function reportKernels(): Promise<void> {
-  console.log("\n## Kernels\n\nCounted with small models of one and of three layers; large models have the same.\n");
+  console.log("\n## Kernels\n\nCounted with small models of one and of three layers, in onnxruntime's log.\n");
   console.log(kernelTable(await countKernels()));
 }
 

@@ -6,14 +6,17 @@ import { ForwardModel } from "../../src/generate/model.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { bindStore } from "../../src/quantization/weight-store.ts";
 import { countedCases, type KernelCase, marker, NOTHING_COUNTED, type Work } from "./kernel-cases.ts";
-import { scratchFiles } from "./scratch.ts";
+import { exitWhenTold, scratchFiles } from "./scratch.ts";
 import { structureOf } from "./shapes.ts";
 import { loraOf, randomIds, training } from "./training.ts";
 import { largestWeight, planOf, randomWeights } from "./weights.ts";
 
+/** As many kernels as a large batch takes, and no wait for software drivers. */
+const SMALL = { batch: 2, seq: 16, labelled: 16 };
 const device = new WebGpu({ logs: true });
 /** The log is written to the same descriptor, each line before whoever ran the kernel goes on. */
 const say = (line: string): void => void writeSync(2, `\n${line}\n`);
+exitWhenTold();
 for (const one of countedCases()) await count(one);
 
 async function count(one: KernelCase): Promise<void> {
@@ -43,7 +46,7 @@ async function count(one: KernelCase): Promise<void> {
       await counted(work, () => answer.next());
       await answer.return();
     }
-    const { step, close } = await training(config, adapter, weights, device);
+    const { step, close } = await training(config, adapter, weights, device, SMALL);
     try {
       await step();
       await step();

@@ -25,6 +25,8 @@ const LAST_LINES = 5;
 export async function countKernels(): Promise<KernelRow[]> {
   const counter = new KernelCounter();
   const child = spawn(process.execPath, [PROCESS], { stdio: ["ignore", "ignore", "pipe"] });
+  const stop = (): void => void child.kill();
+  process.once("exit", stop);
   const ended = new Promise<number | null>((resolve, reject) => child.on("close", resolve).on("error", reject));
   const last: string[] = [];
   for await (const line of createInterface(child.stderr)) {
@@ -32,6 +34,7 @@ export async function countKernels(): Promise<KernelRow[]> {
     if (last.push(line) > LAST_LINES) last.shift();
   }
   const code = await ended;
+  process.off("exit", stop);
   if (code !== 0) throw new Error(`the process whose kernels are counted ended with ${code}:\n${last.join("\n")}`);
   return rowsOf(counter.counts);
 }

@@ -9,9 +9,10 @@ import type { Peaks } from "./peaks.ts";
 import { BATCH } from "./training.ts";
 import { promptOperations } from "./weights.ts";
 
-const percent = (share: number): string => `${(100 * share).toPrecision(2)}%`;
-const milliseconds = (seconds: number): string => `${(1000 * seconds).toPrecision(3)} ms`;
-const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const number = (value: number, digits = 3): string =>
+  Math.abs(value) >= 10 ** (digits - 1) ? value.toFixed(0) : value.toPrecision(digits);
+const percent = (share: number): string => `${number(100 * share, 2)}%`;
+const milliseconds = (seconds: number): string => `${number(1000 * seconds)} ms`;
 
 export const peakLines = ({ bandwidth, bandwidthOf, gemm, gemmOf }: Peaks): string =>
   `bandwidth ${byteSize(bandwidth)}/s (${bandwidthOf}), float32 GEMM ${number(gemm / 1e9)} GFLOP/s (${gemmOf})`;

@@ -2,6 +2,7 @@
  * @file Random weights of any number in two files that are little larger than the largest: each weight is a range of its own,
  * and ranges overlap. Without a file as large as the model, every weight is still another one to whoever reads or uploads it.
  */
+import { rmSync } from "node:fs";
 import { mkdtemp, open, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +32,13 @@ export async function scratchFiles(largest: number): Promise<Scratch> {
   const bytes = largest + SPARE;
   const places: Record<Kind, Places> = { floats: new Places(bytes), codes: new Places(bytes) };
   const fileOf = (kind: Kind): string => join(folder, kind);
-  const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  // Gigabytes, that are not to stay when a run is broken off.
+  const onExit = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", onExit);
+  const dispose = async (): Promise<void> => {
+    process.off("exit", onExit);
+    await rm(folder, { recursive: true, force: true });
+  };
   try {
     for (const kind of ["floats", "codes"] as const) await fill(fileOf(kind), bytes, randomBlock(kind));
   } catch (error) {
@@ -84,4 +91,9 @@ async function fill(path: string, bytes: number, block: Uint8Array): Promise<voi
   } finally {
     await file.close();
   }
+}
+
+/** Ends this process when it is told to, so that what is to be done at its exit is done. */
+export function exitWhenTold(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 }

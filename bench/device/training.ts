@@ -13,8 +13,14 @@ import { adamWConfig } from "../../src/train/optimizer.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import { LEARNING_RATE, LORA } from "../lora-model.ts";
 
-/** Every token has a label. */
-export const BATCH = { batch: 8, seq: 64, labelled: 64 };
+export const BATCH: BatchSize = { batch: 8, seq: 64, labelled: 64 };
+
+export interface BatchSize {
+  readonly batch: number;
+  readonly seq: number;
+  /** Tokens of a row that have a label: all. */
+  readonly labelled: number;
+}
 
 export interface Training {
   /** Forward, backward, AdamW. */
@@ -27,6 +33,7 @@ export async function training(
   adapter: Adapter,
   weights: BindWeights,
   device: Device,
+  size: BatchSize = BATCH,
 ): Promise<Training> {
   const program = await trainingProgram(config, adapter, weights, device);
   const tensors = await adapter.initialize(0);
@@ -43,7 +50,7 @@ export async function training(
       gradients: (batch, seed) => program.gradients(batch, tensors, seed),
       loss: (batch) => program.loss(batch, tensors),
     });
-  const [batch, optimizer] = [batchOf(config), adamWConfig({ lr: LEARNING_RATE })];
+  const [batch, optimizer] = [batchOf(config, size), adamWConfig({ lr: LEARNING_RATE })];
   return {
     async step() {
       const { gradients, tokens } = await learner.gradients(batch, 0);
@@ -75,7 +82,7 @@ export function randomIds({ vocabulary, prefixIds }: ChatGLMConfig, length: numb
   return [...random, ...end];
 }
 
-function batchOf(config: ChatGLMConfig): TokenBatch {
-  const inputIds = Array.from({ length: BATCH.batch }, () => randomIds(config, BATCH.seq));
+function batchOf(config: ChatGLMConfig, { batch, seq }: BatchSize): TokenBatch {
+  const inputIds = Array.from({ length: batch }, () => randomIds(config, seq));
   return { inputIds, labels: inputIds };
 }
