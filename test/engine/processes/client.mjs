@@ -17,7 +17,7 @@ if (task === "train") {
   await engine.call("createAdapter", { model: model.key, adapter, config, seed: 0 });
   const options = {
     ...{ epochs: 100_000, lr: 0.001, batchSize: 1, accumulate: 1, clip: 1, weightDecay: 0, scheduler: "constant" },
-    ...{ warmup: 0, patience: 0, rehearse: [], rehearsePerBatch: 1, maxLength: 64, seed: 0 },
+    ...{ warmup: 0, patience: 0, rehearse: [], rehearsePerBatch: 1, maxLength: 64, seed: 0, stop: [] },
   };
   const rows = [{ prompt: "a", response: "b" }];
   for await (const event of engine.stream("fit", { model: model.key, adapter, rows, validation: [], options }))
