@@ -8,19 +8,9 @@ import { readConfig } from "../src/models/config.ts";
 import { planWeights } from "../src/quantization/plan.ts";
 import { bytesOf } from "../src/weights/safetensors.ts";
 import type { StoredTensor } from "../src/weights/stored.ts";
+import { publishedGlm } from "../test/published-config.ts";
 
 const GIGABYTE = 1e9;
-
-const glm = {
-  model_type: "chatglm",
-  num_layers: 28,
-  hidden_size: 4096,
-  ffn_hidden_size: 13696,
-  kv_channels: 128,
-  num_attention_heads: 32,
-  multi_query_group_num: 2,
-  padded_vocab_size: 65024,
-};
 
 /** Sizes as the published config.json has them. */
 const sizes: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -39,8 +29,8 @@ const sizes: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     gmask_token_id: 130001,
     pad_token_id: 3,
   },
-  "ChatGLM2-6B, ChatGLM3-6B": { ...glm, seq_length: 8192 },
-  "GLM-4-9B": { ...glm, num_layers: 40, padded_vocab_size: 151552, seq_length: 131072 },
+  "ChatGLM2-6B, ChatGLM3-6B": { ...publishedGlm, seq_length: 8192 },
+  "GLM-4-9B": { ...publishedGlm, num_layers: 40, padded_vocab_size: 151552, seq_length: 131072 },
 };
 
 const forms: readonly (readonly [string, Quantize, Precision])[] = [

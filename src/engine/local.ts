@@ -16,6 +16,7 @@ import type {
   EngineOptions,
   LoadEvent,
   LoadParams,
+  ModelInfo,
   NewAdapterInfo,
   StreamName,
   Streams,
@@ -172,20 +173,14 @@ export class LocalEngine implements Engine {
     const model = yield* opened(params, chosen, signal);
     const fresh = new ModelRunner(model, params, chosen, this.#share);
     const known = this.#runners.get(fresh.info.key);
-    if (known?.isWhole) {
-      known.adopt(model);
-      yield { type: "ready", model: asAsked(known.info, fresh.info) };
-      return;
-    }
-    if (known) {
+    if (known && !known.isWhole) {
       // Its files were cut under it, and are whole again: what it is mapped from is not.
       this.#runners.delete(fresh.info.key);
       await known.dispose();
     }
-    const elsewhere = [...this.#runners.values()].find(({ info }) => isElsewhere(info, fresh.info));
-    if (elsewhere) {
-      mustBeAuto(params, elsewhere.info);
-      yield { type: "ready", model: asAsked(elsewhere.info, fresh.info) };
+    const there = this.#holderOf(fresh.info);
+    if (there) {
+      yield handedOver(there, fresh.info, params, model);
       return;
     }
     yield { type: "progress", stage: "compiling the graph", done: 0, total: 1 };
@@ -196,14 +191,10 @@ export class LocalEngine implements Engine {
       throw error;
     }
     // Whoever loaded the same model meanwhile may have been faster: two runners would train two copies of one adapter.
-    const faster = [...this.#runners.values()].find(
-      ({ info }) => info.key === fresh.info.key || isElsewhere(info, fresh.info),
-    );
+    const faster = this.#holderOf(fresh.info);
     if (faster) {
       await fresh.dispose();
-      if (faster.info.key !== fresh.info.key) mustBeAuto(params, faster.info);
-      faster.adopt(model);
-      yield { type: "ready", model: asAsked(faster.info, fresh.info) };
+      yield handedOver(faster, fresh.info, params, model);
       return;
     }
     this.#runners.set(fresh.info.key, fresh);
@@ -232,11 +223,23 @@ export class LocalEngine implements Engine {
     yield* runner.teach(await runner.adapters.find(params.adapter), params.rows, params.options, signal);
   }
 
+  /** Who has the same weights in the same form, on whatever device. */
+  #holderOf({ weightsKey }: ModelInfo): ModelRunner | undefined {
+    return [...this.#runners.values()].find(({ info }) => info.weightsKey === weightsKey);
+  }
+
   #runner(key: string): ModelRunner {
     const runner = this.#runners.get(key);
     if (runner) return runner;
     throw notLoaded(key);
   }
+}
+
+/** @throws GlmError "option-invalid" when it is on another device than the one that was asked for */
+function handedOver(there: ModelRunner, asked: ModelInfo, params: LoadParams, model: OpenedModel): LoadEvent {
+  if (isElsewhere(there.info, asked)) mustBeAuto(params, there.info);
+  there.adopt(model);
+  return { type: "ready", model: asAsked(there.info, asked) };
 }
 
 const notLoaded = (key: string): GlmError =>

@@ -47,6 +47,7 @@ interface Kind {
 
 export class ForwardModel {
   readonly config: ChatGLMConfig;
+  readonly #modules: readonly ModuleSpec[];
   readonly #weights: BindWeights;
   readonly #device: Device;
   readonly #compile: Compile;
@@ -66,7 +67,8 @@ export class ForwardModel {
     this.#weights = weights;
     this.#device = device;
     this.#compile = compile;
-    this.#adapters = new ResidentAdapters(device, modulesOf(config));
+    this.#modules = modulesOf(config);
+    this.#adapters = new ResidentAdapters(device, this.#modules);
     this.#caches = device.can.cacheInPlace ? new DeviceCaches(config, device) : undefined;
     this.#few = new FewPrograms(compile, FEW);
   }
@@ -121,7 +123,9 @@ export class ForwardModel {
   }
 
   #program({ use, fed, slots, frees }: Kind): Promise<Program> {
-    const key = [use, frees, fed.join(), slots.map(({ name }) => name).join()].join(" ");
+    // Asked for at every token, and mostly for slots at all modules: their names are not joined each time.
+    const at = slots.length === this.#modules.length ? "all" : slots.map(({ name }) => name).join();
+    const key = `${use} ${frees} ${fed.join()} ${at}`;
     return this.#programs.get(key, () => {
       const graph = forwardGraph(this.config, this.#weights, { cache: use, fed, slots, can: this.#device.can });
       const isCommon = fed.length === 0 && !frees;
