@@ -80,7 +80,9 @@ export class ModelRunner {
     const compileFor = (group: string): Compile =>
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
-    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
+    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)), (effect) =>
+      this.#forward.forget(effect),
+    );
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
       key: `${model.key}-${device.name}-${params.precision}`,
@@ -148,14 +150,15 @@ export class ModelRunner {
       const why = `logits: positions: expected whole numbers from ${-seq} to ${seq - 1}, got ${wanted?.[strange]}.`;
       throw new GlmError("data-invalid", why);
     }
-    const effect = await this.#effect(adapter);
+    const rows = inputIds.map((ids) => ({ ids, from: 0 }));
+    const adapters = await this.#forward.lease([await this.#effect(adapter)]);
     const cache = this.#forward.newCache(inputIds.length, seq);
     try {
-      const rows = inputIds.map((ids) => ({ ids, from: 0 }));
-      const { data } = await this.#forward.run({ rows, positions, effects: rows.map(() => effect), cache });
+      const { data } = await this.#forward.run({ rows, positions, adapters, cache });
       return tensor("float32", [rows.length, positions.length, this.info.config.vocabulary], data);
     } finally {
       cache.dispose();
+      adapters.release();
     }
   }
 
