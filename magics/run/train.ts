@@ -13,8 +13,9 @@ import { asWord } from "../words.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
 import { keepsFacts } from "./books.ts";
 import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
-import { interruptible } from "./interruptible.ts";
+import { GRACE, interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
+import { stepsTaken } from "./steps-taken.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
@@ -68,7 +69,14 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
     adapter = await interruptible(async () => {
       const found = await adapterFor(model, name, { method, anew, share });
       isRenewed = anew;
-      for await (const event of found.fit(rows, settings)) view.take(event);
+      const { steps: before } = await found.info();
+      try {
+        for await (const event of found.fit(rows, settings)) view.take(event);
+      } catch (error) {
+        // The last step may have been taken just now, and not been told any more.
+        if (isInterrupt(error)) view.reached(((await stepsTaken(found, GRACE)) ?? before) - before);
+        throw error;
+      }
       return found;
     }, interrupted);
   } catch (error) {

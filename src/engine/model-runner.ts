@@ -178,7 +178,7 @@ export class ModelRunner {
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options.batchSize),
+      ...this.#trainable(adapter, learner, options.batchSize, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       changed: (steps) => adapter.changed(steps),
     });
@@ -195,7 +195,7 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options.batchSize),
+      ...this.#trainable(adapter, learner, options.batchSize, signal),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
         adapter.changed(steps);
@@ -209,8 +209,14 @@ export class ModelRunner {
   /**
    * What all training works with.
    * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   * @param signal that gives the training up
    */
-  #trainable(adapter: AdapterInstance, learner: Learner, batchSize: number): Learner & Pick<Trainee, "encode"> {
+  #trainable(
+    adapter: AdapterInstance,
+    learner: Learner,
+    batchSize: number,
+    signal: AbortSignal | undefined,
+  ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
     return {
       gradients: async (batch, seed) => {
@@ -219,7 +225,12 @@ export class ModelRunner {
         return learner.gradients(batch, seed);
       },
       loss: (batch) => learner.loss(batch),
-      step: (config, shares) => learner.step(config, shares),
+      step: async (config, shares) => {
+        // Given up while the gradients were computed: whoever did so was told of the step before, and keeps its values.
+        await turn();
+        signal?.throwIfAborted();
+        return learner.step(config, shares);
+      },
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
       encode: (rows, maxLength) => {
