@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import type { ChatGLM } from "../../src/index.ts";
+import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 import { Notebook } from "./notebook.ts";
@@ -56,5 +57,25 @@ describe("%%train that is cut short", { timeout: LONG }, () => {
       const { steps } = await (await glm.adapter(name)).info();
       expect(notebook.text("stderr")).toBe(`Interrupted: ${name} keeps the values of step ${steps} of 100000.\n`);
     }
+  });
+
+  it("by the end of its runtime says which steps are lost, and to which one the adapter is kept", async () => {
+    const running = train("killed");
+    running.catch(() => undefined);
+    await untilItTrains();
+    // Long enough for something to be written.
+    const adapter = await glm.adapter("killed");
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    process.kill((await runtimeStatus())?.pid ?? 0, "SIGKILL");
+    await expect(running).rejects.toMatchObject({
+      code: "runtime-lost",
+      message: expect.stringContaining("which is every 2 seconds while they learn"),
+    });
+    const { steps } = await adapter.info();
+    expect(steps).toBeGreaterThan(0);
+    const said =
+      /^killed had taken (\d+) steps\. It is kept as it was after step (\d+), when it was last written; (\d+) steps? after it (?:is|are) lost\. /;
+    const [, taken, kept, lost] = (said.exec(notebook.text("stderr")) ?? []).map(Number);
+    expect([kept, lost]).toEqual([steps, (taken ?? 0) - steps]);
   });
 });
