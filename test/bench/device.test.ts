@@ -30,7 +30,9 @@ import { bindStore } from "../../src/quantization/weight-store.ts";
 import { type DType, filled } from "../../src/tensor.ts";
 
 /** As a GPU has it: nothing is mapped or packed. */
-const uploads: Capabilities = { ...cpu.can, graph: { feedsWeights: true }, mapsFiles: false, ownMemory: true };
+const uploads: Capabilities = {
+  ...{ ...cpu.can, graph: { feedsWeights: true }, float16: true, mapsFiles: false, ownMemory: true },
+};
 
 describe("shapes", () => {
   it("6b has ChatGLM3-6B's parameters", () => {
