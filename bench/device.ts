@@ -101,6 +101,10 @@ async function report(device: Device, wanted: Wanted, scratch: Scratch): Promise
   const columns = new Map<string, Figures>();
   const notes: string[] = [];
   for (const form of wanted.forms) {
+    if (form === "float16" && !device.can.float16) {
+      notes.push("float16 is left out: this device has no such numbers.");
+      continue;
+    }
     if (planOf(config, form, device.can).packs) {
       notes.push(`${form} is left out: here kernels want its weights packed, which \`npm run bench -- models\` does.`);
       continue;
