@@ -1,6 +1,6 @@
 import { open, stat } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { extrapolated } from "../../bench/device/extrapolate.ts";
+import { acrossLayers, extrapolated } from "../../bench/device/extrapolate.ts";
 import { countedCases, KernelCounter, keyOf, marker, NOTHING_COUNTED } from "../../bench/device/kernel-cases.ts";
 import { rowsOf } from "../../bench/device/kernels.ts";
 import { metered } from "../../bench/device/meter.ts";
@@ -51,6 +51,15 @@ describe("shapes", () => {
   it("numbers are extrapolated on the line through both", () => {
     const at = (layers: number) => ({ layers, figures: { load: 3 + 2 * layers, failed: Number.NaN } });
     expect(extrapolated(at(2), at(5), 28)).toEqual({ load: 59, failed: Number.NaN });
+  });
+
+  it("models are measured one after the other, and what each says besides its numbers is kept", async () => {
+    const measure = async (layers: number) => ({ figures: { load: 3 + 2 * layers }, note: `of ${layers}` });
+    const both = await acrossLayers<"load", Awaited<ReturnType<typeof measure>>>(28, [2, 5], measure);
+    expect(both.figures).toEqual({ load: 59 });
+    expect(both.seen.map(({ note }) => note)).toEqual(["of 2", "of 5"]);
+    const all = await acrossLayers<"load", Awaited<ReturnType<typeof measure>>>(28, [28], measure);
+    expect(all.figures).toEqual({ load: 59 });
   });
 });
 
