@@ -1,7 +1,7 @@
 /**
  * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/results.md has measured figures.
  *
- *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get; kernels and traffic
+ *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get, beside PyTorch; kernels and traffic
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   kernel      the kernel's start, restart and memory beside tslab's
  *   models      a model of 6B shape in 4 and 8 bits beside llama.cpp: speed, accuracy, loading, memory

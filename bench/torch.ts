@@ -1,10 +1,10 @@
-/** @file PyTorch + PEFT at the same step, in a process of its own that answers one line with one line. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+/** @file PyTorch + PEFT at the same step, in a process of its own. */
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
 import { packageFolder } from "../src/version.ts";
 import { LEARNING_RATE, LORA, type RandomModel, type Shape } from "./lora-model.ts";
+import { PythonScript } from "./python-script.ts";
 
 export interface TorchTurn {
   /** Of the first step of the turn. */
@@ -29,36 +29,21 @@ export function installTorch(): void {
 }
 
 export class TorchStep {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #input: NonNullable<ChildProcess["stdin"]>;
+  readonly #script: PythonScript;
 
   /** @param compiled through torch.compile instead of eagerly */
   constructor(python: string, shape: Shape, { folder, batch }: RandomModel, compiled: boolean) {
-    const script = join(packageFolder, "bench", "lora_step.py");
-    const child = spawn(python, [script], { stdio: ["pipe", "pipe", "inherit"] });
-    this.#child = child;
-    this.#input = child.stdin;
-    const lines: Interface = createInterface(child.stdout);
-    this.#lines = lines[Symbol.asyncIterator]();
-    child.on("error", (error) => lines.close() ?? console.error(`${python}: ${error.message}`));
-    this.#send({ shape, folder, batch, lora: LORA, lr: LEARNING_RATE, compiled });
+    this.#script = new PythonScript(python, "lora_step.py");
+    this.#script.send({ shape, folder, batch, lora: LORA, lr: LEARNING_RATE, compiled });
   }
 
   /** Steps until `budget` seconds have passed. */
   async run(budget: number): Promise<TorchTurn> {
-    this.#send({ budget });
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error("bench/lora_step.py ended early; its message is above");
-    return JSON.parse(value) as TorchTurn;
+    this.#script.send({ budget });
+    return (await this.#script.next()) as TorchTurn;
   }
 
   dispose(): void {
-    this.#input.end();
-    this.#child.kill();
-  }
-
-  #send(message: unknown): void {
-    this.#input.write(`${JSON.stringify(message)}\n`);
+    this.#script.dispose();
   }
 }

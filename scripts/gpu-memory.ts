@@ -34,7 +34,8 @@ const sizes: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 };
 
 const forms: readonly (readonly [string, Quantize, Precision])[] = [
-  ["no `--quantize`", "none", "exact"],
+  ["float32", "none", "exact"],
+  ["float16", "none", "fast"],
   ["`int8`", "int8", "exact"],
   ["`int4`", "int4", "exact"],
   ["`int4`, `fast`", "int4", "fast"],
@@ -42,7 +43,7 @@ const forms: readonly (readonly [string, Quantize, Precision])[] = [
 
 /** In GB: weights + what is there beside them while it answers, at the end of a conversation of 2,048 tokens. */
 export function gpuMemoryTable(): string {
-  const { can } = new WebGpu();
+  const { can } = new WebGpu({ float16: true });
   return markdownTable(
     Object.entries(sizes).map(([model, json]) => {
       const config = readConfig(json, model);

@@ -66,9 +66,9 @@ function weightTable(): string {
 
 function formOf(given: CheckpointContent, quantize: Quantize, precision: Precision): string {
   try {
-    const { name, toFloat32, bits } = planWeights("the model", given, { quantize, precision }, cpu.can);
+    const { name, converted, bits } = planWeights("the model", given, { quantize, precision }, cpu.can);
     if (bits) return `int${bits}`;
-    return toFloat32.length > 0 ? `${name}, in a cached file` : `${name}, as they lie`;
+    return converted.length > 0 ? `${name}, in a cached file` : `${name}, as they lie`;
   } catch (error) {
     if (error instanceof GlmError) return "refused";
     throw error;

@@ -32,8 +32,11 @@ const json = {
   tie_word_embeddings: false,
 };
 
-/** Writes the checkpoint into a folder, which is made when there is none. The same seed gives the same weights. */
-export async function writeSmallModel(folder: string, seed = 0): Promise<string> {
+/**
+ * Writes the checkpoint into a folder, which is made when there is none. The same seed gives the same weights.
+ * @param deviation of the weights
+ */
+export async function writeSmallModel(folder: string, seed = 0, deviation = 0.3): Promise<string> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "config.json"), JSON.stringify(json));
   for (const name of ["tokenizer.model", "tokenizer_config.json"]) {
@@ -43,7 +46,7 @@ export async function writeSmallModel(folder: string, seed = 0): Promise<string>
   for (const { name, shape } of parametersOf(readConfig(json, "the small model"))) {
     const random = randomStream(seed, name);
     const isNorm = name.includes("norm");
-    const values = Float32Array.from({ length: sizeOf(shape) }, () => (isNorm ? 1 : 0) + 0.3 * random.normal());
+    const values = Float32Array.from({ length: sizeOf(shape) }, () => (isNorm ? 1 : 0) + deviation * random.normal());
     tensors[name] = tensor("float32", shape, values);
   }
   await writeSafetensors(join(folder, "model.safetensors"), sourcesOf(tensors));

@@ -1,6 +1,6 @@
 /**
- * @file The driver that tests of WebGPU run on: that of a real GPU where there is one, else the software driver that Debian's
- * chromium brings. It is told in the environment of the process that computes: this one has read its own already.
+ * @file The driver that tests of WebGPU run on: that which VK_DRIVER_FILES names, that of a real GPU where there is one,
+ * else the software driver that Debian's chromium brings. It is told in the environment of the process that computes: this one has read its own already.
  */
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +12,7 @@ const MANIFEST = join(CHROMIUM, "vk_swiftshader_icd.json");
 
 /** @returns the variables, or why there is no driver */
 export async function webGpuDriver(): Promise<Readonly<Record<string, string>> | string> {
+  if (process.env.VK_DRIVER_FILES) return {};
   const gpu = (await machine.report()).find(({ name }) => name === "webgpu");
   if (gpu && !gpu.isSoftware && gpu.obstacle === undefined) return {};
   if (process.platform !== "linux") return "no GPU, and software drivers are only looked for on Linux";

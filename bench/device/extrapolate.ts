@@ -12,3 +12,15 @@ export function extrapolated<K extends string>(
     keys.map((key) => [key, more.figures[key] + factor * (more.figures[key] - few.figures[key])]),
   ) as Record<K, number>;
 }
+
+/** Measures models of those layers, one after the other. The figures are of a model with `all`. */
+export async function acrossLayers<K extends string, M extends { readonly figures: Readonly<Record<K, number>> }>(
+  all: number,
+  layers: readonly number[],
+  measure: (layers: number) => Promise<M>,
+): Promise<{ readonly figures: M["figures"]; readonly seen: readonly M[] }> {
+  const seen: (M & { readonly layers: number })[] = [];
+  for (const some of layers) seen.push({ ...(await measure(some)), layers: some });
+  const [few, more] = seen as [(typeof seen)[number], (typeof seen)[number] | undefined];
+  return { figures: more ? extrapolated<K>(few, more, all) : few.figures, seen };
+}

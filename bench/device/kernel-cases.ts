@@ -17,7 +17,7 @@ export const LAYERS = [1, 3] as const;
 /** Every structure in float32; the first, which stands for all, in every form. */
 export function countedCases(): KernelCase[] {
   const [first = "", ...others] = Object.keys(structures);
-  const all: FormName[] = ["float32", "int8", "int8-fast", "int4", "int4-fast"];
+  const all: FormName[] = ["float32", "float16", "int8", "int8-fast", "int4", "int4-fast"];
   const pairs = [
     ...all.map((form) => ({ structure: first, form })),
     ...others.map((structure) => ({ structure, form: "float32" as const })),

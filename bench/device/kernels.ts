@@ -41,19 +41,22 @@ export async function countKernels(): Promise<KernelRow[]> {
 
 export function rowsOf(counts: ReadonlyMap<string, number>): KernelRow[] {
   const [few, many] = LAYERS;
-  return countedCases()
-    .filter(({ layers }) => layers === few)
-    .map(({ structure, form }) => {
-      const line = (work: Work): PerLayer => {
-        const at = (layers: number): number => counts.get(keyOf({ structure, form, layers, work })) ?? Number.NaN;
-        const layer = (at(many) - at(few)) / (many - few);
-        return { layer, rest: at(few) - few * layer };
-      };
-      const kernels = {
-        token: line("token"),
-        "adapted token": line("adapted token"),
-        "training step": line("training step"),
-      };
-      return { structure, form, kernels };
-    });
+  return (
+    countedCases()
+      // GPUs without float16 leave it out.
+      .filter((one) => one.layers === few && counts.has(keyOf({ ...one, work: "token" })))
+      .map(({ structure, form }) => {
+        const line = (work: Work): PerLayer => {
+          const at = (layers: number): number => counts.get(keyOf({ structure, form, layers, work })) ?? Number.NaN;
+          const layer = (at(many) - at(few)) / (many - few);
+          return { layer, rest: at(few) - few * layer };
+        };
+        const kernels = {
+          token: line("token"),
+          "adapted token": line("adapted token"),
+          "training step": line("training step"),
+        };
+        return { structure, form, kernels };
+      })
+  );
 }

@@ -16,10 +16,10 @@ import { bytesRead, type FormName, planOf, randomWeights } from "./weights.ts";
 /** Tokens of a prompt that is read in one run, of one before an answer, and of the answer at most. */
 export const PROMPT = 256;
 export const CONTEXT = 64;
-const ANSWER = 100;
+export const ANSWER = 100;
 /** Steps of an answer that are not counted, and those that are at least. */
-const WARM = 2;
-const LEAST = 3;
+export const WARM = 2;
+export const LEAST = 3;
 /** Rows that answer together. */
 export const TOGETHER = 8;
 /** Adapters that are used for the first time, and turns of two that are there. */

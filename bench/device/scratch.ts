@@ -1,16 +1,19 @@
 /**
- * @file Random weights of any number in two files that are little larger than the largest: each weight is a range of its own,
+ * @file Random weights of any number in files that are little larger than the largest: each weight is a range of its own,
  * and ranges overlap. Without a file as large as the model, every weight is still another one to whoever reads or uploads it.
  */
 import { rmSync } from "node:fs";
 import { mkdtemp, open, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { toFloat16 } from "../../src/float16.ts";
 import type { FileRange } from "../../src/graph/value.ts";
 import { randomStream } from "../../src/random.ts";
+import { tensor } from "../../src/tensor.ts";
 
-/** What a file holds: floats within 0.02 of zero, or bytes. */
-export type Kind = "floats" | "codes";
+/** What a file holds: numbers within 0.02 of zero in float32 or float16, or bytes. */
+export type Kind = (typeof kinds)[number];
+const kinds = ["floats", "halves", "codes"] as const;
 
 export interface Scratch {
   /** A range that starts where no other does. */
@@ -30,7 +33,11 @@ const LIMIT = 0.02;
 export async function scratchFiles(largest: number): Promise<Scratch> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "glmlab-device-")));
   const bytes = largest + SPARE;
-  const places: Record<Kind, Places> = { floats: new Places(bytes), codes: new Places(bytes) };
+  const places: Record<Kind, Places> = {
+    floats: new Places(bytes),
+    halves: new Places(bytes),
+    codes: new Places(bytes),
+  };
   const fileOf = (kind: Kind): string => join(folder, kind);
   // Gigabytes, that are not to stay when a run is broken off.
   const onExit = (): void => rmSync(folder, { recursive: true, force: true });
@@ -40,7 +47,7 @@ export async function scratchFiles(largest: number): Promise<Scratch> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    for (const kind of ["floats", "codes"] as const) await fill(fileOf(kind), bytes, randomBlock(kind));
+    for (const kind of kinds) await fill(fileOf(kind), bytes, randomBlock(kind));
   } catch (error) {
     await dispose();
     throw error;
@@ -79,7 +86,7 @@ function randomBlock(kind: Kind): Uint8Array {
   const stream = randomStream(0, kind);
   if (kind === "codes") return Uint8Array.from({ length: BLOCK }, () => stream.integer(256));
   const floats = Float32Array.from({ length: BLOCK }, () => LIMIT * (stream.integer(2 ** 16) / 2 ** 15 - 1));
-  return new Uint8Array(floats.buffer);
+  return new Uint8Array(kind === "halves" ? toFloat16(tensor("float32", [BLOCK], floats)).data.buffer : floats.buffer);
 }
 
 async function fill(path: string, bytes: number, block: Uint8Array): Promise<void> {

@@ -8,13 +8,14 @@ import { type DType, elementSize, sizeOf } from "../../src/tensor.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
 import type { Kind, Scratch } from "./scratch.ts";
 
-export type FormName = "int4" | "int4-fast" | "int8" | "int8-fast" | "float32";
+export type FormName = "int4" | "int4-fast" | "int8" | "int8-fast" | "float16" | "float32";
 
 export const forms: Readonly<Record<FormName, Wanted>> = {
   int4: { quantize: "int4", precision: "exact" },
   "int4-fast": { quantize: "int4", precision: "fast" },
   int8: { quantize: "int8", precision: "exact" },
   "int8-fast": { quantize: "int8", precision: "fast" },
+  float16: { quantize: "none", precision: "fast" },
   float32: { quantize: "none", precision: "exact" },
 };
 
@@ -46,10 +47,14 @@ export function randomWeights(plan: Plan, scratch: Pick<Scratch, "place">): Weig
     ...{ name, dtype, shape },
     ...scratch.place(kind, elementSize[dtype] * sizeOf(shape)),
   });
-  const floats = [...plan.asStored, ...plan.toFloat32].map(({ name, shape }): [string, FloatWeight] => [
+  const float = ({ name, shape }: StoredTensor, dtype: "float32" | "float16"): [string, FloatWeight] => [
     name,
-    { dtype: "float32", shape, range: placed(name, "floats", "float32", shape) },
-  ]);
+    { dtype, shape, range: placed(name, dtype === "float16" ? "halves" : "floats", dtype, shape) },
+  ];
+  const floats = [
+    ...plan.asStored.map((stored) => float(stored, "float32")),
+    ...plan.converted.map(({ stored, dtype }) => float(stored, dtype)),
+  ];
   const matrices = [...plan.matrices].map(([name, { matrix, form }]): [string, QuantizedMatrix] => {
     const { codes, scales } = form.prepare(matrix, () => undefined);
     const prepared = {

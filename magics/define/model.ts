@@ -1,7 +1,7 @@
 /** @file %model: load a model and declare a variable for it. */
 
 import * as defaults from "../../src/api/defaults.ts";
-import { deviceChoices, precisions, quantizations } from "../../src/engine/engine.ts";
+import { deviceChoices, precisionChoices, quantizations } from "../../src/engine/engine.ts";
 import { families } from "../../src/models/family.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Expanded, Magic } from "../magic.ts";
@@ -19,9 +19,9 @@ const OPTIONS = {
   },
   precision: {
     kind: "choice",
-    choices: precisions,
+    choices: precisionChoices,
     default: defaults.load.precision.default,
-    help: "exact meets the reference to 1e-4; fast is quicker and states its deviation.",
+    help: "exact meets the reference to 1e-4; fast is quicker and states its deviation; auto is exact where that fits into memory.",
   },
   quantize: {
     kind: "choice",

@@ -3,7 +3,7 @@
  * made (train), and how much a book trains is in knowledge-pace.ts.
  */
 import type { LoraConfig } from "../adapters/adapter.ts";
-import { deviceChoices, type LoadParams, precisions, quantizations } from "../engine/engine.ts";
+import { deviceChoices, type LoadParams, precisionChoices, quantizations } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import { choice, number, type OptionRules, whole } from "../options.ts";
@@ -76,7 +76,7 @@ export const teach: OptionRules<Pick<TeachOptions, "checkEvery" | "clip" | "weig
 
 export const load: OptionRules<Omit<LoadParams, "name" | "hub" | "family">> = {
   device: choice("auto", deviceChoices),
-  precision: choice("exact", precisions),
+  precision: choice("auto", precisionChoices),
   quantize: choice("none", quantizations),
 };
 

@@ -58,6 +58,7 @@ export const cpu: Device & { readonly packer: WeightPacker } = {
   name: "cpu",
   can: {
     graph: { fusedMatMul: true, byteArithmetic: true },
+    float16: false,
     emptyTensors: true,
     mapsFiles: true,
     ownMemory: false,

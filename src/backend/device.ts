@@ -30,9 +30,11 @@ export type DeviceName = "cpu" | "webgpu";
 export interface Capabilities {
   /** What graphs are told of it. */
   readonly graph: GraphOptions;
+  /** Numbers of 16 bits: weights in float16, and products in it. */
+  readonly float16: boolean;
   /** Tensors with a size of 0. */
   readonly emptyTensors: boolean;
-  /** Weights are mapped from their files, in any type, and never copied. Else they are uploaded, as float32 or codes. */
+  /** Weights are mapped from their files, in any type, and never copied. Else they are uploaded, as floats that the device has or as codes. */
   readonly mapsFiles: boolean;
   /** Tensors lie in memory of its own, and what crosses costs time: what trains stays there. */
   readonly ownMemory: boolean;

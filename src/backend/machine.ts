@@ -60,15 +60,12 @@ async function foundGpu(): Promise<Device> {
     throw new GlmError("unsupported", `device webgpu cannot be used: ${NO_WEBGPU}. Use device "cpu".`);
   }
   const { WebGpu } = await import("./webgpu.ts");
-  const device = new WebGpu({
+  return WebGpu.open({
     onLost: () => {
       gpu = undefined;
       for (const listener of lost) listener();
     },
   });
-  // Its driver is met with the first tensor.
-  (await device.allocate("float32", [1])).dispose();
-  return device;
 }
 
 /** What there is, with the GPU tried, which takes a second the first time. */

@@ -82,6 +82,8 @@ const mapValues = <A, B>(record: Readonly<Record<string, A>>, convert: (value: A
 function toOrt(value: Tensor | DeviceTensor): ort.Tensor {
   if (value instanceof OrtTensor) return value.held;
   const { dtype, shape, data } = value as Tensor;
+  // Where JavaScript has a Float16Array, the constructor takes no other, and the native part does not know it.
+  if (dtype === "float16") return { type: dtype, dims: shape, location: "cpu", data } as unknown as ort.Tensor;
   if (dtype === "bfloat16") throw new TypeError("bfloat16 tensors cannot be fed to onnxruntime");
   return new ort.Tensor(dtype as OrtType, data as Float32Array, shape);
 }

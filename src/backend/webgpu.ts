@@ -5,9 +5,9 @@
 
 import { GlmError } from "../errors.ts";
 import { encode } from "../graph/encode.ts";
-import { identity } from "../graph/ops.ts";
+import { add, cast, identity } from "../graph/ops.ts";
 import { Graph, usedWeights } from "../graph/value.ts";
-import { type DType, elementSize, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { type DType, elementSize, filled, sizeOf, type Tensor, tensor } from "../tensor.ts";
 import type { Capabilities, Device } from "./device.ts";
 import { deviceFault } from "./device-fault.ts";
 import { createSession, type Session } from "./onnxruntime.ts";
@@ -17,6 +17,8 @@ import { UploadedWeights } from "./uploaded-weights.ts";
 /** Bytes that one buffer has on every GPU of use; many have more. */
 const LARGEST = 2 ** 29;
 
+const ONLY_FATAL = 4;
+
 /** Where the results of a session go: into the host's memory, or nowhere. */
 type Results = "host" | "device";
 
@@ -25,19 +27,14 @@ export interface WebGpuOptions {
   readonly logs?: boolean;
   /** Told when the GPU is gone, and with it all that was there: this process cannot have it again. */
   readonly onLost?: () => void;
+  /** Whether it has numbers of 16 bits, which not every GPU has. */
+  readonly float16?: boolean;
 }
 
 export class WebGpu implements Device {
   readonly name = "webgpu";
   isLost = false;
-  readonly can: Capabilities = {
-    graph: { fusedNorm: true, feedsWeights: true, largestWeight: LARGEST },
-    // A kernel over no elements ends the process.
-    emptyTensors: false,
-    mapsFiles: false,
-    ownMemory: true,
-    cacheInPlace: true,
-  };
+  readonly can: Capabilities;
   readonly #weights = new UploadedWeights((value) => this.upload(value));
   /** Sessions that do nothing but move tensors, by what they move. */
   readonly #movers = new Map<string, Promise<Session>>();
@@ -45,8 +42,25 @@ export class WebGpu implements Device {
   readonly #onLost: () => void;
   #bytes = 0;
 
-  constructor({ logs = false, onLost = () => undefined }: WebGpuOptions = {}) {
+  /** The GPU with all that it can do. */
+  static async open(options: Omit<WebGpuOptions, "float16"> = {}): Promise<WebGpu> {
+    const device = new WebGpu(options);
+    // Its driver is met with the first tensor.
+    (await device.allocate("float32", [1])).dispose();
+    return (await hasFloat16()) ? new WebGpu({ ...options, float16: true }) : device;
+  }
+
+  constructor({ logs = false, onLost = () => undefined, float16 = false }: WebGpuOptions = {}) {
     this.#onLost = onLost;
+    this.can = {
+      graph: { fusedNorm: true, feedsWeights: true, largestWeight: LARGEST },
+      float16,
+      // A kernel over no elements ends the process.
+      emptyTensors: false,
+      mapsFiles: false,
+      ownMemory: true,
+      cacheInPlace: true,
+    };
     this.#create = (model, results) =>
       createSession(model, {
         executionProviders: ["webgpu"],
@@ -130,6 +144,22 @@ export class WebGpu implements Device {
     const made = await this.#guarded(() => session.runOnDevice(inputs, () => (this.#bytes -= bytes)));
     this.#bytes += bytes;
     return made;
+  }
+}
+
+/** Whether the GPU computes in float16: found out by trying, since nothing else tells. */
+async function hasFloat16(): Promise<boolean> {
+  const graph = new Graph();
+  const half = cast(graph.input("x", "float32", [1]), "float16");
+  graph.output(cast(add(half, half), "float32"), "y");
+  const session = await createSession(encode(graph), { executionProviders: ["webgpu"], logSeverityLevel: ONLY_FATAL });
+  try {
+    const { y } = await session.run({ x: filled([1], 1.5) });
+    return y?.data[0] === 3;
+  } catch {
+    return false;
+  } finally {
+    await session.release();
   }
 }
 

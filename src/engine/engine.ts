@@ -21,8 +21,10 @@ export type { GenerateEvent };
 
 export const deviceChoices = ["auto", "cpu", "webgpu", "cuda"] as const;
 export type DeviceChoice = (typeof deviceChoices)[number];
-export const precisions = ["exact", "fast"] as const;
-export type Precision = (typeof precisions)[number];
+/** "auto": exact, but float16 on a GPU whose memory is enough for that only. */
+export const precisionChoices = ["auto", "exact", "fast"] as const;
+export type PrecisionChoice = (typeof precisionChoices)[number];
+export type Precision = Exclude<PrecisionChoice, "auto">;
 export const quantizations = ["none", "int8", "int4"] as const;
 /** In how many bits the linear modules' weights are held; "none": as the checkpoint has them. */
 export type Quantize = (typeof quantizations)[number];
@@ -40,7 +42,7 @@ export interface LoadParams {
   /** Where the model is fetched from when it is not in the hub's cache. */
   readonly hub?: HubRequest;
   readonly device: DeviceChoice;
-  readonly precision: Precision;
+  readonly precision: PrecisionChoice;
   readonly quantize: Quantize;
   /** The generation that it is, where its files leave that open; they decide when it is left out. */
   readonly family?: Family;

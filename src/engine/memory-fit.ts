@@ -73,7 +73,7 @@ export function mustFitMemory(
   const need = memoryNeed(plan, config);
   const needed = neededBytes(need);
   if (needed <= there.available) return undefined;
-  const parts = `${byteSize(need.weights)} for ${plan.bits ? `int${plan.bits}` : "float32"} weights, ${byteSize(need.cache)} for a conversation of ${need.tokens} tokens, ${byteSize(need.activations)} to compute`;
+  const parts = `${byteSize(need.weights)} for ${plan.bits ? `int${plan.bits}` : plan.name} weights, ${byteSize(need.cache)} for a conversation of ${need.tokens} tokens, ${byteSize(need.activations)} to compute`;
   const facts = `it needs about ${byteSize(needed)} of memory (${parts})`;
   const remedy = smallerForm(subject, given, plan, config, can, there);
   if (needed > there.total) {
@@ -124,6 +124,7 @@ function smallerForm(
     neededBytes(memoryNeed(planWeights(subject, given, wanted, can), config)) <= limit;
   const smaller = (["int8", "int4"] as const).filter((quantize) => Number(quantize.slice(3)) < (plan.bits ?? 32));
   const forms = given.bits ? [] : smaller.map((quantize): Wanted => ({ quantize, precision: "exact" }));
+  if (can.float16 && plan.name === "float32") forms.unshift({ quantize: "none", precision: "fast" });
   const fast: Wanted = { quantize: "int4", precision: "fast" };
   if (!given.bits || given.bits === 4) forms.push(given.bits ? { ...fast, quantize: "none" } : fast);
   for (const limit of [there.available, there.total]) {

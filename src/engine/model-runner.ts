@@ -68,7 +68,7 @@ export class ModelRunner {
     { device, reason, memory = memoryThere }: ChosenDevice,
     share: TimeShare,
   ) {
-    const { folder, config, base, plan } = model;
+    const { folder, config, base, plan, precision } = model;
     const quantize = plan.bits ? (`int${plan.bits}` as const) : "none";
     this.#model = model;
     this.#share = share;
@@ -85,14 +85,14 @@ export class ModelRunner {
     );
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
-      key: `${model.key}-${device.name}-${params.precision}`,
+      key: `${model.key}-${device.name}-${precision}`,
       weightsKey: model.key,
       name: params.name,
       folder,
       family: config.family,
       config,
       device: device.name,
-      precision: params.precision,
+      precision,
       quantize,
       parameters: model.tensors.map((one) => ({ ...one, trainable: false, count: sizeOf(one.shape) })),
       resident: false,

@@ -1,24 +1,31 @@
 /**
- * @file Weights are on one device at a time: their adapters are kept together, and two engines that train them would each
- * write over what the other has learnt.
+ * @file Weights are on one device at a time, in one precision: their adapters are kept together, and two engines that train
+ * them would each write over what the other has learnt.
  */
 import { GlmError } from "../errors.ts";
 import type { LoadParams, ModelInfo } from "./engine.ts";
+import { modelForm } from "./model-form.ts";
 
-/** Whether one model has the weights of another on another device. */
+/** Whether one model has the weights of another on another device, or in another precision. */
 export const isElsewhere = (one: ModelInfo, other: ModelInfo): boolean =>
   one.weightsKey === other.weightsKey && one.key !== other.key;
 
 /**
- * Where the device was left to choose, it is the one that has the model.
- * @throws GlmError "option-invalid" when another was asked for
+ * What was left to choose, is as the model has it.
+ * @throws GlmError "option-invalid" when something else was asked for
  */
-export function mustBeAuto({ device, name }: LoadParams, there: ModelInfo): void {
-  if (device === "auto") return;
+export function mustBeAuto({ device, precision, name }: LoadParams, there: ModelInfo): void {
+  const faults = [
+    ...(device === "auto" || device === there.device ? [] : [`device ${device}`]),
+    ...(precision === "auto" || precision === there.precision ? [] : [`precision ${precision}`]),
+  ];
+  const [fault] = faults;
+  if (fault === undefined) return;
   throw new GlmError(
     "option-invalid",
-    `${name}: device ${device}: the model is loaded on ${there.device}, for this notebook or for others, and its adapters with it. ` +
-      `Unload it there first (%runtime unload, or unload() in code), or load it with device "auto", which takes it where it is.`,
+    `${name}: ${faults.join(", ")}: the model is loaded on ${there.device} (${modelForm(there)}), for this notebook or for others, and its ` +
+      "adapters with it. Unload it there first (%runtime unload, or unload() in code), or load it with " +
+      `${fault.split(" ")[0]} "auto", which takes it as it is.`,
   );
 }
 

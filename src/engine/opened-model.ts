@@ -9,14 +9,7 @@ import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
 import type { OnProgress } from "../progress.ts";
 import { checkWeights } from "../quantization/checked-weights.ts";
-import {
-  type FiledTensor,
-  filedTensors,
-  type Plan,
-  plannedBytes,
-  planWeights,
-  type Wanted,
-} from "../quantization/plan.ts";
+import { type FiledTensor, filedTensors, type Plan, plannedBytes } from "../quantization/plan.ts";
 import { readParameter } from "../quantization/prepare.ts";
 import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
 import { bindStore, type WeightStore } from "../quantization/weight-store.ts";
@@ -28,8 +21,9 @@ import { modelTensors } from "../weights/model-tensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
-import type { LoadParams } from "./engine.ts";
-import { type MemoryThere, memoryThere, mustFitMemory } from "./memory-fit.ts";
+import type { LoadParams, Precision } from "./engine.ts";
+import { fittingPlan } from "./fitting-plan.ts";
+import { type MemoryThere, memoryThere } from "./memory-fit.ts";
 import { otherFolder } from "./other-folder.ts";
 import { type ModelSource, sourceFolder } from "./source-folder.ts";
 
@@ -43,6 +37,7 @@ export interface OpenedModel {
   readonly stored: ReadonlyMap<string, StoredTensor>;
   /** The forms in which its parameters are held, and how a checkpoint in them has its tensors. */
   readonly plan: Plan;
+  readonly precision: Precision;
   readonly weightStore: WeightStore;
   readonly tensors: readonly FiledTensor[];
   readonly base: BaseModel;
@@ -55,7 +50,7 @@ export interface OpenedModel {
 
 /** @throws GlmError "model-not-found", "model-invalid" or "unsupported", each with every fault; "out-of-memory"; "disk" */
 export async function openModel(
-  source: ModelSource & Wanted & Pick<LoadParams, "family">,
+  source: ModelSource & Pick<LoadParams, "family" | "quantize" | "precision">,
   { device: { can, packer }, memory = memoryThere }: ChosenDevice,
   onProgress: OnProgress,
   signal?: AbortSignal,
@@ -71,10 +66,9 @@ export async function openModel(
   const text = await optionalTokenizer(folder, config.family);
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
-  const plan = planWeights(source.name, given, source, can);
-  const tight = mustFitMemory(source.name, given, plan, config, can, roomFor(can, memory()));
-  if (tight) onProgress(tight, 0, 1);
-  const note = [guess, tight].filter((one) => one !== undefined).join("\n");
+  const { plan, precision, remark } = fittingPlan(given, source, config, can, roomFor(can, memory()));
+  if (remark) onProgress(remark, 0, 1);
+  const note = [guess, remark].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
   const identity = await fingerprint(checkpoint, settings);
   const [cache, checked] = ["weights", "checked"].map((name) => join(cacheFolder(), name)) as [string, string];
@@ -83,6 +77,7 @@ export async function openModel(
   const weightStore = await preparedWeights(plan, place, packer, onProgress, signal);
   for (const root of [cache, checked]) await removeUnused(root);
   const version = plan.version > 1 ? `-v${plan.version}` : "";
+  // Adapters belong to floats in whatever precision.
   const form = plan.bits ? `${identity}-${plan.name}${version}` : identity;
   return {
     folder,
@@ -91,6 +86,7 @@ export async function openModel(
     text,
     stored,
     plan,
+    precision,
     weightStore,
     tensors,
     base: {

@@ -262,7 +262,7 @@ const parts = (x: Value, pieces: readonly Piece[], axis: number): readonly Value
   );
 
 /** Replaces what gradients would find between `y` and `x`: float32 matrices that are cheaper made again than kept. */
-function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value {
+export function withGradient(y: Value, x: Value, gradient: (dy: Value) => Value): Value {
   y.graph.adjoints.set(y, { operand: x, gradient });
   return y;
 }

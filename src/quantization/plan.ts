@@ -17,6 +17,12 @@ export interface Wanted {
   readonly precision: "exact" | "fast";
 }
 
+/** Floats of a checkpoint in the type in which they are held. */
+export interface ConvertedTensor {
+  readonly stored: StoredTensor;
+  readonly dtype: "float32" | "float16";
+}
+
 /** What there is. */
 export interface CheckpointContent {
   readonly parameters: readonly ParameterSpec[];
@@ -31,7 +37,7 @@ export interface CheckpointContent {
 }
 
 export interface Plan {
-  /** What tells this plan's files from others': "float32", "int8-exact", "int4-fast" and so on. */
+  /** What tells this plan's files from others': "float32", "float16", "int8-exact", "int4-fast" and so on. */
   readonly name: string;
   /** Counted up when the same plan is prepared to other numbers: files of an earlier version are then no longer found. */
   readonly version: number;
@@ -42,14 +48,14 @@ export interface Plan {
   readonly bits?: PublishedBits;
   /** Used as they lie in the checkpoint. */
   readonly asStored: readonly StoredTensor[];
-  /** Floats to be made float32. */
-  readonly toFloat32: readonly StoredTensor[];
+  /** Floats to be made others. */
+  readonly converted: readonly ConvertedTensor[];
   readonly matrices: ReadonlyMap<string, { readonly matrix: StoredMatrix; readonly form: Form }>;
 }
 
 /** @throws GlmError "option-invalid" when what was asked for does not go with the checkpoint */
 export function planWeights(subject: string, given: CheckpointContent, wanted: Wanted, can: Capabilities): Plan {
-  const bits = bitsOf(subject, given.bits, wanted);
+  const bits = bitsOf(subject, given.bits, wanted, can);
   const exact = wanted.precision === "exact";
   const form = bits && formOf(bits, exact, can);
   const matrices = new Map<string, { matrix: StoredMatrix; form: Form }>();
@@ -66,26 +72,37 @@ export function planWeights(subject: string, given: CheckpointContent, wanted: W
     matrices.set(head, { matrix, form: form.head });
   }
   const multiplied = (name: string) => name !== embedding || (embedding === head && !matrices.has(head));
+  const halves = form || exact ? new Set<string>() : ofLinearModules(given);
   const asStored: StoredTensor[] = [];
-  const toFloat32: StoredTensor[] = [];
+  const converted: ConvertedTensor[] = [];
   for (const { name } of given.parameters) {
     if (matrices.has(name) && name !== embedding) continue;
-    const tensor = storedOf(name, given);
-    const usable = tensor.dtype === "float32" || (can.mapsFiles && !multiplied(name));
-    const aligned = tensor.offset % (tensor.bytes / sizeOf(tensor.shape)) === 0;
-    (usable && aligned ? asStored : toFloat32).push(tensor);
+    const stored = storedOf(name, given);
+    const dtype = halves.has(name) ? "float16" : "float32";
+    // Rows that are looked up become float32 then.
+    const isTaken = can.mapsFiles || (can.float16 && stored.dtype === "float16");
+    const usable = stored.dtype === dtype || (isTaken && !multiplied(name));
+    const aligned = stored.offset % (stored.bytes / sizeOf(stored.shape)) === 0;
+    if (usable && aligned) asStored.push(stored);
+    else converted.push({ stored, dtype });
   }
   return {
-    name: form?.name ?? "float32",
+    name: form?.name ?? (exact ? "float32" : "float16"),
     version: form?.version(given.bits !== undefined) ?? 1,
     use: can.mapsFiles ? "mapped" : "uploaded",
     packs: form?.isPacked ?? false,
     ...(bits ? { bits } : {}),
     asStored,
-    toFloat32,
+    converted,
     matrices,
   };
 }
+
+/** What products are computed with: weights and biases of the linear modules, and the table that is looked up. */
+const ofLinearModules = ({ modules, embedding, head }: CheckpointContent): Set<string> =>
+  new Set(
+    [...modules.map(({ name }) => name), embedding, head].flatMap((module) => [`${module}.weight`, `${module}.bias`]),
+  );
 
 function formOf(bits: PublishedBits, exact: boolean, can: Capabilities): Form {
   if (bits === 8 && can.graph.byteArithmetic) return perChannel(exact);
@@ -94,7 +111,12 @@ function formOf(bits: PublishedBits, exact: boolean, can: Capabilities): Form {
   return groupWise({ bits, exact, isPacked: can.mapsFiles, head });
 }
 
-function bitsOf(subject: string, published: PublishedBits | undefined, wanted: Wanted): PublishedBits | undefined {
+function bitsOf(
+  subject: string,
+  published: PublishedBits | undefined,
+  wanted: Wanted,
+  can: Capabilities,
+): PublishedBits | undefined {
   const asked = wanted.quantize === "none" ? undefined : wanted.quantize === "int8" ? 8 : 4;
   if (published && asked && asked !== published) {
     throw new GlmError(
@@ -104,11 +126,11 @@ function bitsOf(subject: string, published: PublishedBits | undefined, wanted: W
     );
   }
   const bits = published ?? asked;
-  if (!bits && wanted.precision === "fast") {
+  if (!bits && wanted.precision === "fast" && !can.float16) {
     throw new GlmError(
       "option-invalid",
-      `${subject}: precision "fast": it is a matter of quantised weights, and these are floats. ` +
-        `Add quantize: "int8" or "int4", or leave precision out.`,
+      `${subject}: precision "fast": it is a matter of quantised weights, or of a GPU that has float16. These weights are floats, ` +
+        `and this device computes with float32 only. Add quantize: "int8" or "int4", or leave precision out.`,
     );
   }
   return bits;
@@ -153,8 +175,8 @@ export function filedTensors(
 }
 
 /** Bytes of weights that are mapped while the model runs, about. */
-export function plannedBytes({ asStored, toFloat32, matrices }: Plan): number {
-  const floats = toFloat32.reduce((sum, { shape }) => sum + bytesOf({ dtype: "float32", shape }), 0);
+export function plannedBytes({ asStored, converted, matrices }: Plan): number {
+  const floats = converted.reduce((sum, { stored: { shape }, dtype }) => sum + bytesOf({ dtype, shape }), 0);
   const codes = [...matrices.values()].reduce((sum, { matrix, form }) => sum + form.bytes(matrix.in, matrix.out), 0);
   return asStored.reduce((sum, { bytes }) => sum + bytes, floats + codes);
 }

@@ -2,15 +2,16 @@
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { growFile } from "../files.ts";
+import { toFloat16 } from "../float16.ts";
 import { toFloat32 } from "../float32.ts";
 import { realPathOf } from "../regular-file.ts";
-import { type FloatTensor, sizeOf } from "../tensor.ts";
+import type { FloatTensor, Tensor } from "../tensor.ts";
 import { readHeader, type TensorLayout, writeHeader } from "../weights/header.ts";
 import { bytesOf, readTensor } from "../weights/safetensors.ts";
 import { rangeOf, type StoredTensor } from "../weights/stored.ts";
 import type { Pack } from "./form.ts";
 import { slabs } from "./matrix.ts";
-import { type Plan, plannedBytes } from "./plan.ts";
+import { type ConvertedTensor, type Plan, plannedBytes } from "./plan.ts";
 import { preparation } from "./preparation.ts";
 import { readPrepared, writePrepared } from "./prepared-file.ts";
 import { isSound, sealed, unsealed } from "./seal.ts";
@@ -54,10 +55,10 @@ export async function findPrepared(plan: Plan, folder: string): Promise<Found> {
     total <= CHECKED ? Number.POSITIVE_INFINITY : (CHECKED * bytes) / total;
   const floats = new Map<string, FloatWeight>();
   for (const tensor of plan.asStored) floats.set(tensor.name, await heldFloats(tensor));
-  if (plan.toFloat32.length > 0) {
+  if (plan.converted.length > 0) {
     const file = join(folder, FLOATS);
-    const ready = await readFloats(file, plan.toFloat32, checkedOf(4 * elementsOf(plan.toFloat32)));
-    if (!ready) missing.push(missingFloats(file, plan.toFloat32));
+    const ready = await readFloats(file, plan.converted, checkedOf(bytesOfAll(layoutsOf(plan.converted))));
+    if (!ready) missing.push(missingFloats(file, plan.converted));
     for (const tensor of ready ?? []) floats.set(tensor.name, await heldFloats(tensor));
   }
   const matrices = new Map<string, QuantizedMatrix>();
@@ -121,12 +122,15 @@ async function heldFloats(tensor: StoredTensor): Promise<FloatWeight> {
   return { dtype, shape, range: { ...rangeOf(tensor), file: await realPathOf(tensor.file) } };
 }
 
-const elementsOf = (tensors: readonly StoredTensor[]): number =>
-  tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+const layoutsOf = (tensors: readonly ConvertedTensor[]): TensorLayout[] =>
+  tensors.map(({ stored: { name, shape }, dtype }) => ({ name, dtype, shape }));
+
+const bytesOfAll = (layouts: readonly TensorLayout[]): number =>
+  layouts.reduce((sum, layout) => sum + bytesOf(layout), 0);
 
 async function readFloats(
   file: string,
-  wanted: readonly StoredTensor[],
+  wanted: readonly ConvertedTensor[],
   checked: number,
 ): Promise<StoredTensor[] | undefined> {
   const header = await readHeader(file).catch((error: unknown) => {
@@ -135,28 +139,28 @@ async function readFloats(
   });
   if (!header || !(await isSound(file, header, checked))) return undefined;
   const found = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
-  const fitting = wanted.flatMap(({ name, shape }) => {
+  const fitting = layoutsOf(wanted).flatMap(({ name, dtype, shape }) => {
     const tensor = found.get(name);
-    return tensor?.dtype === "float32" && String(tensor.shape) === String(shape) ? [tensor] : [];
+    return tensor?.dtype === dtype && String(tensor.shape) === String(shape) ? [tensor] : [];
   });
   return fitting.length === wanted.length ? fitting : undefined;
 }
 
-function missingFloats(file: string, tensors: readonly StoredTensor[]): MissingFile {
-  const layouts = tensors.map(({ name, shape }): TensorLayout => ({ name, dtype: "float32", shape }));
-  const content = layouts.reduce((sum, layout) => sum + bytesOf(layout), 0);
+function missingFloats(file: string, tensors: readonly ConvertedTensor[]): MissingFile {
+  const layouts = layoutsOf(tensors);
+  const content = bytesOfAll(layouts);
   const header = writeHeader(layouts, unsealed(content));
   const bytes = header.length + content;
   return {
-    source: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    source: tensors.reduce((sum, { stored }) => sum + stored.bytes, 0),
     bytes,
     packs: false,
     make: (_pack, onBytes) =>
       growFile(file, bytes, async (growing) => {
         await growing.append(header);
-        for (const tensor of tensors) {
-          for await (const part of slabs(tensor, tensor.shape.at(-1) as number)) {
-            const { data } = toFloat32(part);
+        for (const { stored, dtype } of tensors) {
+          for await (const part of slabs(stored, stored.shape.at(-1) as number)) {
+            const { data } = dtype === "float16" ? halves(stored, part) : toFloat32(part);
             await growing.append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
             onBytes(part.data.byteLength);
           }
@@ -165,4 +169,14 @@ function missingFloats(file: string, tensors: readonly StoredTensor[]): MissingF
         await growing.overwrite(0, writeHeader(layouts, metadata, header.length));
       }),
   };
+}
+
+/** @throws GlmError "unsupported" for numbers that float16 does not have */
+function halves({ file, name }: StoredTensor, part: Tensor): Tensor<"float16"> {
+  const made = toFloat16(toFloat32(part));
+  if (made.data.every((bits) => (bits & 0x7c00) !== 0x7c00)) return made;
+  throw new GlmError(
+    "unsupported",
+    `${file}: ${name}: expected numbers up to 65504, which float16 has, got larger ones. Load the model with precision "exact".`,
+  );
 }

@@ -41,7 +41,7 @@ export async function preparedWeights(
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<WeightStore> {
-  const needsFiles = plan.toFloat32.length > 0 || plan.matrices.size > 0;
+  const needsFiles = plan.converted.length > 0 || plan.matrices.size > 0;
   if (!needsFiles) return found(plan, folder);
   const place = await inCache(folder, async () => {
     await makeFolder(folder);
@@ -96,7 +96,7 @@ async function make(
   // Who has been silent for long may live on another machine, and write here still.
   await removeAbandoned(folder, turn.afterDeath ? 0 : SILENCE_MS);
   await mustHaveRoom(folder, roomFor(missing));
-  const stage = plan.bits ? `preparing int${plan.bits} weights (once)` : "converting weights to float32 (once)";
+  const stage = plan.bits ? `preparing int${plan.bits} weights (once)` : `converting weights to ${plan.name} (once)`;
   await makePrepared(
     missing,
     packInto(folder, packer),

@@ -1,5 +1,6 @@
 /** @file Base weights as a loaded model holds them, each in its form, brought into graphs. */
 
+import { halfProduct, widenedProduct } from "../graph/half.ts";
 import { cast } from "../graph/ops.ts";
 import { afterInput } from "../graph/quantized.ts";
 import { partsOf, productOfParts, rowsOfParts } from "../graph/tables.ts";
@@ -46,25 +47,33 @@ export function bindStore({ floats, matrices }: WeightStore): BindWeights {
       return value;
     };
     const parameter = (name: string): Value => cast(floatsOf(name), "float32");
-    const floatProduct = (x: Value, name: string, addend?: Value): Value => {
+    const halves = new Map<Value, Value>();
+    const halfOf = (x: Value): Value => {
+      const half = halves.get(x) ?? cast(x, "float16");
+      halves.set(x, half);
+      return half;
+    };
+    const floatProduct = (x: Value, name: string, bias?: string): Value => {
+      const matrix = floatsOf(name);
+      const [parts, addend] = [partsOf(matrix), bias === undefined ? undefined : floatsOf(bias)];
+      if (matrix.dtype === "float16") {
+        return throughFloats(graph) ? widenedProduct(x, parts, addend) : halfProduct(halfOf(x), parts, addend);
+      }
       const late = packs && !throughFloats(graph);
-      const parts = partsOf(floatsOf(name)).map((part) => {
-        const rows = cast(part.rows, "float32");
-        return { ...part, rows: late ? afterInput(rows, x) : rows };
-      });
-      return productOfParts(x, parts, addend);
+      const placed = parts.map((part) => ({ ...part, rows: late ? afterInput(part.rows, x) : part.rows }));
+      return productOfParts(x, placed, addend);
     };
     return {
       graph,
       parameter,
       linear(x, module, { bias = false } = {}) {
-        const [name, addend] = [`${module}.weight`, bias ? parameter(`${module}.bias`) : undefined];
+        const [name, addend] = [`${module}.weight`, bias ? `${module}.bias` : undefined];
         const matrix = matrices.get(name);
         if (!matrix) return floatProduct(x, name, addend);
         const { form, prepared, ...size } = matrix;
         // A tied table's name is taken by its floats.
         const placed = { ...size, codes: codesRange(prepared), scales: rangeOf(prepared.scales) };
-        return form.product(x, `${name} codes`, placed, addend);
+        return form.product(x, `${name} codes`, placed, addend === undefined ? addend : parameter(addend));
       },
       embed: (ids, module) => rowsOfParts(partsOf(floatsOf(`${module}.weight`)), ids),
     };

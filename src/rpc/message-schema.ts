@@ -12,7 +12,7 @@ import {
   deviceChoices,
   type GenerateRow,
   type LoadParams,
-  precisions,
+  precisionChoices,
   quantizations,
   type StreamName,
   type Streams,
@@ -196,7 +196,7 @@ const load = exactly<LoadParams>({
   name,
   hub: hubRequest.optional(),
   device: z.enum(deviceChoices),
-  precision: z.enum(precisions),
+  precision: z.enum(precisionChoices),
   quantize: z.enum(quantizations),
   family: z.enum(families).optional(),
 }).refine((params) => params.hub === undefined || isHubId(params.name), {

@@ -1,6 +1,6 @@
 import { open, stat } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { extrapolated } from "../../bench/device/extrapolate.ts";
+import { acrossLayers, extrapolated } from "../../bench/device/extrapolate.ts";
 import { countedCases, KernelCounter, keyOf, marker, NOTHING_COUNTED } from "../../bench/device/kernel-cases.ts";
 import { rowsOf } from "../../bench/device/kernels.ts";
 import { metered } from "../../bench/device/meter.ts";
@@ -30,7 +30,9 @@ import { bindStore } from "../../src/quantization/weight-store.ts";
 import { type DType, filled } from "../../src/tensor.ts";
 
 /** As a GPU has it: nothing is mapped or packed. */
-const uploads: Capabilities = { ...cpu.can, graph: { feedsWeights: true }, mapsFiles: false, ownMemory: true };
+const uploads: Capabilities = {
+  ...{ ...cpu.can, graph: { feedsWeights: true }, float16: true, mapsFiles: false, ownMemory: true },
+};
 
 describe("shapes", () => {
   it("6b has ChatGLM3-6B's parameters", () => {
@@ -49,6 +51,15 @@ describe("shapes", () => {
   it("numbers are extrapolated on the line through both", () => {
     const at = (layers: number) => ({ layers, figures: { load: 3 + 2 * layers, failed: Number.NaN } });
     expect(extrapolated(at(2), at(5), 28)).toEqual({ load: 59, failed: Number.NaN });
+  });
+
+  it("models are measured one after the other, and what each says besides its numbers is kept", async () => {
+    const measure = async (layers: number) => ({ figures: { load: 3 + 2 * layers }, note: `of ${layers}` });
+    const both = await acrossLayers<"load", Awaited<ReturnType<typeof measure>>>(28, [2, 5], measure);
+    expect(both.figures).toEqual({ load: 59 });
+    expect(both.seen.map(({ note }) => note)).toEqual(["of 2", "of 5"]);
+    const all = await acrossLayers<"load", Awaited<ReturnType<typeof measure>>>(28, [28], measure);
+    expect(all.figures).toEqual({ load: 59 });
   });
 });
 
@@ -103,7 +114,7 @@ describe("random weights", () => {
         ...[...store.matrices.values()].flatMap(({ prepared }) => [prepared.codes, prepared.scales]),
       ];
       const all = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
-      const rows = 256 * 4160 * 4;
+      const rows = 256 * 4160 * (form === "float16" ? 2 : 4);
       // Plans count groups that are not full by the part that is.
       expect(all / plannedBytes(plan)).toBeCloseTo(1, 1);
       expect(bytesRead(config, store)).toBe(all - rows);

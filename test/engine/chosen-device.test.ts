@@ -66,9 +66,16 @@ it("refuses CUDA with the reason, and names what to use", async () => {
 
 describe("weights on one device at a time", () => {
   const info = (key: string, device: "cpu" | "webgpu"): ModelInfo =>
-    ({ key: `${key}-${device}`, weightsKey: key, device, name: "it" }) as ModelInfo;
-  const asking = (device: LoadParams["device"]): LoadParams => ({
-    ...{ name: "it", device, precision: "exact", quantize: "none" },
+    ({
+      key: `${key}-${device}`,
+      weightsKey: key,
+      device,
+      name: "it",
+      precision: "exact",
+      quantize: "none",
+    }) as ModelInfo;
+  const asking = (device: LoadParams["device"], precision: LoadParams["precision"] = "auto"): LoadParams => ({
+    ...{ name: "it", device, precision, quantize: "none" },
   });
 
   it("are elsewhere only when they are the same in the same form", () => {
@@ -80,5 +87,15 @@ describe("weights on one device at a time", () => {
   it("are taken where they are with auto, and not moved by one who asks for another device", () => {
     expect(() => mustBeAuto(asking("auto"), info("a", "cpu"))).not.toThrow();
     expect(() => mustBeAuto(asking("webgpu"), info("a", "cpu"))).toThrow(/loaded on cpu.*%runtime unload/s);
+  });
+
+  it("stay in one precision, too", () => {
+    const there: ModelInfo = { ...info("a", "webgpu"), precision: "fast" };
+    expect(() => mustBeAuto(asking("auto"), there)).not.toThrow();
+    expect(() => mustBeAuto(asking("auto", "fast"), there)).not.toThrow();
+    expect(() => mustBeAuto(asking("webgpu", "exact"), there)).toThrow(
+      "precision exact: the model is loaded on webgpu (float16), for this notebook or for others, and its adapters with it. ",
+    );
+    expect(() => mustBeAuto(asking("webgpu", "exact"), there)).toThrow('precision "auto", which takes it as it is');
   });
 });

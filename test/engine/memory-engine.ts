@@ -346,7 +346,7 @@ function modelInfo(key: string, { name, precision, quantize }: LoadParams): Mode
     family: "chatglm2-6b",
     config,
     device: "cpu",
-    precision,
+    precision: precision === "auto" ? "exact" : precision,
     quantize,
     parameters: [table],
     resident: false,

@@ -1,6 +1,8 @@
 /** @file The estimate of memory at the published models' sizes, and what is said when it does not fit. */
 import { describe, expect, it } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
+import type { LoadParams } from "../../src/engine/engine.ts";
+import { fittingPlan } from "../../src/engine/fitting-plan.ts";
 import { memoryNeed, memoryThere, mustFitMemory, mustFitTraining, neededBytes } from "../../src/engine/memory-fit.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
@@ -87,6 +89,37 @@ describe("a 6B model", () => {
     const exact = planWeights("m", small, floats, cpu.can);
     const fitting = () => mustFitMemory("m", small, exact, config, cpu.can, { total: 5 * GB, available: 5 * GB });
     expect(fitting).toThrow('With precision: "fast" it would fit.');
+  });
+});
+
+describe("a 6B model on a GPU that has float16", () => {
+  const gpu = { ...cpu.can, mapsFiles: false, ownMemory: true, float16: true };
+  const load = (total: number, wanted: Partial<Pick<LoadParams, "quantize" | "precision">> = {}, can = gpu) =>
+    fittingPlan(given, { name: "m", quantize: "none", precision: "auto", ...wanted }, config, can, {
+      total: total * GB,
+      available: total * GB,
+    });
+
+  it("is exact where that fits", () => {
+    const { plan, precision, remark } = load(32);
+    expect([plan.name, precision, remark]).toEqual(["float32", "exact", undefined]);
+  });
+
+  it("is held in float16 where only that fits, and says so", () => {
+    const { plan, precision, remark } = load(16);
+    expect([plan.name, precision]).toEqual(["float16", "fast"]);
+    expect(remark).toBe("in float16: in float32, which is exact, it would not fit into the GPU's memory.");
+    expect(memoryNeed(plan, config).weights / GB).toBeCloseTo(12.5, 1);
+  });
+
+  it("is refused where float32 was asked for, or the GPU has no float16, with what would fit", () => {
+    expect(() => load(16, { precision: "exact" })).toThrow(/float32 weights.*With precision: "fast" it would fit\.$/s);
+    expect(() => load(16, {}, { ...gpu, float16: false })).toThrow('With quantize: "int8" it would fit.');
+    expect(() => load(10)).toThrow(/float16 weights.*With quantize: "int8" it would fit\.$/s);
+  });
+
+  it("is not rounded further where it is quantised", () => {
+    expect(() => load(4.5, { quantize: "int4" })).toThrow('With quantize: "int4", precision: "fast" it would fit.');
   });
 });
 

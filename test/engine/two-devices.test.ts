@@ -8,6 +8,7 @@ import type { LoadParams, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GlmError } from "../../src/errors.ts";
 import { ownHome } from "../home.ts";
+import { deviation } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const home = ownHome();
@@ -34,8 +35,12 @@ function engineWith(gpu: Partial<Device> = {}, open?: () => Promise<never>): Loc
   return engine;
 }
 
-async function load(engine: LocalEngine, device: LoadParams["device"]): Promise<ModelInfo> {
-  for await (const event of engine.stream("load", { name, device, precision: "exact", quantize: "none" })) {
+async function load(
+  engine: LocalEngine,
+  device: LoadParams["device"],
+  precision: LoadParams["precision"] = "exact",
+): Promise<ModelInfo> {
+  for await (const event of engine.stream("load", { name, device, precision, quantize: "none" })) {
     if (event.type === "ready") return event.model;
   }
   throw new Error("loading ended without a model");
@@ -94,3 +99,52 @@ describe("a model that is loaded", () => {
     expect(await load(lost, "webgpu")).toMatchObject({ resident: false });
   });
 });
+
+describe("float16", () => {
+  // The processor multiplies such weights by way of float32: what is left to see is that all else is as it was.
+  const half = () => engineWith({ can: { ...cpu.can, float16: true, mapsFiles: false } });
+
+  it("answers and trains as float32 does, and keeps the same adapters", async () => {
+    const said = async (engine: LocalEngine, precision: LoadParams["precision"]) => {
+      const { key: model } = await load(engine, "webgpu", precision);
+      const adapter = { owner: "test", name: "a" };
+      const config = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["query_key_value"] } as const;
+      await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" });
+      const inputIds = [[5, 6, 7, 8]];
+      const { data } = await engine.call("logits", { model, inputIds, adapter });
+      const batch = { inputIds, labels: [[-100, -100, 7, 8]] };
+      const { loss, handle } = await engine.call("gradients", { model, adapter, batch, seed: 1 });
+      const gradients = await engine.call("readGradients", { model, handle });
+      await engine.call("unload", { model });
+      return { data, loss, gradients };
+    };
+    const engine = half();
+    const [exact, fast] = [await said(engine, "exact"), await said(engine, "fast")];
+    // The small model's weights are float32 numbers, which float16 has with ten bits of fraction.
+    expect(deviation(fast.data, exact.data)).toBeLessThan(1e-2);
+    expect(deviation(fast.data, exact.data)).toBeGreaterThan(0);
+    expect(fast.loss).toBeCloseTo(exact.loss, 2);
+    for (const [parameter, { data }] of Object.entries(exact.gradients)) {
+      expect(deviation(fast.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-2);
+    }
+  });
+
+  it("is not mixed with float32 while the model is loaded", async () => {
+    const engine = half();
+    const there = await load(engine, "webgpu", "fast");
+    expect(await load(engine, "webgpu", "auto")).toMatchObject({ key: there.key, precision: "fast", resident: true });
+    await expect(load(engine, "webgpu", "exact")).rejects.toThrow("the model is loaded on webgpu (float16)");
+  });
+
+  it("refuses weights that it does not have, by name", async () => {
+    const folder = await writeSmallModel(join(home, "large"), 0, 1e6);
+    const large = half().stream("load", { name: folder, device: "webgpu", precision: "fast", quantize: "none" });
+    await expect(drained(large)).rejects.toThrow(
+      /expected numbers up to 65504, which float16 has, got larger ones\. Load the model with precision "exact"/,
+    );
+  });
+});
+
+async function drained(events: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of events);
+}

@@ -6,6 +6,7 @@ import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
 import type { Engine, LoadParams, Quantize } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
+import { GlmError } from "../../src/errors.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { RemoteEngine } from "../../src/rpc/client.ts";
 import { startWorker, type WorkerHandle } from "../../src/runtime/workers.ts";
@@ -72,9 +73,10 @@ function besideTheCpu(): void {
     name: string,
     quantize: Quantize,
     ask: (engine: Engine, model: string) => Promise<T>,
+    precision: LoadParams["precision"] = "exact",
   ): Promise<T> {
     const engine = device === "cpu" ? onCpu : gpu;
-    const params: LoadParams = { name, device, precision: "exact", quantize };
+    const params: LoadParams = { name, device, precision, quantize };
     for await (const event of engine.stream("load", params)) {
       if (event.type === "ready") return ask(engine, event.model.key);
     }
@@ -107,6 +109,37 @@ function besideTheCpu(): void {
     expect(found.tokens).toEqual(expected.tokens);
     expect(found.loss).toBeCloseTo(expected.loss, 4);
     expect(deviation(found.logits.data, expected.logits.data)).toBeLessThan(1e-4);
+    for (const [parameter, { data }] of Object.entries(expected.gradients)) {
+      expect(deviation(found.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-4);
+    }
+  });
+
+  it("holds float16 weights as they are where the GPU has float16, and trains on them exactly", async ({ skip }) => {
+    const name = copyOracleModel("chatglm2-6b-fp16-bin", join(scratch, "half"));
+    const { input_ids, labels } = await oracleTensors("chatglm2-6b", "forward");
+    const inputIds = rowsOf(input_ids!);
+    const adapter = { owner: "test", name: "half" };
+    const ask = async (engine: Engine, model: string) => {
+      await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1, existing: "replace" });
+      const batch = { inputIds, labels: rowsOf(labels!) };
+      const { loss, handle } = await engine.call("gradients", { model, adapter, batch, seed: 5 });
+      return {
+        loss,
+        logits: await engine.call("logits", { model, inputIds, adapter: null }),
+        gradients: await engine.call("readGradients", { model, handle }),
+      };
+    };
+    const found = await on("webgpu", name, "none", ask, "fast").catch((error: unknown) => {
+      if (error instanceof GlmError && error.message.includes("computes with float32 only")) return undefined;
+      throw error;
+    });
+    if (!found) return skip("this driver has no float16");
+    const expected = await on("cpu", name, "none", ask);
+    // Products are summed in float16 by onnxruntime's kernels.
+    const moved = deviation(found.logits.data, expected.logits.data);
+    expect(moved).toBeLessThan(2e-2);
+    expect(moved).toBeGreaterThan(1e-6);
+    expect(found.loss).toBeCloseTo(expected.loss, 4);
     for (const [parameter, { data }] of Object.entries(expected.gradients)) {
       expect(deviation(found.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-4);
     }

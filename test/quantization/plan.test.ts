@@ -4,7 +4,7 @@ import { full } from "../../src/adapters/full.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
-import { type CheckpointContent, filedTensors, planWeights } from "../../src/quantization/plan.ts";
+import { type CheckpointContent, filedTensors, plannedBytes, planWeights } from "../../src/quantization/plan.ts";
 import { planFolder } from "../../src/quantization/prepared-cache.ts";
 import { filled, sizeOf } from "../../src/tensor.ts";
 
@@ -52,7 +52,7 @@ describe("ChatGLM-6B in int4", () => {
   });
 
   it("packs the four linear modules of each layer; the table, which is the head, stays float32", () => {
-    const { matrices, toFloat32, asStored, name, packs } = planWeights(
+    const { matrices, converted, asStored, name, packs } = planWeights(
       "m",
       model,
       {
@@ -63,14 +63,14 @@ describe("ChatGLM-6B in int4", () => {
     );
     expect([name, packs, matrices.size, asStored.length]).toEqual(["int4-exact", true, 4 * 28, 0]);
     expect(new Set([...matrices.values()].map(({ form }) => form.name))).toEqual(new Set(["int4-exact"]));
-    expect(toFloat32.map((tensor) => tensor.name)).toContain("transformer.word_embeddings.weight");
+    expect(converted.map(({ stored }) => stored.name)).toContain("transformer.word_embeddings.weight");
   });
 
   it("has the head in 8 bits for the fast kernels, and the table as it lies for the rows that are looked up", () => {
-    const { matrices, asStored, toFloat32 } = planWeights("m", model, { quantize: "int4", precision: "fast" }, cpu.can);
+    const { matrices, asStored, converted } = planWeights("m", model, { quantize: "int4", precision: "fast" }, cpu.can);
     expect(matrices.get("transformer.word_embeddings.weight")?.form.name).toBe("int8-fast");
     expect(asStored.map((tensor) => tensor.name)).toEqual(["transformer.word_embeddings.weight"]);
-    expect(toFloat32.every(({ shape }) => shape.length === 1)).toBe(true);
+    expect(converted.every(({ stored }) => stored.shape.length === 1)).toBe(true);
   });
 });
 
@@ -91,13 +91,43 @@ it("refuses what cannot be: another number of bits than published, and floats th
   );
 });
 
+describe("floats on a GPU", () => {
+  const gpu = { ...cpu.can, mapsFiles: false, float16: true };
+  const model = given(chatglm6b);
+  const tables = model.parameters.filter(({ shape }) => shape.length === 2).map(({ name }) => name);
+
+  it("are float16 as they lie where that is asked for; norms are float32, with which nothing is multiplied at length", () => {
+    const plan = planWeights("m", model, { quantize: "none", precision: "fast" }, gpu);
+    expect([plan.name, plan.use, plan.packs]).toEqual(["float16", "uploaded", false]);
+    expect(plan.asStored.map(({ name }) => name)).toEqual(expect.arrayContaining(tables));
+    expect(plan.converted.every(({ stored: { name }, dtype }) => dtype === "float32" && /norm/.test(name))).toBe(true);
+    expect(plannedBytes(plan) / 1e9).toBeCloseTo(12.3, 1);
+  });
+
+  it("are made float16 where the checkpoint has others", () => {
+    const stored = [...model.stored].map(([name, one]) => [name, { ...one, dtype: "bfloat16" as const }] as const);
+    const plan = planWeights("m", { ...model, stored: new Map(stored) }, { quantize: "none", precision: "fast" }, gpu);
+    const halves = plan.converted.filter(({ dtype }) => dtype === "float16").map(({ stored: { name } }) => name);
+    expect(halves).toEqual(expect.arrayContaining(tables));
+    expect(plannedBytes(plan) / 1e9).toBeCloseTo(12.3, 1);
+  });
+
+  it("are float32 where exactness is asked for, but for rows that are only looked up", () => {
+    const apart = { ...model, head: "lm_head", stored: new Map(model.stored) };
+    const { name, asStored } = planWeights("m", apart, { quantize: "none", precision: "exact" }, gpu);
+    expect(name).toBe("float32");
+    expect(asStored.map((tensor) => tensor.name)).toEqual(["transformer.word_embeddings.weight"]);
+    expect(planWeights("m", model, { quantize: "none", precision: "exact" }, gpu).asStored).toEqual([]);
+  });
+});
+
 it("converts what lies at an address that its numbers cannot be read at", () => {
   const model = given(chatglm6b);
   const [name, table] = [...model.stored][0]!;
   const odd = { ...model, head: "elsewhere", stored: new Map([...model.stored, [name, { ...table, offset: 7 }]]) };
-  const { asStored, toFloat32 } = planWeights("m", odd, { quantize: "none", precision: "exact" }, cpu.can);
+  const { asStored, converted } = planWeights("m", odd, { quantize: "none", precision: "exact" }, cpu.can);
   expect(asStored).toEqual([]);
-  expect(toFloat32[0]?.name).toBe(name);
+  expect(converted[0]?.stored.name).toBe(name);
 });
 
 it("keeps files that are uploaded apart from those that a loaded model is mapped from", async () => {
