@@ -45,7 +45,7 @@ export interface Complaint {
 export type Compilation = { readonly cell: CompiledCell } | { readonly complaints: readonly Complaint[] };
 
 /** TypeScript itself failed at a cell, which is no fault of its types: most often one that is nested too deeply. */
-export class CompilerError extends Error {
+class CompilerError extends Error {
   override readonly name = "CompilerError";
 }
 

@@ -173,7 +173,7 @@ function resolved(require: NodeJS.Require, path: string): string | undefined {
 }
 
 /** glmlab's own folder: what `package.json` says about its exports is found there. */
-export function packageRoot(): string {
+function packageRoot(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     const file = join(folder, "package.json");
     if (existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { name?: string }).name === "glmlab")

@@ -166,7 +166,7 @@ function stackOf(error: Error): string {
 }
 
 /** Lines of code around a place with a caret under it; `length` units are underlined. */
-export function excerpt(place: Place, length = 1): string[] {
+function excerpt(place: Place, length = 1): string[] {
   const lines = place.text.split("\n");
   const first = Math.max(1, place.line - 2);
   const last = Math.min(lines.length, place.line + 1);

@@ -55,6 +55,7 @@ export function loadConverter(options: ConverterOptions): LoadedConverter {
   let program: ts.Program | undefined;
   const created = (builder: Builder): Builder => {
     program = builder.getProgram();
+    for (const file of program.getSourceFiles()) standAlone(file);
     return emitting(typescript, builder, emitted, written);
   };
   const module = requireFromTslab.cache[typescriptFile] as NodeJS.Module;
@@ -77,6 +78,15 @@ export function loadConverter(options: ConverterOptions): LoadedConverter {
   } finally {
     module.exports = typescript;
   }
+}
+
+/**
+ * A file in which `await` stands before a bracket is parsed twice, and TypeScript goes on naming the first tree as the one
+ * that the second was made of. It asks that one what the file imports when it writes a type that comes from a module, as in
+ * `const glm = await (await import("glmlab")).load("tiny")`: nobody has told it, and TypeScript fails.
+ */
+function standAlone(file: ts.SourceFile): void {
+  (file as { original?: ts.Node | undefined }).original = undefined;
 }
 
 /** tslab's own module, for cells that import it; its display functions call `write`. */

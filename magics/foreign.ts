@@ -4,7 +4,7 @@
 type Remedy = (rest: string) => string;
 
 /** A command of the shell as TypeScript that prints what it prints. */
-export function shellCode(command: string): string {
+function shellCode(command: string): string {
   const text = JSON.stringify(command);
   return `console.log((await import("node:child_process")).execSync(${text}, { encoding: "utf8" }))`;
 }

@@ -65,7 +65,7 @@ export function rowsValue(subject: string, word: Word, unanswered = false): Code
 }
 
 /** Checks that the word can name a variable and returns it. */
-export function identifier(subject: string, word: Word): string {
+function identifier(subject: string, word: Word): string {
   const scanner = typescript.createScanner(
     typescript.ScriptTarget.ES2022,
     false,

@@ -29,7 +29,7 @@ export interface Output {
 }
 
 /** A cell with this tag is run in a restarted kernel. */
-export const RESTART_TAG = "restart";
+const RESTART_TAG = "restart";
 
 export const sourceOf = ({ source }: Cell): string => (typeof source === "string" ? source : source.join(""));
 

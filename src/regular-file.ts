@@ -19,7 +19,7 @@ const PIECE = 2 ** 22;
 const LEAST = 2 ** 12;
 
 /** Largest small file of a model or an adapter in bytes: a tokenizer with its merges has 20 MB. */
-export const SMALL_FILE: number = 2 ** 27;
+const SMALL_FILE: number = 2 ** 27;
 /** Largest text in bytes that can be one string. */
 export const LARGEST_TEXT: number = 2 ** 29 - 2 ** 16;
 

@@ -3,13 +3,16 @@
 /** Longest name in characters that is compared with others: what is longer is no name, and comparing takes its square. */
 const LONGEST = 200;
 
+/** Longest name in which another letter makes another word ("gpu" is no misspelt "cpu"). */
+const SHORT = 3;
+
 /** Names that a message lists. */
 const LISTED = 100;
 
 /**
  * The known name nearest to the given one, or undefined when none is near enough to be a likely slip of the pen:
  * at most a third of the longer name may differ (insertions, deletions, replacements, swapped neighbours), or the
- * given name begins the known one.
+ * given name begins the known one, or ends it.
  */
 export function nearest(given: string, known: Iterable<string>): string | undefined {
   if (given.length > LONGEST) return undefined;
@@ -19,9 +22,11 @@ export function nearest(given: string, known: Iterable<string>): string | undefi
   for (const name of known) {
     const candidate = name.toLowerCase();
     if (candidate.length > LONGEST) continue;
-    const begins = wanted.length > 1 && candidate.startsWith(wanted);
-    const distance = begins ? 0.5 : editDistance(wanted, candidate);
-    const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
+    const longer = Math.max(wanted.length, candidate.length);
+    const isPart =
+      (wanted.length > 1 && candidate.startsWith(wanted)) || (wanted.length >= SHORT && candidate.endsWith(wanted));
+    const distance = isPart ? 0.5 : editDistance(wanted, candidate, longer > SHORT ? 1 : 2);
+    const allowed = Math.max(1, Math.floor(longer / 3));
     if (distance <= allowed && distance < bestDistance) [best, bestDistance] = [name, distance];
   }
   return best;
@@ -38,8 +43,11 @@ export function suggestion(given: string, known: Iterable<string>, prefix = ""):
   return ` Known: ${listed.join(", ")}${more}.`;
 }
 
-/** Damerau-Levenshtein distance (adjacent swaps count once), row by row. */
-function editDistance(a: string, b: string): number {
+/**
+ * Damerau-Levenshtein distance (adjacent swaps count once), row by row.
+ * @param replacement what another letter counts
+ */
+function editDistance(a: string, b: string, replacement: number): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {
@@ -49,7 +57,7 @@ function editDistance(a: string, b: string): number {
       let cost = Math.min(
         at(previous, column) + 1,
         at(current, column - 1) + 1,
-        at(previous, column - 1) + (same ? 0 : 1),
+        at(previous, column - 1) + (same ? 0 : replacement),
       );
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
       if (swapped) cost = Math.min(cost, at(before, column - 2) + 1);

@@ -48,11 +48,13 @@ const filesIn = (folders: readonly string[]): string[] =>
       .map((name) => `${folder}/${name.split(sep).join("/")}`),
   );
 
+const codeOf = (file: string): string =>
+  readFileSync(join(packageFolder, file), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+
 /** Static and dynamic imports, re-exports and requires, of types too. */
 function importsOf(file: string): string[] {
-  const text = readFileSync(join(packageFolder, file), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
   const pattern = /(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+|\brequire(?:\.resolve)?\(\s*)"([^"\n]+)"/g;
-  return [...text.matchAll(pattern)].map((match) => match[1] as string);
+  return [...codeOf(file).matchAll(pattern)].map((match) => match[1] as string);
 }
 
 /** The project's own files among them. */
@@ -129,6 +131,18 @@ describe("architecture", () => {
       importsOf(file).some((used) => used === name || used.startsWith(`${name}/`)),
     );
     expect(users).toEqual([only]);
+  });
+
+  it("what is exported is named by another file", () => {
+    const files = [...shipped, ...filesIn(["bench", "scripts", "test"])];
+    const words = new Map(files.map((file) => [file, new Set(codeOf(file).match(/[\w$]+/g))]));
+    const idle = files.flatMap((file) => {
+      const values = codeOf(file).matchAll(/^export (?:async )?(?:const|let|function\*?|class) ([\w$]+)/gm);
+      return [...values].flatMap(([, name = ""]) =>
+        files.some((other) => other !== file && words.get(other)?.has(name)) ? [] : [`${file}: ${name}`],
+      );
+    });
+    expect(idle).toEqual([]);
   });
 
   it("who computes is handed a device", () => {

@@ -4,7 +4,7 @@ import { ambient } from "../../src/ambient.ts";
 import { isInterrupt } from "../interrupt.ts";
 
 /** Milliseconds that interrupted work has to end, so that its last news count: less than the kernel waits for the cell. */
-const GRACE = 120;
+export const GRACE = 120;
 
 /**
  * Does the work.

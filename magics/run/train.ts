@@ -13,9 +13,13 @@ import { asWord } from "../words.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
 import { keepsFacts } from "./books.ts";
 import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
-import { interruptible } from "./interruptible.ts";
+import { GRACE, interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
+import { stepsTaken } from "./steps-taken.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
+
+/** Milliseconds that another runtime may take to load the model again, to say what is kept of an adapter. */
+const RECOVERY = 30_000;
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
@@ -64,16 +68,28 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   };
   let adapter: AdapterHandle;
   let isRenewed = false;
+  /** What trains, and the steps that it had taken before. */
+  let trained: { readonly found: AdapterHandle; readonly before: number } | undefined;
   try {
     adapter = await interruptible(async () => {
       const found = await adapterFor(model, name, { method, anew, share });
       isRenewed = anew;
-      for await (const event of found.fit(rows, settings)) view.take(event);
+      const { steps: before } = await found.info();
+      trained = { found, before };
+      try {
+        for await (const event of found.fit(rows, settings)) view.take(event);
+      } catch (error) {
+        // The last step may have been taken just now, and not been told any more.
+        if (isInterrupt(error)) view.reached(((await stepsTaken(found, GRACE)) ?? before) - before);
+        throw error;
+      }
       return found;
     }, interrupted);
   } catch (error) {
     view.stop("failed");
     await view.picture();
+    const isLost = error instanceof GlmError && error.code === "runtime-lost";
+    if (isLost && trained) await sayWhatIsKept(trained.found, trained.before + view.step);
     throw error;
   }
   view.done();
@@ -81,6 +97,21 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   const result = { adapter, ...view.result() };
   write(`${name}: ${summaryOf(result, view)} Ask it: %%chatglm --adapter ${name}\n`);
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
+}
+
+/** What there is of an adapter whose runtime has ended under it. It is looked up, which starts another runtime. */
+async function sayWhatIsKept(adapter: AdapterHandle, told: number): Promise<void> {
+  const kept = await stepsTaken(adapter, RECOVERY);
+  // The error says what is known in any case.
+  if (kept === undefined) return;
+  const { name } = adapter;
+  const lost =
+    kept < told ? `${plural(told - kept, "step")} after it ${told - kept === 1 ? "is" : "are"} lost` : "none is lost";
+  write(
+    `${name} had taken ${plural(told, "step")}. It is kept as it was after step ${kept}, when it was last written; ${lost}. ` +
+      "Run the cell again, without --new, and it trains on from there.\n",
+    "stderr",
+  );
 }
 
 /**

@@ -24,6 +24,7 @@ export class TrainingView {
   #done: Done | undefined;
   #rows = 0;
   #last: Extract<FitEvent, { type: "step" }> | undefined;
+  #taken = 0;
   #firstLoss: number = Number.NaN;
   #steps = 0;
 
@@ -33,7 +34,12 @@ export class TrainingView {
 
   /** The last finished step, and how many were planned. */
   get step(): number {
-    return this.#last?.step ?? 0;
+    return this.#taken;
+  }
+
+  /** So many steps were taken, of which not all were told. */
+  reached(taken: number): void {
+    this.#taken = Math.max(this.#taken, taken);
   }
 
   get steps(): number {
@@ -109,6 +115,7 @@ export class TrainingView {
       this.#chart = new LossChart({ title: `${this.#name}: training loss`, steps: event.steps });
     }
     this.#last = event;
+    this.#taken = event.step;
     const note = `epoch ${event.epoch}  loss ${figure(event.loss)}`;
     this.#bar.update({ done: event.step, total: event.steps, note });
     this.#chart?.push({ step: event.step, loss: event.loss });

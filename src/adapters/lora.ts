@@ -12,7 +12,7 @@ import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
 import { patternValues } from "./module-patterns.ts";
 
 /** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
-export const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
+const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
   a: `base_model.model.${module}.lora_A.weight`,
   b: `base_model.model.${module}.lora_B.weight`,
 });

@@ -43,6 +43,7 @@ export class AdapterInstance {
   /** What optimisers remember; belongs to whoever takes steps. */
   readonly moments: Moments;
   readonly #store: AdapterStore;
+  readonly #onOver: (effect: AdapterEffect) => void;
   readonly #keeper: Keeper;
   readonly #source: string | undefined;
   readonly #note: string | undefined;
@@ -54,6 +55,8 @@ export class AdapterInstance {
   /** Whether it holds anything but what it was made or loaded with. */
   #touched: boolean;
   #effect: AdapterEffect | undefined;
+  /** Whether it is no longer the adapter of its name. */
+  #left = false;
   /** Of the tensors, where the values are trained elsewhere. */
   #read = { steps: 0, revision: 0 };
   #merged = false;
@@ -61,11 +64,13 @@ export class AdapterInstance {
   #ended: string | undefined;
   #run: Run | undefined;
 
+  /** @param onOver told of effects that it no longer has: what was made of them elsewhere can go */
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
     { tensors, steps, source, documents = {}, touched = false, note, revision = steps, optimizers }: LiveState,
     store: AdapterStore,
+    onOver: (effect: AdapterEffect) => void = () => undefined,
   ) {
     this.ref = ref;
     this.adapter = adapter;
@@ -79,6 +84,7 @@ export class AdapterInstance {
     this.#documents = documents;
     this.#touched = touched;
     this.#store = store;
+    this.#onOver = onOver;
     this.#keeper = new Keeper(() => this.#copyToKeep());
   }
 
@@ -93,8 +99,22 @@ export class AdapterInstance {
     await this.current();
     const effect = this.adapter.forInference(this.values.tensors);
     // They may have changed again meanwhile: then it is that of a step before, and serves only who asked.
-    if (revision === this.#revision) this.#effect ??= effect;
-    return this.#effect ?? effect;
+    if (revision === this.#revision && !this.#left) this.#effect ??= effect;
+    if (this.#effect) return this.#effect;
+    this.#onOver(effect);
+    return effect;
+  }
+
+  #setEffect(effect: AdapterEffect | undefined): void {
+    const before = this.#effect;
+    this.#effect = effect;
+    if (before) this.#onOver(before);
+  }
+
+  /** It was deleted, or another has its name: whoever asks it still is answered, and nobody later. */
+  leave(): void {
+    this.#left = true;
+    if (this.#effect) this.#onOver(this.#effect);
   }
 
   /** Its values are trained elsewhere from now on: see `AdapterValues`. */
@@ -113,7 +133,7 @@ export class AdapterInstance {
     } catch (error) {
       this.#steps = this.#read.steps;
       this.#revision = this.#read.revision;
-      this.#effect = undefined;
+      this.#setEffect(undefined);
       this.#keeper.forget();
       throw error;
     } finally {
@@ -149,7 +169,7 @@ export class AdapterInstance {
       for (const name of this.adapter.mergeTargets) {
         overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
       }
-      this.#effect = { overrides };
+      this.#setEffect({ overrides });
     } catch (error) {
       this.#merged = before;
       throw error;
@@ -232,7 +252,7 @@ export class AdapterInstance {
 
   /** To be called after every change of the values. */
   changed(steps = 0): void {
-    this.#effect = undefined;
+    this.#setEffect(undefined);
     this.values.changed();
     this.#touched = true;
     this.#steps += steps;

@@ -1,5 +1,5 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
-import type { Adapter, AdapterConfig, BaseModel } from "../adapters/adapter.ts";
+import type { Adapter, AdapterConfig, AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
@@ -10,7 +10,7 @@ import type { FloatTensor } from "../tensor.ts";
 import { quoted, shortened } from "../text-cut.ts";
 import { finiteFault } from "../weights/finite.ts";
 import { adapterInfo } from "./adapter-info.ts";
-import { AdapterInstance } from "./adapter-instance.ts";
+import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
 
@@ -34,13 +34,16 @@ export interface NewAdapter {
 export class AdapterRegistry {
   readonly #base: BaseModel;
   readonly #store: AdapterStore;
+  readonly #onOver: ((effect: AdapterEffect) => void) | undefined;
   readonly #live = new Map<string, AdapterInstance>();
   /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
   readonly #turns = new InTurnByKey<string>();
 
-  constructor(base: BaseModel, store: AdapterStore) {
+  /** @param onOver told of effects that adapters no longer have */
+  constructor(base: BaseModel, store: AdapterStore, onOver?: (effect: AdapterEffect) => void) {
     this.#base = base;
     this.#store = store;
+    this.#onOver = onOver;
   }
 
   /**
@@ -57,7 +60,7 @@ export class AdapterRegistry {
       await this.#check(ref, existing);
       const adapter = createAdapter(config, this.#base);
       const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
-      return this.#add(new AdapterInstance(ref, adapter, state, this.#store), existing);
+      return this.#add(this.#instance(ref, adapter, state), existing);
     });
   }
 
@@ -66,7 +69,7 @@ export class AdapterRegistry {
       await this.#check(ref, existing);
       const { config, tensors, documents, note } = await readAdapter(folder, this.#base);
       const state = { tensors, steps: 0, source: folder, documents, ...(note === undefined ? {} : { note }) };
-      return this.#add(new AdapterInstance(ref, createAdapter(config, this.#base), state, this.#store), existing);
+      return this.#add(this.#instance(ref, createAdapter(config, this.#base), state), existing);
     });
   }
 
@@ -158,6 +161,7 @@ export class AdapterRegistry {
         release?.();
       }
       this.#live.delete(keyOf(own));
+      adapter?.leave();
       return true;
     });
   }
@@ -213,6 +217,7 @@ export class AdapterRegistry {
         throw error;
       });
       this.#live.set(keyOf(adapter.ref), adapter);
+      before?.leave();
       return { adapter, ...(setAside === undefined ? {} : { setAside }) };
     } finally {
       release?.();
@@ -247,7 +252,11 @@ export class AdapterRegistry {
       const fault = finiteFault(kept.tensors[name] as FloatTensor);
       if (fault !== undefined) throw unfit(ref, `${name}: ${fault}`);
     }
-    return new AdapterInstance(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) }, this.#store);
+    return this.#instance(ref, adapter, { ...kept, ...(source === undefined ? {} : { source }) });
+  }
+
+  #instance(ref: AdapterRef, adapter: Adapter, state: LiveState): AdapterInstance {
+    return new AdapterInstance(ref, adapter, state, this.#store, this.#onOver);
   }
 
   /** Whether the name is one, and free where it has to be. */

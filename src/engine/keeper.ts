@@ -1,7 +1,7 @@
 /** @file When what is in memory goes to the disk: soon after it has changed, and again until that succeeds. */
 
 /** What changes is written this often, in milliseconds: the most that a crash can cost, unless writing takes long. */
-const KEEP_EVERY = 2000;
+export const KEEP_EVERY = 2000;
 
 /** Of the time, what writing may take of it: what is large is written less often. */
 const LARGEST_SHARE = 0.1;

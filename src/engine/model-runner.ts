@@ -80,7 +80,9 @@ export class ModelRunner {
     const compileFor = (group: string): Compile =>
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
-    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
+    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)), (effect) =>
+      this.#forward.forget(effect),
+    );
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
       key: `${model.key}-${device.name}-${precision}`,
@@ -148,14 +150,15 @@ export class ModelRunner {
       const why = `logits: positions: expected whole numbers from ${-seq} to ${seq - 1}, got ${wanted?.[strange]}.`;
       throw new GlmError("data-invalid", why);
     }
-    const effect = await this.#effect(adapter);
+    const rows = inputIds.map((ids) => ({ ids, from: 0 }));
+    const adapters = await this.#forward.lease([await this.#effect(adapter)]);
     const cache = this.#forward.newCache(inputIds.length, seq);
     try {
-      const rows = inputIds.map((ids) => ({ ids, from: 0 }));
-      const { data } = await this.#forward.run({ rows, positions, effects: rows.map(() => effect), cache });
+      const { data } = await this.#forward.run({ rows, positions, adapters, cache });
       return tensor("float32", [rows.length, positions.length, this.info.config.vocabulary], data);
     } finally {
       cache.dispose();
+      adapters.release();
     }
   }
 
@@ -175,7 +178,7 @@ export class ModelRunner {
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options.batchSize),
+      ...this.#trainable(adapter, learner, options.batchSize, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       changed: (steps) => adapter.changed(steps),
     });
@@ -192,7 +195,7 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options.batchSize),
+      ...this.#trainable(adapter, learner, options.batchSize, signal),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
         adapter.changed(steps);
@@ -206,8 +209,14 @@ export class ModelRunner {
   /**
    * What all training works with.
    * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   * @param signal that gives the training up
    */
-  #trainable(adapter: AdapterInstance, learner: Learner, batchSize: number): Learner & Pick<Trainee, "encode"> {
+  #trainable(
+    adapter: AdapterInstance,
+    learner: Learner,
+    batchSize: number,
+    signal: AbortSignal | undefined,
+  ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
     return {
       gradients: async (batch, seed) => {
@@ -216,7 +225,12 @@ export class ModelRunner {
         return learner.gradients(batch, seed);
       },
       loss: (batch) => learner.loss(batch),
-      step: (config, shares) => learner.step(config, shares),
+      step: async (config, shares) => {
+        // Given up while the gradients were computed: whoever did so was told of the step before, and keeps its values.
+        await turn();
+        signal?.throwIfAborted();
+        return learner.step(config, shares);
+      },
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
       encode: (rows, maxLength) => {

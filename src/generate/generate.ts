@@ -120,31 +120,42 @@ async function* generateInto(
 
   // Prompts differ in length, so each fills its own row of the cache; from then on all rows go one token a run.
   for (const [i, sequence] of sequences.entries()) {
-    let from = 0;
-    for (const end of promptRuns(model.config, sequence.ids)) {
-      const part = [{ ids: sequence.ids.slice(0, end), from }];
-      const last = [end - from - 1];
-      const logits = await model.run({ rows: part, positions: last, effects: [effects[i]], cache, cacheRow: i });
-      reading.done += end - from;
-      yield { type: "prompt", ...reading };
-      from = end;
-      if (end === sequence.ids.length) take(sequence, logits.data);
+    const adapters = await model.lease([effects[i]]);
+    try {
+      let from = 0;
+      for (const end of promptRuns(model.config, sequence.ids)) {
+        const part = [{ ids: sequence.ids.slice(0, end), from }];
+        const last = [end - from - 1];
+        const logits = await model.run({ rows: part, positions: last, adapters, cache, cacheRow: i });
+        reading.done += end - from;
+        yield { type: "prompt", ...reading };
+        from = end;
+        if (end === sequence.ids.length) take(sequence, logits.data);
+      }
+    } finally {
+      adapters.release();
     }
   }
   yield* events.splice(0);
-  while (sequences.some(({ done }) => !done)) {
-    const logits = await model.run({
-      // Rows that are done go through the motions on their last token, for the batch to keep its shape.
-      rows: sequences.map(({ ids }) => ({ ids, from: ids.length - 1 })),
-      positions: [0],
-      effects,
-      cache,
-    });
-    const { vocabulary } = model.config;
-    for (const [i, sequence] of sequences.entries()) {
-      if (!sequence.done) take(sequence, logits.data.subarray(i * vocabulary, (i + 1) * vocabulary));
+  if (sequences.every(({ done }) => done)) return;
+  const adapters = await model.lease(effects);
+  try {
+    while (sequences.some(({ done }) => !done)) {
+      const logits = await model.run({
+        // Rows that are done go through the motions on their last token, for the batch to keep its shape.
+        rows: sequences.map(({ ids }) => ({ ids, from: ids.length - 1 })),
+        positions: [0],
+        adapters,
+        cache,
+      });
+      const { vocabulary } = model.config;
+      for (const [i, sequence] of sequences.entries()) {
+        if (!sequence.done) take(sequence, logits.data.subarray(i * vocabulary, (i + 1) * vocabulary));
+      }
+      yield* events.splice(0);
     }
-    yield* events.splice(0);
+  } finally {
+    adapters.release();
   }
 }
 

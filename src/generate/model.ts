@@ -1,4 +1,5 @@
 /** @file A model that runs forward: its compiled graphs, its angles, and the adapters' tensors in the form the graphs want. */
+import type { AdapterEffect } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile, DeviceTensor, Program } from "../backend/program.ts";
@@ -13,7 +14,7 @@ import type { KeyValueCache } from "./cache.ts";
 import { DeviceCaches } from "./device-cache.ts";
 import { type CacheUse, forwardGraph } from "./forward.ts";
 import { HostCache } from "./host-cache.ts";
-import { type Effects, ResidentAdapters } from "./resident-adapters.ts";
+import { type Effects, type LeasedAdapters, ResidentAdapters } from "./resident-adapters.ts";
 
 /** Rare kinds of runs that are compiled at a time: those of two sets of base parameters that adapters replace. */
 const FEW = 2;
@@ -27,7 +28,8 @@ export interface Step {
   readonly rows: readonly TokenRow[];
   /** Which of the new tokens' logits are wanted, the same for each row. */
   readonly positions: readonly number[];
-  readonly effects: Effects;
+  /** Of these rows, leased for as long as the run. */
+  readonly adapters: LeasedAdapters;
   readonly cache: KeyValueCache;
   /** The cache row of a step with a single row; without it a step has all the cache's rows. */
   readonly cacheRow?: number;
@@ -77,6 +79,19 @@ export class ForwardModel {
     return this.#caches?.newCache(rows, capacity) ?? new HostCache(this.config, rows, capacity);
   }
 
+  /**
+   * What the adapters of a batch do, for its runs; to be released.
+   * @param effects one for each row, or for all; they must replace the same base parameters by the same tensors, if any
+   */
+  lease(effects: Effects): Promise<LeasedAdapters> {
+    return this.#adapters.lease(effects);
+  }
+
+  /** Nobody will ask with this effect again. */
+  forget(effect: AdapterEffect): void {
+    this.#adapters.forget(effect);
+  }
+
   /** Compiles the graph that answering needs, so that the first answer does not wait. */
   async prepare(): Promise<void> {
     const use = this.#caches ? "in place" : "appending";
@@ -86,26 +101,24 @@ export class ForwardModel {
   /**
    * Appends tokens to the cache and computes logits: float32 [rows · positions, vocabulary]. Rows with fewer new tokens
    * than others are padded: attention looks back only, so what stands right of a row's end changes nothing before it.
-   * Rows of one step must replace the same base parameters by the same tensors.
    */
-  async run({ rows, positions, effects, cache, cacheRow }: Step): Promise<FloatTensor> {
+  async run({ rows, positions, adapters, cache, cacheRow }: Step): Promise<FloatTensor> {
     const seq = Math.max(...rows.map(({ ids, from }) => ids.length - from));
     const longest = Math.max(...rows.map(({ ids }) => ids.length));
     const { use, inputs, into, done } = await cache.begin({ rows, seq, cacheRow });
     const begins = rows.every(({ from }) => from === 0);
-    const [slots, overrides] = [await this.#adapters.slots(effects), await this.#adapters.overrides(effects[0])];
     const program = await this.#program({
       use,
-      fed: Object.keys(overrides),
-      slots: this.#adapters.slotted(effects),
+      fed: Object.keys(adapters.overrides),
+      slots: adapters.modules,
       frees: this.#bytes(rows.length, seq, begins ? seq : cache.capacity) > LARGE_RUN,
     });
     const fed = {
       ...tokenTensors(this.config, rows, seq),
       select: chosen(rows.length, seq, positions),
       ...(await this.#tables(longest)),
-      ...slots,
-      ...overrides,
+      ...adapters.slots,
+      ...adapters.overrides,
       ...inputs,
     };
     const results = await program.run(fed, into);

@@ -1,6 +1,6 @@
 /**
- * @file What adapters do to forward graphs, on the device: swapping back to an adapter costs a look-up, and an adapter's
- * tensors go with it.
+ * @file What adapters do to forward graphs, on the device: leased to whoever answers with it. What one adapter does stays for
+ * a while after its last answer, so that swapping back costs a look-up.
  */
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import { slotTensors } from "../adapters/slots.ts";
@@ -8,25 +8,56 @@ import type { Device } from "../backend/device.ts";
 import { owning } from "../backend/owning.ts";
 import type { DeviceTensor, Fed, Tensors } from "../backend/program.ts";
 import type { ModuleSpec } from "../models/context.ts";
+import { elementSize, sizeOf } from "../tensor.ts";
 
 /** What the rows of a batch have: one for each. */
 export type Effects = readonly (AdapterEffect | undefined)[];
 
-type Resident = Readonly<Record<string, DeviceTensor>>;
+/** The adapters of a batch as graphs take them; none of it goes before it is released. */
+export interface LeasedAdapters {
+  /** The modules at which the graph needs slots. */
+  readonly modules: readonly ModuleSpec[];
+  readonly slots: Fed;
+  /** The base parameters that the adapters replace. */
+  readonly overrides: Fed;
+  release(): void;
+}
+
+/**
+ * Bytes that stay on the device of adapters that nobody answers with. A LoRA of rank 8 takes 60 MB on all modules of a
+ * 6B model, and 8 MB on its queries, keys and values: those that are compared are there, beside weights of gigabytes.
+ */
+const KEPT = 256 * 2 ** 20;
+
+interface Resident {
+  readonly modules: readonly ModuleSpec[];
+  readonly slots: Readonly<Record<string, DeviceTensor>>;
+  readonly overrides: Readonly<Record<string, DeviceTensor>>;
+}
+
+interface Entry {
+  readonly resident: Promise<Resident>;
+  readonly bytes: number;
+  /** Whether it stays when nobody answers with it. */
+  stays: boolean;
+  leases: number;
+}
 
 export class ResidentAdapters {
   readonly #device: Device;
   readonly #modules: readonly ModuleSpec[];
-  /** By the effect that all rows have, or else by the effects of a batch. */
-  readonly #slots = new WeakMap<object, Promise<Resident>>();
-  readonly #overrides = new WeakMap<object, Promise<Resident>>();
-  readonly #alive = new Set<Resident>();
-  readonly #forgotten = new FinalizationRegistry<Resident>((tensors) => this.#release(tensors));
-  #none: Promise<Resident> | undefined;
+  readonly #kept: number;
+  /** By what all rows of a batch have, the one used last at the end. */
+  readonly #entries = new Map<AdapterEffect | undefined, Entry>();
+  /** Those of which nobody has a use beyond the answers that are under way. */
+  readonly #over = new WeakSet<AdapterEffect>();
+  #closed = false;
 
-  constructor(device: Device, modules: readonly ModuleSpec[]) {
+  /** @param kept bytes that stay of adapters that nobody answers with; of the one used last, all do */
+  constructor(device: Device, modules: readonly ModuleSpec[], kept: number = KEPT) {
     this.#device = device;
     this.#modules = modules;
+    this.#kept = kept;
   }
 
   /** The modules at which a graph needs slots for these adapters: where rank 0 can stand for none, all. */
@@ -35,55 +66,89 @@ export class ResidentAdapters {
     return this.#modules.filter(({ name }) => effects.some((effect) => effect?.lowRank?.has(name)));
   }
 
-  /** The slots' tensors for a batch. */
-  slots(effects: Effects): Promise<Fed> {
+  /** @param effects one for each row, or for all; they must replace the same base parameters by the same tensors, if any */
+  async lease(effects: Effects): Promise<LeasedAdapters> {
     const [first] = effects;
     const alike = effects.every((effect) => effect === first);
-    const modules = this.slotted(effects);
-    if (!alike) return this.#known(this.#slots, effects, () => slotTensors(modules, effects));
-    if (first?.lowRank) return this.#known(this.#slots, first, () => slotTensors(modules, [first]));
-    if (!this.#none) {
-      const none = this.#uploaded(slotTensors(modules, [undefined]));
-      this.#none = none;
-      none.catch(() => (this.#none = undefined));
-    }
-    return this.#none;
+    const entry = alike ? this.#known(first) : this.#made(effects);
+    entry.leases += 1;
+    const resident = await entry.resident;
+    let released = false;
+    return {
+      ...resident,
+      release: () => {
+        if (released) return;
+        released = true;
+        entry.leases -= 1;
+        if (entry.leases > 0) return;
+        if (entry.stays) this.#makeRoom(0);
+        else free(resident);
+      },
+    };
   }
 
-  /** The base parameters that an adapter replaces. */
-  async overrides(effect: AdapterEffect | undefined): Promise<Fed> {
-    const overrides = effect?.overrides;
-    return overrides ? this.#known(this.#overrides, overrides, () => Object.fromEntries(overrides)) : {};
+  /** Nobody will ask for this one again: it goes when the answers with it end. */
+  forget(effect: AdapterEffect): void {
+    this.#over.add(effect);
+    this.#drop(effect);
   }
 
+  /** What is leased goes when it is released. */
   dispose(): void {
-    for (const tensors of this.#alive) this.#release(tensors);
-    this.#none = undefined;
+    this.#closed = true;
+    for (const effect of [...this.#entries.keys()]) this.#drop(effect);
   }
 
-  #release(tensors: Resident): void {
-    this.#alive.delete(tensors);
-    for (const tensor of Object.values(tensors)) tensor.dispose();
+  #known(effect: AdapterEffect | undefined): Entry {
+    const known = this.#entries.get(effect);
+    const entry = known ?? this.#made([effect]);
+    if (!known && (this.#closed || (effect && this.#over.has(effect)))) return entry;
+    entry.stays = true;
+    this.#entries.delete(effect);
+    this.#entries.set(effect, entry);
+    // What failed is made anew when it is asked for again.
+    if (!known) entry.resident.catch(() => entry.stays && this.#entries.delete(effect));
+    return entry;
   }
 
-  #known(known: WeakMap<object, Promise<Resident>>, key: object, make: () => Tensors): Promise<Resident> {
-    const found = known.get(key);
-    if (found) return found;
-    const made = this.#uploaded(make());
-    known.set(key, made);
-    made.then(
-      (tensors) => this.#forgotten.register(key, tensors),
-      () => known.delete(key),
-    );
-    return made;
+  #drop(effect: AdapterEffect | undefined): void {
+    const entry = this.#entries.get(effect);
+    if (!entry) return;
+    entry.stays = false;
+    this.#entries.delete(effect);
+    if (entry.leases === 0) void entry.resident.then(free, () => undefined);
   }
 
-  #uploaded(tensors: Tensors): Promise<Resident> {
-    return owning(async (own) => {
-      const resident: Record<string, DeviceTensor> = {};
-      for (const [name, tensor] of Object.entries(tensors)) resident[name] = own(await this.#device.upload(tensor));
-      this.#alive.add(resident);
-      return resident;
+  /** Those that nobody answers with go, the longest unused first, for as many bytes to come; without any, the last stays. */
+  #makeRoom(toCome: number): void {
+    const idle = [...this.#entries].filter(([, { leases }]) => leases === 0);
+    let bytes = idle.reduce((sum, [, entry]) => sum + entry.bytes, toCome);
+    for (const [effect, entry] of toCome > 0 ? idle : idle.slice(0, -1)) {
+      if (bytes <= this.#kept) return;
+      bytes -= entry.bytes;
+      this.#drop(effect);
+    }
+  }
+
+  #made(effects: Effects): Entry {
+    const modules = this.slotted(effects);
+    const slots = slotTensors(modules, effects);
+    const overrides: Tensors = Object.fromEntries(effects[0]?.overrides ?? []);
+    const all = [...Object.values(slots), ...Object.values(overrides)];
+    const bytes = all.reduce((sum, { dtype, shape }) => sum + sizeOf(shape) * elementSize[dtype], 0);
+    this.#makeRoom(bytes);
+    const resident = owning(async (own) => {
+      const uploaded = async (tensors: Tensors): Promise<Record<string, DeviceTensor>> => {
+        const there: Record<string, DeviceTensor> = {};
+        for (const [name, tensor] of Object.entries(tensors)) there[name] = own(await this.#device.upload(tensor));
+        return there;
+      };
+      return { modules, slots: await uploaded(slots), overrides: await uploaded(overrides) };
     });
+    return { resident, bytes, stays: false, leases: 0 };
   }
+}
+
+function free({ slots, overrides }: Resident): void {
+  for (const tensor of [...Object.values(slots), ...Object.values(overrides)]) tensor.dispose();
 }

@@ -79,7 +79,7 @@ export function unpackPublished(bytes: Int8Array): Int8Array {
   return codes;
 }
 
-export function largestMagnitude(values: Float32Array): number {
+function largestMagnitude(values: Float32Array): number {
   let largest = 0;
   for (let i = 0; i < values.length; i += 1) largest = Math.max(largest, Math.abs(values[i] as number));
   return largest;

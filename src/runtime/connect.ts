@@ -11,6 +11,7 @@ import { openSocketThread } from "../rpc/socket-thread.ts";
 import { runtimeEnvironment } from "./allocator.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { lastLines } from "./log.ts";
+import { lostMessage } from "./lost.ts";
 import type { RuntimeStatus } from "./server.ts";
 
 export interface ConnectOptions {
@@ -32,10 +33,10 @@ const LOG_LINES = 12;
 /** Threads that read files for all models: a disk that does not answer holds one of them. */
 const FILE_THREADS = "16";
 
-const LOST =
-  "The glmlab runtime ended while it was asked: it was stopped or killed, or the system ran out of memory. What it was " +
-  "computing is lost; adapters are on disk as they were seconds before. Ask again: the runtime is then started and the " +
-  "model loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+const LOST = lostMessage(
+  "The glmlab runtime ended while it was asked: it was stopped or killed, or the system ran out of memory.",
+  "the runtime is then started and the model loaded anew",
+);
 
 /**
  * Connects to this user's runtime, which is started when there is none.

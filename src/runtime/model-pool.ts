@@ -25,6 +25,7 @@ import { Broadcast } from "../rpc/broadcast.ts";
 import { RemoteEngine } from "../rpc/client.ts";
 import { within } from "../within.ts";
 import type { Log } from "./log.ts";
+import { lostMessage } from "./lost.ts";
 import { type WorkerHandle, type WorkerKind, workerKind } from "./workers.ts";
 
 /** One worker and what it holds. */
@@ -200,9 +201,7 @@ export class ModelPool implements Engine {
 
   #start(name: string, kind: WorkerKind): Slot {
     const worker = this.#startWorker(name, kind);
-    const lost =
-      `The worker that held ${name} ended unexpectedly, and what it was doing is lost. Its adapters are on disk as they ` +
-      "were seconds ago. Ask again: the model is then loaded anew. `glmlab runtime logs` (or `%runtime logs`) may say why it ended.";
+    const lost = lostMessage(`The worker that held ${name} ended unexpectedly.`, "the model is then loaded anew");
     const engine = RemoteEngine.connect(worker.channel, lost);
     const slot: Slot = { name, worker, engine, residents: new Map(), requests: 0 };
     engine.catch(() => undefined);

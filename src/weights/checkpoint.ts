@@ -77,7 +77,7 @@ async function readSingle(file: string): Promise<readonly StoredTensor[]> {
 }
 
 /** Where a large model is cut into files unless the caller says otherwise: as in transformers, 5 GB. */
-export const defaultShardBytes = 5e9;
+const defaultShardBytes = 5e9;
 
 export interface WriteCheckpointOptions {
   /** Largest size of a file; a tensor that is larger gets a file of its own. */

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { BaseModel, LoraConfig } from "../../src/adapters/adapter.ts";
+import type { AdapterEffect, BaseModel, LoraConfig } from "../../src/adapters/adapter.ts";
 import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
 import { filled } from "../../src/tensor.ts";
@@ -204,6 +204,27 @@ describe("AdapterRegistry", () => {
     await expect(disposing.find(ref)).rejects.toMatchObject({ code: "adapter-not-found" });
     const [owner = ""] = await readdir(folder);
     expect(await readdir(join(folder, owner))).toEqual([]);
+  });
+
+  test("tells of effects that adapters no longer have: they learnt, were merged, replaced or deleted", async () => {
+    const over: AdapterEffect[] = [];
+    const told = new AdapterRegistry(base, new AdapterStore(folder), (effect) => over.push(effect));
+    const { adapter } = await told.create(ref, config, 1);
+    const learning = await adapter.effect();
+    expect(await adapter.effect()).toBe(learning);
+    expect(over).toEqual([]);
+    adapter.changed(1);
+    const learnt = await adapter.effect();
+    await adapter.merge(base);
+    const merged = await adapter.effect();
+    const { adapter: next } = await told.create(ref, config, 2);
+    const last = await next.effect();
+    await told.dispose(ref);
+    expect(over).toHaveLength(4);
+    for (const [i, effect] of [learning, learnt, merged, last].entries()) expect(over[i]).toBe(effect);
+    // Whoever has it in hand still is answered.
+    const late = await next.effect();
+    expect(late.lowRank?.size).toBe(1);
   });
 
   test("tries again in the background what could not be written", async () => {

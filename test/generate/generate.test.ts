@@ -26,7 +26,8 @@ describe.each(["chatglm6b", "glm"] as const)("layout %s", (layout) => {
   /** The likeliest token after the ids, all computed in one run. */
   async function likeliest(ids: readonly number[]): Promise<number> {
     const cache = model.newCache(1, ids.length);
-    const step = { rows: [{ ids, from: 0 }], positions: [ids.length - 1], effects: [undefined], cache };
+    const adapters = await model.lease([undefined]);
+    const step = { rows: [{ ids, from: 0 }], positions: [ids.length - 1], adapters, cache };
     const { data } = await model.run(step);
     return data.indexOf(Math.max(...data));
   }

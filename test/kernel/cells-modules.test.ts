@@ -83,6 +83,18 @@ describe("glmlab", () => {
     }
   });
 
+  test.each([
+    ["imported where it is used", 'const read = await (await import("glmlab")).loadTokenizer("tiny")'],
+    [
+      "imported before, awaited in brackets",
+      'import { loadTokenizer } from "glmlab"; let read = await (loadTokenizer("tiny"))',
+    ],
+  ])("has types that only it can name: %s", async (_, code) => {
+    await cells.run(code);
+    expect(await cells.text("read.encode('你好').length > 0")).toBe("true");
+    expect((await cells.failure("read.encode(1)")).plain).toContain("TS2345");
+  });
+
   test("every type that a cell can infer is understood by the converter's TypeScript", async () => {
     await cells.text('import * as glmlab from "glmlab"');
     const { matches } = await cells.complete("glmlab.");

@@ -228,7 +228,7 @@ describe("refusals name the fault and the remedy, where it is written", () => {
       "%chatglm",
     ],
     ["%model tiny --devise cpu", "%model has no option --devise. Did you mean --device?", "--devise"],
-    ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean cpu?', "gpu"],
+    ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean webgpu?', "gpu"],
     ["%adapter lst", '%adapter has no "lst". Did you mean list?', "lst"],
     ["%%knowledge", "%%knowledge needs one of: add, update.", "%%knowledge"],
     ["%%knowledge --book x\ntext", "%%knowledge needs one of: add, update.", "%%knowledge"],

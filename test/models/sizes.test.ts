@@ -47,10 +47,11 @@ describe.each(["chatglm6b", "glm", "transformers"] as const)("layout %s", (layou
     const expected = await wholeSequence(config);
     const model = new ForwardModel(config, randomWeights(config), cpu);
     const cache = model.newCache(1, 4);
+    const adapters = await model.lease([undefined]);
     for (let end = PROMPT; end <= ids.length; end += 1) {
       const from = end === PROMPT ? 0 : end - 1;
       const rows = [{ ids: ids.slice(0, end), from }];
-      const step = { rows, positions: [end - 1 - from], effects: [undefined], cache };
+      const step = { rows, positions: [end - 1 - from], adapters, cache };
       const logits = floats(await model.run(step)) as Float32Array;
       const position = expected.subarray((end - 1) * config.vocabulary, end * config.vocabulary);
       expect(deviation(logits, position), `token ${end}`).toBeLessThan(1e-4);

@@ -26,7 +26,7 @@ async function logitsOf(model: HeldModel, config: ChatGLMConfig, inputIds: reado
   const found = await forward.run({
     rows: inputIds.map((ids) => ({ ids, from: 0 })),
     positions: [...Array(seq).keys()],
-    effects: inputIds.map(() => undefined),
+    adapters: await forward.lease([undefined]),
     cache: forward.newCache(inputIds.length, seq),
   });
   await forward.dispose();
