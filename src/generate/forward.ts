@@ -8,6 +8,7 @@ import { type Attention, attentionInPlace, maskedAttention } from "../models/att
 import type { ChatGLMConfig } from "../models/config.ts";
 import { type BindWeights, type ModuleSpec, overridden } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
+import { outputLeaders } from "./likeliest.ts";
 
 /**
  * How a graph meets keys and values:
@@ -25,7 +26,11 @@ export const cacheName = (layer: number, part: "keys" | "values", of: "past" | "
 /** What follows a row's own tokens in the cache that `beginning` returns. */
 export const ROOM = "room";
 
+/** What comes out of a graph: scores of all tokens, or what the likeliest one is found by. */
+export type Wanted = "logits" | "likeliest";
+
 export interface ForwardOptions {
+  readonly wanted: Wanted;
   readonly cache: CacheUse;
   /** Base parameters that are fed, by name. */
   readonly fed: readonly string[];
@@ -41,7 +46,7 @@ export interface ForwardOptions {
  * - `beginning`: mask; room [batch, groups, room, size]
  * - `in place`: last int32 [batch], total int32 [] (see `CachedAttention`); past.i.keys and past.i.values
  *
- * Outputs: logits [chosen, vocabulary]; fresh.i.keys and fresh.i.values: of the run's tokens [batch, groups, seq, size], or
+ * Outputs: logits [chosen, vocabulary], or of these the leaders (likeliest.ts); fresh.i.keys and fresh.i.values: of the run's tokens [batch, groups, seq, size], or
  * the whole cache.
  */
 export function forwardGraph(config: ChatGLMConfig, weights: BindWeights, options: ForwardOptions): Graph {
@@ -53,7 +58,9 @@ export function forwardGraph(config: ChatGLMConfig, weights: BindWeights, option
   const shapes = new Map(parameters(config).map(({ name, shape }) => [name, shape]));
   const values = fed.map((name): [string, Value] => [name, graph.input(name, "float32", shapes.get(name) ?? [])]);
   const context = withSlots(overridden(weights(graph), new Map(values)), slots);
-  graph.output(forward(context, config, inputs, attention).logits, "logits");
+  const { logits } = forward(context, config, inputs, attention);
+  if (options.wanted === "logits") graph.output(logits, "logits");
+  else outputLeaders(logits, config.vocabulary);
   return graph;
 }
 

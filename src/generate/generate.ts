@@ -5,7 +5,7 @@ import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { randomStream } from "../random.ts";
 import type { KeyValueCache } from "./cache.ts";
-import type { ForwardModel } from "./model.ts";
+import type { ForwardModel, Step } from "./model.ts";
 import { type SamplingOptions, sample } from "./sampler.ts";
 
 export interface PromptRow {
@@ -101,9 +101,8 @@ async function* generateInto(
     done: false,
   }));
   const events: GenerateEvent[] = [];
-  const take = (sequence: Sequence, logits: Float32Array): void => {
-    const place = randomStream(options.seed, "sample", sequence.row, sequence.generated);
-    const token = sample(logits, sequence.ids, options, place);
+  const next = chooser(model, options);
+  const take = (sequence: Sequence, token: number): void => {
     const { row } = sequence;
     if (options.stop.includes(token)) {
       sequence.done = true;
@@ -126,11 +125,11 @@ async function* generateInto(
       for (const end of promptRuns(model.config, sequence.ids)) {
         const part = [{ ids: sequence.ids.slice(0, end), from }];
         const last = [end - from - 1];
-        const logits = await model.run({ rows: part, positions: last, adapters, cache, cacheRow: i });
+        const choose = await next({ rows: part, positions: last, adapters, cache, cacheRow: i });
         reading.done += end - from;
         yield { type: "prompt", ...reading };
         from = end;
-        if (end === sequence.ids.length) take(sequence, logits.data);
+        if (end === sequence.ids.length) take(sequence, choose(0, sequence));
       }
     } finally {
       adapters.release();
@@ -141,22 +140,40 @@ async function* generateInto(
   const adapters = await model.lease(effects);
   try {
     while (sequences.some(({ done }) => !done)) {
-      const logits = await model.run({
+      const choose = await next({
         // Rows that are done go through the motions on their last token, for the batch to keep its shape.
         rows: sequences.map(({ ids }) => ({ ids, from: ids.length - 1 })),
         positions: [0],
         adapters,
         cache,
       });
-      const { vocabulary } = model.config;
-      for (const [i, sequence] of sequences.entries()) {
-        if (!sequence.done) take(sequence, logits.data.subarray(i * vocabulary, (i + 1) * vocabulary));
-      }
+      for (const [i, sequence] of sequences.entries()) if (!sequence.done) take(sequence, choose(i, sequence));
       yield* events.splice(0);
     }
   } finally {
     adapters.release();
   }
+}
+
+/** Says which token follows in a row of a run. */
+type Choose = (row: number, sequence: Sequence) => number;
+
+/** Runs a step, and chooses what follows as the options say. */
+function chooser(model: ForwardModel, options: SamplingOptions): (step: Step) => Promise<Choose> {
+  if (options.greedy && options.repetitionPenalty === 1 && model.findsLikeliest) {
+    return async (step) => {
+      const tokens = await model.likeliest(step);
+      return (row) => tokens[row] as number;
+    };
+  }
+  const { vocabulary } = model.config;
+  return async (step) => {
+    const { data } = await model.run(step);
+    return (row, { row: prompt, ids, generated }) => {
+      const logits = data.subarray(row * vocabulary, (row + 1) * vocabulary);
+      return sample(logits, ids, options, randomStream(options.seed, "sample", prompt, generated));
+    };
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
-import type { Compile, DeviceTensor, Program } from "../backend/program.ts";
+import type { Compile, DeviceTensor, Program, Tensors } from "../backend/program.ts";
 import { ProgramTable } from "../backend/program-table.ts";
 import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -12,8 +12,9 @@ import { rotaryTables } from "../models/rotary.ts";
 import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
 import type { KeyValueCache } from "./cache.ts";
 import { DeviceCaches } from "./device-cache.ts";
-import { type CacheUse, forwardGraph } from "./forward.ts";
+import { type CacheUse, forwardGraph, type Wanted } from "./forward.ts";
 import { HostCache } from "./host-cache.ts";
+import { likeliestTokens } from "./likeliest.ts";
 import { type Effects, type LeasedAdapters, ResidentAdapters } from "./resident-adapters.ts";
 
 /** Rare kinds of runs that are compiled at a time: those of two sets of base parameters that adapters replace. */
@@ -40,6 +41,7 @@ type Tables = Readonly<Record<string, DeviceTensor>>;
 /** What tells the graphs of a model apart. */
 interface Kind {
   readonly use: CacheUse;
+  readonly wanted: Wanted;
   /** Base parameters that are fed rather than bound. */
   readonly fed: readonly string[];
   readonly slots: readonly ModuleSpec[];
@@ -95,20 +97,35 @@ export class ForwardModel {
   /** Compiles the graph that answering needs, so that the first answer does not wait. */
   async prepare(): Promise<void> {
     const use = this.#caches ? "in place" : "appending";
-    await this.#program({ use, fed: [], slots: this.#adapters.slotted([undefined]), frees: false });
+    await this.#program({ use, wanted: "logits", fed: [], slots: this.#adapters.slotted([undefined]), frees: false });
   }
 
   /**
    * Appends tokens to the cache and computes logits: float32 [rows · positions, vocabulary]. Rows with fewer new tokens
    * than others are padded: attention looks back only, so what stands right of a row's end changes nothing before it.
    */
-  async run({ rows, positions, adapters, cache, cacheRow }: Step): Promise<FloatTensor> {
+  async run(step: Step): Promise<FloatTensor> {
+    return (await this.#results(step, "logits")).logits as FloatTensor;
+  }
+
+  /** Whether it pays to ask for the likeliest tokens rather than for logits: where those would cross from a device. */
+  get findsLikeliest(): boolean {
+    return this.#device.can.ownMemory;
+  }
+
+  /** The same, of which only the likeliest token is told, for each row and position. */
+  async likeliest(step: Step): Promise<number[]> {
+    return likeliestTokens(await this.#results(step, "likeliest"), this.config.vocabulary);
+  }
+
+  async #results({ rows, positions, adapters, cache, cacheRow }: Step, wanted: Wanted): Promise<Tensors> {
     const seq = Math.max(...rows.map(({ ids, from }) => ids.length - from));
     const longest = Math.max(...rows.map(({ ids }) => ids.length));
     const { use, inputs, into, done } = await cache.begin({ rows, seq, cacheRow });
     const begins = rows.every(({ from }) => from === 0);
     const program = await this.#program({
       use,
+      wanted,
       fed: Object.keys(adapters.overrides),
       slots: adapters.modules,
       frees: this.#bytes(rows.length, seq, begins ? seq : cache.capacity) > LARGE_RUN,
@@ -123,7 +140,7 @@ export class ForwardModel {
     };
     const results = await program.run(fed, into);
     done(results);
-    return results.logits as FloatTensor;
+    return results;
   }
 
   async dispose(): Promise<void> {
@@ -135,12 +152,12 @@ export class ForwardModel {
     this.#angles = undefined;
   }
 
-  #program({ use, fed, slots, frees }: Kind): Promise<Program> {
+  #program({ use, wanted, fed, slots, frees }: Kind): Promise<Program> {
     // Asked for at every token, and mostly for slots at all modules: their names are not joined each time.
     const at = slots.length === this.#modules.length ? "all" : slots.map(({ name }) => name).join();
-    const key = `${use} ${frees} ${fed.join()} ${at}`;
+    const key = `${use} ${wanted} ${frees} ${fed.join()} ${at}`;
     return this.#programs.get(key, () => {
-      const graph = forwardGraph(this.config, this.#weights, { cache: use, fed, slots, can: this.#device.can });
+      const graph = forwardGraph(this.config, this.#weights, { cache: use, wanted, fed, slots, can: this.#device.can });
       const isCommon = fed.length === 0 && !frees;
       return isCommon ? this.#compile(graph) : this.#few.compile(graph, frees ? { frees } : {});
     });

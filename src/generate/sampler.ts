@@ -40,7 +40,7 @@ export interface Candidates {
 }
 
 /** What the published code answers when a logit is NaN or infinite: it zeroes all and lifts this one out of reach. */
-const invalidToken = 5;
+export const INVALID_TOKEN = 5;
 
 /**
  * The next token.
@@ -55,7 +55,7 @@ export function sample(
   random: RandomStream,
 ): number {
   if (options.greedy) {
-    return allFinite(logits) ? likeliest(penalized(logits, previous, options.repetitionPenalty)) : invalidToken;
+    return allFinite(logits) ? likeliest(penalized(logits, previous, options.repetitionPenalty)) : INVALID_TOKEN;
   }
   const { ids, probabilities } = candidates(logits, previous, options);
   const target = random.uniform();
@@ -73,7 +73,7 @@ export function sample(
  * @param previous ids whose logits the repetition penalty lowers, each once
  */
 export function candidates(logits: Float32Array, previous: Iterable<number>, options: Shaping): Candidates {
-  if (!allFinite(logits)) return { ids: Uint32Array.of(invalidToken), probabilities: Float64Array.of(1) };
+  if (!allFinite(logits)) return { ids: Uint32Array.of(INVALID_TOKEN), probabilities: Float64Array.of(1) };
   const { temperature, topK, topP, repetitionPenalty } = options;
   const scores = penalized(logits, previous, repetitionPenalty);
   const best = scores[likeliest(scores)] as number;

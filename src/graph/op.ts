@@ -4,6 +4,7 @@
 const STANDARD_OPS = [
   "Abs",
   "Add",
+  "ArgMax",
   "BitShift",
   "BitwiseAnd",
   "Cast",

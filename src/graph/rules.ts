@@ -208,6 +208,7 @@ const gatherRule: Rule = formula((dy, [table, indices]) => {
 /** Operators that only run forward: for inference, on weights that do not train, for the gradients of others, or detached. */
 type ForwardOnly =
   | "Abs"
+  | "ArgMax"
   | "BitShift"
   | "BitwiseAnd"
   | "Cast"

@@ -27,7 +27,7 @@ import { type FileRange, Graph } from "../../src/graph/value.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
 import { plannedBytes } from "../../src/quantization/plan.ts";
 import { bindStore } from "../../src/quantization/weight-store.ts";
-import { type DType, filled } from "../../src/tensor.ts";
+import { type DType, filled, tensor } from "../../src/tensor.ts";
 
 /** As a GPU has it: nothing is mapped or packed. */
 const uploads: Capabilities = {
@@ -178,10 +178,11 @@ describe("what crosses at ChatGLM2-6B's and ChatGLM3-6B's shape", () => {
         Object.fromEntries(
           outputs
             .filter(({ name }) => !into[name])
-            .map(({ name, value }) => [
-              name,
-              filled(value.shape.map((dim) => (dim === "chosen" ? select?.shape[0] : dim) as number)),
-            ]),
+            .map(({ name, value: { dtype, shape } }) => {
+              const zeros = filled(shape.map((dim) => (dim === "chosen" ? select?.shape[0] : dim) as number));
+              const whole = () => tensor("int64", zeros.shape, new BigInt64Array(zeros.data.length));
+              return [name, dtype === "int64" ? whole() : zeros];
+            }),
         ),
       dispose: async () => undefined,
     }),
@@ -193,17 +194,25 @@ describe("what crosses at ChatGLM2-6B's and ChatGLM3-6B's shape", () => {
   const place = (_: Kind, bytes: number): FileRange => ({ file: "/nowhere", offset: 0, bytes });
   const weights = bindStore(randomWeights(planOf(config, "int4", dry.can), { place }));
 
-  it.each([1, 8])("a token of %i rows: ids, positions, lengths and which logits; the logits", async (rows) => {
-    const meter = metered(dry);
-    const model = new ForwardModel(config, weights, meter.device);
-    const prompts = Array.from({ length: rows }, () => ({ ids: randomIds(config, 64), effect: undefined }));
-    const answer = generate(model, prompts, { ...GREEDY, stop: [], maxNewTokens: 3 });
-    for (let tokens = 0; tokens <= rows; ) if ((await answer.next()).value?.type === "token") tokens += 1;
-    meter.taken();
-    for (let tokens = 0; tokens < rows; ) if ((await answer.next()).value?.type === "token") tokens += 1;
-    expect(meter.taken()).toEqual({ toDevice: 28 * rows + 4, toHost: 4 * 65024 * rows });
-    await answer.return();
-  });
+  it.each([
+    [1, "drawn", false, 4 * 65024],
+    [8, "drawn", false, 4 * 65024],
+    [1, "the likeliest", true, 16 * 127],
+    [8, "the likeliest", true, 16 * 127],
+  ])(
+    "%i rows' token, %s: ids, positions, lengths and which logits; the logits or leaders",
+    async (rows, _, greedy, back) => {
+      const meter = metered(dry);
+      const model = new ForwardModel(config, weights, meter.device);
+      const prompts = Array.from({ length: rows }, () => ({ ids: randomIds(config, 64), effect: undefined }));
+      const answer = generate(model, prompts, { ...GREEDY, greedy, stop: [], maxNewTokens: 3 });
+      for (let tokens = 0; tokens <= rows; ) if ((await answer.next()).value?.type === "token") tokens += 1;
+      meter.taken();
+      for (let tokens = 0; tokens < rows; ) if ((await answer.next()).value?.type === "token") tokens += 1;
+      expect(meter.taken()).toEqual({ toDevice: 28 * rows + 4, toHost: back * rows });
+      await answer.return();
+    },
+  );
 
   it("a LoRA step: what the batch is, angles, and the step's numbers; the loss and the gradient's norm", async () => {
     const meter = metered(dry);
