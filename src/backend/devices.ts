@@ -5,8 +5,10 @@ import type { Device, DeviceName } from "./device.ts";
 /** What is known of a device before it is used. */
 export interface DeviceReport {
   readonly name: DeviceName;
-  /** "NVIDIA H100 80GB HBM3", "2 cores". */
+  /** "NVIDIA H100 80GB HBM3", "2 cores"; "none" where there is none. */
   readonly title: string;
+  /** Set where this machine has no such device; the obstacle says so, too. */
+  readonly isMissing?: true;
   /** Bytes of memory, where it is known. */
   readonly memory?: number;
   /** Bytes of that which nobody uses now. */
@@ -16,9 +18,6 @@ export interface DeviceReport {
   /** Why it cannot be used, and what to do; absent where it can, as far as is known. */
   readonly obstacle?: string;
 }
-
-/** The title where there is none. */
-export const NO_GPU = "none";
 
 /** Where models can run. */
 export interface Devices {

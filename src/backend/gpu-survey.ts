@@ -8,6 +8,7 @@ import { access, readdir, readFile, stat } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { SOFTWARE } from "./software-driver.ts";
 
 export interface Gpu {
   /** "NVIDIA H100 80GB HBM3", or what is known of it: "AMD (1002:744c)". */
@@ -36,7 +37,6 @@ const VENDORS: Readonly<Record<string, string>> = { "10de": "NVIDIA", "1002": "A
 const DRIVERS: Readonly<Record<string, RegExp>> = { NVIDIA: /nvidia|nouveau/i, AMD: /radeon|amd/i, Intel: /intel/i };
 /** PCI classes of display controllers and of those without a display. */
 const GRAPHICS = /^0x03/;
-const SOFTWARE = /swiftshader|lvp|lavapipe|llvmpipe/i;
 
 export async function surveyGpus(): Promise<GpuSurvey> {
   if (process.platform === "linux") return surveyLinux();
@@ -56,7 +56,7 @@ async function surveyLinux(): Promise<GpuSurvey> {
   return { gpus: [...served, ...others], softwareOnly, ...(obstacle === undefined ? {} : { obstacle }) };
 }
 
-/** Mesa's drivers open a device of the system; where they may not, a software driver beside them would be taken for them. */
+/** Mesa's drivers open a device of the system; where they may not, a software driver beside them would start in their place. */
 async function renderObstacle(served: readonly Gpu[]): Promise<string | undefined> {
   if (served.length === 0 || served.some((gpu) => vendorOf(gpu) === "NVIDIA")) return undefined;
   const nodes = (await readdir("/dev/dri").catch(() => [])).filter((name) => name.startsWith("renderD"));

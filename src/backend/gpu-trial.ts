@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { entryPoint } from "../entry.ts";
 import { GlmError } from "../errors.ts";
 import { shortened } from "../text-cut.ts";
+import { surveyGpus } from "./gpu-survey.ts";
+import { softwareDriverInUse } from "./software-driver.ts";
 
 /** Why there is none on some platforms, such as Linux on ARM. */
 export const NO_WEBGPU: string = `onnxruntime's package has no WebGPU for ${process.platform} on ${process.arch}`;
@@ -38,7 +40,18 @@ export async function reportTrial(): Promise<void> {
     }
     const device = new WebGpu();
     const zeros = await device.download(await device.allocate("float32", [4]));
-    if (zeros.data.some((zero) => zero !== 0)) console.log("it computes wrong numbers. Update the driver");
+    if (zeros.data.some((zero) => zero !== 0)) {
+      console.log("it computes wrong numbers. Update the driver");
+      return;
+    }
+    const { softwareOnly } = await surveyGpus();
+    const software = softwareOnly ? undefined : await softwareDriverInUse();
+    if (software !== undefined) {
+      console.log(
+        `its driver does not start, and a software driver (${software}) computes in its place, slower than the processor ` +
+          "itself. Repair the GPU's driver, or install it anew",
+      );
+    }
   } catch (error) {
     if (!(error instanceof GlmError)) throw error;
     console.log(error.message);

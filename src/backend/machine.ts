@@ -3,7 +3,7 @@ import { cpus, totalmem } from "node:os";
 import { GlmError } from "../errors.ts";
 import { plural } from "../plural.ts";
 import type { Device } from "./device.ts";
-import { type DeviceReport, type Devices, NO_GPU } from "./devices.ts";
+import type { DeviceReport, Devices } from "./devices.ts";
 import { surveyGpus } from "./gpu-survey.ts";
 import { NO_WEBGPU, tryGpu } from "./gpu-trial.ts";
 
@@ -19,10 +19,12 @@ export const machine: Devices = {
     };
     const { gpus, obstacle, softwareOnly } = await surveyGpus();
     const [first] = gpus;
+    const isMissing = first === undefined && !softwareOnly;
     const graphics: DeviceReport = {
       name: "webgpu",
-      title: first?.name ?? (softwareOnly ? "a software driver" : NO_GPU),
-      isSoftware: softwareOnly || first === undefined,
+      title: first?.name ?? (softwareOnly ? "a software driver" : "none"),
+      isSoftware: softwareOnly,
+      ...(isMissing ? { isMissing } : {}),
       ...(first?.memory === undefined ? {} : { memory: first.memory }),
       ...(first?.free === undefined ? {} : { free: first.free }),
       ...(obstacle === undefined ? {} : { obstacle }),

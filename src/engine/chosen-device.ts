@@ -1,7 +1,7 @@
 /** @file Which device a model is loaded on: the one that was asked for, or the one that serves best. */
 
 import type { Device } from "../backend/device.ts";
-import { type DeviceReport, type Devices, NO_GPU } from "../backend/devices.ts";
+import type { DeviceReport, Devices } from "../backend/devices.ts";
 import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
 import type { DeviceChoice } from "./engine.ts";
@@ -54,7 +54,7 @@ export async function mayUseGpu(devices: Devices, wanted: DeviceChoice): Promise
 }
 
 /** Where there is no GPU there is nothing to choose from, and nothing to be said. */
-const hasChoice = (gpu: DeviceReport | undefined): gpu is DeviceReport => gpu !== undefined && gpu.title !== NO_GPU;
+const hasChoice = (gpu: DeviceReport | undefined): gpu is DeviceReport => gpu !== undefined && !gpu.isMissing;
 
 async function reasonAgainst(devices: Devices, gpu: DeviceReport | undefined): Promise<string | undefined> {
   if (!hasChoice(gpu)) return undefined;

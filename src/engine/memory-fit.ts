@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import type { Capabilities } from "../backend/device.ts";
 import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
+import { forwardBytes } from "../generate/bytes.ts";
 import { PROMPT_RUN } from "../generate/generate.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -10,7 +11,7 @@ import type { ParameterSpec } from "../models/context.ts";
 import { type CheckpointContent, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import { LARGE_RUN, trainingBytes } from "../train/bytes.ts";
+import { LARGE_STEP, trainingBytes } from "../train/bytes.ts";
 
 /** In bytes. */
 export interface MemoryNeed {
@@ -37,16 +38,14 @@ const FLOAT = 4;
 
 /** What chatting takes. */
 export function memoryNeed(plan: Plan, config: ChatGLMConfig): MemoryNeed {
-  const { layers, hidden, ffn, heads, groups, headSize, vocabulary, contextLength } = config;
+  const { layers, groups, headSize, contextLength } = config;
   const tokens = Math.min(TOKENS, contextLength);
   const run = architectureOf(config).prefixLM ? tokens : Math.min(PROMPT_RUN, tokens);
   const parts = Math.max(1, ...[...plan.matrices.values()].map(({ form }) => form.partsOfProduct));
-  const widest = 2 * ffn * (parts + 1) + 8 * hidden;
-  const activations = FLOAT * (run * widest + 2 * heads * run * tokens + 2 * vocabulary);
   return {
     weights: plannedBytes(plan),
     cache: FLOAT * 2 * layers * groups * headSize * tokens,
-    activations,
+    activations: forwardBytes(config, { tokens: run, seen: tokens, chosen: 1, parts }),
     tokens,
   };
 }
@@ -99,7 +98,7 @@ export function mustFitTraining(
 ): void {
   const trained = 3 * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const run = trainingBytes(config, batch);
-  if (run + trained <= LARGE_RUN) return;
+  if (run + trained <= LARGE_STEP) return;
   const { available, total } = there();
   if (run + trained <= available) return;
   const [rows, tokens] = [batch.inputIds.length, Math.max(...batch.inputIds.map(({ length }) => length))];

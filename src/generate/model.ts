@@ -10,6 +10,7 @@ import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { type TokenRow, tokenTensors } from "../models/inputs.ts";
 import { rotaryTables } from "../models/rotary.ts";
 import { type FloatTensor, type Tensor, tensor } from "../tensor.ts";
+import { forwardBytes, LARGE_FORWARD } from "./bytes.ts";
 import type { KeyValueCache } from "./cache.ts";
 import { DeviceCaches } from "./device-cache.ts";
 import { type CacheUse, forwardGraph, type Wanted } from "./forward.ts";
@@ -19,9 +20,6 @@ import { type Effects, type LeasedAdapters, ResidentAdapters } from "./resident-
 
 /** Rare kinds of runs that are compiled at a time: those of two sets of base parameters that adapters replace. */
 const FEW = 2;
-
-/** A run that takes more than so many bytes gives them back when it is over. */
-const LARGE_RUN = 512 * 2 ** 20;
 
 /** One run of a graph. */
 export interface Step {
@@ -123,12 +121,17 @@ export class ForwardModel {
     const longest = Math.max(...rows.map(({ ids }) => ids.length));
     const { use, inputs, into, done } = await cache.begin({ rows, seq, cacheRow });
     const begins = rows.every(({ from }) => from === 0);
+    const run = {
+      tokens: rows.length * seq,
+      seen: seq + (begins ? 0 : cache.capacity),
+      chosen: rows.length * positions.length,
+    };
     const program = await this.#program({
       use,
       wanted,
       fed: Object.keys(adapters.overrides),
       slots: adapters.modules,
-      frees: this.#bytes(rows.length, seq, begins ? seq : cache.capacity) > LARGE_RUN,
+      frees: forwardBytes(this.config, run) > LARGE_FORWARD,
     });
     const fed = {
       ...tokenTensors(this.config, rows, seq),
@@ -161,12 +164,6 @@ export class ForwardModel {
       const isCommon = fed.length === 0 && !frees;
       return isCommon ? this.#compile(graph) : this.#few.compile(graph, frees ? { frees } : {});
     });
-  }
-
-  /** What a run holds at its largest moment, about. */
-  #bytes(rows: number, seq: number, past: number): number {
-    const { hidden, ffn, heads } = this.config;
-    return 4 * rows * seq * (4 * ffn + 8 * hidden + 2 * heads * (seq + past));
   }
 
   /** Angles for at least `positions` tokens, made for twice as many as were needed last. */

@@ -4,8 +4,8 @@ import type { TokenBatch } from "./batch.ts";
 
 const FLOAT = 4;
 
-/** A run that takes more than so many bytes gives them back when it is over: the next one can do without what is kept. */
-export const LARGE_RUN: number = 256 * 2 ** 20;
+/** A step's run that takes more than so many bytes gives them back when it is over: the next one can do without what is kept. */
+export const LARGE_STEP: number = 256 * 2 ** 20;
 
 /**
  * What one run over a batch holds at its largest moment, in bytes, measured, and rather too many than too few: the inputs of every layer's

@@ -7,7 +7,7 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
-import { LARGE_RUN, trainingBytes } from "./bytes.ts";
+import { LARGE_STEP, trainingBytes } from "./bytes.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
 
 export interface GradientStep {
@@ -45,7 +45,7 @@ export async function trainingProgram(
   const evaluated = once(() => evaluationGraph(config, adapter, weights, can));
   const compiled = new ProgramTable();
   const program = (kind: "training" | "evaluation", batch: TokenBatch): Promise<Program> => {
-    const frees = trainingBytes(config, batch) > LARGE_RUN;
+    const frees = trainingBytes(config, batch) > LARGE_STEP;
     return compiled.get(`${kind} ${frees}`, () =>
       compile(kind === "training" ? graph : evaluated(), { packs: true, ...(frees ? { frees } : {}) }),
     );

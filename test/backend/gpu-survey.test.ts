@@ -49,11 +49,14 @@ describe.skipIf(process.platform !== "linux")("a machine", () => {
     expect((await surveyGpus()).obstacle).toContain("no Vulkan driver for it");
   });
 
-  it("with a software driver beside a GPU that has none: software only", async () => {
-    withNvidia("NVIDIA L4, 23034, 22000");
-    withDriver("./libvk_swiftshader.so");
-    expect(await surveyGpus()).toMatchObject({ softwareOnly: true });
-  });
+  it.each(["./libvk_swiftshader.so", "/usr/lib/x86_64-linux-gnu/libvulkan_lvp.so"])(
+    "with a software driver beside a GPU that has none: software only (%s)",
+    async (library) => {
+      withNvidia("NVIDIA L4, 23034, 22000");
+      withDriver(library);
+      expect(await surveyGpus()).toMatchObject({ softwareOnly: true });
+    },
+  );
 
   it("whose tool finds nothing: no GPU of NVIDIA's", async () => {
     withNvidia("No devices were found");

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
 import type { Device } from "../../src/backend/device.ts";
-import { type DeviceReport, type Devices, NO_GPU } from "../../src/backend/devices.ts";
+import type { DeviceReport, Devices } from "../../src/backend/devices.ts";
 import { chosenDevices, mayUseGpu } from "../../src/engine/chosen-device.ts";
 import type { LoadParams, ModelInfo } from "../../src/engine/engine.ts";
 import { isElsewhere, mustBeAuto } from "../../src/engine/one-device.ts";
@@ -44,7 +44,7 @@ describe("auto", () => {
   });
 
   it("says nothing where there is nothing to choose from", async () => {
-    const bare = machine({ title: NO_GPU, isSoftware: true, obstacle: "this machine shows no GPU" });
+    const bare = machine({ title: "none", isMissing: true, obstacle: "this machine shows no GPU" });
     expect(await chosen(bare, "auto")).toEqual([["cpu", undefined]]);
     expect(await mayUseGpu(bare, "auto")).toBe(false);
   });

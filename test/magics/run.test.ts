@@ -399,7 +399,9 @@ describe("with a model in int4", () => {
   let packed: ChatGLM;
 
   beforeAll(async () => {
-    packed = await cell(() => magics.model(folder, { runtime: "none", quantize: "int4", precision: "fast" }));
+    packed = await cell(() =>
+      magics.model(folder, { runtime: "none", device: "cpu", quantize: "int4", precision: "fast" }),
+    );
   });
   afterAll(() => packed.dispose());
 
