@@ -151,7 +151,7 @@ export class AdapterRegistry {
     return this.#inTurn(own, async () => {
       const adapter = this.#live.get(keyOf(own));
       if (!adapter && !(await this.#store.has(own))) return false;
-      const release = await adapter?.beginEnd();
+      const release = await adapter?.access.beginEnd();
       try {
         await (adapter ? adapter.forget() : this.#store.forget(own));
       } finally {
@@ -176,9 +176,10 @@ export class AdapterRegistry {
   async settleForGood(): Promise<void> {
     await this.#turns.idle();
     const adapters = [...this.#live.values()];
-    await Promise.all(adapters.map((adapter) => adapter.idle()));
+    do await Promise.all(adapters.map(({ access }) => access.idle()));
+    while (adapters.some(({ access }) => access.isBrieflyTaken));
     // While one of them was waited for, another may have begun: all are looked at before the first is closed.
-    for (const adapter of adapters) adapter.mustBeIdle();
+    for (const { access } of adapters) access.mustBeIdle();
     for (const adapter of adapters) adapter.close();
     try {
       await this.settle();
@@ -201,7 +202,7 @@ export class AdapterRegistry {
   async #add(adapter: AdapterInstance, existing?: Existing): Promise<NewAdapter> {
     const before = this.#live.get(keyOf(adapter.ref));
     // Not under the hands of whoever trains it, and nobody begins meanwhile.
-    const release = await before?.beginEnd();
+    const release = await before?.access.beginEnd();
     try {
       await before?.settle();
       const setAside = existing === "replace" ? undefined : await this.#store.setAside(adapter.ref);

@@ -109,9 +109,9 @@ export class LocalEngine implements Engine {
     readAdapter: async ({ model, adapter }) => (await this.#runner(model).adapters.find(adapter)).copy(),
     writeAdapter: async ({ model, adapter, tensors }) => {
       const found = await this.#runner(model).adapters.find(adapter);
-      await found.idle();
+      await found.access.idle();
       await found.mustBeKept();
-      found.write(tensors);
+      await found.access.briefly(async () => found.write(tensors));
       return { revision: found.revision };
     },
     readDocument: async ({ model, adapter, document }) =>

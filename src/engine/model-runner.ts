@@ -211,7 +211,7 @@ export class ModelRunner {
     const { config } = this.#model;
     return {
       gradients: async (batch, seed) => {
-        adapter.mustTrain();
+        adapter.access.mustTrain();
         await adapter.mustBeKept();
         return learner.gradients(batch, seed);
       },
@@ -329,7 +329,7 @@ async function* alone<E>(
   signal: AbortSignal | undefined,
   run: () => AsyncGenerator<E, void, void>,
 ): AsyncGenerator<E, void, void> {
-  const end = await adapter.beginTraining(signal);
+  const end = await adapter.access.beginTraining(signal);
   let failed = false;
   try {
     yield* run();

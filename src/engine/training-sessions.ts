@@ -23,6 +23,8 @@ import type { TimeShare } from "./time-share.ts";
  */
 const COMPILED = 4;
 
+type StepParams = Omit<Calls["optimizerStep"]["params"], "model" | "adapter">;
+
 export class TrainingSessions {
   readonly #model: OpenedModel;
   readonly #device: Device;
@@ -112,7 +114,7 @@ export class TrainingSessions {
   }
 
   async gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientInfo> {
-    adapter.mustTrain();
+    adapter.access.mustTrain();
     const { revision } = adapter;
     const step = await this.run(adapter, batch, seed);
     this.#handles += 1;
@@ -134,13 +136,16 @@ export class TrainingSessions {
    * @throws GlmError "adapter-invalid" while the adapter is being trained otherwise, "disk" when what was learned before
    * cannot be written, "runtime-lost" when the optimiser's state is not the one that its user knows
    */
-  async step(
-    adapter: AdapterInstance,
-    { optimizer, config, handles, taken = 0 }: Omit<Calls["optimizerStep"]["params"], "model" | "adapter">,
-  ): Promise<Calls["optimizerStep"]["result"]> {
-    await adapter.idle();
+  async step(adapter: AdapterInstance, params: StepParams): Promise<Calls["optimizerStep"]["result"]> {
+    await adapter.access.idle();
     await adapter.mustBeKept();
-    adapter.mustBeFree();
+    return adapter.access.briefly(() => this.#step(adapter, params));
+  }
+
+  async #step(
+    adapter: AdapterInstance,
+    { optimizer, config, handles, taken = 0 }: StepParams,
+  ): Promise<Calls["optimizerStep"]["result"]> {
     if (handles.length === 0)
       throw new GlmError("data-invalid", "an optimiser step needs at least one gradient, got none.");
     const held = handles.map((handle) => this.#held(handle));

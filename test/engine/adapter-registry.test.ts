@@ -156,10 +156,10 @@ describe("AdapterRegistry", () => {
       await made.create({ ...ref, name: "other" }, config, 1),
     ];
     const given = new AbortController();
-    const end = await one.beginTraining(given.signal);
+    const end = await one.access.beginTraining(given.signal);
     given.abort();
     const settling = made.settleForGood();
-    const endOther = await other.beginTraining();
+    const endOther = await other.access.beginTraining();
     end();
     await expect(settling).rejects.toMatchObject({
       code: "adapter-invalid",
