@@ -99,14 +99,20 @@ export class AdapterInstance {
     try {
       await this.current();
     } catch (error) {
-      this.#steps = this.#read.steps;
-      this.#revision = this.#read.revision;
-      this.#effect = undefined;
-      this.#keeper.forget();
+      this.lose();
       throw error;
-    } finally {
-      this.values.unfollow();
     }
+    this.values.unfollow();
+  }
+
+  /** What was trained elsewhere since it was read last is lost, with its steps and what optimisers remember there. */
+  lose(): void {
+    this.#steps = this.#read.steps;
+    this.#revision = this.#read.revision;
+    this.#effect = undefined;
+    this.#keeper.forget();
+    this.moments.lose();
+    this.values.unfollow();
   }
 
   /** Brings its tensors up to date. */
@@ -125,6 +131,7 @@ export class AdapterInstance {
     const undo = await this.access.merge();
     if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;
     try {
+      await this.current();
       const overrides = new Map<string, FloatTensor>();
       for (const name of this.adapter.mergeTargets) {
         overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
@@ -142,7 +149,7 @@ export class AdapterInstance {
     return this.current().then(() => copiedAll(this.tensors));
   }
 
-  /** Those that training by hand changes in place; nobody has them elsewhere then. */
+  /** The values, unless they are elsewhere: then as they were read last. */
   get tensors(): AdapterTensors {
     return this.values.tensors;
   }
@@ -248,20 +255,19 @@ export class AdapterInstance {
 
   #copyToKeep(): () => Promise<void> {
     const steps = this.#steps;
-    const tensors = this.copy();
+    const [tensors, optimizers] = [this.copy(), this.moments.copy()];
     // Told when it is written, which may be later.
-    tensors.catch(() => undefined);
+    for (const copy of [tensors, optimizers]) copy.catch(() => undefined);
     const kept = {
       config: this.config,
       steps,
       revision: this.#revision,
-      optimizers: this.moments.copy(),
       documents: this.#documents,
       touched: this.#touched,
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
     return async () => {
-      await this.#store.keep(this.ref, { ...kept, tensors: await tensors });
+      await this.#store.keep(this.ref, { ...kept, tensors: await tensors, optimizers: await optimizers });
       this.#keptSteps = steps;
     };
   }

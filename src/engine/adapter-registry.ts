@@ -34,13 +34,20 @@ export interface NewAdapter {
 export class AdapterRegistry {
   readonly #base: BaseModel;
   readonly #store: AdapterStore;
+  readonly #onGone: (adapter: AdapterInstance) => Promise<void>;
   readonly #live = new Map<string, AdapterInstance>();
   /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
   readonly #turns = new InTurnByKey<string>();
 
-  constructor(base: BaseModel, store: AdapterStore) {
+  /** @param onGone told of an adapter that was in memory and is no longer there: it was deleted or replaced */
+  constructor(
+    base: BaseModel,
+    store: AdapterStore,
+    onGone: (adapter: AdapterInstance) => Promise<void> = async () => undefined,
+  ) {
     this.#base = base;
     this.#store = store;
+    this.#onGone = onGone;
   }
 
   /**
@@ -158,6 +165,7 @@ export class AdapterRegistry {
         release?.();
       }
       this.#live.delete(keyOf(own));
+      if (adapter) await this.#onGone(adapter);
       return true;
     });
   }
@@ -214,6 +222,7 @@ export class AdapterRegistry {
         throw error;
       });
       this.#live.set(keyOf(adapter.ref), adapter);
+      if (before) await this.#onGone(before);
       return { adapter, ...(setAside === undefined ? {} : { setAside }) };
     } finally {
       release?.();

@@ -80,7 +80,8 @@ export class ModelRunner {
     const compileFor = (group: string): Compile =>
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
-    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)));
+    const store = new AdapterStore(join(dataFolder(), "adapters", model.key));
+    this.adapters = new AdapterRegistry(base, store, (adapter) => this.training.forget(adapter));
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
       key: `${model.key}-${device.name}-${params.precision}`,
@@ -285,6 +286,7 @@ export class ModelRunner {
   }
 
   async dispose(): Promise<void> {
+    this.training.giveUpWhatIsLost();
     try {
       await this.adapters.close();
     } finally {

@@ -1,6 +1,6 @@
 /** @file Values that train, wherever they are, with what AdamW remembers of them: in ordinary memory, or on a device. */
 import type { TokenBatch } from "./batch.ts";
-import type { OptimizerConfig } from "./optimizer.ts";
+import type { OptimizerConfig, OptimizerState } from "./optimizer.ts";
 
 export interface Loss {
   /** Mean cross-entropy over the labelled tokens, in nats. */
@@ -19,6 +19,16 @@ export interface Lesson extends Loss {
 export interface Share {
   readonly gradients: unknown;
   readonly weight: number;
+}
+
+/** What an optimiser remembers of values between its steps, where they are. */
+export interface Remembered {
+  /** Steps taken. */
+  readonly step: number;
+  /** In ordinary memory, as it is at the moment of the call. */
+  copy(): Promise<OptimizerState>;
+  /** Gives its memory back. */
+  release(): void;
 }
 
 /** Values as they were at some time, and on demand the optimiser's with them. */
