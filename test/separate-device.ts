@@ -16,6 +16,9 @@ export interface SeparateDevice extends Device {
   readonly tensors: number;
 }
 
+/** How long a download takes, in milliseconds: longer than a run, so that steps could overtake it. */
+const DOWNLOAD = 20;
+
 class There implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -88,7 +91,7 @@ export function separateDevice(): SeparateDevice {
     },
     async download(tensor) {
       here(tensor);
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, DOWNLOAD));
       const found = copied(here(tensor) as unknown as FloatTensor);
       downloads += found.data.length;
       return found;

@@ -79,7 +79,7 @@ export class DeviceTraining implements TrainingPlace {
     use: (learner: Learner) => AsyncGenerator<E, void, void>,
   ): AsyncGenerator<E, void, void> {
     // What optimisers of loops by hand remember is not needed meanwhile, and need not be read each time that it is written.
-    const { values, users } = await this.#turns.do(adapter, async () => {
+    const { values } = await this.#turns.do(adapter, async () => {
       await this.#leave(adapter);
       return this.#enter(adapter, true);
     });
@@ -93,7 +93,6 @@ export class DeviceTraining implements TrainingPlace {
     } finally {
       await this.#turns.do(adapter, async () => {
         this.#residences.delete(adapter);
-        await over(users);
         try {
           await adapter.unfollow();
         } finally {
