@@ -10,6 +10,8 @@ import { copied, type DType, type FloatTensor, type Tensor } from "../src/tensor
 
 export interface SeparateDevice extends Device {
   isLost: boolean;
+  /** Holds runs up: those that write these outputs there. */
+  before?: (outputs: readonly string[]) => Promise<void>;
   /** Elements that came back since the last call: of downloads, and of results that runs return. */
   taken(): { readonly downloads: number; readonly results: number };
   /** Tensors that are there. */
@@ -74,6 +76,7 @@ export function separateDevice(): SeparateDevice {
             throw new Error("a run reads and writes one tensor");
           if (written.size < Object.keys(into).length) throw new Error("a run writes two outputs to one tensor");
           const fed = mapped(inputs, here);
+          await device.before?.(Object.keys(into));
           // A GPU takes its time: whoever does not wait for it is found out.
           await new Promise((resolve) => setImmediate(resolve));
           const found = await program.run(fed, mapped(into, here));

@@ -315,6 +315,40 @@ describe("a device's memory", () => {
     }
   });
 
+  it("is not given back under a step, whether others need room or the model is unloaded", async () => {
+    const device = separateDevice();
+    const subject = await on(device, "under");
+    const adapters = await Promise.all(["a", "b", "c"].map((name) => subject.create(name)));
+    /** A step that goes on only when something else has had its time. */
+    const meanwhile = async (adapter: AdapterRef, other: () => Promise<unknown>): Promise<unknown> => {
+      const { handle } = await subject.gradients(adapter, 1);
+      let go = (): void => undefined;
+      const gate = new Promise<void>((resolve) => (go = resolve));
+      let begun = (): void => undefined;
+      const inside = new Promise<void>((resolve) => (begun = resolve));
+      device.before = async (outputs) => {
+        if (!outputs.includes("new values")) return;
+        begun();
+        await gate;
+      };
+      const stepping = subject.step(adapter, [handle]);
+      await inside;
+      const done = other();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      go();
+      return (await Promise.all([stepping, done]))[0];
+    };
+    const [one, ...others] = adapters;
+    const room = () => Promise.all(others.map((adapter) => subject.gradients(adapter, 1)));
+    expect(await meanwhile(one!, room)).toMatchObject({ step: 1 });
+    expect(await subject.step(one!, [(await subject.gradients(one!, 2)).handle], { taken: 1 })).toMatchObject({
+      step: 2,
+    });
+    const unload = () => subject.engine.call("unload", { model: subject.model, force: true });
+    expect(await meanwhile(one!, unload)).toMatchObject({ step: 3 });
+    expect(device.tensors).toBe(0);
+  });
+
   it("goes with the device: what was read last stays", async () => {
     const device = separateDevice();
     const subject = await on(device, "lost");
