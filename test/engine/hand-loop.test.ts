@@ -334,7 +334,7 @@ describe("a device's memory", () => {
       const stepping = subject.step(adapter, [handle]);
       await inside;
       const done = other();
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 400));
       go();
       return (await Promise.all([stepping, done]))[0];
     };
