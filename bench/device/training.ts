@@ -1,5 +1,5 @@
 /** @file A LoRA step on a random batch, as `fit` makes it: on the device where that has memory of its own. */
-import type { Adapter, BaseModel } from "../../src/adapters/adapter.ts";
+import type { Adapter, AdapterTensors, BaseModel } from "../../src/adapters/adapter.ts";
 import { lora } from "../../src/adapters/lora.ts";
 import type { Device } from "../../src/backend/device.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
@@ -7,10 +7,12 @@ import type { ChatGLMConfig } from "../../src/models/config.ts";
 import type { BindWeights } from "../../src/models/context.ts";
 import { randomStream } from "../../src/random.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
-import { type DeviceLearner, deviceLearner } from "../../src/train/device-learner.ts";
-import { hostLearner, type Learner } from "../../src/train/learner.ts";
+import { deviceLearner } from "../../src/train/device-learner.ts";
+import { hostLearner } from "../../src/train/host-learner.ts";
+import type { Learner } from "../../src/train/learner.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
-import { trainingProgram } from "../../src/train/program.ts";
+import { type TrainingProgram, trainingProgram } from "../../src/train/program.ts";
+import { ResidentValues } from "../../src/train/resident-values.ts";
 import { LEARNING_RATE, LORA } from "../lora-model.ts";
 
 export const BATCH: BatchSize = { batch: 8, seq: 64, labelled: 64 };
@@ -37,15 +39,9 @@ export async function training(
 ): Promise<Training> {
   const program = await trainingProgram(config, adapter, weights, device);
   const tensors = await adapter.initialize(0);
-  let resident: DeviceLearner | undefined;
-  if (device.can.ownMemory) {
-    resident = await deviceLearner(device, adapter.parameters, tensors, program).catch(async (error: unknown) => {
-      await program.dispose();
-      throw error;
-    });
-  }
+  const resident = device.can.ownMemory ? await residentLearner(device, adapter, tensors, program) : undefined;
   const learner: Learner =
-    resident ??
+    resident?.learner ??
     hostLearner(tensors, {
       gradients: (batch, seed) => program.gradients(batch, tensors, seed),
       loss: (batch) => program.loss(batch, tensors),
@@ -61,6 +57,26 @@ export async function training(
       await program.dispose();
     },
   };
+}
+
+async function residentLearner(
+  device: Device,
+  { parameters }: Adapter,
+  tensors: AdapterTensors,
+  program: TrainingProgram,
+): Promise<{ readonly learner: Learner; close(): Promise<void> }> {
+  try {
+    const values = await ResidentValues.open(device, parameters, tensors, program);
+    const learner = await deviceLearner(values);
+    const close = async (): Promise<void> => {
+      learner.close();
+      await values.close();
+    };
+    return { learner, close };
+  } catch (error) {
+    await program.dispose();
+    throw error;
+  }
 }
 
 /** LoRA over a model that nobody reads. */

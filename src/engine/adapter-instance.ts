@@ -6,6 +6,7 @@ import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
 import { copiedAll, type FloatTensor } from "../tensor.ts";
 import { finiteFault } from "../weights/finite.ts";
+import { AdapterAccess } from "./adapter-access.ts";
 import { adapterInfo } from "./adapter-info.ts";
 import type { AdapterStore } from "./adapter-store.ts";
 import { AdapterValues } from "./adapter-values.ts";
@@ -25,20 +26,10 @@ export interface LiveState {
   readonly optimizers?: OptimizerStates;
 }
 
-/** What nobody else may interfere with: training that is under way, or the adapter's end. */
-interface Run {
-  /** For whoever is refused meanwhile: "adapter dream is ...". */
-  readonly doing: string;
-  /** Given up: it ends at its next step, and can be waited for. */
-  readonly signal: AbortSignal | undefined;
-  readonly over: Promise<void>;
-}
-
-const BEING_TRAINED = "being trained";
-
 export class AdapterInstance {
   readonly ref: AdapterRef;
   readonly adapter: Adapter;
+  readonly access: AdapterAccess;
   readonly values: AdapterValues;
   /** What optimisers remember; belongs to whoever takes steps. */
   readonly moments: Moments;
@@ -59,10 +50,6 @@ export class AdapterInstance {
   #left = false;
   /** Of the tensors, where the values are trained elsewhere. */
   #read = { steps: 0, revision: 0 };
-  #merged = false;
-  /** Why nothing can be changed any more: "it was deleted ..."; undefined while it can. */
-  #ended: string | undefined;
-  #run: Run | undefined;
 
   /** @param onOver told of effects that it no longer has: what was made of them elsewhere can go */
   constructor(
@@ -74,6 +61,7 @@ export class AdapterInstance {
   ) {
     this.ref = ref;
     this.adapter = adapter;
+    this.access = new AdapterAccess(ref.name);
     this.values = new AdapterValues(tensors);
     this.moments = new Moments(optimizers);
     this.#steps = steps;
@@ -131,14 +119,20 @@ export class AdapterInstance {
     try {
       await this.current();
     } catch (error) {
-      this.#steps = this.#read.steps;
-      this.#revision = this.#read.revision;
-      this.#setEffect(undefined);
-      this.#keeper.forget();
+      this.lose();
       throw error;
-    } finally {
-      this.values.unfollow();
     }
+    this.values.unfollow();
+  }
+
+  /** What was trained elsewhere since it was read last is lost, with its steps and what optimisers remember there. */
+  lose(): void {
+    this.#steps = this.#read.steps;
+    this.#revision = this.#read.revision;
+    this.#setEffect(undefined);
+    this.#keeper.forget();
+    this.moments.lose();
+    this.values.unfollow();
   }
 
   /** Brings its tensors up to date. */
@@ -148,30 +142,23 @@ export class AdapterInstance {
     if (now.revision > this.#read.revision) this.#read = now;
   }
 
-  get merged(): boolean {
-    return this.#merged;
-  }
-
   /**
    * From now on the adapter acts as a saved and reloaded model would: through merged base weights. Where those are packed
    * there is nothing to merge into before it is saved: the adapter acts beside them, as before, to the same effect.
    */
   async merge(base: BaseModel): Promise<void> {
-    await this.idle();
-    this.mustBeIdle();
-    this.#mustBeThere();
     // Before anything is read: what is read meanwhile must not be trained meanwhile.
-    const before = this.#merged;
-    this.#merged = true;
+    const undo = await this.access.merge();
     if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;
     try {
+      await this.current();
       const overrides = new Map<string, FloatTensor>();
       for (const name of this.adapter.mergeTargets) {
         overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
       }
       this.#setEffect({ overrides });
     } catch (error) {
-      this.#merged = before;
+      undo();
       throw error;
     }
   }
@@ -182,18 +169,17 @@ export class AdapterInstance {
     return this.current().then(() => copiedAll(this.tensors));
   }
 
-  /** Those that training by hand changes in place; nobody has them elsewhere then. */
+  /** The values, unless they are elsewhere: then as they were read last. */
   get tensors(): AdapterTensors {
     return this.values.tensors;
   }
 
   /**
    * Replaces the values of the given tensors.
-   * @throws GlmError "adapter-invalid" with every unknown name and wrong shape, or while it is being trained, before
-   * anything is changed
+   * @throws GlmError "adapter-invalid" with every unknown name and wrong shape, before anything is changed
    */
   write(tensors: AdapterTensors): void {
-    this.mustBeFree();
+    this.access.mustTrain();
     const known = Object.keys(this.tensors);
     const faults = Object.entries(tensors).flatMap(([name, tensor], i) => {
       const { shape, data } = tensor;
@@ -223,7 +209,7 @@ export class AdapterInstance {
    * @throws GlmError "disk" when it cannot be written; the text is then as it was. "adapter-changed" when another is there
    */
   async writeDocument(name: string, text: string, replaces?: string | null): Promise<void> {
-    this.#mustBeThere();
+    this.access.mustBeThere();
     const before = this.#documents[name];
     if (replaces !== undefined && replaces !== (before ?? null)) {
       throw new GlmError(
@@ -289,92 +275,39 @@ export class AdapterInstance {
 
   #copyToKeep(): () => Promise<void> {
     const steps = this.#steps;
-    const tensors = this.copy();
+    const [tensors, optimizers] = [this.copy(), this.moments.copy()];
     // Told when it is written, which may be later.
-    tensors.catch(() => undefined);
+    for (const copy of [tensors, optimizers]) copy.catch(() => undefined);
     const kept = {
       config: this.config,
       steps,
       revision: this.#revision,
-      optimizers: this.moments.copy(),
       documents: this.#documents,
       touched: this.#touched,
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
     return async () => {
-      await this.#store.keep(this.ref, { ...kept, tensors: await tensors });
+      await this.#store.keep(this.ref, { ...kept, tensors: await tensors, optimizers: await optimizers });
       this.#keptSteps = steps;
     };
   }
 
-  /**
-   * Trains alone: two runs at once would mix their steps, and a merge would be half of each.
-   * @param signal that gives the run up
-   * @returns what ends the run
-   * @throws GlmError "adapter-invalid" when it is being trained already, or is merged
-   */
-  async beginTraining(signal?: AbortSignal | undefined): Promise<() => void> {
-    await this.idle();
-    this.mustTrain();
-    return this.#begin({ doing: BEING_TRAINED, signal });
-  }
-
-  /**
-   * Keeps others away while it is deleted or another takes its name.
-   * @returns what lets them come again, unless it has ended
-   * @throws GlmError "adapter-invalid" when it is being trained
-   */
-  async beginEnd(): Promise<() => void> {
-    await this.idle();
-    return this.#begin({ doing: "being deleted or replaced", signal: undefined });
-  }
-
-  #begin(run: Omit<Run, "over">): () => void {
-    this.mustBeIdle();
-    this.#mustBeThere();
-    let resolve = (): void => undefined;
-    const over = new Promise<void>((done) => {
-      resolve = done;
-    });
-    this.#run = { ...run, over };
-    return () => {
-      this.#run = undefined;
-      resolve();
-    };
-  }
-
-  /**
-   * Waits for training that was given up: whoever interrupted it need not know how long its last step takes.
-   * @throws GlmError "adapter-invalid" when it is being trained
-   */
-  async idle(): Promise<void> {
-    while (this.#run?.signal?.aborted) await this.#run.over;
-    this.mustBeIdle();
-  }
-
-  /** @throws GlmError "adapter-invalid" when it is being trained */
-  mustBeIdle(): void {
-    if (!this.#run) return;
-    throw new GlmError(
-      "adapter-invalid",
-      `adapter ${this.ref.name} is ${this.#run.doing}, here or in another notebook. Wait for it, interrupt it, or use another name.`,
-    );
-  }
-
   /** Nothing can be changed from now on, so that what is written next is all there will be. */
   close(): void {
-    this.#ended ??= "its model was unloaded meanwhile. Ask again: it is then loaded anew";
+    this.access.end("its model was unloaded meanwhile. Ask again: it is then loaded anew");
   }
 
   /** Takes back `close` and `retire`. */
   reopen(): void {
-    this.#ended = undefined;
+    this.access.reopen();
     this.#keeper.resume();
   }
 
   /** Nothing can be changed and nothing will be written any more; what was written stays. */
   async retire(): Promise<void> {
-    this.#ended ??= "it was deleted or replaced meanwhile, here or in another notebook. Open it again, or make it anew";
+    this.access.end(
+      "it was deleted or replaced meanwhile, here or in another notebook. Open it again, or make it anew",
+    );
     await this.#keeper.stop();
   }
 
@@ -389,32 +322,10 @@ export class AdapterInstance {
     }
   }
 
-  #mustBeThere(): void {
-    if (this.#ended === undefined) return;
-    throw new GlmError("adapter-not-found", `adapter ${this.ref.name} cannot be changed: ${this.#ended}.`);
-  }
-
-  /** @throws GlmError "adapter-invalid" when it cannot be changed by hand: it is merged, or being trained */
-  mustBeFree(): void {
-    this.mustTrain();
-    this.mustBeIdle();
-  }
-
-  /** @throws GlmError "adapter-invalid" when it is merged, "adapter-not-found" when it is no longer there */
-  mustTrain(): void {
-    this.#mustBeThere();
-    if (!this.#merged) return;
-    throw new GlmError(
-      "adapter-invalid",
-      `adapter ${this.ref.name}: it is merged into the base and cannot be trained any more. ` +
-        "Save the merged model, load it, and train a new adapter on it.",
-    );
-  }
-
   info(base: BaseModel): AdapterInfo {
     const { failure } = this.#keeper;
     const state = {
-      ...{ steps: this.#steps, revision: this.#revision, merged: this.#merged, documents: this.#documents },
+      ...{ steps: this.#steps, revision: this.#revision, merged: this.access.merged, documents: this.#documents },
       ...{ source: this.#source, note: this.#note },
       unkept: failure && { steps: this.#steps - this.#keptSteps, reason: failure.message },
     };

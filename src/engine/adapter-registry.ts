@@ -31,19 +31,26 @@ export interface NewAdapter {
   readonly setAside?: string;
 }
 
+/** Whoever holds something for adapters is told when it can go. */
+export interface RegistryEvents {
+  /** Effects that adapters no longer have. */
+  over?(effect: AdapterEffect): void;
+  /** An adapter that was in memory and is no longer there: it was deleted or replaced. */
+  gone?(adapter: AdapterInstance): Promise<void>;
+}
+
 export class AdapterRegistry {
   readonly #base: BaseModel;
   readonly #store: AdapterStore;
-  readonly #onOver: ((effect: AdapterEffect) => void) | undefined;
+  readonly #on: RegistryEvents;
   readonly #live = new Map<string, AdapterInstance>();
   /** By key: the end of whatever is being done to that adapter's place, in memory and on disk. */
   readonly #turns = new InTurnByKey<string>();
 
-  /** @param onOver told of effects that adapters no longer have */
-  constructor(base: BaseModel, store: AdapterStore, onOver?: (effect: AdapterEffect) => void) {
+  constructor(base: BaseModel, store: AdapterStore, on: RegistryEvents = {}) {
     this.#base = base;
     this.#store = store;
-    this.#onOver = onOver;
+    this.#on = on;
   }
 
   /**
@@ -154,14 +161,14 @@ export class AdapterRegistry {
     return this.#inTurn(own, async () => {
       const adapter = this.#live.get(keyOf(own));
       if (!adapter && !(await this.#store.has(own))) return false;
-      const release = await adapter?.beginEnd();
+      const release = await adapter?.access.beginEnd();
       try {
         await (adapter ? adapter.forget() : this.#store.forget(own));
       } finally {
         release?.();
       }
       this.#live.delete(keyOf(own));
-      adapter?.leave();
+      if (adapter) await this.#gone(adapter);
       return true;
     });
   }
@@ -180,9 +187,10 @@ export class AdapterRegistry {
   async settleForGood(): Promise<void> {
     await this.#turns.idle();
     const adapters = [...this.#live.values()];
-    await Promise.all(adapters.map((adapter) => adapter.idle()));
+    do await Promise.all(adapters.map(({ access }) => access.idle()));
+    while (adapters.some(({ access }) => access.isBrieflyTaken));
     // While one of them was waited for, another may have begun: all are looked at before the first is closed.
-    for (const adapter of adapters) adapter.mustBeIdle();
+    for (const { access } of adapters) access.mustBeIdle();
     for (const adapter of adapters) adapter.close();
     try {
       await this.settle();
@@ -205,7 +213,7 @@ export class AdapterRegistry {
   async #add(adapter: AdapterInstance, existing?: Existing): Promise<NewAdapter> {
     const before = this.#live.get(keyOf(adapter.ref));
     // Not under the hands of whoever trains it, and nobody begins meanwhile.
-    const release = await before?.beginEnd();
+    const release = await before?.access.beginEnd();
     try {
       await before?.settle();
       const setAside = existing === "replace" ? undefined : await this.#store.setAside(adapter.ref);
@@ -217,7 +225,7 @@ export class AdapterRegistry {
         throw error;
       });
       this.#live.set(keyOf(adapter.ref), adapter);
-      before?.leave();
+      if (before) await this.#gone(before);
       return { adapter, ...(setAside === undefined ? {} : { setAside }) };
     } finally {
       release?.();
@@ -256,7 +264,12 @@ export class AdapterRegistry {
   }
 
   #instance(ref: AdapterRef, adapter: Adapter, state: LiveState): AdapterInstance {
-    return new AdapterInstance(ref, adapter, state, this.#store, this.#onOver);
+    return new AdapterInstance(ref, adapter, state, this.#store, this.#on.over);
+  }
+
+  async #gone(adapter: AdapterInstance): Promise<void> {
+    adapter.leave();
+    await this.#on.gone?.(adapter);
   }
 
   /** Whether the name is one, and free where it has to be. */

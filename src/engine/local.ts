@@ -108,10 +108,11 @@ export class LocalEngine implements Engine {
     },
     readAdapter: async ({ model, adapter }) => (await this.#runner(model).adapters.find(adapter)).copy(),
     writeAdapter: async ({ model, adapter, tensors }) => {
-      const found = await this.#runner(model).adapters.find(adapter);
-      await found.idle();
+      const runner = this.#runner(model);
+      const found = await runner.adapters.find(adapter);
+      await found.access.idle();
       await found.mustBeKept();
-      found.write(tensors);
+      await found.access.briefly(() => runner.training.atHome(found, () => found.write(tensors)));
       return { revision: found.revision };
     },
     readDocument: async ({ model, adapter, document }) =>
@@ -123,6 +124,8 @@ export class LocalEngine implements Engine {
       const runner = this.#runner(model);
       const found = await runner.adapters.find(adapter);
       await found.merge(runner.base);
+      // Nothing trains it any more. Where it cannot be read it is where it was, and answers from there.
+      await runner.training.atHome(found, () => undefined).catch(() => undefined);
       return found.info(runner.base);
     },
     saveModel: async ({ model, adapter, folder, maxShardBytes }) => {

@@ -80,9 +80,11 @@ export class ModelRunner {
     const compileFor = (group: string): Compile =>
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
-    this.adapters = new AdapterRegistry(base, new AdapterStore(join(dataFolder(), "adapters", model.key)), (effect) =>
-      this.#forward.forget(effect),
-    );
+    const store = new AdapterStore(join(dataFolder(), "adapters", model.key));
+    this.adapters = new AdapterRegistry(base, store, {
+      over: (effect) => this.#forward.forget(effect),
+      gone: (adapter) => this.training.forget(adapter),
+    });
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
     this.info = {
       key: `${model.key}-${device.name}-${precision}`,
@@ -220,7 +222,7 @@ export class ModelRunner {
     const { config } = this.#model;
     return {
       gradients: async (batch, seed) => {
-        adapter.mustTrain();
+        adapter.access.mustTrain();
         await adapter.mustBeKept();
         return learner.gradients(batch, seed);
       },
@@ -299,6 +301,7 @@ export class ModelRunner {
   }
 
   async dispose(): Promise<void> {
+    this.training.giveUpWhatIsLost();
     try {
       await this.adapters.close();
     } finally {
@@ -343,7 +346,7 @@ async function* alone<E>(
   signal: AbortSignal | undefined,
   run: () => AsyncGenerator<E, void, void>,
 ): AsyncGenerator<E, void, void> {
-  const end = await adapter.beginTraining(signal);
+  const end = await adapter.access.beginTraining(signal);
   let failed = false;
   try {
     yield* run();

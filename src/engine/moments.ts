@@ -1,7 +1,7 @@
 /** @file What optimisers remember of one adapter between their steps; it is kept with the adapter's values, as of one moment. */
 
-import { copiedAll } from "../tensor.ts";
-import type { OptimizerState } from "../train/optimizer.ts";
+import type { Remembered } from "../train/learner.ts";
+import { copiedState, type OptimizerState } from "../train/optimizer.ts";
 
 /** States by the optimiser's id, the one used last at the end. */
 export type OptimizerStates = ReadonlyMap<string, OptimizerState>;
@@ -9,11 +9,31 @@ export type OptimizerStates = ReadonlyMap<string, OptimizerState>;
 /** Every run of a cell makes another optimiser, and each takes twice the memory of the adapter: those used last stay. */
 const KEPT = 2;
 
+/** In ordinary memory. */
+export class HostMoments implements Remembered {
+  /** Changed in place by the steps. */
+  readonly state: OptimizerState;
+
+  constructor(state: OptimizerState) {
+    this.state = state;
+  }
+
+  get step(): number {
+    return this.state.step;
+  }
+
+  async copy(): Promise<OptimizerState> {
+    return copiedState(this.state);
+  }
+
+  release(): void {}
+}
+
 export class Moments {
-  readonly #states: Map<string, OptimizerState>;
+  readonly #states: Map<string, Remembered>;
 
   constructor(states: OptimizerStates = new Map()) {
-    this.#states = new Map(states);
+    this.#states = new Map([...states].map(([id, state]) => [id, new HostMoments(state)]));
   }
 
   /** Steps that an optimiser has taken, as far as is known here. */
@@ -21,28 +41,45 @@ export class Moments {
     return this.#states.get(optimizer)?.step ?? 0;
   }
 
-  /** The state of an optimiser that has taken steps. */
-  of(optimizer: string): OptimizerState | undefined {
+  /** What an optimiser that has taken steps remembers. */
+  of(optimizer: string): Remembered | undefined {
     return this.#states.get(optimizer);
   }
 
-  /** A step was taken with this state: it is the one that was used last, and the one that was not for longest goes. */
-  used(optimizer: string, state: OptimizerState): void {
+  /** A step was taken with this: it is the one that was used last, and the one that was not for longest goes. */
+  used(optimizer: string, remembered: Remembered): void {
     this.#states.delete(optimizer);
-    this.#states.set(optimizer, state);
-    for (const id of this.#states.keys()) {
+    this.#states.set(optimizer, remembered);
+    for (const [id, other] of this.#states) {
       if (this.#states.size <= KEPT) break;
       this.#states.delete(id);
+      other.release();
     }
   }
 
-  /** All of them, as they are now. */
-  copy(): OptimizerStates {
+  /** It is the same, in another place. */
+  moved(optimizer: string, remembered: Remembered): void {
+    this.#states.set(optimizer, remembered);
+  }
+
+  /** Brings all of it into ordinary memory. */
+  async home(): Promise<void> {
+    for (const [id, remembered] of [...this.#states]) {
+      if (remembered instanceof HostMoments) continue;
+      this.#states.set(id, new HostMoments(await remembered.copy()));
+      remembered.release();
+    }
+  }
+
+  /** What is not in ordinary memory is lost. */
+  lose(): void {
+    for (const [id, remembered] of [...this.#states]) if (!(remembered instanceof HostMoments)) this.#states.delete(id);
+  }
+
+  /** All of them, as they are at the moment of the call. */
+  async copy(): Promise<OptimizerStates> {
     return new Map(
-      [...this.#states].map(([id, { step, mean, square }]) => [
-        id,
-        { step, mean: copiedAll(mean), square: copiedAll(square) },
-      ]),
+      await Promise.all([...this.#states].map(async ([id, remembered]) => [id, await remembered.copy()] as const)),
     );
   }
 }

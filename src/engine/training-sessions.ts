@@ -1,26 +1,35 @@
 /** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
 
+import type { AdapterTensors } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
-import type { FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import { deviceLearner } from "../train/device-learner.ts";
-import { hostLearner, type Learner } from "../train/learner.ts";
-import { adamW, weightedMean } from "../train/optimizer.ts";
-import { type GradientStep, type TrainingProgram, trainingProgram } from "../train/program.ts";
+import type { Learner } from "../train/learner.ts";
+import { type TrainingProgram, trainingProgram } from "../train/program.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
+import { DeviceTraining } from "./device-training.ts";
 import type { Calls, GradientInfo } from "./engine.ts";
+import { HostTraining } from "./host-training.ts";
 import { type MemoryThere, mustFitTraining } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import type { TimeShare } from "./time-share.ts";
+import type { HeldLesson, TrainingPlace } from "./training-place.ts";
 
 /**
  * Graphs that are compiled at a time: enough for two adapters that train by turns and are measured between, and for a large
  * batch among small ones.
  */
 const COMPILED = 4;
+
+/** Gradients that wait for their step. */
+interface Held {
+  readonly lesson: HeldLesson;
+  readonly adapter: AdapterInstance;
+}
+
+type StepParams = Omit<Calls["optimizerStep"]["params"], "model" | "adapter">;
 
 export class TrainingSessions {
   readonly #model: OpenedModel;
@@ -30,8 +39,9 @@ export class TrainingSessions {
   /** Adapters of the same shape share a graph. */
   readonly #compiled: FewPrograms;
   readonly #programs = new WeakMap<AdapterInstance, Promise<TrainingProgram>>();
-  readonly #gradients = new Map<number, { readonly step: GradientStep; readonly adapter: AdapterInstance }>();
+  readonly #gradients = new Map<number, Held>();
   readonly #share: TimeShare;
+  readonly #place: TrainingPlace;
   #handles = 0;
 
   constructor(model: OpenedModel, device: Device, compile: Compile, share: TimeShare, there: () => MemoryThere) {
@@ -40,6 +50,8 @@ export class TrainingSessions {
     this.#share = share;
     this.#model = model;
     this.#compiled = new FewPrograms(compile, COMPILED);
+    const program = (adapter: AdapterInstance): Promise<TrainingProgram> => this.#program(adapter);
+    this.#place = device.can.ownMemory ? new DeviceTraining(device, program) : new HostTraining(program);
   }
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
@@ -47,56 +59,28 @@ export class TrainingSessions {
     mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch, this.#there);
   }
 
-  /** One run over a batch: its loss and its gradients. */
-  async run(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientStep> {
-    this.mustFit(adapter, batch);
-    await adapter.current();
-    const program = await this.#program(adapter);
-    return this.#share.train(() => program.gradients(batch, adapter.tensors, seed));
-  }
-
   /** What trains an adapter as long as `use` lasts, which must have it for itself. */
-  async *learning<E>(
+  learning<E>(
     adapter: AdapterInstance,
     use: (learner: Learner) => AsyncGenerator<E, void, void>,
   ): AsyncGenerator<E, void, void> {
-    if (!this.#device.can.ownMemory) {
-      yield* use(
-        hostLearner(adapter.tensors, {
-          gradients: (batch, seed) => this.run(adapter, batch, seed),
-          loss: (batch) => this.#loss(adapter, batch),
-        }),
-      );
-      return;
-    }
-    const program = await this.#program(adapter);
-    const timed: TrainingProgram = {
-      ...program,
-      gradients: (batch, ...run) => {
-        this.mustFit(adapter, batch);
-        return this.#share.train(() => program.gradients(batch, ...run));
-      },
-      loss: (...run) => this.#share.train(() => program.loss(...run)),
-    };
-    const learner = await deviceLearner(this.#device, adapter.adapter.parameters, adapter.tensors, timed);
-    adapter.follow(() => learner.read());
-    try {
-      yield* use(learner);
-    } finally {
-      try {
-        await adapter.unfollow();
-      } finally {
-        await learner.close();
-      }
-    }
+    return this.#place.learning(adapter, (learner) =>
+      use({
+        ...learner,
+        gradients: async (batch, seed) => {
+          this.mustFit(adapter, batch);
+          return learner.gradients(batch, seed);
+        },
+      }),
+    );
   }
 
-  /** The loss alone, without dropout. */
-  async #loss(adapter: AdapterInstance, batch: TokenBatch): Promise<Pick<GradientStep, "loss" | "tokens">> {
-    const program = await this.#program(adapter);
-    return this.#share.train(() => program.loss(batch, adapter.tensors));
+  /** Changes the tensors of an adapter that its caller has for itself: they are all its values then. */
+  atHome<T>(adapter: AdapterInstance, change: () => T): Promise<T> {
+    return this.#place.atHome(adapter, change);
   }
 
+  /** Its runs take turns with answers. */
   #program(live: AdapterInstance): Promise<TrainingProgram> {
     const known = this.#programs.get(live);
     if (known) return known;
@@ -104,27 +88,35 @@ export class TrainingSessions {
     const program = trainingProgram(config, live.adapter, weights, {
       can: this.#device.can,
       compile: this.#compiled.compile,
-    });
+    }).then(
+      (program): TrainingProgram => ({
+        ...program,
+        gradients: (...run) => this.#share.train(() => program.gradients(...run)),
+        loss: (...run) => this.#share.train(() => program.loss(...run)),
+      }),
+    );
     program.catch(() => this.#programs.delete(live));
     this.#programs.set(live, program);
     return program;
   }
 
   async gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientInfo> {
-    adapter.mustTrain();
+    adapter.access.mustTrain();
     const { revision } = adapter;
-    const step = await this.run(adapter, batch, seed);
+    this.mustFit(adapter, batch);
+    const lesson = await this.#place.gradients(adapter, batch, seed);
     this.#handles += 1;
-    this.#gradients.set(this.#handles, { step, adapter });
-    return { loss: step.loss, tokens: step.tokens, handle: this.#handles, revision };
+    this.#gradients.set(this.#handles, { lesson, adapter });
+    return { loss: lesson.loss, tokens: lesson.tokens, handle: this.#handles, revision };
   }
 
   /** @throws GlmError "data-invalid" when they were used or released already */
-  read(handle: number): Record<string, FloatTensor> {
-    return this.#held(handle).step.gradients;
+  async read(handle: number): Promise<AdapterTensors> {
+    return this.#held(handle).lesson.gradients.read();
   }
 
   release(handle: number): void {
+    this.#gradients.get(handle)?.lesson.gradients.release();
     this.#gradients.delete(handle);
   }
 
@@ -133,13 +125,16 @@ export class TrainingSessions {
    * @throws GlmError "adapter-invalid" while the adapter is being trained otherwise, "disk" when what was learned before
    * cannot be written, "runtime-lost" when the optimiser's state is not the one that its user knows
    */
-  async step(
-    adapter: AdapterInstance,
-    { optimizer, config, handles, taken = 0 }: Omit<Calls["optimizerStep"]["params"], "model" | "adapter">,
-  ): Promise<Calls["optimizerStep"]["result"]> {
-    await adapter.idle();
+  async step(adapter: AdapterInstance, params: StepParams): Promise<Calls["optimizerStep"]["result"]> {
+    await adapter.access.idle();
     await adapter.mustBeKept();
-    adapter.mustBeFree();
+    return adapter.access.briefly(() => this.#step(adapter, params));
+  }
+
+  async #step(
+    adapter: AdapterInstance,
+    { optimizer, config, handles, taken = 0 }: StepParams,
+  ): Promise<Calls["optimizerStep"]["result"]> {
     if (handles.length === 0)
       throw new GlmError("data-invalid", "an optimiser step needs at least one gradient, got none.");
     const held = handles.map((handle) => this.#held(handle));
@@ -163,22 +158,30 @@ export class TrainingSessions {
           "lost, the adapter was replaced, or other optimisers were used since. The step was not taken. Take it again to go on from there.",
       );
     }
-    const mean = weightedMean(held.map(({ step }) => ({ gradients: step.gradients, weight: step.tokens })));
-    const state = adapter.moments.of(optimizer) ?? adamW.init(adapter.tensors);
     // Refuses before it changes anything; gradients that are no numbers are of no use to another try, and are kept all the same.
-    const gradientNorm = adamW.update(config, state, adapter.tensors, mean);
-    adapter.moments.used(optimizer, state);
+    const lessons = held.map(({ lesson }) => lesson);
+    const gradientNorm = await this.#place.step(adapter, optimizer, config, lessons);
     for (const handle of handles) this.release(handle);
-    adapter.changed(1);
-    return { gradientNorm, step: state.step, revision: adapter.revision };
+    return { gradientNorm, step: adapter.moments.steps(optimizer), revision: adapter.revision };
+  }
+
+  /** The adapter is no longer there: what is held for it on a device goes. */
+  forget(adapter: AdapterInstance): Promise<void> {
+    return this.#place.forget(adapter);
+  }
+
+  /** Before adapters are written for the last time: what a device that is gone had of them cannot be. */
+  giveUpWhatIsLost(): void {
+    this.#place.giveUpWhatIsLost();
   }
 
   async dispose(): Promise<void> {
     this.#gradients.clear();
+    await this.#place.dispose();
     await this.#compiled.dispose();
   }
 
-  #held(handle: number): { readonly step: GradientStep; readonly adapter: AdapterInstance } {
+  #held(handle: number): Held {
     const held = this.#gradients.get(handle);
     if (held) return held;
     throw new GlmError(

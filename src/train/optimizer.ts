@@ -2,7 +2,7 @@
 
 import { GlmError } from "../errors.ts";
 import { complete, type Given, number, type OptionRules } from "../options.ts";
-import { type FloatTensor, filled } from "../tensor.ts";
+import { copiedAll, type FloatTensor, filled } from "../tensor.ts";
 
 export interface OptimizerConfig {
   readonly kind: "adamW";
@@ -50,6 +50,12 @@ export interface OptimizerState {
   readonly mean: Readonly<Record<string, FloatTensor>>;
   readonly square: Readonly<Record<string, FloatTensor>>;
 }
+
+export const copiedState = ({ step, mean, square }: OptimizerState): OptimizerState => ({
+  step,
+  mean: copiedAll(mean),
+  square: copiedAll(square),
+});
 
 type Tensors = Readonly<Record<string, FloatTensor>>;
 

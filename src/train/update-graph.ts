@@ -2,10 +2,11 @@
  * @file AdamW as graphs, for devices on which values and moments stay. All tensors of a group are one vector: an operator over
  * each of them would cost more than what it computes.
  */
-import { add, concat, div, mul, reduceSum, reshape, split, sqrt, sub } from "../graph/ops.ts";
+import { add, concat, div, identity, mul, reduceSum, reshape, split, sqrt, sub } from "../graph/ops.ts";
 import { Graph, type Value } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
-import { sizeOf } from "../tensor.ts";
+import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
+import type { OptimizerConfig } from "./optimizer.ts";
 
 export const partName = (part: number, parameter: string): string => `part ${part} of ${parameter}`;
 
@@ -22,6 +23,13 @@ export function apartGraph(parameters: readonly ParameterSpec[]): Graph {
   const graph = new Graph();
   const flat = graph.input("flat", "float32", [elementsOf(parameters)]);
   takeApart(flat, parameters);
+  return graph;
+}
+
+/** Input: `x` [elements]. Output: `y`, the same. */
+export function copyGraph(): Graph {
+  const graph = new Graph();
+  graph.output(identity(graph.input("x", "float32", ["elements"])), "y");
   return graph;
 }
 
@@ -49,7 +57,7 @@ export function meanGraph(parameters: readonly ParameterSpec[], parts: number): 
 }
 
 /** The numbers of a step, each [1]: see `adamW.update`. */
-export const STEP_NUMBERS = ["factor", "decay", "rate", "root", "eps", "kept mean", "kept square"] as const;
+const STEP_NUMBERS = ["factor", "decay", "rate", "root", "eps", "kept mean", "kept square"] as const;
 
 /**
  * A step of AdamW. Inputs: values, mean moment, square moment and gradient [elements]; `STEP_NUMBERS`.
@@ -74,6 +82,24 @@ export function updateGraph(parameters: readonly ParameterSpec[]): Graph {
   graph.output(newValues, "new values");
   takeApart(newValues, parameters);
   return graph;
+}
+
+/** See `adamW.update`, whose numbers these are. */
+export function stepNumbers(config: OptimizerConfig, step: number, norm: number): Record<string, FloatTensor> {
+  const { lr, eps, weightDecay, clip } = config;
+  const [beta1, beta2] = config.betas;
+  const numbers: Record<(typeof STEP_NUMBERS)[number], number> = {
+    factor: clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1,
+    decay: 1 - lr * weightDecay,
+    rate: lr / (1 - beta1 ** step),
+    root: Math.sqrt(1 - beta2 ** step),
+    eps,
+    "kept mean": beta1,
+    "kept square": beta2,
+  };
+  return Object.fromEntries(
+    Object.entries(numbers).map(([name, number]) => [name, tensor("float32", [1], Float32Array.of(number))]),
+  );
 }
 
 const elementsOf = (parameters: readonly ParameterSpec[]): number =>

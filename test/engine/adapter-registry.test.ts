@@ -156,10 +156,10 @@ describe("AdapterRegistry", () => {
       await made.create({ ...ref, name: "other" }, config, 1),
     ];
     const given = new AbortController();
-    const end = await one.beginTraining(given.signal);
+    const end = await one.access.beginTraining(given.signal);
     given.abort();
     const settling = made.settleForGood();
-    const endOther = await other.beginTraining();
+    const endOther = await other.access.beginTraining();
     end();
     await expect(settling).rejects.toMatchObject({
       code: "adapter-invalid",
@@ -208,7 +208,7 @@ describe("AdapterRegistry", () => {
 
   test("tells of effects that adapters no longer have: they learnt, were merged, replaced or deleted", async () => {
     const over: AdapterEffect[] = [];
-    const told = new AdapterRegistry(base, new AdapterStore(folder), (effect) => over.push(effect));
+    const told = new AdapterRegistry(base, new AdapterStore(folder), { over: (effect) => void over.push(effect) });
     const { adapter } = await told.create(ref, config, 1);
     const learning = await adapter.effect();
     expect(await adapter.effect()).toBe(learning);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Adapter, AdapterTensors } from "../../src/adapters/adapter.ts";
 import { AdapterInstance } from "../../src/engine/adapter-instance.ts";
 import type { AdapterStore, KeptAdapter } from "../../src/engine/adapter-store.ts";
+import { HostMoments } from "../../src/engine/moments.ts";
 import { filled } from "../../src/tensor.ts";
 
 const at = (value: number): AdapterTensors => ({ w: filled([1], value) });
@@ -78,5 +79,38 @@ describe("values that are trained elsewhere", () => {
     live.changed(1);
     await live.flush();
     expect(kept.at(-1)).toMatchObject({ steps: 4, revision: 2 });
+  });
+
+  it("are written with what optimisers remember there, of the same moment; what is lost there is not remembered", async () => {
+    const { live, kept } = instance();
+    let value = 1;
+    live.follow(async () => at(value));
+    let released = 0;
+    const state = (id: string) => ({
+      get step() {
+        return value;
+      },
+      copy: async () => ({ step: value, mean: at(value), square: at(value) }),
+      release: () => {
+        released += id === "first" ? 1 : 100;
+      },
+    });
+    for (const id of ["first", "second", "third"]) live.moments.used(id, state(id));
+    // Two are kept.
+    expect(released).toBe(1);
+    live.changed(1);
+    const written = live.flush();
+    value = 2;
+    await written;
+    const [{ tensors, optimizers }] = kept as [KeptAdapter];
+    expect(first(tensors)).toBe(1);
+    expect([...optimizers]).toEqual([
+      ["second", { step: 1, mean: at(1), square: at(1) }],
+      ["third", { step: 1, mean: at(1), square: at(1) }],
+    ]);
+    live.moments.used("home", new HostMoments({ step: 7, mean: at(7), square: at(7) }));
+    live.changed(1);
+    live.lose();
+    expect([live.moments.steps("third"), live.moments.steps("home"), live.revision]).toEqual([0, 7, 1]);
   });
 });

@@ -10,6 +10,7 @@ import { GlmError } from "../../src/errors.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { RemoteEngine } from "../../src/rpc/client.ts";
 import { startWorker, type WorkerHandle } from "../../src/runtime/workers.ts";
+import { adamWConfig } from "../../src/train/optimizer.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 import { ownHome } from "../home.ts";
 import { copyOracleModel, deviation, oracleTensors, rowsOf } from "../oracle.ts";
@@ -142,6 +143,53 @@ function besideTheCpu(): void {
     expect(found.loss).toBeCloseTo(expected.loss, 4);
     for (const [parameter, { data }] of Object.entries(expected.gradients)) {
       expect(deviation(found.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-4);
+    }
+  });
+
+  it("trains by hand as the CPU does, and gives the memory for that back", async () => {
+    const name = join(scratch, "by-hand");
+    await writeSmallModel(name);
+    const adapter = { owner: "test", name: "by-hand" };
+    const batches = [
+      { inputIds: [[5, 6, 7, 3]], labels: [[-100, 6, 7, 3]] },
+      { inputIds: [[8, 9, 4]], labels: [[-100, -100, 4]] },
+    ];
+    const config = adamWConfig({ lr: 0.02, clip: 0.5, weightDecay: 0.1 });
+    const ask = async (engine: Engine, model: string) => {
+      await engine.call("createAdapter", { model, adapter, config: LORA, seed: 1, existing: "replace" });
+      const bytes = async () => (await engine.call("models", {})).find((one) => one.model.key === model)?.deviceBytes;
+      const before = await bytes();
+      const told: number[] = [];
+      const read: AdapterTensors[] = [];
+      for (let seed = 0; seed < 4; seed += 1) {
+        const handles: number[] = [];
+        for (const batch of batches.slice(seed % 2)) {
+          const { loss, handle } = await engine.call("gradients", { model, adapter, batch, seed });
+          told.push(loss);
+          handles.push(handle);
+        }
+        read.push(await engine.call("readGradients", { model, handle: handles[0]! }));
+        const step = { model, adapter, optimizer: `o${seed % 2}`, config, handles };
+        const { gradientNorm, step: steps } = await engine.call("optimizerStep", step);
+        told.push(gradientNorm, steps);
+      }
+      read.push(await engine.call("readAdapter", { model, adapter }));
+      // Of what is not used either.
+      await engine.call("gradients", { model, adapter, batch: batches[0]!, seed: 9 });
+      const during = await bytes();
+      await engine.call("disposeAdapter", { model, adapter });
+      return { told, read, bytes: [before, during, await bytes()] };
+    };
+    const [found, expected] = [await on("webgpu", name, "none", ask), await on("cpu", name, "none", ask)];
+    const [before, during, after] = found.bytes as [number, number, number];
+    expect(during).toBeGreaterThan(before);
+    expect(after).toBe(before);
+    expect(found.told).toHaveLength(expected.told.length);
+    for (const [i, number] of expected.told.entries()) expect(found.told[i]).toBeCloseTo(number, 3);
+    for (const [i, tensors] of expected.read.entries()) {
+      for (const [parameter, { data }] of Object.entries(tensors)) {
+        expect(deviation(found.read[i]?.[parameter]?.data ?? [], data), `${i}: ${parameter}`).toBeLessThan(1e-3);
+      }
     }
   });
 

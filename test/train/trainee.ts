@@ -10,7 +10,7 @@ import { type BindWeights, floatWeights } from "../../src/models/context.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
 import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
-import { hostLearner } from "../../src/train/learner.ts";
+import { hostLearner } from "../../src/train/host-learner.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import type { Row } from "../../src/train/row.ts";
 import type { Pupil } from "../../src/train/teaching.ts";

@@ -1,7 +1,7 @@
 /** @file Values in ordinary memory that train: steps in place, and snapshots that can be gone back to. */
 import { expect, it } from "vitest";
 import { filled, tensor } from "../../src/tensor.ts";
-import { hostLearner } from "../../src/train/learner.ts";
+import { hostLearner } from "../../src/train/host-learner.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
 
 const gradient = (...values: number[]) => ({ w: tensor("float32", [values.length], Float32Array.from(values)) });

@@ -1,0 +1,82 @@
+/** @file Training where an adapter's tensors are its values: steps change them in place. */
+import type { AdapterTensors } from "../adapters/adapter.ts";
+import type { TokenBatch } from "../train/batch.ts";
+import { hostLearner } from "../train/host-learner.ts";
+import type { Learner, Loss } from "../train/learner.ts";
+import { adamW, type OptimizerConfig, weightedMean } from "../train/optimizer.ts";
+import type { TrainingProgram } from "../train/program.ts";
+import type { AdapterInstance } from "./adapter-instance.ts";
+import { HostMoments } from "./moments.ts";
+import type { HeldGradients, HeldLesson, TrainingPlace } from "./training-place.ts";
+
+export class HostTraining implements TrainingPlace {
+  readonly #program: (adapter: AdapterInstance) => Promise<TrainingProgram>;
+
+  constructor(program: (adapter: AdapterInstance) => Promise<TrainingProgram>) {
+    this.#program = program;
+  }
+
+  async gradients(
+    adapter: AdapterInstance,
+    batch: TokenBatch,
+    seed: number,
+  ): Promise<Loss & { readonly gradients: HostGradients }> {
+    const program = await this.#program(adapter);
+    const { gradients, ...loss } = await program.gradients(batch, adapter.tensors, seed);
+    return { ...loss, gradients: new HostGradients(gradients) };
+  }
+
+  async step(
+    adapter: AdapterInstance,
+    optimizer: string,
+    config: OptimizerConfig,
+    lessons: readonly HeldLesson[],
+  ): Promise<number> {
+    const mean = weightedMean(
+      lessons.map(({ gradients, tokens }) => ({ gradients: (gradients as HostGradients).tensors, weight: tokens })),
+    );
+    const { moments, tensors } = adapter;
+    const remembered = (moments.of(optimizer) as HostMoments | undefined) ?? new HostMoments(adamW.init(tensors));
+    const norm = adamW.update(config, remembered.state, tensors, mean);
+    moments.used(optimizer, remembered);
+    adapter.changed(1);
+    return norm;
+  }
+
+  async *learning<E>(
+    adapter: AdapterInstance,
+    use: (learner: Learner) => AsyncGenerator<E, void, void>,
+  ): AsyncGenerator<E, void, void> {
+    const { tensors } = adapter;
+    yield* use(
+      hostLearner(tensors, {
+        gradients: async (batch, seed) => (await this.#program(adapter)).gradients(batch, tensors, seed),
+        loss: async (batch) => (await this.#program(adapter)).loss(batch, tensors),
+      }),
+    );
+  }
+
+  async atHome<T>(_: AdapterInstance, change: () => T): Promise<T> {
+    return change();
+  }
+
+  async forget(): Promise<void> {}
+
+  giveUpWhatIsLost(): void {}
+
+  async dispose(): Promise<void> {}
+}
+
+class HostGradients implements HeldGradients {
+  readonly tensors: AdapterTensors;
+
+  constructor(tensors: AdapterTensors) {
+    this.tensors = tensors;
+  }
+
+  async read(): Promise<AdapterTensors> {
+    return this.tensors;
+  }
+
+  release(): void {}
+}
