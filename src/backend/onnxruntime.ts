@@ -31,20 +31,26 @@ export const hasWebGpu: boolean = ort.listSupportedBackends().some(({ name, bund
 /** @param model an ONNX file */
 export async function createSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
   const session = await ort.InferenceSession.create(model, { logSeverityLevel: ONLY_ERRORS, ...options });
+  const { inputNames } = session;
+  const feeds = (inputs: Fed): Record<string, ort.Tensor> => {
+    const fed: Record<string, ort.Tensor> = {};
+    for (const name of inputNames) if (inputs[name]) fed[name] = toOrt(inputs[name]);
+    return fed;
+  };
   return {
     async run(inputs, into = {}) {
-      const fed = mapValues(inputs, toOrt);
+      const fed = feeds(inputs);
       const stays = Object.keys(into);
-      if (stays.length === 0) return mapValues(await session.run(fed), fromOrt);
+      if (stays.length === 0) return taken(await session.run(fed));
       const wanted = Object.fromEntries(
         session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]),
       );
       const results = await session.run(fed, wanted);
       for (const name of stays) delete (results as Record<string, ort.Tensor>)[name];
-      return mapValues(results, fromOrt);
+      return taken(results);
     },
     async runOnDevice(inputs, onDispose) {
-      const results = Object.values(await session.run(mapValues(inputs, toOrt)));
+      const results = Object.values(await session.run(feeds(inputs)));
       return new OrtTensor(results[0] as ort.Tensor, onDispose);
     },
     release: () => session.release(),
@@ -75,17 +81,21 @@ class OrtTensor implements DeviceTensor {
   }
 }
 
-const mapValues = <A, B>(record: Readonly<Record<string, A>>, convert: (value: A) => B): Record<string, B> =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, convert(value)]));
+function taken(results: ort.InferenceSession.ReturnType): Tensors {
+  const tensors: Tensors = {};
+  for (const name in results) tensors[name] = fromOrt(results[name] as ort.Tensor);
+  return tensors;
+}
 
-/** Shares the data: nothing is copied. */
+/**
+ * Shares the data: nothing is copied. Its own constructor takes a share of every token's time, and where JavaScript has a
+ * Float16Array no other array of float16, which the native part does not know.
+ */
 function toOrt(value: Tensor | DeviceTensor): ort.Tensor {
   if (value instanceof OrtTensor) return value.held;
   const { dtype, shape, data } = value as Tensor;
-  // Where JavaScript has a Float16Array, the constructor takes no other, and the native part does not know it.
-  if (dtype === "float16") return { type: dtype, dims: shape, location: "cpu", data } as unknown as ort.Tensor;
   if (dtype === "bfloat16") throw new TypeError("bfloat16 tensors cannot be fed to onnxruntime");
-  return new ort.Tensor(dtype as OrtType, data as Float32Array, shape);
+  return { type: dtype satisfies OrtType, dims: shape, location: "cpu", data } as unknown as ort.Tensor;
 }
 
 function fromOrt({ type, dims, data }: ort.Tensor): Tensor {
