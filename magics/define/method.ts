@@ -1,5 +1,5 @@
 /** @file The options of the fine-tuning methods, as the magics spell them. */
-import type { FullConfig, LoraConfig, Method } from "../../src/adapters/adapter.ts";
+import type { FullConfig, LoraConfig, Method, PTuningConfig } from "../../src/adapters/adapter.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
@@ -43,14 +43,24 @@ const FULL = {
   },
 } as const satisfies Readonly<Record<Kebab<Exclude<keyof FullConfig, "method">>, OptionSpec>>;
 
+const P_TUNING = {
+  length: { kind: "number", rule: defaults.pTuning.length, help: "With --method pTuning: virtual tokens." },
+  projection: { kind: "flag", help: "With --method pTuning: they are made by a network that trains, too." },
+} as const satisfies Readonly<Record<Kebab<Exclude<keyof PTuningConfig, "method" | "dropout">>, OptionSpec>>;
+
 /** Every method of the library with its options: a missing one does not compile. */
-const METHODS: Readonly<Record<Method, OptionTable>> = { lora: LORA, full: FULL };
+const METHODS: Readonly<Record<Method, OptionTable>> = {
+  lora: LORA,
+  full: FULL,
+  pTuning: { ...P_TUNING, dropout: LORA.dropout },
+};
 const DEFAULT_METHOD: Method = "lora";
 
 export const METHOD_OPTIONS: OptionTable = {
   method: { kind: "choice", choices: Object.keys(METHODS), default: DEFAULT_METHOD, help: "How it is fine-tuned." },
   ...LORA,
   ...FULL,
+  ...P_TUNING,
 };
 
 /** The library's call that configures the method: `lora({ r: 8 })`. */

@@ -135,7 +135,12 @@ async function main(): Promise<void> {
   const tokenizer = await loadTokenizer(tinyFolder);
   const parameters = parametersOf(config);
   const started = initialize(config);
-  const base = { parameters, modules: modulesOf(config), read: async (name: string) => started[name] as FloatTensor };
+  const base = {
+    parameters,
+    modules: modulesOf(config),
+    config,
+    read: async (name: string) => started[name] as FloatTensor,
+  };
   const adapter = full({ method: "full" }, base);
   const unbound = floatWeights((_, name) => {
     throw new Error(`${name} is not trained`);

@@ -1,6 +1,6 @@
 /** @file What an adapter's configuration is made of, for those who get one from a message or a file. */
 import { z } from "zod";
-import type { AdapterConfig, FullConfig, LoraConfig } from "./adapter.ts";
+import type { AdapterConfig, FullConfig, LoraConfig, PTuningConfig } from "./adapter.ts";
 
 /** A field for each of a type's own: one that is missing here, or too many, does not compile. */
 export type Fields<T> = {
@@ -26,8 +26,19 @@ const lora = z.strictObject({
 
 const full = z.strictObject({ method: z.literal("full"), match: names.optional() } satisfies Fields<FullConfig>);
 
+const pTuning = z.strictObject({
+  method: z.literal("pTuning"),
+  length: z.number(),
+  projection: z.boolean(),
+  dropout: z.number(),
+} satisfies Fields<PTuningConfig>);
+
 /** Types and names; what the numbers may be is a matter of the method. */
-export const adapterConfigSchema = z.discriminatedUnion("method", [lora, full]) as unknown as z.ZodType<AdapterConfig>;
+export const adapterConfigSchema = z.discriminatedUnion("method", [
+  lora,
+  full,
+  pTuning,
+]) as unknown as z.ZodType<AdapterConfig>;
 
 /** Whether a value is a configuration of a known method. */
 export const isAdapterConfig = (value: unknown): value is AdapterConfig => adapterConfigSchema.safeParse(value).success;

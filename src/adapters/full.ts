@@ -31,7 +31,7 @@ export function full(config: FullConfig, base: BaseModel): Adapter {
       );
       return Object.fromEntries(values);
     },
-    applyToTraining: (context, inputs) => overridden(context, inputs),
+    applyToTraining: (context, inputs) => ({ context: overridden(context, inputs) }),
     forInference: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
     mergeTargets: new Set(parameters.map(({ name }) => name)),
     merge: (tensors, name) => copied(tensors[name] as FloatTensor),

@@ -2,12 +2,13 @@
 import type { Adapter, AdapterConfig, BaseModel, Method } from "./adapter.ts";
 import { full } from "./full.ts";
 import { lora } from "./lora.ts";
+import { pTuning } from "./p-tuning.ts";
 
 type Methods = {
   readonly [M in Method]: (config: Extract<AdapterConfig, { method: M }>, base: BaseModel) => Adapter;
 };
 
-const methods: Methods = { lora, full };
+const methods: Methods = { lora, full, pTuning };
 
 /** Lays a configured method over a base model. */
 export function createAdapter<C extends AdapterConfig>(config: C, base: BaseModel): Adapter {

@@ -5,12 +5,20 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import * as defaults from "./defaults.ts";
-import { configOf, differences, type FullOptions, type LoraOptions, type MethodChoice } from "./methods.ts";
+import {
+  configOf,
+  differences,
+  type FullOptions,
+  type LoraOptions,
+  type MethodChoice,
+  type PTuningOptions,
+} from "./methods.ts";
 
 /** A method with its options; LoRA when none is named. */
 export type BookMethod =
   | (LoraOptions & { readonly method?: "lora" | undefined })
-  | (FullOptions & { readonly method: "full" });
+  | (FullOptions & { readonly method: "full" })
+  | (PTuningOptions & { readonly method: "pTuning" });
 
 /**
  * The whole configuration: LoRA adapts every linear module unless the options say otherwise.
@@ -38,4 +46,12 @@ export function mustMatchBook(name: string, method: BookMethod, config: AdapterC
   );
 }
 
-const named = (method: BookMethod): MethodChoice => (method.method === "full" ? method : { ...method, method: "lora" });
+function named(method: BookMethod): MethodChoice {
+  switch (method.method) {
+    case "full":
+    case "pTuning":
+      return method;
+    default:
+      return { ...method, method: "lora" };
+  }
+}

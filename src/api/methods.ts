@@ -1,6 +1,6 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
 import { isDeepStrictEqual } from "node:util";
-import type { AdapterConfig, FullConfig, LoraConfig } from "../adapters/adapter.ts";
+import type { AdapterConfig, FullConfig, LoraConfig, PTuningConfig } from "../adapters/adapter.ts";
 import { complete, type Given, refuseUnknown } from "../options.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
@@ -44,20 +44,42 @@ export function full(options: FullOptions = {}): FullConfig {
   return { method: "full", ...(match === undefined ? {} : { match: [...match] }) };
 }
 
+export type PTuningOptions = Given<Omit<PTuningConfig, "method">>;
+
+/**
+ * P-tuning v2: keys and values of virtual tokens before every row, in each layer.
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export const pTuning = (options: PTuningOptions = {}): PTuningConfig => ({
+  method: "pTuning",
+  ...complete("pTuning", defaults.pTuning, options),
+});
+
 /** A method with those of its options that are given. An adapter's whole configuration is one, too. */
-export type MethodChoice = (LoraOptions & { readonly method: "lora" }) | (FullOptions & { readonly method: "full" });
+export type MethodChoice =
+  | (LoraOptions & { readonly method: "lora" })
+  | (FullOptions & { readonly method: "full" })
+  | (PTuningOptions & { readonly method: "pTuning" });
 
 /**
  * The choice with the defaults of what is left out.
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
  */
 export function configOf(choice: MethodChoice): AdapterConfig {
-  if (choice.method === "full") {
-    const { method: _, ...options } = choice;
-    return full(options);
+  switch (choice.method) {
+    case "full": {
+      const { method: _, ...options } = choice;
+      return full(options);
+    }
+    case "pTuning": {
+      const { method: _, ...options } = choice;
+      return pTuning(options);
+    }
+    case "lora": {
+      const { method: _, ...options } = choice;
+      return lora(options);
+    }
   }
-  const { method: _, ...options } = choice;
-  return lora(options);
 }
 
 /** An option in which an adapter is made otherwise than a choice says. */

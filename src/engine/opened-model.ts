@@ -92,6 +92,7 @@ export async function openModel(
     base: {
       parameters,
       modules,
+      config,
       read: (parameter) => readParameter(weightStore, parameter),
       ...(plan.bits ? { count: elements(tensors), frozen: ofModules(modules) } : {}),
     },

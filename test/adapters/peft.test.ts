@@ -13,6 +13,7 @@ import { randomStream } from "../../src/random.ts";
 import { filled, type Tensor, tensor } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { deviation, floats, oracleConfig, oracleFolder } from "../oracle.ts";
+import { randomConfig } from "../random-weights.ts";
 
 const made = join(import.meta.dirname, "../fixtures/peft");
 const noRead = (): never => {
@@ -30,12 +31,13 @@ const small: BaseModel = {
       { name: `transformer.encoder.layers.${layer}.mlp.dense_4h_to_h`, in: 8, out: 6 },
     ])
     .concat({ name: "transformer.output_layer", in: 6, out: 20 }),
+  config: randomConfig("glm", 1, 1, 6),
   read: noRead,
 };
 
 function oracleBase(family: string): BaseModel {
   const config = oracleConfig(family);
-  return { parameters: parametersOf(config), modules: modulesOf(config), read: noRead };
+  return { parameters: parametersOf(config), modules: modulesOf(config), config, read: noRead };
 }
 
 let folder: string;

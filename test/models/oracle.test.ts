@@ -31,6 +31,7 @@ describe.each(cases)("$folder", ({ folder, expected }) => {
     const base: BaseModel = {
       parameters: parametersOf(config),
       modules: modulesOf(config),
+      config,
       read: async (name) => (await checkpoint.read(name)) as FloatTensor,
     };
     const forward = await oracleTensors(expected, "forward");

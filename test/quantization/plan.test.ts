@@ -44,7 +44,7 @@ describe("ChatGLM-6B in int4", () => {
 
   it("trains 81,920 parameters where layers 23 to 27 are unfrozen: their norms", () => {
     const frozen = new Set(model.modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));
-    const base = { ...model, frozen, read: async () => filled([1]) };
+    const base = { ...model, config: chatglm6b, frozen, read: async () => filled([1]) };
     const match = [23, 24, 25, 26, 27].map((layer) => `layers.${layer}.`);
     const { parameters } = full({ method: "full", match }, base);
     expect(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)).toBe(81_920);
