@@ -42,3 +42,9 @@ export const adapterConfigSchema = z.discriminatedUnion("method", [
 
 /** Whether a value is a configuration of a known method. */
 export const isAdapterConfig = (value: unknown): value is AdapterConfig => adapterConfigSchema.safeParse(value).success;
+
+/** What is wrong with one that is none: the first fault. */
+export function configFault(value: unknown): string {
+  const [issue] = adapterConfigSchema.safeParse(value).error?.issues ?? [];
+  return issue ? [...issue.path.map(String), issue.message].join(": ") : "expected the configuration of an adapter";
+}

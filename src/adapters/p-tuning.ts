@@ -12,7 +12,7 @@ import { randomStream } from "../random.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { Adapter, AdapterTensors, BaseModel, Prefix, PTuningConfig } from "./adapter.ts";
 
-const ENCODER = "transformer.prefix_encoder";
+export const ENCODER = "transformer.prefix_encoder";
 const EMBEDDING = `${ENCODER}.embedding.weight`;
 /** The layers of the network that makes keys and values of embeddings: linear, tanh, linear. */
 const [INNER, OUTER] = [`${ENCODER}.trans.0`, `${ENCODER}.trans.2`];
