@@ -312,12 +312,6 @@ describe("what cannot be used is refused", () => {
     });
   });
 
-  test("P-tuning's prefix, which is called what it is", async () => {
-    const prefix = { "transformer.prefix_encoder.embedding.weight": filled([4, 8]) };
-    await writeSafetensors(join(folder, "model.safetensors"), sourcesOf(prefix));
-    expect(await refusal()).toMatchObject({ code: "unsupported", message: expect.stringMatching(/P-tuning v2/) });
-  });
-
   test("every tensor that does not fit, in one report", async () => {
     await copy("plain");
     const path = join(folder, "adapter_model.safetensors");

@@ -341,6 +341,13 @@ export function oracleSuite(name: string, place: Place): void {
             },
             seed: 1,
           });
+          for (const [name, length, projection] of [
+            ["short", 3, false],
+            ["long", 9, true],
+          ] as const) {
+            const config = { method: "pTuning", length, projection, dropout: 0 } as const;
+            await engine.call("createAdapter", { model, adapter: ref(name), config, seed: length });
+          }
           const [first, second] = trained as [string, string];
           const ids = expected.greedy[0]!.prompt;
           const options = {
@@ -348,7 +355,8 @@ export function oracleSuite(name: string, place: Place): void {
             ...GREEDY,
             stop: [],
           };
-          const adapters = [null, ref(first), ref("fresh"), ref(second), ref(`${first}-again`)];
+          const names = [first, "fresh", second, `${first}-again`, "short", "long"];
+          const adapters = [null, ...names.map(ref)];
           const ask = async (rows: typeof adapters): Promise<number[][]> => {
             const answers: number[][] = rows.map(() => []);
             const asked = rows.map((adapter) => ({ ids, adapter }));
@@ -364,6 +372,13 @@ export function oracleSuite(name: string, place: Place): void {
           expect(together[2], "an untrained adapter changes nothing").toEqual(together[0]);
           expect(together[1], "a trained adapter changes something").not.toEqual(together[0]);
           expect(together[4], "merged = adapted").toEqual(together[1]);
+          expect(together[5], "a prefix changes something").not.toEqual(together[0]);
+          await expect(engine.call("mergeAdapter", { model, adapter: ref("short") })).rejects.toMatchObject({
+            code: "unsupported",
+            message: expect.stringMatching(/^short: .*cannot be merged. Save it beside the model/),
+          });
+          const saving = { model, adapter: ref("short"), folder: join(scratch, "no"), maxShardBytes: 1e9 };
+          await expect(engine.call("saveModel", saving)).rejects.toThrow("cannot be merged");
         },
       );
     },
