@@ -52,7 +52,7 @@ export type { BookMethod } from "./api/knowledge-method.ts";
 export type { Pace } from "./api/knowledge-pace.ts";
 // Loading and asking
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
-export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
+export { type FullOptions, full, type LoraOptions, lora, type PTuningOptions, pTuning } from "./api/methods.ts";
 export { adamW, Optimizer, type StepOptions } from "./api/optimizer.ts";
 export type { RehearsalRows, Rows } from "./api/rows.ts";
 export type { Abortable } from "./api/signal.ts";
