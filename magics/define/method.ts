@@ -1,5 +1,5 @@
 /** @file The options of the fine-tuning methods, as the magics spell them. */
-import type { FullConfig, LoraConfig, Method, PTuningConfig } from "../../src/adapters/adapter.ts";
+import type { FreezeConfig, FullConfig, LoraConfig, Method, PTuningConfig } from "../../src/adapters/adapter.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
@@ -39,9 +39,18 @@ const FULL = {
     kind: "list",
     value: "TEXT",
     default: "all of them",
-    help: "With --method full: train only parameters whose name contains one of these.",
+    help: "With --method full or freeze: train only parameters whose name contains one of these.",
   },
 } as const satisfies Readonly<Record<Kebab<Exclude<keyof FullConfig, "method">>, OptionSpec>>;
+
+const FREEZE = {
+  layers: {
+    kind: "number",
+    rule: defaults.freeze.layers,
+    help: "With --method freeze: train the last so many layers.",
+  },
+  match: FULL.match,
+} as const satisfies Readonly<Record<Kebab<Exclude<keyof FreezeConfig, "method">>, OptionSpec>>;
 
 const P_TUNING = {
   length: { kind: "number", rule: defaults.pTuning.length, help: "With --method pTuning: virtual tokens." },
@@ -52,6 +61,8 @@ const P_TUNING = {
 const METHODS: Readonly<Record<Method, { readonly word: string; readonly options: OptionTable }>> = {
   lora: { word: "lora", options: LORA },
   pTuning: { word: "ptuning", options: { ...P_TUNING, dropout: LORA.dropout } },
+  freeze: { word: "freeze", options: FREEZE },
+  embeddings: { word: "embeddings", options: {} },
   full: { word: "full", options: FULL },
 };
 const METHOD_NAMES = Object.keys(METHODS) as Method[];
@@ -66,6 +77,7 @@ export const METHOD_OPTIONS: OptionTable = {
   },
   ...LORA,
   ...P_TUNING,
+  ...FREEZE,
   ...FULL,
 };
 

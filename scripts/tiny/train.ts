@@ -10,7 +10,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { full } from "../../src/adapters/full.ts";
+import { full } from "../../src/adapters/base-parameters.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";

@@ -31,6 +31,19 @@ export interface FullConfig {
   readonly match?: readonly string[];
 }
 
+/** One of the two is given. */
+export interface FreezeConfig {
+  readonly method: "freeze";
+  /** Trains the last so many layers; everything else is frozen. */
+  readonly layers?: number;
+  /** Trains parameters whose name contains one of these ("layers.27."); everything else is frozen. */
+  readonly match?: readonly string[];
+}
+
+export interface EmbeddingsConfig {
+  readonly method: "embeddings";
+}
+
 export interface PTuningConfig {
   readonly method: "pTuning";
   /** Virtual tokens: keys and values of so many places, in each layer (`pre_seq_len` of the published scripts). */
@@ -41,7 +54,7 @@ export interface PTuningConfig {
   readonly dropout: number;
 }
 
-export type AdapterConfig = LoraConfig | FullConfig | PTuningConfig;
+export type AdapterConfig = LoraConfig | PTuningConfig | FreezeConfig | EmbeddingsConfig | FullConfig;
 export type Method = AdapterConfig["method"];
 
 /** Named float32 tensors: an adapter's values, in the names of its files. */

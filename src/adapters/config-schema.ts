@@ -1,6 +1,13 @@
 /** @file What an adapter's configuration is made of, for those who get one from a message or a file. */
 import { z } from "zod";
-import type { AdapterConfig, FullConfig, LoraConfig, PTuningConfig } from "./adapter.ts";
+import type {
+  AdapterConfig,
+  EmbeddingsConfig,
+  FreezeConfig,
+  FullConfig,
+  LoraConfig,
+  PTuningConfig,
+} from "./adapter.ts";
 
 /** A field for each of a type's own: one that is missing here, or too many, does not compile. */
 export type Fields<T> = {
@@ -26,6 +33,14 @@ const lora = z.strictObject({
 
 const full = z.strictObject({ method: z.literal("full"), match: names.optional() } satisfies Fields<FullConfig>);
 
+const freeze = z.strictObject({
+  method: z.literal("freeze"),
+  layers: z.number().optional(),
+  match: names.optional(),
+} satisfies Fields<FreezeConfig>);
+
+const embeddings = z.strictObject({ method: z.literal("embeddings") } satisfies Fields<EmbeddingsConfig>);
+
 const pTuning = z.strictObject({
   method: z.literal("pTuning"),
   length: z.number(),
@@ -36,8 +51,10 @@ const pTuning = z.strictObject({
 /** Types and names; what the numbers may be is a matter of the method. */
 export const adapterConfigSchema = z.discriminatedUnion("method", [
   lora,
-  full,
   pTuning,
+  freeze,
+  embeddings,
+  full,
 ]) as unknown as z.ZodType<AdapterConfig>;
 
 /** Whether a value is a configuration of a known method. */

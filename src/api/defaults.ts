@@ -61,6 +61,9 @@ export const lora: OptionRules<Pick<LoraConfig, "r" | "alpha" | "dropout">> = {
   dropout: number(0, { min: 0, below: 1 }),
 };
 
+/** The last layers, as in the scripts of the field. */
+export const freeze: OptionRules<{ readonly layers: number }> = { layers: whole(4, { min: 1 }) };
+
 /** As the published scripts have it. */
 export const pTuning: OptionRules<Omit<PTuningConfig, "method">> = {
   length: whole(16, { min: 1 }),

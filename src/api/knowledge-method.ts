@@ -5,20 +5,13 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import * as defaults from "./defaults.ts";
-import {
-  configOf,
-  differences,
-  type FullOptions,
-  type LoraOptions,
-  type MethodChoice,
-  type PTuningOptions,
-} from "./methods.ts";
+import { configOf, differences, type FullOptions, type LoraOptions, type MethodChoice } from "./methods.ts";
 
 /** A method with its options; LoRA when none is named. */
 export type BookMethod =
   | (LoraOptions & { readonly method?: "lora" | undefined })
   | (FullOptions & { readonly method: "full" })
-  | (PTuningOptions & { readonly method: "pTuning" });
+  | Exclude<MethodChoice, { readonly method: "lora" | "full" }>;
 
 /**
  * The whole configuration: LoRA adapts every linear module unless the options say otherwise.
@@ -48,10 +41,10 @@ export function mustMatchBook(name: string, method: BookMethod, config: AdapterC
 
 function named(method: BookMethod): MethodChoice {
   switch (method.method) {
-    case "full":
-    case "pTuning":
-      return method;
-    default:
+    case undefined:
+    case "lora":
       return { ...method, method: "lora" };
+    default:
+      return method;
   }
 }

@@ -1,6 +1,13 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
 import { isDeepStrictEqual } from "node:util";
-import type { AdapterConfig, FullConfig, LoraConfig, PTuningConfig } from "../adapters/adapter.ts";
+import type {
+  AdapterConfig,
+  EmbeddingsConfig,
+  FreezeConfig,
+  FullConfig,
+  LoraConfig,
+  PTuningConfig,
+} from "../adapters/adapter.ts";
 import { complete, type Given, refuseUnknown } from "../options.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
@@ -44,6 +51,30 @@ export function full(options: FullOptions = {}): FullConfig {
   return { method: "full", ...(match === undefined ? {} : { match: [...match] }) };
 }
 
+export type FreezeOptions = Given<Omit<FreezeConfig, "method">>;
+
+/**
+ * Trains some of the model's own parameters, and freezes all others: those of the last `layers`, 4 by default, or those whose
+ * name contains one of `match`.
+ * @throws GlmError "option-invalid" that names an unknown option
+ */
+export function freeze(options: FreezeOptions = {}): FreezeConfig {
+  const { match } = options ?? {};
+  const { layers } = complete("freeze", defaults.freeze, options, ["match"], faultsOf({ match }));
+  if (match === undefined) return { method: "freeze", layers };
+  // Both are given: the method says what is wrong with that.
+  return { method: "freeze", match: [...match], ...(options.layers === undefined ? {} : { layers }) };
+}
+
+/**
+ * Trains the table that makes tokens vectors, and freezes everything else.
+ * @throws GlmError "option-invalid" that names an unknown option
+ */
+export function embeddings(options: Readonly<Record<string, never>> = {}): EmbeddingsConfig {
+  refuseUnknown("embeddings", options, []);
+  return { method: "embeddings" };
+}
+
 export type PTuningOptions = Given<Omit<PTuningConfig, "method">>;
 
 /**
@@ -59,7 +90,9 @@ export const pTuning = (options: PTuningOptions = {}): PTuningConfig => ({
 export type MethodChoice =
   | (LoraOptions & { readonly method: "lora" })
   | (FullOptions & { readonly method: "full" })
-  | (PTuningOptions & { readonly method: "pTuning" });
+  | (PTuningOptions & { readonly method: "pTuning" })
+  | (FreezeOptions & { readonly method: "freeze" })
+  | EmbeddingsConfig;
 
 /**
  * The choice with the defaults of what is left out.
@@ -75,6 +108,12 @@ export function configOf(choice: MethodChoice): AdapterConfig {
       const { method: _, ...options } = choice;
       return pTuning(options);
     }
+    case "freeze": {
+      const { method: _, ...options } = choice;
+      return freeze(options);
+    }
+    case "embeddings":
+      return embeddings();
     case "lora": {
       const { method: _, ...options } = choice;
       return lora(options);

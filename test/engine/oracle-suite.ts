@@ -203,7 +203,7 @@ export function oracleSuite(name: string, place: Place): void {
           const info = await engine.call("createAdapter", {
             model,
             adapter,
-            config: { method: "full", match: reference.match },
+            config: name === "freeze" ? { method: "freeze", match: reference.match } : { method: "embeddings" },
             seed: 0,
           });
           expect(info.trainableCount).toBe(reference.trainable);

@@ -166,6 +166,11 @@ describe("cell magics", () => {
     expect(expanded("%adapter new p --method ptuning --length 8 --projection --dropout 0.1")).toContain(
       "__glmlab.pTuning({ length: 8, projection: true, dropout: 0.1 })",
     );
+    expect(expanded("%adapter new f --method freeze --layers 2")).toContain("__glmlab.freeze({ layers: 2 })");
+    expect(expanded("%adapter new f --method freeze --match layers.27.")).toContain(
+      '__glmlab.freeze({ match: ["layers.27."] })',
+    );
+    expect(expanded("%adapter new e --method embeddings")).toContain("__glmlab.embeddings()");
     expect(expanded("%%train p --method ptuning --length 8\n{}")).toContain(
       '{ method: { method: "pTuning", length: 8 }',
     );
@@ -296,7 +301,7 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%%train dream --method full --dropout 0.1\n{}", "--dropout belongs to --method lora", "--dropout"],
     [
       "%%train dream --method lara\n{}",
-      '--method is one of lora, ptuning, full, not "lara". Did you mean lora?',
+      '--method is one of lora, ptuning, freeze, embeddings, full, not "lara". Did you mean lora?',
       "lara",
     ],
     [
