@@ -73,6 +73,7 @@ function baseOf(config: ChatGLMConfig): BaseModel {
   return {
     parameters: parametersOf(config),
     modules: modulesOf(config),
+    config,
     read: () => Promise.reject(new Error("LoRA does not read base weights")),
   };
 }

@@ -16,7 +16,16 @@
  * which form weights are held, src/weights how they lie in files. src/hub fetches models, src/text turns text into ids and back.
  */
 
-export type { AdapterConfig, AdapterTensors, FullConfig, LoraConfig, Method } from "./adapters/adapter.ts";
+export type {
+  AdapterConfig,
+  AdapterTensors,
+  EmbeddingsConfig,
+  FreezeConfig,
+  FullConfig,
+  LoraConfig,
+  Method,
+  PTuningConfig,
+} from "./adapters/adapter.ts";
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
 // Fine-tuning
 export {
@@ -52,7 +61,17 @@ export type { BookMethod } from "./api/knowledge-method.ts";
 export type { Pace } from "./api/knowledge-pace.ts";
 // Loading and asking
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
-export { type FullOptions, full, type LoraOptions, lora } from "./api/methods.ts";
+export {
+  embeddings,
+  type FreezeOptions,
+  type FullOptions,
+  freeze,
+  full,
+  type LoraOptions,
+  lora,
+  type PTuningOptions,
+  pTuning,
+} from "./api/methods.ts";
 export { adamW, Optimizer, type StepOptions } from "./api/optimizer.ts";
 export type { RehearsalRows, Rows } from "./api/rows.ts";
 export type { Abortable } from "./api/signal.ts";

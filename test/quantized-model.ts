@@ -40,6 +40,6 @@ export async function heldModel(
   const folder = await planFolder(cache, plan, cpu.packer);
   const weightStore = await preparedWeights(plan, folder, cpu.packer, onProgress);
   const { parameters, modules } = given;
-  const base: BaseModel = { parameters, modules, read: (name) => readParameter(weightStore, name) };
+  const base: BaseModel = { parameters, modules, config, read: (name) => readParameter(weightStore, name) };
   return { given, plan, folder, weightStore, weights: bindStore(weightStore), base };
 }

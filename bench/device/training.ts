@@ -84,6 +84,7 @@ export const loraOf = (config: ChatGLMConfig): Adapter => {
   const base: BaseModel = {
     parameters: parametersOf(config),
     modules: modulesOf(config),
+    config,
     read: () => Promise.reject(new Error("LoRA does not read base weights")),
   };
   return lora(LORA, base);

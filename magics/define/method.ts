@@ -1,5 +1,5 @@
 /** @file The options of the fine-tuning methods, as the magics spell them. */
-import type { FullConfig, LoraConfig, Method } from "../../src/adapters/adapter.ts";
+import type { FreezeConfig, FullConfig, LoraConfig, Method, PTuningConfig } from "../../src/adapters/adapter.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
@@ -39,17 +39,45 @@ const FULL = {
     kind: "list",
     value: "TEXT",
     default: "all of them",
-    help: "With --method full: train only parameters whose name contains one of these.",
+    help: "With --method full or freeze: train only parameters whose name contains one of these.",
   },
 } as const satisfies Readonly<Record<Kebab<Exclude<keyof FullConfig, "method">>, OptionSpec>>;
 
-/** Every method of the library with its options: a missing one does not compile. */
-const METHODS: Readonly<Record<Method, OptionTable>> = { lora: LORA, full: FULL };
+const FREEZE = {
+  layers: {
+    kind: "number",
+    rule: defaults.freeze.layers,
+    help: "With --method freeze: train the last so many layers.",
+  },
+  match: FULL.match,
+} as const satisfies Readonly<Record<Kebab<Exclude<keyof FreezeConfig, "method">>, OptionSpec>>;
+
+const P_TUNING = {
+  length: { kind: "number", rule: defaults.pTuning.length, help: "With --method pTuning: virtual tokens." },
+  projection: { kind: "flag", help: "With --method pTuning: they are made by a network that trains, too." },
+} as const satisfies Readonly<Record<Kebab<Exclude<keyof PTuningConfig, "method" | "dropout">>, OptionSpec>>;
+
+/** Every method of the library, as a line spells it, with its options: a missing one does not compile. */
+const METHODS: Readonly<Record<Method, { readonly word: string; readonly options: OptionTable }>> = {
+  lora: { word: "lora", options: LORA },
+  pTuning: { word: "ptuning", options: { ...P_TUNING, dropout: LORA.dropout } },
+  freeze: { word: "freeze", options: FREEZE },
+  embeddings: { word: "embeddings", options: {} },
+  full: { word: "full", options: FULL },
+};
+const METHOD_NAMES = Object.keys(METHODS) as Method[];
 const DEFAULT_METHOD: Method = "lora";
 
 export const METHOD_OPTIONS: OptionTable = {
-  method: { kind: "choice", choices: Object.keys(METHODS), default: DEFAULT_METHOD, help: "How it is fine-tuned." },
+  method: {
+    kind: "choice",
+    choices: METHOD_NAMES.map((name) => METHODS[name].word),
+    default: METHODS[DEFAULT_METHOD].word,
+    help: "How it is fine-tuned.",
+  },
   ...LORA,
+  ...P_TUNING,
+  ...FREEZE,
   ...FULL,
 };
 
@@ -73,21 +101,21 @@ export function methodOption(choice: Properties): Properties {
 
 function chosen(call: Call): { readonly method: Method; readonly properties: Properties } {
   const method = methodOf(call);
-  const stray = Object.entries(METHODS).find(([name, options]) => name !== method && givenAmong(call, options));
-  if (stray) throw strayOption(call, stray[0], method, givenAmong(call, stray[1]) ?? "");
-  return { method, properties: propertiesOf(call, Object.keys(METHODS[method])) };
+  const own = METHODS[method].options;
+  for (const { word, options } of Object.values(METHODS)) {
+    const stray = Object.keys(options).find((name) => !Object.hasOwn(own, name) && call.arguments.options.has(name));
+    if (stray !== undefined) throw strayOption(call, word, METHODS[method].word, stray);
+  }
+  return { method, properties: propertiesOf(call, Object.keys(own)) };
 }
 
 /** The method must be known where the code is written: its options depend on it. */
 function methodOf(call: Call): Method {
   const word = call.arguments.options.get("method")?.word;
   if (!word) return DEFAULT_METHOD;
-  if (isMethod(word.text) && !word.expression) return word.text;
+  const method = METHOD_NAMES.find((name) => METHODS[name].word === word.text);
+  if (method && !word.expression) return method;
   throw new MagicError("--method needs a name, not an expression.", word.from, word.to - word.from);
-}
-
-function isMethod(name: string): name is Method {
-  return Object.hasOwn(METHODS, name);
 }
 
 function givenAmong(call: Call, options: OptionTable): string | undefined {

@@ -6,6 +6,7 @@ import { readAdapter, writeAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
+import { readConfig } from "../../src/models/config.ts";
 import { randomStream } from "../../src/random.ts";
 import { filled } from "../../src/tensor.ts";
 import { packageFolder } from "../../src/version.ts";
@@ -19,6 +20,19 @@ const modules = ["dense", "query_key_value"].flatMap((name) =>
 const shapes = modules.map(({ name, in: width, out }) => ({ name: `${name}.weight`, shape: [out, width] }));
 const base: BaseModel = {
   modules,
+  config: readConfig(
+    {
+      model_type: "chatglm",
+      num_layers: 2,
+      hidden_size: 6,
+      ffn_hidden_size: 8,
+      kv_channels: 2,
+      num_attention_heads: 3,
+      padded_vocab_size: 8,
+      seq_length: 64,
+    },
+    "the model",
+  ),
   parameters: [...shapes, ...modules.map(({ name, out }) => ({ name: `${name}.bias`, shape: [out] }))],
   read: async (name) => filled(base.parameters.find((one) => one.name === name)?.shape ?? []),
 };

@@ -10,7 +10,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { full } from "../../src/adapters/full.ts";
+import { full } from "../../src/adapters/base-parameters.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
@@ -135,7 +135,12 @@ async function main(): Promise<void> {
   const tokenizer = await loadTokenizer(tinyFolder);
   const parameters = parametersOf(config);
   const started = initialize(config);
-  const base = { parameters, modules: modulesOf(config), read: async (name: string) => started[name] as FloatTensor };
+  const base = {
+    parameters,
+    modules: modulesOf(config),
+    config,
+    read: async (name: string) => started[name] as FloatTensor,
+  };
   const adapter = full({ method: "full" }, base);
   const unbound = floatWeights((_, name) => {
     throw new Error(`${name} is not trained`);

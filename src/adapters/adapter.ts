@@ -2,6 +2,7 @@
  * @file What an adapter is: a few hooks. The trainer and the generator know these and never ask which method it is.
  */
 import type { Value } from "../graph/value.ts";
+import type { ChatGLMConfig } from "../models/config.ts";
 import type { ModuleSpec, ParameterBinder, ParameterSpec } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 
@@ -30,11 +31,43 @@ export interface FullConfig {
   readonly match?: readonly string[];
 }
 
-export type AdapterConfig = LoraConfig | FullConfig;
+/** One of the two is given. */
+export interface FreezeConfig {
+  readonly method: "freeze";
+  /** Trains the last so many layers; everything else is frozen. */
+  readonly layers?: number;
+  /** Trains parameters whose name contains one of these ("layers.27."); everything else is frozen. */
+  readonly match?: readonly string[];
+}
+
+export interface EmbeddingsConfig {
+  readonly method: "embeddings";
+}
+
+export interface PTuningConfig {
+  readonly method: "pTuning";
+  /** Virtual tokens: keys and values of so many places, in each layer (`pre_seq_len` of the published scripts). */
+  readonly length: number;
+  /** Made from embeddings by a small network that trains, too, rather than trained themselves (`prefix_projection`). */
+  readonly projection: boolean;
+  /** Probability that a number of the keys and values is dropped while training. */
+  readonly dropout: number;
+}
+
+export type AdapterConfig = LoraConfig | PTuningConfig | FreezeConfig | EmbeddingsConfig | FullConfig;
 export type Method = AdapterConfig["method"];
 
 /** Named float32 tensors: an adapter's values, in the names of its files. */
 export type AdapterTensors = Record<string, FloatTensor>;
+
+/**
+ * Keys and values that every token of a row sees before the row's own, float32 [1, groups, length, headSize] for each layer. They
+ * are not rotated, and take no position from the row's tokens.
+ */
+export interface Prefix {
+  readonly length: number;
+  readonly layers: readonly { readonly keys: FloatTensor; readonly values: FloatTensor }[];
+}
 
 /** What an adapter does to a model that only runs forward. Absent parts have no effect. */
 export interface AdapterEffect {
@@ -42,6 +75,14 @@ export interface AdapterEffect {
   readonly lowRank?: ReadonlyMap<string, { readonly down: FloatTensor; readonly up: FloatTensor }>;
   /** Base parameters that have other values, by checkpoint name. */
   readonly overrides?: ReadonlyMap<string, FloatTensor>;
+  readonly prefix?: Prefix;
+}
+
+/** A training graph's model with an adapter laid over it. */
+export interface AdaptedModel {
+  readonly context: ParameterBinder;
+  /** Keys and values before every row's own, by layer: [1, groups, length, headSize]. */
+  readonly prefix?: (layer: number) => { readonly keys: Value; readonly values: Value };
 }
 
 /** The base as an adapter meets it: which tensors there are, and their values when it must start from them. */
@@ -53,6 +94,7 @@ export interface BaseModel {
   readonly frozen?: ReadonlySet<string>;
   /** Linear modules by name ("transformer.encoder.layers.0.mlp.dense_h_to_4h"), with weights [out, in]. */
   readonly modules: readonly ModuleSpec[];
+  readonly config: ChatGLMConfig;
   read(name: string): Promise<FloatTensor>;
 }
 
@@ -65,7 +107,9 @@ export interface Adapter {
   /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
   readonly numbers?: AdapterTensors;
   /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
-  applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): ParameterBinder;
+  applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
+  /** Places before every row's own in attention; 0 when absent. */
+  readonly prefixLength?: number;
   /** The same, for graphs that only run forward. */
   forInference(tensors: AdapterTensors): AdapterEffect;
   /** Base parameters that merging changes, by name. */

@@ -1,6 +1,13 @@
 /** @file What an adapter's configuration is made of, for those who get one from a message or a file. */
 import { z } from "zod";
-import type { AdapterConfig, FullConfig, LoraConfig } from "./adapter.ts";
+import type {
+  AdapterConfig,
+  EmbeddingsConfig,
+  FreezeConfig,
+  FullConfig,
+  LoraConfig,
+  PTuningConfig,
+} from "./adapter.ts";
 
 /** A field for each of a type's own: one that is missing here, or too many, does not compile. */
 export type Fields<T> = {
@@ -26,8 +33,35 @@ const lora = z.strictObject({
 
 const full = z.strictObject({ method: z.literal("full"), match: names.optional() } satisfies Fields<FullConfig>);
 
+const freeze = z.strictObject({
+  method: z.literal("freeze"),
+  layers: z.number().optional(),
+  match: names.optional(),
+} satisfies Fields<FreezeConfig>);
+
+const embeddings = z.strictObject({ method: z.literal("embeddings") } satisfies Fields<EmbeddingsConfig>);
+
+const pTuning = z.strictObject({
+  method: z.literal("pTuning"),
+  length: z.number(),
+  projection: z.boolean(),
+  dropout: z.number(),
+} satisfies Fields<PTuningConfig>);
+
 /** Types and names; what the numbers may be is a matter of the method. */
-export const adapterConfigSchema = z.discriminatedUnion("method", [lora, full]) as unknown as z.ZodType<AdapterConfig>;
+export const adapterConfigSchema = z.discriminatedUnion("method", [
+  lora,
+  pTuning,
+  freeze,
+  embeddings,
+  full,
+]) as unknown as z.ZodType<AdapterConfig>;
 
 /** Whether a value is a configuration of a known method. */
 export const isAdapterConfig = (value: unknown): value is AdapterConfig => adapterConfigSchema.safeParse(value).success;
+
+/** What is wrong with one that is none: the first fault. */
+export function configFault(value: unknown): string {
+  const [issue] = adapterConfigSchema.safeParse(value).error?.issues ?? [];
+  return issue ? [...issue.path.map(String), issue.message].join(": ") : "expected the configuration of an adapter";
+}

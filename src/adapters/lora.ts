@@ -4,7 +4,7 @@ import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import { gemm, mul } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import { type ModuleSpec, overridden } from "../models/context.ts";
+import { type ModuleSpec, overridden, type ParameterBinder } from "../models/context.ts";
 import { randomStream } from "../random.ts";
 import { copied, type FloatTensor, filled, tensor } from "../tensor.ts";
 import { shortened } from "../text-cut.ts";
@@ -83,13 +83,13 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
       );
       return Object.fromEntries([...pairs, ...starts]);
     },
-    applyToTraining(context, inputs, drop) {
+    applyToTraining(unadapted, inputs, drop) {
       const values = biases.flatMap((bias): [string, Value][] => {
         const value = inputs.get(bias.name);
         return value ? [[bias.base, value]] : [];
       });
-      const adapted = overridden(context, new Map(values));
-      return {
+      const adapted = overridden(unadapted, new Map(values));
+      const context: ParameterBinder = {
         ...adapted,
         linear(x, module, options) {
           const y = adapted.linear(x, module, options);
@@ -102,6 +102,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
           return gemm(low, mul(up, factor), { transB: true }, y);
         },
       };
+      return { context };
     },
     forInference(tensors) {
       const lowRank = new Map(

@@ -1,13 +1,14 @@
 /** @file Every fine-tuning method by name. The rest of the library only sees the Adapter interface. */
 import type { Adapter, AdapterConfig, BaseModel, Method } from "./adapter.ts";
-import { full } from "./full.ts";
+import { embeddings, freeze, full } from "./base-parameters.ts";
 import { lora } from "./lora.ts";
+import { pTuning } from "./p-tuning.ts";
 
 type Methods = {
   readonly [M in Method]: (config: Extract<AdapterConfig, { method: M }>, base: BaseModel) => Adapter;
 };
 
-const methods: Methods = { lora, full };
+const methods: Methods = { lora, pTuning, freeze, embeddings, full };
 
 /** Lays a configured method over a base model. */
 export function createAdapter<C extends AdapterConfig>(config: C, base: BaseModel): Adapter {

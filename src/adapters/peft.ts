@@ -7,7 +7,6 @@ import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { namesIn, readText } from "../regular-file.ts";
 import { nearest } from "../suggestion.ts";
 import { readHeader } from "../weights/header.ts";
-import { holdsPrefixOnly, prefixAlone } from "../weights/prefix.ts";
 import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readTorch } from "../weights/torch.ts";
@@ -113,7 +112,6 @@ async function readConfig(folder: string): Promise<unknown> {
       `${folder}: expected a folder with an adapter, but there is none. Check the path.`,
     );
   if (!names.includes(configName)) {
-    if (await holdsPrefixOnly(folder)) throw prefixAlone(folder);
     throw new GlmError(
       "adapter-not-found",
       `${folder}: expected ${configName} and ${tensorsName}, got ${names.slice(0, 10).join(", ") || "an empty folder"}. ` +

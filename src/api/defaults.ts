@@ -2,7 +2,7 @@
  * @file The options of the public API with their defaults and bounds. Those of AdamW and of batches are where these are
  * made (train), and how much a book trains is in knowledge-pace.ts.
  */
-import type { LoraConfig } from "../adapters/adapter.ts";
+import type { LoraConfig, PTuningConfig } from "../adapters/adapter.ts";
 import { deviceChoices, type LoadParams, precisionChoices, quantizations } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
@@ -58,6 +58,16 @@ export const fit: OptionRules<Omit<FitOptions, "rehearse" | "stop">> = {
 export const lora: OptionRules<Pick<LoraConfig, "r" | "alpha" | "dropout">> = {
   r: whole(8, { min: 1 }),
   alpha: number(32, { above: 0 }),
+  dropout: number(0, { min: 0, below: 1 }),
+};
+
+/** The last layers, as in the scripts of the field. */
+export const freeze: OptionRules<{ readonly layers: number }> = { layers: whole(4, { min: 1 }) };
+
+/** As the published scripts have it. */
+export const pTuning: OptionRules<Omit<PTuningConfig, "method">> = {
+  length: whole(16, { min: 1 }),
+  projection: choice(false, [true, false]),
   dropout: number(0, { min: 0, below: 1 }),
 };
 

@@ -10,7 +10,8 @@ import { configOf, differences, type FullOptions, type LoraOptions, type MethodC
 /** A method with its options; LoRA when none is named. */
 export type BookMethod =
   | (LoraOptions & { readonly method?: "lora" | undefined })
-  | (FullOptions & { readonly method: "full" });
+  | (FullOptions & { readonly method: "full" })
+  | Exclude<MethodChoice, { readonly method: "lora" | "full" }>;
 
 /**
  * The whole configuration: LoRA adapts every linear module unless the options say otherwise.
@@ -38,4 +39,12 @@ export function mustMatchBook(name: string, method: BookMethod, config: AdapterC
   );
 }
 
-const named = (method: BookMethod): MethodChoice => (method.method === "full" ? method : { ...method, method: "lora" });
+function named(method: BookMethod): MethodChoice {
+  switch (method.method) {
+    case undefined:
+    case "lora":
+      return { ...method, method: "lora" };
+    default:
+      return method;
+  }
+}

@@ -12,6 +12,9 @@ const LARGE = 200e6;
 const rates: Readonly<Record<Method, { readonly small: number; readonly large: number }>> = {
   lora: { small: 2e-3, large: 1e-3 },
   full: { small: 5e-4, large: 2e-5 },
+  freeze: { small: 5e-4, large: 2e-5 },
+  embeddings: { small: 5e-4, large: 2e-5 },
+  pTuning: { small: 2e-2, large: 2e-2 },
 };
 
 /** Whether a model of so many parameters computes for seconds what a small one computes in milliseconds. */

@@ -1,6 +1,13 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
 import { isDeepStrictEqual } from "node:util";
-import type { AdapterConfig, FullConfig, LoraConfig } from "../adapters/adapter.ts";
+import type {
+  AdapterConfig,
+  EmbeddingsConfig,
+  FreezeConfig,
+  FullConfig,
+  LoraConfig,
+  PTuningConfig,
+} from "../adapters/adapter.ts";
 import { complete, type Given, refuseUnknown } from "../options.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
@@ -44,20 +51,74 @@ export function full(options: FullOptions = {}): FullConfig {
   return { method: "full", ...(match === undefined ? {} : { match: [...match] }) };
 }
 
+export type FreezeOptions = Given<Omit<FreezeConfig, "method">>;
+
+/**
+ * Trains some of the model's own parameters, and freezes all others: those of the last `layers`, 4 by default, or those whose
+ * name contains one of `match`.
+ * @throws GlmError "option-invalid" that names an unknown option
+ */
+export function freeze(options: FreezeOptions = {}): FreezeConfig {
+  const { match } = options ?? {};
+  const { layers } = complete("freeze", defaults.freeze, options, ["match"], faultsOf({ match }));
+  if (match === undefined) return { method: "freeze", layers };
+  // Both are given: the method says what is wrong with that.
+  return { method: "freeze", match: [...match], ...(options.layers === undefined ? {} : { layers }) };
+}
+
+/**
+ * Trains the table that makes tokens vectors, and freezes everything else.
+ * @throws GlmError "option-invalid" that names an unknown option
+ */
+export function embeddings(options: Readonly<Record<string, never>> = {}): EmbeddingsConfig {
+  refuseUnknown("embeddings", options, []);
+  return { method: "embeddings" };
+}
+
+export type PTuningOptions = Given<Omit<PTuningConfig, "method">>;
+
+/**
+ * P-tuning v2: keys and values of virtual tokens before every row, in each layer.
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export const pTuning = (options: PTuningOptions = {}): PTuningConfig => ({
+  method: "pTuning",
+  ...complete("pTuning", defaults.pTuning, options),
+});
+
 /** A method with those of its options that are given. An adapter's whole configuration is one, too. */
-export type MethodChoice = (LoraOptions & { readonly method: "lora" }) | (FullOptions & { readonly method: "full" });
+export type MethodChoice =
+  | (LoraOptions & { readonly method: "lora" })
+  | (FullOptions & { readonly method: "full" })
+  | (PTuningOptions & { readonly method: "pTuning" })
+  | (FreezeOptions & { readonly method: "freeze" })
+  | EmbeddingsConfig;
 
 /**
  * The choice with the defaults of what is left out.
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
  */
 export function configOf(choice: MethodChoice): AdapterConfig {
-  if (choice.method === "full") {
-    const { method: _, ...options } = choice;
-    return full(options);
+  switch (choice.method) {
+    case "full": {
+      const { method: _, ...options } = choice;
+      return full(options);
+    }
+    case "pTuning": {
+      const { method: _, ...options } = choice;
+      return pTuning(options);
+    }
+    case "freeze": {
+      const { method: _, ...options } = choice;
+      return freeze(options);
+    }
+    case "embeddings":
+      return embeddings();
+    case "lora": {
+      const { method: _, ...options } = choice;
+      return lora(options);
+    }
   }
-  const { method: _, ...options } = choice;
-  return lora(options);
 }
 
 /** An option in which an adapter is made otherwise than a choice says. */

@@ -1,6 +1,7 @@
 /** @file An adapter in memory: its tensors, what the forward graph makes of them, and their way to the disk. */
 import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
+import { mustMerge } from "../adapters/merging.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines, MAX_FAULTS } from "../fault-list.ts";
 import { suggestion } from "../suggestion.ts";
@@ -148,6 +149,7 @@ export class AdapterInstance {
    */
   async merge(base: BaseModel): Promise<void> {
     // Before anything is read: what is read meanwhile must not be trained meanwhile.
+    mustMerge(this.ref.name, this.adapter);
     const undo = await this.access.merge();
     if ([...this.adapter.mergeTargets].some((name) => base.frozen?.has(name))) return;
     try {

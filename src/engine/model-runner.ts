@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import { mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
@@ -284,6 +285,7 @@ export class ModelRunner {
   /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
   async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
     const adapter = ref ? await this.adapters.find(ref) : undefined;
+    if (adapter) mustMerge(adapter.ref.name, adapter.adapter);
     // A copy: steps that are taken while it is written must not mix with it.
     const merged = adapter && { adapter: adapter.adapter, tensors: await adapter.copy() };
     const saved = savedModel(this.#model, merged);

@@ -18,6 +18,7 @@ import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { modelTensors } from "../weights/model-tensors.ts";
+import { isPrefix } from "../weights/prefix.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
@@ -68,7 +69,10 @@ export async function openModel(
   const given = { parameters, modules, embedding, head, stored, bits };
   const { plan, precision, remark } = fittingPlan(given, source, config, can, roomFor(can, memory()));
   if (remark) onProgress(remark, 0, 1);
-  const note = [guess, remark].filter((one) => one !== undefined).join("\n");
+  const prefix = [...checkpoint.tensors.keys()].some(isPrefix)
+    ? `the files carry a prefix that was trained with P-tuning v2: the model answers without it. %adapter load NAME ${folder} lays it over.`
+    : undefined;
+  const note = [guess, remark, prefix].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
   const identity = await fingerprint(checkpoint, settings);
   const [cache, checked] = ["weights", "checked"].map((name) => join(cacheFolder(), name)) as [string, string];
@@ -92,6 +96,7 @@ export async function openModel(
     base: {
       parameters,
       modules,
+      config,
       read: (parameter) => readParameter(weightStore, parameter),
       ...(plan.bits ? { count: elements(tensors), frozen: ofModules(modules) } : {}),
     },

@@ -4,6 +4,12 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { TokenRow } from "../models/inputs.ts";
 import { type CacheUse, cacheName } from "./forward.ts";
 
+/** Keys and values before the tokens of a row, on the device: [1, groups, length, headSize] in the order of a cache's blocks. */
+export interface ResidentPrefix {
+  readonly length: number;
+  readonly blocks: readonly DeviceTensor[];
+}
+
 /** Tokens that a run adds to a cache: of all its rows, or of one. */
 export interface CacheStep {
   readonly rows: readonly TokenRow[];
@@ -11,6 +17,8 @@ export interface CacheStep {
   readonly seq: number;
   /** The one row of the cache; all when absent. */
   readonly cacheRow?: number | undefined;
+  /** What rows have before their tokens, if these are their first. */
+  readonly prefix?: ResidentPrefix | undefined;
 }
 
 /** How a run meets the cache. */
@@ -31,6 +39,27 @@ export interface KeyValueCache {
   /** Gives its memory back. */
   dispose(): void;
 }
+
+/** How many places each row of a cache has before its tokens. */
+export class PrefixLengths {
+  readonly #lengths: number[];
+
+  constructor(rows: number) {
+    this.#lengths = new Array(rows).fill(0);
+  }
+
+  /** Those of a step's rows, which are kept where the rows begin. */
+  of({ rows, cacheRow = 0, prefix }: CacheStep): readonly number[] {
+    return rows.map(({ from }, r) => {
+      if (from === 0) this.#lengths[cacheRow + r] = prefix?.length ?? 0;
+      return this.#lengths[cacheRow + r] as number;
+    });
+  }
+}
+
+/** Places that the longest row of a step fills. */
+export const placesOf = (rows: readonly TokenRow[], prefixes: readonly number[]): number =>
+  Math.max(...rows.map(({ ids }, r) => ids.length + (prefixes[r] as number)));
 
 const PARTS = ["keys", "values"] as const;
 

@@ -12,7 +12,17 @@ import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { maskTensor } from "../models/inputs.ts";
 import { tensor } from "../tensor.ts";
-import { blockCount, blockName, type CacheRun, type CacheStep, grown, type KeyValueCache } from "./cache.ts";
+import {
+  blockCount,
+  blockName,
+  type CacheRun,
+  type CacheStep,
+  grown,
+  type KeyValueCache,
+  PrefixLengths,
+  placesOf,
+  type ResidentPrefix,
+} from "./cache.ts";
 import { ROOM } from "./forward.ts";
 
 /** float32 [rows, groups, capacity, headSize] for each layer's keys and values. */
@@ -86,11 +96,13 @@ class DeviceCache implements KeyValueCache {
   #room: DeviceTensor | undefined;
   /** Of each row that has begun by itself. */
   readonly #alone = new Map<number, Blocks>();
+  readonly #prefixes: PrefixLengths;
 
   constructor(all: DeviceCaches, rows: number, capacity: number) {
     this.#all = all;
     this.#rows = rows;
     this.#capacity = capacity;
+    this.#prefixes = new PrefixLengths(rows);
   }
 
   get capacity(): number {
@@ -100,35 +112,87 @@ class DeviceCache implements KeyValueCache {
   async begin(step: CacheStep): Promise<CacheRun> {
     const { rows, seq } = step;
     const { config } = this.#all;
+    const prefixes = this.#prefixes.of(step);
     // A row that begins is followed by at least one more place: no tensor may be empty.
-    await this.#reserve(Math.max(...rows.map(({ ids }) => ids.length)) + 1);
+    await this.#reserve(placesOf(rows, prefixes) + 1);
     const cacheRow = this.#rows === 1 ? undefined : step.cacheRow;
-    if (architectureOf(config).prefixLM && rows.every(({ from }) => from === 0)) {
-      const room = await this.#all.zeros(rows.length, this.#capacity - seq);
-      this.#room?.dispose();
-      this.#room = room;
-      const blocks = await this.#zeros(rows.length);
-      this.#put(cacheRow, blocks);
-      return {
-        use: "beginning",
-        inputs: { mask: maskTensor(config, rows, seq), [ROOM]: room },
-        into: named(blocks, "fresh"),
-        done: () => undefined,
-      };
-    }
+    const begins = rows.every(({ from }) => from === 0);
+    const prefix = begins ? step.prefix : undefined;
+    // The operator takes several tokens after others for a single row only.
+    const needsMask = architectureOf(config).prefixLM || (prefix && rows.length > 1);
+    if (begins && needsMask) return this.#beginning(step, cacheRow, prefix);
+    if (prefix) this.#put(cacheRow, await this.#after(prefix, rows.length));
     const blocks = await this.#blocks(cacheRow);
-    const last = Int32Array.from(rows, ({ ids }) => ids.length - 1);
-    const total = Math.max(...rows.map(({ from }) => from + seq));
+    const last = Int32Array.from(rows, ({ ids }, r) => (prefixes[r] as number) + ids.length - 1);
+    const total = Math.max(...rows.map(({ from }, r) => (prefixes[r] as number) + from + seq));
     return {
-      use: "in place",
+      use: prefixes.some((length) => length > 0) ? "in place after a prefix" : "in place",
       inputs: {
         last: tensor("int32", [rows.length], last),
         total: tensor("int32", [], Int32Array.of(total)),
         ...named(blocks, "past"),
       },
       into: named(blocks, "fresh"),
-      done: () => undefined,
+      done,
     };
+  }
+
+  /** A context is seen as a whole: under a mask, by a graph that returns a cache. */
+  async #beginning(
+    { rows, seq }: CacheStep,
+    cacheRow: number | undefined,
+    prefix: ResidentPrefix | undefined,
+  ): Promise<CacheRun> {
+    const { config } = this.#all;
+    const length = prefix?.length ?? 0;
+    const room = await this.#all.zeros(rows.length, this.#capacity - length - seq);
+    this.#room?.dispose();
+    this.#room = room;
+    const blocks = await this.#zeros(rows.length);
+    this.#put(cacheRow, blocks);
+    const mask = maskTensor(
+      config,
+      rows,
+      seq,
+      length,
+      rows.map(() => length),
+    );
+    if (!prefix) return { use: "beginning", inputs: { mask, [ROOM]: room }, into: named(blocks, "fresh"), done };
+    const led = await this.#forRows(prefix, rows.length);
+    return {
+      use: "beginning after a prefix",
+      inputs: { mask, [ROOM]: room, ...named(led, "past") },
+      into: named(blocks, "fresh"),
+      done: () => {
+        if (led !== prefix.blocks) release(led);
+      },
+    };
+  }
+
+  /** A prefix as several rows have it. */
+  async #forRows({ blocks }: ResidentPrefix, rows: number): Promise<Blocks> {
+    if (rows === 1) return blocks;
+    return owning(async (own) => {
+      const made: DeviceTensor[] = [];
+      for (const block of blocks) made.push(own(await this.#all.joined(new Array(rows).fill(block), ROWS)));
+      return made;
+    });
+  }
+
+  /** Blocks that begin with a prefix. */
+  async #after(prefix: ResidentPrefix, rows: number): Promise<Blocks> {
+    const led = await this.#forRows(prefix, rows);
+    try {
+      return await owning(async (own) => {
+        const room = own(await this.#all.zeros(rows, this.#capacity - prefix.length));
+        const made: DeviceTensor[] = [];
+        for (const block of led) made.push(own(await this.#all.joined([block, room], PLACES)));
+        room.dispose();
+        return made;
+      });
+    } finally {
+      if (led !== prefix.blocks) release(led);
+    }
   }
 
   dispose(): void {
@@ -205,6 +269,8 @@ class DeviceCache implements KeyValueCache {
     }
   }
 }
+
+const done = (): void => undefined;
 
 const named = (blocks: Blocks, of: "past" | "fresh"): Record<string, DeviceTensor> =>
   Object.fromEntries(blocks.map((block, i) => [blockName(i, of), block]));

@@ -4,7 +4,7 @@ import type { Capabilities } from "../backend/device.ts";
 import { concat } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
 import { architectureOf } from "../models/architectures.ts";
-import { type Attention, attentionInPlace, maskedAttention } from "../models/attention.ts";
+import { type Attention, attentionInPlace, type KeysValues, maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import { type BindWeights, type ModuleSpec, overridden } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
@@ -15,9 +15,11 @@ import { outputLeaders } from "./likeliest.ts";
  * - `appending`: it reads a cache under a mask, which hides what is not filled, and returns those of its own tokens. A cache
  *   that came back whole would cost more than attention, where outputs are copied on their way to JavaScript.
  * - `beginning`: under a mask, and without any past; it returns a cache that begins with its own tokens.
+ * - `beginning after a prefix`: the same, where rows have keys and values before their tokens, with which the cache begins.
  * - `in place`: it reads a cache that says how much of it is filled, and writes those of its own tokens into it. Causal.
+ * - `in place after a prefix`: the same, where a token's position is not its place in the cache.
  */
-export type CacheUse = "appending" | "beginning" | "in place";
+export type CacheUse = "appending" | "beginning" | "beginning after a prefix" | "in place" | "in place after a prefix";
 
 /** The graph inputs that carry a layer's keys and values of earlier tokens, and the outputs that carry those of its own. */
 export const cacheName = (layer: number, part: "keys" | "values", of: "past" | "fresh"): string =>
@@ -44,6 +46,7 @@ export interface ForwardOptions {
  * `fed`; the adapters' slots; and by how the cache is used:
  * - `appending`: mask; past.i.keys and past.i.values [batch, groups, past, size]
  * - `beginning`: mask; room [batch, groups, room, size]
+ * - `beginning after a prefix`: these, and past.i.keys and past.i.values, which the mask covers
  * - `in place`: last int32 [batch], total int32 [] (see `CachedAttention`); past.i.keys and past.i.values
  *
  * Outputs: logits [chosen, vocabulary], or of these the leaders (likeliest.ts); fresh.i.keys and fresh.i.values: of the run's tokens [batch, groups, seq, size], or
@@ -87,9 +90,29 @@ function attentionTo(graph: Graph, config: ChatGLMConfig, use: CacheUse): Attent
           keep(layer, { keys: concat([keys, room], 2), values: concat([values, room], 2) }),
       });
     }
-    case "in place": {
+    case "beginning after a prefix": {
+      const [room, mask] = [block(ROOM, "room"), maskInput(graph, "all")];
+      const pasts = new Map<number, KeysValues>();
+      const pastOf = (layer: number): KeysValues => {
+        const known = pasts.get(layer) ?? past(layer);
+        pasts.set(layer, known);
+        return known;
+      };
+      return maskedAttention(config, mask, {
+        past: pastOf,
+        keep: (layer, fresh) => {
+          const before = pastOf(layer);
+          keep(layer, {
+            keys: concat([before.keys, fresh.keys, room], 2),
+            values: concat([before.values, fresh.values, room], 2),
+          });
+        },
+      });
+    }
+    case "in place":
+    case "in place after a prefix": {
       const [last, total] = [graph.input("last", "int32", ["batch"]), graph.input("total", "int32", [])];
-      return attentionInPlace(config, { past, keep, last, total });
+      return attentionInPlace(config, { past, keep, last, total }, use === "in place");
     }
   }
 }

@@ -1,9 +1,20 @@
 /** @file A cache in ordinary memory: a block for each layer's keys and values, which only moves when it grows. */
-import type { Tensors } from "../backend/program.ts";
+import type { Device } from "../backend/device.ts";
+import type { DeviceTensor, Tensors } from "../backend/program.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { maskTensor, type TokenRow } from "../models/inputs.ts";
+import { maskTensor } from "../models/inputs.ts";
 import { tensor } from "../tensor.ts";
-import { blockCount, blockName, type CacheRun, type CacheStep, grown, type KeyValueCache } from "./cache.ts";
+import {
+  blockCount,
+  blockName,
+  type CacheRun,
+  type CacheStep,
+  grown,
+  type KeyValueCache,
+  PrefixLengths,
+  placesOf,
+  type ResidentPrefix,
+} from "./cache.ts";
 
 export class HostCache implements KeyValueCache {
   readonly #config: ChatGLMConfig;
@@ -11,9 +22,13 @@ export class HostCache implements KeyValueCache {
   #capacity: number;
   /** float32 [rows, groups, capacity, headSize], by layer and part. */
   readonly #blocks: Float32Array[];
+  readonly #prefixes: PrefixLengths;
+  readonly #download: Device["download"];
 
-  constructor(config: ChatGLMConfig, rows: number, capacity: number) {
+  constructor(config: ChatGLMConfig, rows: number, capacity: number, { download }: Pick<Device, "download">) {
     this.#config = config;
+    this.#prefixes = new PrefixLengths(rows);
+    this.#download = download;
     this.#rows = rows;
     this.#capacity = capacity;
     this.#blocks = Array.from({ length: blockCount(config) }, () => this.#allocate(capacity));
@@ -23,14 +38,18 @@ export class HostCache implements KeyValueCache {
     return this.#capacity;
   }
 
-  async begin({ rows, seq, cacheRow }: CacheStep): Promise<CacheRun> {
-    this.#reserve(Math.max(...rows.map(({ ids }) => ids.length)));
+  async begin(step: CacheStep): Promise<CacheRun> {
+    const { rows, seq, cacheRow, prefix } = step;
+    const prefixes = this.#prefixes.of(step);
+    this.#reserve(placesOf(rows, prefixes));
     const begins = rows.every(({ from }) => from === 0);
-    const mask = maskTensor(this.#config, rows, seq, begins ? 0 : this.#capacity);
+    if (begins && prefix) await this.#lead(prefix, cacheRow ?? 0, rows.length);
+    const places = begins && !prefix ? 0 : this.#capacity;
+    const mask = maskTensor(this.#config, rows, seq, places, prefixes);
     return {
       use: "appending",
-      inputs: { mask, ...this.#past(begins ? 0 : this.#capacity, cacheRow) },
-      done: (results) => this.#append(results, rows, seq, cacheRow),
+      inputs: { mask, ...this.#past(places, cacheRow) },
+      done: (results) => this.#append(results, step, prefixes),
     };
   }
 
@@ -65,8 +84,21 @@ export class HostCache implements KeyValueCache {
     );
   }
 
+  /** Writes what some rows begin with. */
+  async #lead({ length, blocks }: ResidentPrefix, first: number, rows: number): Promise<void> {
+    const { groups, headSize } = this.#config;
+    const size = length * headSize;
+    for (const [i, block] of this.#blocks.entries()) {
+      const { data } = await this.#download(blocks[i] as DeviceTensor);
+      for (let at = first * groups; at < (first + rows) * groups; at += 1) {
+        const group = at % groups;
+        block.set((data as Float32Array).subarray(group * size, (group + 1) * size), at * this.#capacity * headSize);
+      }
+    }
+  }
+
   /** Takes a graph's keys and values [rows, groups, seq, headSize] of new tokens, for all rows or for one. */
-  #append(results: Tensors, rows: readonly TokenRow[], seq: number, row = 0): void {
+  #append(results: Tensors, { rows, seq, cacheRow: row = 0 }: CacheStep, prefixes: readonly number[]): void {
     const { groups, headSize } = this.#config;
     for (const [i, block] of this.#blocks.entries()) {
       const fresh = results[blockName(i, "fresh")]?.data as Float32Array;
@@ -74,7 +106,7 @@ export class HostCache implements KeyValueCache {
         const count = ids.length - from;
         for (let group = 0; group < groups; group += 1) {
           const source = (r * groups + group) * seq;
-          const target = ((row + r) * groups + group) * this.#capacity + from;
+          const target = ((row + r) * groups + group) * this.#capacity + (prefixes[r] as number) + from;
           block.set(fresh.subarray(source * headSize, (source + count) * headSize), target * headSize);
         }
       }

@@ -76,7 +76,7 @@ export class ForwardModel {
   }
 
   newCache(rows: number, capacity: number): KeyValueCache {
-    return this.#caches?.newCache(rows, capacity) ?? new HostCache(this.config, rows, capacity);
+    return this.#caches?.newCache(rows, capacity) ?? new HostCache(this.config, rows, capacity, this.#device);
   }
 
   /**
@@ -119,7 +119,7 @@ export class ForwardModel {
   async #results({ rows, positions, adapters, cache, cacheRow }: Step, wanted: Wanted): Promise<Tensors> {
     const seq = Math.max(...rows.map(({ ids, from }) => ids.length - from));
     const longest = Math.max(...rows.map(({ ids }) => ids.length));
-    const { use, inputs, into, done } = await cache.begin({ rows, seq, cacheRow });
+    const { use, inputs, into, done } = await cache.begin({ rows, seq, cacheRow, prefix: adapters.prefix });
     const begins = rows.every(({ from }) => from === 0);
     const run = {
       tokens: rows.length * seq,

@@ -9,6 +9,7 @@ import { owning } from "../backend/owning.ts";
 import type { DeviceTensor, Fed, Tensors } from "../backend/program.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import { elementSize, sizeOf } from "../tensor.ts";
+import type { ResidentPrefix } from "./cache.ts";
 
 /** What the rows of a batch have: one for each. */
 export type Effects = readonly (AdapterEffect | undefined)[];
@@ -20,6 +21,8 @@ export interface LeasedAdapters {
   readonly slots: Fed;
   /** The base parameters that the adapters replace. */
   readonly overrides: Fed;
+  /** What rows begin with, where it is the same for all. */
+  readonly prefix?: ResidentPrefix;
   release(): void;
 }
 
@@ -33,6 +36,7 @@ interface Resident {
   readonly modules: readonly ModuleSpec[];
   readonly slots: Readonly<Record<string, DeviceTensor>>;
   readonly overrides: Readonly<Record<string, DeviceTensor>>;
+  readonly prefix?: ResidentPrefix;
 }
 
 interface Entry {
@@ -134,7 +138,9 @@ export class ResidentAdapters {
     const modules = this.slotted(effects);
     const slots = slotTensors(modules, effects);
     const overrides: Tensors = Object.fromEntries(effects[0]?.overrides ?? []);
-    const all = [...Object.values(slots), ...Object.values(overrides)];
+    const prefix = effects.length === 1 ? effects[0]?.prefix : undefined;
+    const blocks = prefix?.layers.flatMap(({ keys, values }) => [keys, values]) ?? [];
+    const all = [...Object.values(slots), ...Object.values(overrides), ...blocks];
     const bytes = all.reduce((sum, { dtype, shape }) => sum + sizeOf(shape) * elementSize[dtype], 0);
     this.#makeRoom(bytes);
     const resident = owning(async (own) => {
@@ -143,12 +149,17 @@ export class ResidentAdapters {
         for (const [name, tensor] of Object.entries(tensors)) there[name] = own(await this.#device.upload(tensor));
         return there;
       };
-      return { modules, slots: await uploaded(slots), overrides: await uploaded(overrides) };
+      const there = { modules, slots: await uploaded(slots), overrides: await uploaded(overrides) };
+      if (!prefix) return there;
+      const led: DeviceTensor[] = [];
+      for (const block of blocks) led.push(own(await this.#device.upload(block)));
+      return { ...there, prefix: { length: prefix.length, blocks: led } };
     });
     return { resident, bytes, stays: false, leases: 0 };
   }
 }
 
-function free({ slots, overrides }: Resident): void {
-  for (const tensor of [...Object.values(slots), ...Object.values(overrides)]) tensor.dispose();
+function free({ slots, overrides, prefix }: Resident): void {
+  for (const tensor of [...Object.values(slots), ...Object.values(overrides), ...(prefix?.blocks ?? [])])
+    tensor.dispose();
 }

@@ -176,13 +176,14 @@ export function expandLike(x: Value, like: Value): Value {
   return emitOne("Expand", [x, shape], x.dtype, like.shape);
 }
 
-export function concat(parts: readonly Value[], axis: number): Value {
+/** @param whole what the size along the axis is called, where an input has it */
+export function concat(parts: readonly Value[], axis: number, whole?: string): Value {
   const [first] = parts;
   if (!first) throw new Error("Concat: nothing to join");
   if (parts.length === 1) return first;
   const at = axis < 0 ? first.shape.length + axis : axis;
   const sizes = parts.map((part) => part.shape[at] as Dim);
-  const total = staticSum(sizes) ?? sizes.join("+");
+  const total = staticSum(sizes) ?? whole ?? sizes.join("+");
   return emitOne("Concat", parts, first.dtype, first.shape.with(at, total), {
     axis: at,
   });

@@ -27,7 +27,7 @@ import {
   zerosLike,
 } from "./ops.ts";
 import { repeatedAxes } from "./shape.ts";
-import { type Node, showShape, staticSize, type Value } from "./value.ts";
+import { type Dim, type Node, showShape, staticSize, type Value } from "./value.ts";
 
 /**
  * Given a node and the gradients of its outputs (undefined where an output is unused), the gradients of its inputs;
@@ -293,8 +293,10 @@ export const rules: { readonly [D in Differentiable]: Rule } = {
 
 /** The ranges of `dy` that belong to the parts of a concatenation. */
 function sliceParts(dy: Value, parts: readonly Value[], axis: number): readonly Value[] {
-  const sizes = parts.map((part) => part.shape[axis]);
-  if (!sizes.every((size) => typeof size === "number")) {
+  const sizes = parts.map((part) => part.shape[axis] as Dim);
+  // A size that no input has is not there when the graph runs.
+  const { inputs } = dy.graph;
+  if (!sizes.every((size) => typeof size === "number" || inputs.some(({ shape }) => shape.includes(size)))) {
     throw new Error(`Concat along sizes [${sizes.join(", ")}] that are unknown has no gradient`);
   }
   return split(dy, sizes, axis);

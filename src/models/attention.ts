@@ -1,7 +1,7 @@
 /** @file Attention under a mask: among the tokens of a run, and to those before them whose keys and values are in a cache. */
 import { cachedAttention, type Rotary } from "../graph/layers.ts";
 import { add, concat, matmul, reshape, softmax, split, transpose } from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
+import type { Dim, Value } from "../graph/value.ts";
 import type { ChatGLMConfig } from "./config.ts";
 
 export interface Attention {
@@ -15,7 +15,7 @@ export interface Attention {
 }
 
 /** A layer's keys and values [batch, groups, tokens, size]. */
-interface KeysValues {
+export interface KeysValues {
   readonly keys: Value;
   readonly values: Value;
 }
@@ -33,8 +33,15 @@ export interface FilledCache extends AttentionCache {
   readonly total: Value;
 }
 
-/** Attention by one operator, causal, which adds to a cache in place. It has no gradient. */
-export function attentionInPlace({ heads, groups, headSize }: ChatGLMConfig, cache: FilledCache): Attention {
+/**
+ * Attention by one operator, causal, which adds to a cache in place. It has no gradient.
+ * @param rotates whether a token's position is its place in the cache, so that the operator can rotate by it
+ */
+export function attentionInPlace(
+  { heads, groups, headSize }: ChatGLMConfig,
+  cache: FilledCache,
+  rotates: boolean,
+): Attention {
   const { last, total } = cache;
   const attend = (layer: number, parts: readonly Value[], rotation?: Pick<Rotary, "cos" | "sin">): Value => {
     const options = { past: cache.past(layer), last, total, heads, groups };
@@ -43,18 +50,18 @@ export function attentionInPlace({ heads, groups, headSize }: ChatGLMConfig, cac
     return mixed;
   };
   // The operator takes tables of whole eights.
-  const rotates = headSize % 32 === 0;
-  return { attend: (layer, ...parts) => attend(layer, parts), ...(rotates ? { attendRotating: attend } : {}) };
+  const fits = headSize % 32 === 0;
+  return { attend: (layer, ...parts) => attend(layer, parts), ...(rotates && fits ? { attendRotating: attend } : {}) };
 }
 
 /**
  * Attention written out, so that it has a gradient, and so that a mask decides who sees whom.
- * @param mask added to the scores: [batch or 1, 1, seq, all], where "all" is "past" and then "seq", or "seq" without a cache
+ * @param mask added to the scores: [batch or 1, 1, seq, all], where "all" is what is past and then "seq", or "seq" without a cache
  */
 export function maskedAttention(
   { heads, groups, headSize }: ChatGLMConfig,
   mask: Value,
-  cache?: Partial<Pick<AttentionCache, "past">> & Pick<AttentionCache, "keep">,
+  cache: Partial<AttentionCache> = {},
 ): Attention {
   const byHead = (x: Value, count: number) => transpose(reshape(x, ["batch", "seq", count, headSize]), [0, 2, 1, 3]);
   // The query heads of a group lie side by side: they share its keys as more rows of one product, without a copy.
@@ -63,12 +70,13 @@ export function maskedAttention(
   const attend: Attention["attend"] = (layer, q, k, v) => {
     const queries = byGroup(byHead(q, heads), headSize);
     const fresh = { keys: byHead(k, groups), values: byHead(v, groups) };
-    cache?.keep(layer, fresh);
+    cache.keep?.(layer, fresh);
     // Past keys are not copied to lie beside the fresh ones: both have products of their own.
-    const seen = cache?.past ? [cache.past(layer), fresh] : [fresh];
+    const past = cache.past?.(layer);
+    const seen = past ? [past, fresh] : [fresh];
     const scores = seen.map(({ keys }) => matmul(queries, keys, { transB: true, alpha: 1 / Math.sqrt(headSize) }));
-    const weights = softmax(add(reshape(concat(scores, -1), ["batch", heads, "seq", all]), mask));
-    const shares = split(byGroup(weights, all), cache?.past ? ["past", "seq"] : [all], -1);
+    const weights = softmax(add(reshape(concat(scores, -1, all), ["batch", heads, "seq", all]), mask));
+    const shares = split(byGroup(weights, all), past ? [past.keys.shape.at(2) as Dim, "seq"] : [all], -1);
     const mixed = seen.map(({ values }, i) => matmul(shares[i] as Value, values)).reduce(add);
     const joined = transpose(reshape(mixed, ["batch", heads, "seq", headSize]), [0, 2, 1, 3]);
     return reshape(joined, ["batch", "seq", heads * headSize]);

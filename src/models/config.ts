@@ -68,7 +68,6 @@ export function readConfig(json: Json, subject: string, hints: ConfigHints = {})
   fields.check(heads % groups === 0, `${heads} attention heads are not a multiple of ${groups} key/value heads`);
   // Half of each head is rotated, in pairs (ChatGLM-6B: each half, in pairs).
   fields.check(headSize % 4 === 0, `size of a head: expected a multiple of 4, got ${headSize}`);
-  fields.prefix();
   for (const key of strangeSettings(json, fields.asked)) {
     fields.unsupported.push(
       `${key}: it is not known here, and may change what is computed; got ${describe(json[key])}`,

@@ -56,15 +56,6 @@ export class Fields {
     return undefined;
   }
 
-  /** A prefix that was trained with P-tuning v2: without it the base would answer, as if nobody had trained anything. */
-  prefix(): void {
-    const length = this.#value("pre_seq_len") ?? 0;
-    if (length === 0) return;
-    this.unsupported.push(
-      `pre_seq_len: a prefix that was trained with P-tuning v2 is not supported, got one of ${describe(length)} tokens`,
-    );
-  }
-
   #value(key: string): unknown {
     this.asked.add(key);
     return this.#json[key];

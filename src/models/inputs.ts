@@ -53,10 +53,18 @@ export const maskInput = (graph: Graph, all: "all" | "seq" = "seq"): Value =>
  * Who sees whom, [rows or 1, 1, seq, past + seq]: 0 where a token is seen, far below zero where not. One for all rows
  * where it is the same for all.
  * @param past places of the cache before the rows' new tokens, of which a row has filled those up to its `from`
+ * @param prefixes places of each row before its tokens, at the start of what is past, which are always seen
  */
-export function maskTensor(config: ChatGLMConfig, rows: readonly TokenRow[], seq: number, past = 0): FloatTensor {
+export function maskTensor(
+  config: ChatGLMConfig,
+  rows: readonly TokenRow[],
+  seq: number,
+  past = 0,
+  prefixes: readonly number[] = [],
+): FloatTensor {
   const { prefixLM, placement } = architectureOf(config);
-  const alike = !prefixLM && rows.every(({ from }) => from === rows[0]?.from);
+  const filled = rows.map(({ from }, row) => from + (prefixes[row] ?? 0));
+  const alike = !prefixLM && filled.every((places) => places === filled[0]);
   const different = alike ? rows.slice(0, 1) : rows;
   const all = past + seq;
   const mask = new Float32Array(different.length * seq * all).fill(HIDDEN);
@@ -65,7 +73,7 @@ export function maskTensor(config: ChatGLMConfig, rows: readonly TokenRow[], seq
     const context = prefixLM ? placement(ids, config).prefixLength - from : 0;
     for (let i = 0; i < seq; i += 1) {
       const start = (r * seq + i) * all;
-      mask.fill(0, start, start + from);
+      mask.fill(0, start, start + (filled[r] as number));
       mask.fill(0, start + past, start + past + Math.max(i + 1, context));
     }
   }

@@ -35,7 +35,7 @@ const harmless: readonly Rule[] = [
       encoder_no_repeat_ngram_size num_return_sequences remove_invalid_values exponential_decay_length_penalty
       suppress_tokens begin_suppress_tokens`),
   },
-  { why: "what a prefix is like, where pre_seq_len says that there is one", keys: words("prefix_projection") },
+  { why: "a prefix, which is an adapter on the model", keys: words("pre_seq_len prefix_projection") },
   { why: "what the tensors show: a head that is not tied has numbers of its own", keys: words("tie_word_embeddings") },
   { why: "what num_layers and the table's own size say", keys: words("num_hidden_layers vocab_size") },
 ];

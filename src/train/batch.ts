@@ -29,7 +29,7 @@ const IGNORED = -100;
 /**
  * @throws GlmError "data-invalid" when rows and labels do not match, an id is outside the vocabulary, or no label is left
  */
-export function batchTensors(batch: TokenBatch, config: ChatGLMConfig): BatchTensors {
+export function batchTensors(batch: TokenBatch, config: ChatGLMConfig, prefix = 0): BatchTensors {
   check(batch, config);
   const rows = batch.inputIds;
   const seq = Math.max(...rows.map((ids) => ids.length));
@@ -57,7 +57,13 @@ export function batchTensors(batch: TokenBatch, config: ChatGLMConfig): BatchTen
     sizes: { tokens: rows.length * seq, chosen: tokens },
     tensors: {
       ...tokenTensors(config, whole, seq),
-      mask: maskTensor(config, whole, seq),
+      mask: maskTensor(
+        config,
+        whole,
+        seq,
+        prefix,
+        whole.map(() => prefix),
+      ),
       select: tensor("int64", [tokens], BigInt64Array.from(select)),
       targets: tensor("int64", [tokens, 1], BigInt64Array.from(targets)),
       weights: tensor("float32", [tokens, 1], new Float32Array(tokens).fill(1 / tokens)),

@@ -64,7 +64,7 @@ function lossGraph(
 ) {
   const graph = new Graph({ ...can.graph, fusedNorm: false, manyRows: true });
   const inputs = modelInputs(graph, config);
-  const mask = maskInput(graph);
+  const mask = maskInput(graph, adapter.prefixLength ? "all" : "seq");
   const targets = graph.input("targets", "int64", ["chosen", 1]);
   const shares = graph.input("weights", "float32", ["chosen", 1]);
   const trained = adapter.parameters.map(({ name, shape }) => graph.input(name, "float32", shape));
@@ -77,8 +77,9 @@ function lossGraph(
   };
   const numbers = Object.entries(adapter.numbers ?? {}).map(([name, { shape }]) => graph.input(name, "float32", shape));
   const byName = new Map([...trained, ...numbers].map((value) => [value.name, value]));
-  const context = adapter.applyToTraining(weights(graph), byName, dropout);
-  const { logits } = architectureOf(config).forward(context, config, inputs, maskedAttention(config, mask));
+  const { context, prefix } = adapter.applyToTraining(weights(graph), byName, dropout);
+  const attention = maskedAttention(config, mask, prefix && { past: prefix });
+  const { logits } = architectureOf(config).forward(context, config, inputs, attention);
   const loss = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);
   graph.output(loss, "loss");
   return { graph, masks, loss, trained };

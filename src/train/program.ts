@@ -52,7 +52,7 @@ export async function trainingProgram(
   };
   return {
     async gradients(batch, parameters, seed, into) {
-      const fed = batchTensors(batch, config);
+      const fed = batchTensors(batch, config, adapter.prefixLength);
       const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...adapter.numbers };
       const results = await (await program("training", batch)).run(inputs, into);
       const gradients = into
@@ -65,7 +65,7 @@ export async function trainingProgram(
       };
     },
     async loss(batch, parameters) {
-      const fed = batchTensors(batch, config);
+      const fed = batchTensors(batch, config, adapter.prefixLength);
       const inputs = { ...fed.tensors, ...parameters, ...adapter.numbers };
       const results = await (await program("evaluation", batch)).run(inputs);
       return { loss: results.loss?.data[0] as number, tokens: fed.tokens };

@@ -59,13 +59,13 @@ export const scaleName = (weight: string): string => `${weight}_scale`;
  * 4 bits, [out, in / 2], each with its `.weight_scale`, a float for each of the [out] rows.
  * @returns the parameters, and after each packed one its scale, by name; one that the files have under another name has
  * its own name here
- * @throws GlmError "model-invalid" with everything that does not fit, "unsupported" for a prefix of P-tuning v2
+ * @throws GlmError "model-invalid" with everything that does not fit, or for a prefix of P-tuning v2 and nothing else
  */
 export async function modelTensors(
   { folder, tensors }: Pick<Checkpoint, "folder" | "tensors">,
   { parameters, modules, bits, frequencies }: ExpectedWeights,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
-  refusePrefix(folder, [...tensors.keys()]);
+  if (isPrefixOnly(tensors.keys())) throw prefixAlone(folder);
   const packed = new Set(modules.map(({ name }) => `${name}.weight`));
   const { faults, reported } = contradictions(
     tensors,
@@ -94,7 +94,8 @@ export async function modelTensors(
   const twins = parameters.flatMap(({ name }) => twinOf(name, fitted, tensors) ?? []);
   for (const { twin } of twins) used.add(twin.name);
   for (const name of tensors.keys()) {
-    if (used.has(name) || isBeyond(name) || harmless.some((pattern) => pattern.test(name))) continue;
+    // A prefix is an adapter, which lies here, too.
+    if (used.has(name) || isPrefix(name) || isBeyond(name) || harmless.some((pattern) => pattern.test(name))) continue;
     faults.push(`${describe(name)}: the model of config.json has no such tensor`);
   }
   if (frequencies) faults.push(...(await otherFrequencies(tensors, frequencies)));
@@ -129,19 +130,6 @@ async function otherFrequencies(tensors: Tensors, expected: Float32Array): Promi
 
 /** There are as many as a quarter of a head has elements. */
 const maxFrequencyBytes = 2 ** 16;
-
-/** The base alone would answer as if nobody had trained a prefix. */
-function refusePrefix(folder: string, names: readonly string[]): void {
-  const prefix = names.filter(isPrefix);
-  if (isPrefixOnly(names)) throw prefixAlone(folder);
-  if (prefix.length === 0) return;
-  throw new GlmError(
-    "unsupported",
-    `${folder}: expected a model's weights, got a model with a prefix that was trained with P-tuning v2 (${prefix[0]}` +
-      `${prefix.length > 1 ? ` and ${prefix.length - 1} more` : ""}), which is not supported yet. ` +
-      "Load the base model, and train a LoRA on it.",
-  );
-}
 
 const plainForm = ({ name, shape }: ParameterSpec): Expected[] => [{ name, shape, dtypes: floatTypes }];
 

@@ -1,4 +1,4 @@
-/** @file P-tuning v2's trained prefix among a checkpoint's tensors: not supported, and called what it is. */
+/** @file P-tuning v2's trained prefix among a checkpoint's tensors: no part of a model, and called what it is. */
 import { GlmError } from "../errors.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 
@@ -18,10 +18,10 @@ export function isPrefixOnly(names: Iterable<string>): boolean {
   return all.length > 0 && all.every((name) => isPrefix(name) || own.test(name));
 }
 
-/** The error for a folder with a prefix and nothing else, which is neither a model nor a LoRA. */
+/** The error for a folder with a prefix and nothing else, where a model is expected. */
 export const prefixAlone = (folder: string): GlmError =>
   new GlmError(
-    "unsupported",
-    `${folder}: expected a model or a LoRA, got a prefix alone that was trained with P-tuning v2 (prefix_encoder), which is ` +
-      "not supported yet. Load the base model, and train a LoRA on it.",
+    "model-invalid",
+    `${folder}: expected a model, got a prefix alone that was trained with P-tuning v2 (prefix_encoder). Load its base model, ` +
+      `then the prefix on it: %adapter load NAME ${folder}, or loadAdapter(name, folder).`,
   );

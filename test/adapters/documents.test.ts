@@ -8,12 +8,14 @@ import { readDocuments } from "../../src/adapters/documents.ts";
 import { readAdapter, writeAdapter } from "../../src/adapters/files.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { filled } from "../../src/tensor.ts";
+import { randomConfig } from "../random-weights.ts";
 import { works } from "../works.ts";
 
 const module = "transformer.encoder.layers.0.self_attention.dense";
 const base: BaseModel = {
   parameters: [{ name: `${module}.weight`, shape: [6, 6] }],
   modules: [{ name: module, in: 6, out: 6 }],
+  config: randomConfig("glm", 1, 1, 6),
   read: async () => filled([6, 6]),
 };
 const CONFIGS: readonly AdapterConfig[] = [

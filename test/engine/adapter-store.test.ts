@@ -9,11 +9,13 @@ import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
 import { filled } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
+import { randomConfig } from "../random-weights.ts";
 
 const module = "transformer.encoder.layers.0.self_attention.dense";
 const base: BaseModel = {
   parameters: [{ name: `${module}.weight`, shape: [6, 6] }],
   modules: [{ name: module, in: 6, out: 6 }],
+  config: randomConfig("glm", 1, 1, 6),
   read: async () => filled([6, 6]),
 };
 const config: LoraConfig = { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["dense"] };

@@ -61,7 +61,7 @@ describe("completion", () => {
   });
 
   it("offers an option again that may be given several times", () => {
-    expect(at('%%knowledge add x --prompt "a b" --pro|')?.matches).toEqual(["--prompt"]);
+    expect(at('%%knowledge add x --prompt "a b" --promp|')?.matches).toEqual(["--prompt"]);
     expect(at("%%knowledge add x --steps 3 --ste|")?.matches).toEqual([]);
     expect(at("%%knowledge add x --prompt --|")?.matches).toEqual([]);
   });

@@ -162,6 +162,20 @@ describe("cell magics", () => {
     );
   });
 
+  it("take each method's options", () => {
+    expect(expanded("%adapter new p --method ptuning --length 8 --projection --dropout 0.1")).toContain(
+      "__glmlab.pTuning({ length: 8, projection: true, dropout: 0.1 })",
+    );
+    expect(expanded("%adapter new f --method freeze --layers 2")).toContain("__glmlab.freeze({ layers: 2 })");
+    expect(expanded("%adapter new f --method freeze --match layers.27.")).toContain(
+      '__glmlab.freeze({ match: ["layers.27."] })',
+    );
+    expect(expanded("%adapter new e --method embeddings")).toContain("__glmlab.embeddings()");
+    expect(expanded("%%train p --method ptuning --length 8\n{}")).toContain(
+      '{ method: { method: "pTuning", length: 8 }',
+    );
+  });
+
   it("read rows from files", () => {
     const wanted =
       'void await __glmlab.train("dream", await __glmlab.readRows("my facts.jsonl"), { validation: 0.1 });';
@@ -282,7 +296,14 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%%train dream --lr -1\n{}", '--lr: expected a number from 0, got "-1".', "-1"],
     ["%%train dream --epochs 1.5\n{}", '--epochs: expected a whole number from 1, got "1.5".', "1.5"],
     ["%%train dream --epochs 1 --epochs 2\n{}", "--epochs is given twice.", "--epochs"],
-    ["%%train dream --method lara\n{}", '--method is one of lora, full, not "lara". Did you mean lora?', "lara"],
+    ["%%train dream --method ptuning --r 8\n{}", "--r belongs to --method lora, and the method is ptuning.", "--r"],
+    ["%%train dream --length 8\n{}", "--length belongs to --method ptuning, and the method is lora.", "--length"],
+    ["%%train dream --method full --dropout 0.1\n{}", "--dropout belongs to --method lora", "--dropout"],
+    [
+      "%%train dream --method lara\n{}",
+      '--method is one of lora, ptuning, freeze, embeddings, full, not "lara". Did you mean lora?',
+      "lara",
+    ],
     [
       "%%train dream --rehearse facts.json\n{}",
       '--rehearse (a file is written @facts.json) needs the name of a variable, got "facts.json".',

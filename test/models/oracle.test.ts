@@ -1,7 +1,7 @@
 /** @file Every family's definition against the published code: hidden states, logits, loss and all gradients. */
 import { describe, expect, it } from "vitest";
 import type { BaseModel } from "../../src/adapters/adapter.ts";
-import { full } from "../../src/adapters/full.ts";
+import { full } from "../../src/adapters/base-parameters.ts";
 import { compileForCpu, cpu } from "../../src/backend/cpu.ts";
 import { Graph } from "../../src/graph/value.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
@@ -31,6 +31,7 @@ describe.each(cases)("$folder", ({ folder, expected }) => {
     const base: BaseModel = {
       parameters: parametersOf(config),
       modules: modulesOf(config),
+      config,
       read: async (name) => (await checkpoint.read(name)) as FloatTensor,
     };
     const forward = await oracleTensors(expected, "forward");

@@ -1,6 +1,6 @@
 /** @file Which form each parameter gets, and what the published counts say of it, at the published models' sizes. */
 import { describe, expect, it } from "vitest";
-import { full } from "../../src/adapters/full.ts";
+import { freeze, full } from "../../src/adapters/base-parameters.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { architectureOf, modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
@@ -44,9 +44,10 @@ describe("ChatGLM-6B in int4", () => {
 
   it("trains 81,920 parameters where layers 23 to 27 are unfrozen: their norms", () => {
     const frozen = new Set(model.modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));
-    const base = { ...model, frozen, read: async () => filled([1]) };
+    const base = { ...model, config: chatglm6b, frozen, read: async () => filled([1]) };
     const match = [23, 24, 25, 26, 27].map((layer) => `layers.${layer}.`);
-    const { parameters } = full({ method: "full", match }, base);
+    const { parameters } = freeze({ method: "freeze", layers: 5 }, base);
+    expect(full({ method: "full", match }, base).parameters).toEqual(parameters);
     expect(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0)).toBe(81_920);
     expect(parameters.every(({ name }) => name.includes("layernorm"))).toBe(true);
   });

@@ -47,6 +47,7 @@ export async function oracleModel(): Promise<OracleModel> {
     base: {
       parameters: parametersOf(config),
       modules: modulesOf(config),
+      config,
       read: async (name) => (await checkpoint.read(name)) as FloatTensor,
     },
     weights: floatWeights((graph, name) => {

@@ -1,0 +1,73 @@
+/** @file Training base parameters themselves: all of them, those of some layers or names, or the embedding table. */
+import { GlmError } from "../errors.ts";
+import { architectureOf } from "../models/architectures.ts";
+import { overridden, type ParameterSpec } from "../models/context.ts";
+import { copied, type FloatTensor } from "../tensor.ts";
+import type { Adapter, AdapterConfig, BaseModel, EmbeddingsConfig, FreezeConfig, FullConfig } from "./adapter.ts";
+
+/** @throws GlmError "adapter-invalid" when `match` fits no parameter, or only such that cannot train */
+export const full = (config: FullConfig, base: BaseModel): Adapter =>
+  trained(config, base, matching(base, config.match));
+
+/** @throws GlmError "adapter-invalid" when the model has fewer layers, and as `full` */
+export function freeze(config: FreezeConfig, base: BaseModel): Adapter {
+  const { layers, match } = config;
+  if ((layers === undefined) === (match === undefined)) {
+    const got = layers === undefined ? "neither" : "both";
+    throw new GlmError("adapter-invalid", `freeze: expected layers, or match, got ${got}. Give one of them.`);
+  }
+  if (layers === undefined) return trained(config, base, matching(base, match));
+  const all = base.config.layers;
+  if (!Number.isInteger(layers) || layers < 1 || layers > all) {
+    throw new GlmError(
+      "adapter-invalid",
+      `freeze: layers: expected a whole number from 1 to ${all}, the model's, got ${layers}.`,
+    );
+  }
+  const last = Array.from({ length: layers }, (_, i) => `layers.${all - layers + i}.`);
+  return trained(config, base, matching(base, last));
+}
+
+/** The table that makes tokens vectors; where it is the output layer, too, both train. */
+export function embeddings(config: EmbeddingsConfig, base: BaseModel): Adapter {
+  return trained(config, base, matching(base, [`${architectureOf(base.config).embedding}.weight`]));
+}
+
+interface Chosen {
+  readonly parameters: readonly ParameterSpec[];
+  /** What they were chosen by. */
+  readonly by: string;
+}
+
+const matching = ({ parameters }: BaseModel, parts: readonly string[] | undefined): Chosen => ({
+  parameters: parameters.filter(({ name }) => !parts || parts.some((part) => name.includes(part))),
+  by: parts?.join(" or ") ?? "anything",
+});
+
+function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, by }: Chosen): Adapter {
+  const parameters = chosen.filter(({ name }) => !base.frozen?.has(name));
+  if (chosen.length === 0) {
+    throw new GlmError("adapter-invalid", `no parameter's name contains ${by}: nothing would be trained.`);
+  }
+  if (parameters.length === 0) {
+    throw new GlmError(
+      "adapter-invalid",
+      `${chosen.length} parameters' names contain ${by}, but all belong to linear modules that are held in ` +
+        "fewer bits and cannot train. Choose others, train a LoRA, or load the model unquantised.",
+    );
+  }
+  return {
+    config,
+    parameters,
+    async initialize() {
+      const values = await Promise.all(
+        parameters.map(async ({ name }) => [name, copied(await base.read(name))] as const),
+      );
+      return Object.fromEntries(values);
+    },
+    applyToTraining: (context, inputs) => ({ context: overridden(context, inputs) }),
+    forInference: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
+    mergeTargets: new Set(parameters.map(({ name }) => name)),
+    merge: (tensors, name) => copied(tensors[name] as FloatTensor),
+  };
+}
