@@ -5,7 +5,7 @@
  *                           [--python PATH]
  *   npm run bench -- device --kernels
  *
- * Weights are random and take no more disk than two files of the size of the largest (2.2 GB at 6b shape). Fewer layers than the shape has
+ * Weights are random and take no more disk than twice the largest in float32 (2.2 GB at 6b shape). Fewer layers than the shape has
  * are measured twice, with half as many, too, and the rest is extrapolated. A software driver is only used when it is asked
  * for: --device webgpu. It takes minutes for a LoRA step; --shape tiny --layers 2 --form float32 is all that one can wait for.
  * --python names a Python with torch, in which the same is measured beside: random weights of the same shape, run eagerly, in float16 on

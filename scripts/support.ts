@@ -96,7 +96,7 @@ function givenIn(floats: StoredTensor["dtype"], bits: PublishedBits | undefined)
 
 function supportTables(): string {
   const devices = [cpu, new WebGpu()].map(({ name }) => name).join(", ");
-  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${devices}.`;
+  const where = `Weights in ${names(weightFileNames, ", ")}, the first that is there. Devices: ${devices}. On the processor, weights are held so:`;
   return [familyTable(), where, weightTable()].join("\n\n");
 }
 

@@ -32,11 +32,16 @@ const LIMIT = 0.02;
 /** @param largest bytes of the largest weight */
 export async function scratchFiles(largest: number): Promise<Scratch> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "glmlab-device-")));
-  const bytes = largest + SPARE;
+  // Codes have a byte at most, and little more for blocks that are not full.
+  const sizes: Record<Kind, number> = {
+    floats: largest + SPARE,
+    halves: Math.ceil(largest / 2) + SPARE,
+    codes: Math.ceil(largest / 2) + SPARE,
+  };
   const places: Record<Kind, Places> = {
-    floats: new Places(bytes),
-    halves: new Places(bytes),
-    codes: new Places(bytes),
+    floats: new Places(sizes.floats),
+    halves: new Places(sizes.halves),
+    codes: new Places(sizes.codes),
   };
   const fileOf = (kind: Kind): string => join(folder, kind);
   // Gigabytes, that are not to stay when a run is broken off.
@@ -47,7 +52,7 @@ export async function scratchFiles(largest: number): Promise<Scratch> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    for (const kind of kinds) await fill(fileOf(kind), bytes, randomBlock(kind));
+    for (const kind of kinds) await fill(fileOf(kind), sizes[kind], randomBlock(kind));
   } catch (error) {
     await dispose();
     throw error;

@@ -65,15 +65,18 @@ async function residentLearner(
   tensors: AdapterTensors,
   program: TrainingProgram,
 ): Promise<{ readonly learner: Learner; close(): Promise<void> }> {
+  let values: ResidentValues | undefined;
   try {
-    const values = await ResidentValues.open(device, parameters, tensors, program);
-    const learner = await deviceLearner(values);
+    const opened = await ResidentValues.open(device, parameters, tensors, program);
+    values = opened;
+    const learner = await deviceLearner(opened);
     const close = async (): Promise<void> => {
       learner.close();
-      await values.close();
+      await opened.close();
     };
     return { learner, close };
   } catch (error) {
+    await values?.close();
     await program.dispose();
     throw error;
   }

@@ -26,7 +26,7 @@ const base: BaseModel = {
       num_layers: 2,
       hidden_size: 6,
       ffn_hidden_size: 8,
-      kv_channels: 2,
+      kv_channels: 4,
       num_attention_heads: 3,
       padded_vocab_size: 8,
       seq_length: 64,

@@ -2,7 +2,7 @@
 import { GlmError } from "../errors.ts";
 import { architectureOf } from "../models/architectures.ts";
 import { overridden, type ParameterSpec } from "../models/context.ts";
-import { copied, type FloatTensor } from "../tensor.ts";
+import { copied, copiedAll, type FloatTensor } from "../tensor.ts";
 import type { Adapter, AdapterConfig, BaseModel, EmbeddingsConfig, FreezeConfig, FullConfig } from "./adapter.ts";
 
 /** @throws GlmError "adapter-invalid" when `match` fits no parameter, or only such that cannot train */
@@ -66,7 +66,8 @@ function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, b
       return Object.fromEntries(values);
     },
     applyToTraining: (context, inputs) => ({ context: overridden(context, inputs) }),
-    forInference: (tensors) => ({ overrides: new Map(Object.entries(tensors)) }),
+    // Copies: an answer that is under way goes on with them while training changes the tensors.
+    forInference: (tensors) => ({ overrides: new Map(Object.entries(copiedAll(tensors))) }),
     mergeTargets: new Set(parameters.map(({ name }) => name)),
     merge: (tensors, name) => copied(tensors[name] as FloatTensor),
   };

@@ -113,7 +113,10 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
         }),
       );
       if (biases.length === 0) return { lowRank };
-      return { lowRank, overrides: new Map(biases.map((bias) => [bias.base, tensors[bias.name] as FloatTensor])) };
+      return {
+        lowRank,
+        overrides: new Map(biases.map((bias) => [bias.base, copied(tensors[bias.name] as FloatTensor)])),
+      };
     },
     mergeTargets: new Set([...modules.map(({ name }) => `${name}.weight`), ...biasNames.keys()]),
     merge(tensors, name, weight) {

@@ -41,6 +41,9 @@ export async function createSession(model: Uint8Array, options: SessionOptions):
     async run(inputs, into = {}) {
       const fed = feeds(inputs);
       const stays = Object.keys(into);
+      const stranger = stays.find((name) => !session.outputNames.includes(name));
+      if (stranger !== undefined)
+        throw new Error(`the graph has no output ${stranger} that could be written to a tensor`);
       if (stays.length === 0) return taken(await session.run(fed));
       const wanted = Object.fromEntries(
         session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]),

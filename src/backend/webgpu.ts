@@ -34,7 +34,7 @@ export interface WebGpuOptions {
 export class WebGpu implements Device {
   readonly name = "webgpu";
   isLost = false;
-  readonly can: Capabilities;
+  can: Capabilities;
   readonly #weights = new UploadedWeights((value) => this.upload(value));
   /** Sessions that do nothing but move tensors, by what they move. */
   readonly #movers = new Map<string, Promise<Session>>();
@@ -47,7 +47,8 @@ export class WebGpu implements Device {
     const device = new WebGpu(options);
     // Its driver is met with the first tensor.
     (await device.allocate("float32", [1])).dispose();
-    return (await hasFloat16()) ? new WebGpu({ ...options, float16: true }) : device;
+    device.can = { ...device.can, float16: await device.#guarded(hasFloat16) };
+    return device;
   }
 
   constructor({ logs = false, onLost = () => undefined, float16 = false }: WebGpuOptions = {}) {
@@ -156,8 +157,10 @@ async function hasFloat16(): Promise<boolean> {
   try {
     const { y } = await session.run({ x: filled([1], 1.5) });
     return y?.data[0] === 3;
-  } catch {
-    return false;
+  } catch (error) {
+    // "... requires f16 but the device does not support it". What else goes wrong is no answer.
+    if (String(error).includes("f16")) return false;
+    throw error;
   } finally {
     await session.release();
   }

@@ -31,6 +31,8 @@ interface Residence {
 }
 
 export class DeviceTraining implements TrainingPlace {
+  /** Gradients and two moments, where the next of each and of the values are written, and the pool of gradients. */
+  readonly copies = 10;
   readonly #device: Device;
   readonly #program: (adapter: AdapterInstance) => Promise<TrainingProgram>;
   /** The one used last at the end. */

@@ -10,6 +10,8 @@ import { HostMoments } from "./moments.ts";
 import type { HeldGradients, HeldLesson, TrainingPlace } from "./training-place.ts";
 
 export class HostTraining implements TrainingPlace {
+  /** Gradients and two moments. */
+  readonly copies = 3;
   readonly #program: (adapter: AdapterInstance) => Promise<TrainingProgram>;
 
   constructor(program: (adapter: AdapterInstance) => Promise<TrainingProgram>) {

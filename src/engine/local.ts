@@ -162,9 +162,19 @@ export class LocalEngine implements Engine {
     try {
       yield* this.#loadOn(first, params, signal);
     } catch (error) {
-      // Where it was left to choose, a model that does not fit is loaded where it does.
-      if (!second || !(error instanceof GlmError && error.code === "out-of-memory")) throw error;
-      yield* this.#loadOn({ ...second, reason: error.message }, params, signal);
+      // Where it was left to choose, a model that does not fit is loaded so that it does, or where it does.
+      if (!isFull(error)) throw error;
+      try {
+        yield* this.#loadOn(onlyWhatIsFree(first, error), params, signal);
+      } catch (again) {
+        if (!second || !isFull(again)) throw error;
+        try {
+          yield* this.#loadOn({ ...second, reason: error.message }, params, signal);
+        } catch (elsewhere) {
+          // What was asked for is not to be had there, which is not why it failed.
+          throw elsewhere instanceof GlmError && elsewhere.code === "option-invalid" ? error : elsewhere;
+        }
+      }
     }
   }
 
@@ -175,10 +185,10 @@ export class LocalEngine implements Engine {
   ): AsyncGenerator<LoadEvent, void, void> {
     const model = yield* opened(params, chosen, signal);
     const fresh = new ModelRunner(model, params, chosen, this.#share);
-    const known = this.#runners.get(fresh.info.key);
-    if (known && !known.isWhole) {
-      // Its files were cut under it, and are whole again: what it is mapped from is not.
-      this.#runners.delete(fresh.info.key);
+    for (const [key, known] of this.#runners) {
+      if (known.isWhole || known.info.weightsKey !== fresh.info.weightsKey) continue;
+      // Its files were cut under it, and are whole again: what it is mapped from is not. Or its device is gone.
+      this.#runners.delete(key);
       await known.dispose();
     }
     const there = this.#holderOf(fresh.info);
@@ -236,6 +246,15 @@ export class LocalEngine implements Engine {
     if (runner) return runner;
     throw notLoaded(key);
   }
+}
+
+const isFull = (error: unknown): error is GlmError => error instanceof GlmError && error.code === "out-of-memory";
+
+/** The device without the memory that others have: what is planned for it then may be smaller. */
+function onlyWhatIsFree(chosen: ChosenDevice, error: GlmError): ChosenDevice {
+  const free = chosen.memory?.().available;
+  if (free === undefined || !chosen.device.can.float16) throw error;
+  return { ...chosen, memory: () => ({ total: free, available: free }) };
 }
 
 /** @throws GlmError "option-invalid" when it is on another device than the one that was asked for */

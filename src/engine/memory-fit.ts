@@ -87,6 +87,7 @@ export function mustFitMemory(
 /**
  * Whether there is memory for a training step over a batch. Small ones pass without a question to the system.
  * @param parameters that train: their gradients and what an optimiser remembers of them take memory, too
+ * @param copies of them that a step needs beside their values
  * @throws GlmError "out-of-memory" when the step would take what others use: the system would then end this process
  */
 export function mustFitTraining(
@@ -95,8 +96,9 @@ export function mustFitTraining(
   parameters: readonly ParameterSpec[],
   batch: TokenBatch,
   there: () => MemoryThere,
+  copies: number,
 ): void {
-  const trained = 3 * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const trained = copies * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const run = trainingBytes(config, batch);
   if (run + trained <= LARGE_STEP) return;
   const { available, total } = there();

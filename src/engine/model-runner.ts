@@ -80,7 +80,14 @@ export class ModelRunner {
     const compileOf = large ? exclusiveSessions(device.compile) : () => device.compile;
     const compileFor = (group: string): Compile =>
       device.can.mapsFiles ? this.#mapped.guarded(compileOf(group)) : device.compile;
-    this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"));
+    const tooCoarse = () =>
+      new GlmError(
+        "unsupported",
+        `${params.name}: logits that are no numbers: the model's activations are too large for float16 (65504). ` +
+          'Load it with precision "exact", or quantised.',
+      );
+    const onNotFinite = plan.name === "float16" ? tooCoarse : undefined;
+    this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"), onNotFinite);
     const store = new AdapterStore(join(dataFolder(), "adapters", model.key));
     this.adapters = new AdapterRegistry(base, store, {
       over: (effect) => this.#forward.forget(effect),

@@ -19,13 +19,13 @@ export function mustBeAuto({ device, precision, name }: LoadParams, there: Model
     ...(device === "auto" || device === there.device ? [] : [`device ${device}`]),
     ...(precision === "auto" || precision === there.precision ? [] : [`precision ${precision}`]),
   ];
-  const [fault] = faults;
-  if (fault === undefined) return;
+  if (faults.length === 0) return;
+  const auto = faults.map((fault) => `${fault.split(" ")[0]} "auto"`).join(" and ");
   throw new GlmError(
     "option-invalid",
     `${name}: ${faults.join(", ")}: the model is loaded on ${there.device} (${modelForm(there)}), for this notebook or for others, and its ` +
       "adapters with it. Unload it there first (%runtime unload, or unload() in code), or load it with " +
-      `${fault.split(" ")[0]} "auto", which takes it as it is.`,
+      `${auto}, which ${faults.length > 1 ? "take" : "takes"} it as it is.`,
   );
 }
 

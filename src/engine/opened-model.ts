@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import type { BaseModel } from "../adapters/adapter.ts";
 import type { Capabilities } from "../backend/device.ts";
+import { GlmError } from "../errors.ts";
+import { toFloat32 } from "../float32.ts";
 import { cacheFolder } from "../folders.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -13,12 +15,13 @@ import { type FiledTensor, filedTensors, type Plan, plannedBytes } from "../quan
 import { readParameter } from "../quantization/prepare.ts";
 import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
 import { bindStore, type WeightStore } from "../quantization/weight-store.ts";
-import { sizeOf } from "../tensor.ts";
+import { type FloatTensor, sizeOf } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { modelTensors } from "../weights/model-tensors.ts";
 import { isPrefix } from "../weights/prefix.ts";
+import { readTensor } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
@@ -97,7 +100,9 @@ export async function openModel(
       parameters,
       modules,
       config,
-      read: (parameter) => readParameter(weightStore, parameter),
+      // In float16 they may be rounded, where the checkpoint has them as they are.
+      read: (parameter) =>
+        plan.name === "float16" ? readStoredFloats(stored, parameter) : readParameter(weightStore, parameter),
       ...(plan.bits ? { count: elements(tensors), frozen: ofModules(modules) } : {}),
     },
     weights: bindStore(weightStore),
@@ -124,3 +129,9 @@ const elements = (tensors: readonly FiledTensor[]): number =>
 /** What belongs to modules whose weights are in fewer bits, where biases do not train either. */
 const ofModules = (modules: readonly ModuleSpec[]): ReadonlySet<string> =>
   new Set(modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));
+
+async function readStoredFloats(stored: ReadonlyMap<string, StoredTensor>, name: string): Promise<FloatTensor> {
+  const tensor = stored.get(name);
+  if (!tensor) throw new GlmError("model-invalid", `the model has no parameter ${name}.`);
+  return toFloat32(await readTensor(tensor));
+}

@@ -18,6 +18,8 @@ export interface HeldLesson extends Loss {
 }
 
 export interface TrainingPlace {
+  /** How often what trains is in memory beside its values, about. */
+  readonly copies: number;
   /** One run over a batch with the adapter's values as they are. */
   gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<HeldLesson>;
   /**

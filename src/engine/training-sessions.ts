@@ -1,4 +1,4 @@
-/** @file Training by hand beside the weights: compiled training graphs, gradients that wait for their step, optimisers. */
+/** @file Training beside the weights: compiled training graphs, what trains an adapter, gradients that wait for their step. */
 
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
@@ -56,7 +56,14 @@ export class TrainingSessions {
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
   mustFit({ adapter, ref }: AdapterInstance, batch: TokenBatch): void {
-    mustFitTraining(`training ${ref.name}`, this.#model.config, adapter.parameters, batch, this.#there);
+    mustFitTraining(
+      `training ${ref.name}`,
+      this.#model.config,
+      adapter.parameters,
+      batch,
+      this.#there,
+      this.#place.copies,
+    );
   }
 
   /** What trains an adapter as long as `use` lasts, which must have it for itself. */

@@ -5,6 +5,7 @@
 import type { Tensors } from "../backend/program.ts";
 import { emitOne, reduceMax, reduceSum, reshape } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
+import type { FloatTensor } from "../tensor.ts";
 import { INVALID_TOKEN } from "./sampler.ts";
 
 /** Logits of a block at most. */
@@ -47,4 +48,10 @@ export function likeliestTokens(results: Tensors, vocabulary: number): number[] 
     }
     return (best - row * count) * size + Number(places[best]);
   });
+}
+
+/** Whether the logits of a run are numbers, as far as they came out. */
+export function areNumbers(results: Tensors): boolean {
+  const { data } = (results.logits ?? results[SUM]) as FloatTensor;
+  return data.every(Number.isFinite);
 }

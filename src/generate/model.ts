@@ -1,9 +1,10 @@
-/** @file A model that runs forward: its compiled graphs, its angles, and the adapters' tensors in the form the graphs want. */
+/** @file A model that runs forward: its compiled graphs, its angles, and the adapters and caches that runs take. */
 import type { AdapterEffect } from "../adapters/adapter.ts";
 import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile, DeviceTensor, Program, Tensors } from "../backend/program.ts";
 import { ProgramTable } from "../backend/program-table.ts";
+import type { GlmError } from "../errors.ts";
 import { modulesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
@@ -15,7 +16,7 @@ import type { KeyValueCache } from "./cache.ts";
 import { DeviceCaches } from "./device-cache.ts";
 import { type CacheUse, forwardGraph, type Wanted } from "./forward.ts";
 import { HostCache } from "./host-cache.ts";
-import { likeliestTokens } from "./likeliest.ts";
+import { areNumbers, likeliestTokens } from "./likeliest.ts";
 import { type Effects, type LeasedAdapters, ResidentAdapters } from "./resident-adapters.ts";
 
 /** Rare kinds of runs that are compiled at a time: those of two sets of base parameters that adapters replace. */
@@ -59,12 +60,23 @@ export class ForwardModel {
   /** For the rare kinds of runs, of which few are kept; the common ones stay. */
   readonly #few: FewPrograms;
   readonly #programs = new ProgramTable();
+  readonly #onNotFinite: (() => GlmError) | undefined;
   #angles: { readonly positions: number; readonly tables: Promise<Tables> } | undefined;
   /** Earlier tables, too, which runs may still be reading: together they are no larger than the last. */
   readonly #made: DeviceTensor[] = [];
 
-  /** @param compile for the device */
-  constructor(config: ChatGLMConfig, weights: BindWeights, device: Device, compile: Compile = device.compile) {
+  /**
+   * @param compile for the device
+   * @param onNotFinite the error for logits that are no numbers, where that shows that the weights' precision does not do
+   */
+  constructor(
+    config: ChatGLMConfig,
+    weights: BindWeights,
+    device: Device,
+    compile: Compile = device.compile,
+    onNotFinite?: () => GlmError,
+  ) {
+    this.#onNotFinite = onNotFinite;
     this.config = config;
     this.#weights = weights;
     this.#device = device;
@@ -142,6 +154,7 @@ export class ForwardModel {
       ...inputs,
     };
     const results = await program.run(fed, into);
+    if (this.#onNotFinite && !areNumbers(results)) throw this.#onNotFinite();
     done(results);
     return results;
   }

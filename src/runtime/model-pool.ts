@@ -31,6 +31,9 @@ import { type WorkerHandle, type WorkerKind, workerKind } from "./workers.ts";
 /** One worker and what it holds. */
 interface Slot {
   readonly name: string;
+  readonly kind: WorkerKind;
+  /** What it was started for, as `sourceOf` says it. */
+  readonly source: string;
   readonly worker: WorkerHandle;
   readonly engine: Promise<RemoteEngine>;
   /** Its end, once it has begun. */
@@ -142,7 +145,7 @@ export class ModelPool implements Engine {
       // Whoever asked at the same time may have started it.
       slot = this.#slots.get(wanted);
       if (!inUse(slot)) {
-        slot = this.#start(params.name, kind);
+        slot = this.#holding(params, kind) ?? this.#start(params, kind);
         this.#slots.set(wanted, slot);
       }
     }
@@ -175,14 +178,16 @@ export class ModelPool implements Engine {
       if (!slot.residents.has(key)) slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
       return { type: "ready", model };
     }
-    if (slot.residents.size === 0) {
-      for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, first);
-    } else {
-      // The folder's content has become that of another; what it was stays here.
-      this.#slots.set(wantedBy(params), first);
-      await (await slot.engine).call("unload", { model: key });
-    }
+    this.#point(slot, params, first);
+    if (slot.residents.size > 0) await (await slot.engine).call("unload", { model: key });
     return { type: "ready", model: { ...model, resident: true } };
+  }
+
+  /** Whoever asks so is served by another slot from now on. */
+  #point(slot: Slot, params: LoadParams, there: Slot): void {
+    // The folder's content has become that of another; what it was stays where it is.
+    if (slot.residents.size > 0) this.#slots.set(wantedBy(params), there);
+    else for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, there);
   }
 
   /** Another worker has the weights on another device: that is where they stay. */
@@ -195,15 +200,28 @@ export class ModelPool implements Engine {
   ): Promise<LoadEvent> {
     await (await slot.engine).call("unload", { model: model.key });
     mustBeAuto(params, known);
-    for (const [wanted, other] of this.#slots) if (other === slot) this.#slots.set(wanted, there);
+    this.#point(slot, params, there);
     return { type: "ready", model: asAsked(known, model) };
   }
 
-  #start(name: string, kind: WorkerKind): Slot {
+  /**
+   * Who has the model on the GPU already, asked for otherwise: there it is found before it is uploaded, for which a second time
+   * there may be no room.
+   */
+  #holding(params: LoadParams, kind: WorkerKind): Slot | undefined {
+    if (kind !== "process" || params.quantize !== "none") return undefined;
+    const source = sourceOf(params);
+    return [...this.#slots.values()].find(
+      (slot) => slot.kind === kind && slot.source === source && slot.residents.size > 0 && !slot.loading?.running,
+    );
+  }
+
+  #start(params: LoadParams, kind: WorkerKind): Slot {
+    const { name } = params;
     const worker = this.#startWorker(name, kind);
     const lost = lostMessage(`The worker that held ${name} ended unexpectedly.`, "the model is then loaded anew");
     const engine = RemoteEngine.connect(worker.channel, lost);
-    const slot: Slot = { name, worker, engine, residents: new Map(), requests: 0 };
+    const slot: Slot = { name, kind, source: sourceOf(params), worker, engine, residents: new Map(), requests: 0 };
     engine.catch(() => undefined);
     void worker.exited.then(() => this.#remove(slot));
     return slot;
@@ -255,6 +273,10 @@ export class ModelPool implements Engine {
     }
   }
 }
+
+/** What is asked for, wherever and however it is to be computed with. */
+const sourceOf = ({ device: _, precision: __, ...params }: LoadParams): string =>
+  JSON.stringify([Object.entries(params).sort()]);
 
 /** What tells one way of asking for a model from another. */
 const wantedBy = ({ hub, ...params }: LoadParams): string =>

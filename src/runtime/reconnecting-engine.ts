@@ -159,8 +159,9 @@ export class ReconnectingEngine implements Engine {
 
   #remember({ models }: Connection, params: LoadParams, event: LoadEvent): void {
     if (event.type !== "ready") return;
-    // From the folder it came from: a hub may have another version by then, and need not be asked.
-    const { hub, ...rest } = { ...params, device: event.model.device };
+    // As it was loaded: what was left to choose may come out otherwise. From the folder it came from: a hub may have another version by then, and need not be asked.
+    const { device, precision } = event.model;
+    const { hub, ...rest } = { ...params, device, precision };
     this.#loads.set(event.model.key, hub ? { ...rest, name: event.model.folder } : rest);
     models.set(event.model.key, Promise.resolve());
   }

@@ -142,13 +142,13 @@ describe("a training step", () => {
 
   it("that needs more than is free is refused before it starts, with what to do", () => {
     const large = batch(16, 450);
-    expect(() => mustFitTraining("training dream", tiny, parameters, large, there)).toThrow(
+    expect(() => mustFitTraining("training dream", tiny, parameters, large, there, 3)).toThrow(
       /^training dream: a step over 16 rows of up to 450 tokens takes about 2\.09 GB.*1\.00 GB of 2\.00 GB are free.*batchSize.*maxLength/s,
     );
-    expect(() => mustFitTraining("it", tiny, parameters, batch(4, 450), there)).not.toThrow();
+    expect(() => mustFitTraining("it", tiny, parameters, batch(4, 450), there, 3)).not.toThrow();
     // Gradients and moments of all parameters, however small the batch.
     const all = [{ name: "a", shape: [100_000, 1000] }];
-    expect(() => mustFitTraining("it", tiny, all, batch(1, 32), there)).toThrow(
+    expect(() => mustFitTraining("it", tiny, all, batch(1, 32), there, 3)).toThrow(
       /1\.\d\d GB for gradients and the optimiser/,
     );
   });
@@ -157,6 +157,6 @@ describe("a training step", () => {
     const asked = (): never => {
       throw new Error("asked");
     };
-    expect(() => mustFitTraining("it", tiny, parameters, batch(8, 64), asked)).not.toThrow();
+    expect(() => mustFitTraining("it", tiny, parameters, batch(8, 64), asked, 3)).not.toThrow();
   });
 });

@@ -1,12 +1,13 @@
 /** @file An engine with two devices, of which the GPU is the CPU by another name: which one has a model, and what happens when it is full. */
 import { join } from "node:path";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { cpu } from "../../src/backend/cpu.ts";
 import type { Device } from "../../src/backend/device.ts";
 import type { Devices } from "../../src/backend/devices.ts";
 import type { LoadParams, ModelInfo } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GlmError } from "../../src/errors.ts";
+import { readSafetensors } from "../../src/weights/safetensors.ts";
 import { ownHome } from "../home.ts";
 import { deviation } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -21,14 +22,16 @@ afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.close()));
 });
 
-function engineWith(gpu: Partial<Device> = {}, open?: () => Promise<never>): LocalEngine {
+/** @param free bytes of the GPU's memory that nobody uses */
+function engineWith(gpu: Partial<Device> = {}, open?: () => Promise<never>, free?: number): LocalEngine {
   const devices: Devices = {
     report: async () => [
       { name: "cpu", title: "2 cores", isSoftware: false },
-      { name: "webgpu", title: "a GPU", memory: 1e9, isSoftware: false },
+      { name: "webgpu", title: "a GPU", memory: 1e9, isSoftware: false, ...(free === undefined ? {} : { free }) },
     ],
     trial: async () => undefined,
-    open: async (device) => (device === "cpu" ? cpu : open ? open() : { ...cpu, name: "webgpu", ...gpu }),
+    open: async (device) =>
+      device === "cpu" ? cpu : open ? open() : Object.assign(gpu, { ...cpu, name: "webgpu" as const, ...gpu }),
   };
   const engine = new LocalEngine(devices);
   engines.push(engine);
@@ -88,6 +91,17 @@ describe("a model that is loaded", () => {
     expect(await engine.call("models", {})).toHaveLength(1);
   });
 
+  it("is loaded on another device when its own is gone", async () => {
+    const gpu = { can: cpu.can, isLost: false };
+    const engine = engineWith(gpu);
+    await load(engine, "webgpu");
+    const { key } = await load(engine, "auto");
+    gpu.isLost = true;
+    expect(key).toContain("webgpu");
+    expect(await load(engine, "cpu")).toMatchObject({ device: "cpu", resident: false });
+    expect(await engine.call("models", {})).toHaveLength(1);
+  });
+
   it("is loaded anew when its device is gone", async () => {
     const gpu: { -readonly [K in keyof Device]?: Device[K] } = { isLost: false };
     const engine = engineWith(gpu);
@@ -127,6 +141,36 @@ describe("float16", () => {
     for (const [parameter, { data }] of Object.entries(exact.gradients)) {
       expect(deviation(fast.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-2);
     }
+  });
+
+  it("is taken by auto where others leave no room for more, else the processor", async () => {
+    const can = { ...cpu.can, float16: true, mapsFiles: false, ownMemory: true };
+    // In float32 it takes 3.8 MB, in float16 3.2.
+    const compile = vi.fn(cpu.compile).mockImplementationOnce(full);
+    const engine = engineWith({ can, compile }, undefined, 3.5e6);
+    expect(await load(engine, "auto", "auto")).toMatchObject({ device: "webgpu", precision: "fast" });
+    const none = engineWith({ can, compile: full }, undefined, 3.5e6);
+    expect(await load(none, "auto", "auto")).toMatchObject({ device: "cpu", precision: "exact" });
+  });
+
+  it("says that the GPU is full where it was asked for, and not that the processor has none", async () => {
+    const can = { ...cpu.can, float16: true, mapsFiles: false };
+    await expect(load(engineWith({ can, compile: full }), "auto", "fast")).rejects.toThrow("the GPU's memory is full");
+  });
+
+  it("saves merged weights of what the checkpoint has, not of what was rounded", async () => {
+    const engine = half();
+    const merged = async (precision: LoadParams["precision"]): Promise<ReadonlyMap<string, unknown>> => {
+      const { key: model } = await load(engine, "webgpu", precision);
+      const adapter = { owner: "test", name: "merged" };
+      const config = { method: "full", match: ["layers.1.self_attention.dense"] } as const;
+      await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" });
+      const folder = join(home, `merged-${precision}`);
+      await engine.call("saveModel", { model, adapter, folder, maxShardBytes: 1e9 });
+      await engine.call("unload", { model });
+      return new Map(Object.entries((await readSafetensors(join(folder, "model.safetensors"))).values));
+    };
+    expect(await merged("fast")).toEqual(await merged("exact"));
   });
 
   it("is not mixed with float32 while the model is loaded", async () => {
