@@ -1,4 +1,35 @@
-/** @file The process in which a GPU is tried; gpu-trial.ts starts it. */
-import { reportTrial } from "./gpu-trial.ts";
+/** @file The process in which a GPU is tried, and which says what went wrong; gpu-trial.ts starts it. */
+import { GlmError } from "../errors.ts";
+import { surveyGpus } from "./gpu-survey.ts";
+import { NO_WEBGPU } from "./gpu-trial.ts";
+import { softwareDriverInUse } from "./software-driver.ts";
 
-await reportTrial();
+try {
+  await tryHere();
+} catch (error) {
+  if (!(error instanceof GlmError)) throw error;
+  console.log(error.message);
+}
+
+/** Computes something on the GPU. */
+async function tryHere(): Promise<void> {
+  const { WebGpu } = await import("./webgpu.ts");
+  if (!(await import("./onnxruntime.ts")).hasWebGpu) {
+    console.log(NO_WEBGPU);
+    return;
+  }
+  const device = new WebGpu();
+  const zeros = await device.download(await device.allocate("float32", [4]));
+  if (zeros.data.some((zero) => zero !== 0)) {
+    console.log("it computes wrong numbers. Update the driver");
+    return;
+  }
+  const { softwareOnly } = await surveyGpus();
+  const software = softwareOnly ? undefined : await softwareDriverInUse();
+  if (software !== undefined) {
+    console.log(
+      `its driver does not start, and a software driver (${software}) computes in its place, slower than the processor ` +
+        "itself. Repair the GPU's driver, or install it anew",
+    );
+  }
+}

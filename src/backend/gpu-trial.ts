@@ -2,10 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { entryPoint } from "../entry.ts";
-import { GlmError } from "../errors.ts";
 import { shortened } from "../text-cut.ts";
-import { surveyGpus } from "./gpu-survey.ts";
-import { softwareDriverInUse } from "./software-driver.ts";
 
 /** Why there is none on some platforms, such as Linux on ARM. */
 export const NO_WEBGPU: string = `onnxruntime's package has no WebGPU for ${process.platform} on ${process.arch}`;
@@ -28,32 +25,4 @@ export function tryGpu(): Promise<string | undefined> {
       resolve(`its driver ${how}${said === "" ? "" : `: ${said}`}. Update the driver`);
     });
   });
-}
-
-/** Computes something on the GPU, and says what went wrong. */
-export async function reportTrial(): Promise<void> {
-  try {
-    const { WebGpu } = await import("./webgpu.ts");
-    if (!(await import("./onnxruntime.ts")).hasWebGpu) {
-      console.log(NO_WEBGPU);
-      return;
-    }
-    const device = new WebGpu();
-    const zeros = await device.download(await device.allocate("float32", [4]));
-    if (zeros.data.some((zero) => zero !== 0)) {
-      console.log("it computes wrong numbers. Update the driver");
-      return;
-    }
-    const { softwareOnly } = await surveyGpus();
-    const software = softwareOnly ? undefined : await softwareDriverInUse();
-    if (software !== undefined) {
-      console.log(
-        `its driver does not start, and a software driver (${software}) computes in its place, slower than the processor ` +
-          "itself. Repair the GPU's driver, or install it anew",
-      );
-    }
-  } catch (error) {
-    if (!(error instanceof GlmError)) throw error;
-    console.log(error.message);
-  }
 }

@@ -3,7 +3,7 @@ import { totalmem } from "node:os";
 import type { Capabilities } from "../backend/device.ts";
 import { byteSize } from "../byte-size.ts";
 import { GlmError } from "../errors.ts";
-import { forwardBytes } from "../generate/bytes.ts";
+import { forwardBytes } from "../generate/forward-memory.ts";
 import { PROMPT_RUN } from "../generate/generate.ts";
 import { architectureOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
@@ -11,7 +11,7 @@ import type { ParameterSpec } from "../models/context.ts";
 import { type CheckpointContent, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import { LARGE_STEP, trainingBytes } from "../train/bytes.ts";
+import { LARGE_STEP, trainingBytes } from "../train/step-memory.ts";
 
 /** In bytes. */
 export interface MemoryNeed {

@@ -7,8 +7,8 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
-import { LARGE_STEP, trainingBytes } from "./bytes.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
+import { LARGE_STEP, trainingBytes } from "./step-memory.ts";
 
 export interface GradientStep {
   /** Mean cross-entropy over the labelled tokens, in nats. */

@@ -1,6 +1,6 @@
 /** @file Which runs forward count as large, at the published models' sizes. */
 import { expect, it } from "vitest";
-import { forwardBytes, LARGE_FORWARD } from "../../src/generate/bytes.ts";
+import { forwardBytes, LARGE_FORWARD } from "../../src/generate/forward-memory.ts";
 import { PROMPT_RUN } from "../../src/generate/generate.ts";
 import { readConfig } from "../../src/models/config.ts";
 import { publishedGlm } from "../published-config.ts";
