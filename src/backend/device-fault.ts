@@ -8,10 +8,14 @@ const LOST = /device (was |is |has been )?lost|DeviceLost|device is destroyed/i;
 const NO_ADAPTER = /Failed to get a WebGPU (adapter|device)|No supported adapters/i;
 const LONGEST = 300;
 
+/** Why there is no GPU where there is a driver. */
+export const NOTHING_BEHIND = "a driver is there, but WebGPU finds no GPU behind it that it can use";
+
 export function deviceFault(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof GlmError) return error;
   const { message } = error;
-  const said = shortened(message.replace(/\s+/g, " "), LONGEST);
+  // Where in its source something was found is of no use to whoever reads this.
+  const said = shortened(message.replace(/\s+/g, " ").replace(/^\/\S+:\d+ .* was false\. /, ""), LONGEST);
   if (OUT_OF_MEMORY.test(message)) {
     return new GlmError(
       "out-of-memory",
@@ -36,7 +40,7 @@ export function deviceFault(error: unknown): unknown {
   if (NO_ADAPTER.test(message)) {
     return new GlmError(
       "unsupported",
-      `webgpu: no GPU can be used here (${said}). %runtime devices tells why and what to do; or use device "cpu".`,
+      `webgpu: no GPU can be used here: ${NOTHING_BEHIND} (${said}). %runtime devices tells what to do; or use device "cpu".`,
       { cause: error },
     );
   }

@@ -1,5 +1,6 @@
 /** @file The process in which a GPU is tried, and which says what went wrong; gpu-trial.ts starts it. */
 import { GlmError } from "../errors.ts";
+import { NOTHING_BEHIND } from "./device-fault.ts";
 import { surveyGpus } from "./gpu-survey.ts";
 import { NO_WEBGPU } from "./gpu-trial.ts";
 import { softwareDriverInUse } from "./software-driver.ts";
@@ -8,7 +9,9 @@ try {
   await tryHere();
 } catch (error) {
   if (!(error instanceof GlmError)) throw error;
-  console.log(error.message);
+  const remedy =
+    "There may be no rights to /dev/dri, or a library is missing that the driver loads (libxext6, libegl1)";
+  console.log(error.code === "unsupported" ? `${NOTHING_BEHIND}. ${remedy}` : error.message.replace(/\.$/, ""));
 }
 
 /** Computes something on the GPU. */
