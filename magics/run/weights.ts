@@ -12,7 +12,8 @@ export function countingNote({ info }: ChatGLM): string {
 /** What must be said of an adapter that trains the model's own parameters, where some of them cannot train. */
 export function trainingNote(model: ChatGLM, adapter: AdapterHandle): string {
   const { quantize } = model.info;
-  if (quantize === "none" || adapter.config.method !== "full") return "";
+  const names = new Set(model.info.parameters.map(({ name }) => name));
+  if (quantize === "none" || !adapter.parameters().some(({ name }) => names.has(name))) return "";
   const [some, all] = [grouped(adapter.summary().trainable), grouped(parameterCount(model.config))];
   return `Of a model in ${quantize} only floats train (norms, embeddings): here ${some} of its ${all} parameters.\n`;
 }
