@@ -39,8 +39,12 @@ export function startCells({ post, pending }: CellThreadOptions): (message: ToCe
   showWarnings();
   language.catch((error: unknown) => log(`glmlab kernel: the language did not start: ${describe(error)}\n`));
 
-  // 3. Interrupts (the server asks again after a termination, so there is nothing to do on one) and the end of the process.
-  allowTermination(() => undefined);
+  // 3. Interrupts and the end of the process. Nothing is terminated before the language is there: no cell runs yet, and what is
+  // torn apart while it loads would never be loaded. After a termination the server asks again, so there is nothing to do on one.
+  void language.then(
+    () => allowTermination(() => undefined),
+    () => undefined,
+  );
   const exit = process.exit.bind(process);
   // The sockets' thread must not be torn down under ZeroMQ, and whoever sent the cell waits for its reply.
   process.exit = (code) => {

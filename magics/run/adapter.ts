@@ -122,12 +122,15 @@ export async function adapterMerge(name: string, { model: given }: OfModel = {})
 /** Deletes an adapter; files that it was saved to stay. */
 export async function adapterDelete(name: string, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);
+  const isMerged = (await model.adapters()).some((one) => one.name === name && one.merged);
   await model.deleteAdapter(name);
   const session = sessionOf(model);
   const wasInUse = session.adapter === name;
   if (wasInUse) session.adapter = null;
   await refreshAdapters(model);
-  write(`${name} is deleted.${wasInUse ? " The base model answers from now on." : ""}\n`);
+  const undone = isMerged ? " What was merged of it is gone with it: save the model before to keep that." : "";
+  const base = wasInUse || isMerged ? " The base model answers from now on." : "";
+  write(`${name} is deleted.${undone}${base}\n`);
 }
 
 /** Asks which adapters there are, and what is in those that are books, for completion. */

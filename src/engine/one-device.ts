@@ -24,7 +24,8 @@ export function mustBeAuto({ device, precision, name }: LoadParams, there: Model
   throw new GlmError(
     "option-invalid",
     `${name}: ${faults.join(", ")}: the model is loaded on ${there.device} (${modelForm(there)}), for this notebook or for others, and its ` +
-      "adapters with it. Unload it there first (%runtime unload, or unload() in code), or load it with " +
+      "adapters with it. Unload it there first (%runtime unload in a notebook that has it, which it has after %model with auto; unload() " +
+      "in code), or load it with " +
       `${auto}, which ${faults.length > 1 ? "take" : "takes"} it as it is.`,
   );
 }

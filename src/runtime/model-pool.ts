@@ -175,7 +175,11 @@ export class ModelPool implements Engine {
       .find(({ known }) => isElsewhere(known, model));
     if (!first && elsewhere) return await this.#settleElsewhere(slot, elsewhere.other, elsewhere.known, params, model);
     if (!first) {
-      if (!slot.residents.has(key)) slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
+      if (!slot.residents.has(key)) {
+        slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
+        // Now, when it has time: a worker that computes is reported as it last was.
+        await this.#refresh(slot);
+      }
       return { type: "ready", model };
     }
     this.#point(slot, params, first);

@@ -379,6 +379,22 @@ describe("the process", () => {
     expect(await ended).toEqual([3, null]);
   });
 
+  test("goes on after an interrupt while it starts, however long that takes", async () => {
+    const { spawn } = await import("node:child_process");
+    // Others have the processors: what is asked for before the language is there waits for more than an interrupt's patience.
+    const busy = Array.from({ length: 4 }, () => spawn(process.execPath, ["-e", "for (;;);"]));
+    try {
+      const kernel = await start();
+      const cell = kernel.execute("1 + 1");
+      await kernel.request("control", "interrupt_request", {});
+      const { reply } = await cell;
+      expect(reply.content).toMatchObject({ status: "error", ename: "Interrupted" });
+      expect((await kernel.execute("2 + 2")).output.at(-1)?.content.data["text/plain"]).toBe("4");
+    } finally {
+      for (const child of busy) child.kill("SIGKILL");
+    }
+  });
+
   test("ends when the Jupyter that started it is gone", async () => {
     const { spawn } = await import("node:child_process");
     const parent = spawn("sleep", ["60"]);
