@@ -34,10 +34,15 @@ const RESTART_TAG = "restart";
 export const sourceOf = ({ source }: Cell): string => (typeof source === "string" ? source : source.join(""));
 
 /** What a cell printed and showed, as text. */
-export const textOf = ({ outputs = [] }: Cell): string =>
-  outputs
-    .map((output) => output.text ?? (output.data?.["text/plain"] as string | undefined) ?? output.evalue ?? "")
-    .join("");
+export function textOf({ outputs = [] }: Cell): string {
+  let all = "";
+  for (const { text, data, evalue } of outputs) {
+    // What is printed goes on where it was; what is shown stands by itself.
+    if (text === undefined && all !== "" && !all.endsWith("\n")) all += "\n";
+    all += text ?? (data?.["text/plain"] as string | undefined) ?? evalue ?? "";
+  }
+  return all;
+}
 
 export interface RunOptions {
   /** Told before a cell runs. */

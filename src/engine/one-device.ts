@@ -30,7 +30,14 @@ export function mustBeAuto({ device, precision, name }: LoadParams, there: Model
   );
 }
 
-/** A model that is here already, by the name and folder by which it was asked for now, and with the note that belongs to that. */
-export function asAsked({ note: _, ...known }: ModelInfo, { name, folder, note }: ModelInfo): ModelInfo {
-  return { ...known, name, folder, resident: true, ...(note === undefined ? {} : { note }) };
+/**
+ * A model that is here already, by the name and folder by which it was asked for now, and with the note that belongs to that. Why
+ * it is on its device is told where that was left to choose.
+ */
+export function asAsked(
+  { note: _, deviceReason: reason, ...known }: ModelInfo,
+  { name, folder, note, deviceReason: asked }: ModelInfo,
+): ModelInfo {
+  const told = asked === undefined || reason === undefined ? {} : { deviceReason: reason };
+  return { ...known, ...told, name, folder, resident: true, ...(note === undefined ? {} : { note }) };
 }
