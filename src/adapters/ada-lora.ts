@@ -6,19 +6,12 @@ import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import { add, gemm, matmul, mul, reduceSum, scale, sqrt, sub } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import type { ModuleSpec, ParameterBinder } from "../models/context.ts";
+import type { ParameterBinder } from "../models/context.ts";
 import { normals, randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
-import type { AdaLoraConfig, Adapter, AdapterTensors, BaseModel } from "./adapter.ts";
+import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { plusProduct, targetedModules, transposed } from "./lora.ts";
-import { allocated } from "./rank-allocator.ts";
-
-/** PEFT's names of a module's three matrices: A [r, in], B [out, r] and the singular values E [r, 1]. */
-export const adaLoraNames = (module: string) => ({
-  a: `base_model.model.${module}.lora_A`,
-  b: `base_model.model.${module}.lora_B`,
-  e: `base_model.model.${module}.lora_E`,
-});
+import { adaLoraNames, allocated } from "./rank-allocator.ts";
 
 /** Deviation of the starting values of A and B. */
 const START = 0.02;
@@ -33,7 +26,7 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
   const factor = config.alpha / (rank + TINY);
   const names = modules.map((module) => ({ module, ...adaLoraNames(module.name) }));
   return {
-    config: config as never,
+    config,
     parameters: names.flatMap(({ module, a, b, e }) => [
       { name: a, shape: [rank, module.in] },
       { name: b, shape: [module.out, rank] },
@@ -72,6 +65,7 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
       return { context, penalty: scale(distances.reduce(add), orthogonality / distances.length) };
     },
     afterStep: (step) => allocated(config, modules, step),
+    ...(config.totalStep === undefined ? {} : { totalSteps: config.totalStep }),
     forInference(tensors) {
       const lowRank = names.map(({ module, a, b, e }) => {
         const [values, up] = [tensors[e] as FloatTensor, transposed(tensors[b] as FloatTensor, factor)];
@@ -79,6 +73,8 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
       });
       return { lowRank: new Map(lowRank) };
     },
+    // PEFT has the rank of each module as a parameter.
+    counters: modules.length,
     mergeTargets: new Set(modules.map(({ name }) => `${name}.weight`)),
     merge(tensors, name, weight) {
       const { a, b, e } = adaLoraNames(name.slice(0, -".weight".length));
@@ -87,15 +83,6 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
     },
   };
 }
-
-/** Singular values that are left of each module. */
-export const ranksOf = (modules: readonly Pick<ModuleSpec, "name">[], tensors: AdapterTensors): Map<string, number> =>
-  new Map(
-    modules.map(({ name }) => {
-      const values = tensors[adaLoraNames(name).e]?.data ?? new Float32Array();
-      return [name, values.reduce((count, value) => count + Number(value !== 0), 0)];
-    }),
-  );
 
 /** The Frobenius norm of a square matrix less the identity: []. */
 function fromIdentity(square: Value, size: number): Value {

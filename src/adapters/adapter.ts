@@ -50,6 +50,8 @@ export interface AdaLoraConfig {
   readonly beta2: number;
   /** How much it costs that singular vectors are not orthogonal (`orth_reg_weight`). */
   readonly orthogonality: number;
+  /** Steps of training, for loops by hand: a run knows its own. */
+  readonly totalStep?: number;
 }
 
 /** One of the two is given. */
@@ -75,7 +77,7 @@ export interface PTuningConfig {
   readonly dropout: number;
 }
 
-export type AdapterConfig = LoraConfig | PTuningConfig | FreezeConfig | EmbeddingsConfig | FullConfig;
+export type AdapterConfig = LoraConfig | AdaLoraConfig | PTuningConfig | FreezeConfig | EmbeddingsConfig | FullConfig;
 export type Method = AdapterConfig["method"];
 
 /** Named float32 tensors: an adapter's values, in the names of its files. */
@@ -144,8 +146,12 @@ export interface Adapter {
   readonly numbers?: AdapterTensors;
   /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
   applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
+  /** Elements that it counts as besides its parameters, where PEFT has some that do not train. */
+  readonly counters?: number;
   /** Does what it does after each step, and returns what it will remember. */
-  afterStep?(step: TakenStep): AdapterTensors;
+  readonly afterStep?: (step: TakenStep) => AdapterTensors;
+  /** Steps that there will be, where only its configuration can tell. */
+  readonly totalSteps?: number;
   /** Places before every row's own in attention; 0 when absent. */
   readonly prefixLength?: number;
   /** The same, for graphs that only run forward. */

@@ -4,8 +4,14 @@
  */
 import type { ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, filled } from "../tensor.ts";
-import { adaLoraNames } from "./ada-lora.ts";
 import type { AdaLoraConfig, AdapterTensors, TakenStep } from "./adapter.ts";
+
+/** PEFT's names of a module's three matrices: A [r, in], B [out, r] and the singular values E [r, 1]. */
+export const adaLoraNames = (module: string): { readonly a: string; readonly b: string; readonly e: string } => ({
+  a: `base_model.model.${module}.lora_A`,
+  b: `base_model.model.${module}.lora_B`,
+  e: `base_model.model.${module}.lora_E`,
+});
 
 /** What is remembered of a parameter, beside the values that it has. */
 const [IMPORTANCE, UNCERTAINTY, KEPT] = ["importance of ", "uncertainty of ", "kept of "];

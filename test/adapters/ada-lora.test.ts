@@ -1,14 +1,19 @@
 /** @file AdaLoRA against PEFT: losses with the orthogonality term, gradients, fourteen steps, and which singular values stay. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { adaLora, adaLoraNames } from "../../src/adapters/ada-lora.ts";
+import { adaLora } from "../../src/adapters/ada-lora.ts";
 import type { AdaLoraConfig, AdapterTensors, BaseModel } from "../../src/adapters/adapter.ts";
-import { budgetAt } from "../../src/adapters/rank-allocator.ts";
+import { readAdapter, writeAdapter } from "../../src/adapters/files.ts";
+import { adaLoraNames, budgetAt } from "../../src/adapters/rank-allocator.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
 import { floatWeights } from "../../src/models/context.ts";
 import { adamW, adamWConfig, totalNorm } from "../../src/train/optimizer.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import { readSafetensors } from "../../src/weights/safetensors.ts";
 import { deviation, oracleConfig, oracleFolder, oracleJson, oracleTensors, rowsOf } from "../oracle.ts";
 
 interface Expected {
@@ -111,4 +116,61 @@ it("shrinks the budget with the cube of what is left of the time", () => {
   expect([0, 2, 3].map((step) => budgetAt(config, 10, step, 14))).toEqual([undefined, undefined, undefined]);
   expect(budgetAt(config, 10, 4, 14)).toBe(Math.trunc(40 * (1 - 2 / 9) ** 3 + 20));
   expect(budgetAt(config, 10, 12, 14)).toBe(20);
+});
+
+describe.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b"])("%s: files", (family) => {
+  const model = oracleConfig(family);
+  const base: BaseModel = {
+    parameters: parametersOf(model),
+    modules: modulesOf(model),
+    config: model,
+    read: () => Promise.reject(new Error("AdaLoRA reads no base weights")),
+  };
+
+  it("are PEFT's: what was given up is left out, and comes back as 0", async () => {
+    const read = await readAdapter(join(oracleFolder(family), "adalora-after"), base);
+    const { adalora } = oracleJson(family, "expected.json") as Expected;
+    const last = adalora.steps.at(-1)!.kept;
+    for (const [name, kept] of Object.entries(last)) {
+      const e = read.tensors[`base_model.model.${name}`]!;
+      expect(
+        [...e.data].map((value) => Number(value !== 0)),
+        name,
+      ).toEqual(kept);
+      expect(e.shape).toEqual([adalora.init_r, 1]);
+    }
+    expect(read.config).toMatchObject({ method: "adaLora", r: adalora.target_r, initR: adalora.init_r, totalStep: 14 });
+    const folder = await mkdtemp(join(tmpdir(), "glmlab-adalora-"));
+    try {
+      await writeAdapter(folder, read, "base");
+      expect(await readAdapter(folder, base)).toEqual(read);
+      const [ours, theirs] = [folder, join(oracleFolder(family), "adalora-after")].map((place) =>
+        readSafetensors(join(place, "adapter_model.safetensors")),
+      );
+      expect((await ours!).values).toEqual((await theirs!).values);
+      const json = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"));
+      const reference = JSON.parse(
+        await readFile(join(oracleFolder(family), "adalora-after", "adapter_config.json"), "utf8"),
+      );
+      for (const key of [
+        "rank_pattern",
+        "init_r",
+        "target_r",
+        "tinit",
+        "tfinal",
+        "deltaT",
+        "orth_reg_weight",
+        "total_step",
+      ]) {
+        expect(json[key], key).toEqual(reference[key]);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("of a new one have all of it", async () => {
+    const read = await readAdapter(join(oracleFolder(family), "adalora"), base);
+    expect(read.tensors).toEqual(await oracleTensors(family, "adalora/adapter_model"));
+  });
 });
