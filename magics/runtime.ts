@@ -1,7 +1,7 @@
 /** @file What cells call when they use magics: the package's entry point "glmlab/magics". */
 
 export type { MethodChoice } from "../src/api/methods.ts";
-export { embeddings, freeze, full, lora, pTuning } from "../src/index.ts";
+export { adaLora, embeddings, freeze, full, lora, pTuning } from "../src/index.ts";
 export { parseRows, readRows } from "../src/train/rows.ts";
 export type { Round } from "./conversation.ts";
 export { parseFacts, readFacts } from "./facts.ts";

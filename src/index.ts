@@ -17,6 +17,7 @@
  */
 
 export type {
+  AdaLoraConfig,
   AdapterConfig,
   AdapterTensors,
   EmbeddingsConfig,
@@ -62,6 +63,8 @@ export type { Pace } from "./api/knowledge-pace.ts";
 // Loading and asking
 export { type LoadOptions, type LoadProgress, load } from "./api/load.ts";
 export {
+  type AdaLoraOptions,
+  adaLora,
   embeddings,
   type FreezeOptions,
   type FullOptions,

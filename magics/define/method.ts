@@ -43,6 +43,25 @@ const FULL = {
   },
 } as const satisfies Readonly<Record<Kebab<Exclude<keyof FullConfig, "method">>, OptionSpec>>;
 
+const ADA_LORA = {
+  "init-r": {
+    kind: "number",
+    rule: defaults.adaLora.initR,
+    help: "With --method adalora: rank at first; --r are left.",
+  },
+  tinit: { kind: "number", rule: defaults.adaLora.tinit, help: "With --method adalora: steps before ranks shrink." },
+  tfinal: {
+    kind: "number",
+    rule: defaults.adaLora.tfinal,
+    help: "With --method adalora: steps after they have shrunk.",
+  },
+  "delta-t": {
+    kind: "number",
+    rule: defaults.adaLora.deltaT,
+    help: "With --method adalora: steps from one shrinking to the next.",
+  },
+} as const satisfies OptionTable;
+
 const FREEZE = {
   layers: {
     kind: "number",
@@ -60,6 +79,10 @@ const P_TUNING = {
 /** Every method of the library, as a line spells it, with its options: a missing one does not compile. */
 const METHODS: Readonly<Record<Method, { readonly word: string; readonly options: OptionTable }>> = {
   lora: { word: "lora", options: LORA },
+  adaLora: {
+    word: "adalora",
+    options: { r: LORA.r, ...ADA_LORA, alpha: LORA.alpha, dropout: LORA.dropout, targets: LORA.targets },
+  },
   pTuning: { word: "ptuning", options: { ...P_TUNING, dropout: LORA.dropout } },
   freeze: { word: "freeze", options: FREEZE },
   embeddings: { word: "embeddings", options: {} },
@@ -76,6 +99,7 @@ export const METHOD_OPTIONS: OptionTable = {
     help: "How it is fine-tuned.",
   },
   ...LORA,
+  ...ADA_LORA,
   ...P_TUNING,
   ...FREEZE,
   ...FULL,

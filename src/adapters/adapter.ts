@@ -31,6 +31,29 @@ export interface FullConfig {
   readonly match?: readonly string[];
 }
 
+export interface AdaLoraConfig {
+  readonly method: "adaLora";
+  /** Rank of a module in the mean, when it has trained (`target_r` in PEFT). */
+  readonly r: number;
+  /** Rank at first (`init_r`). */
+  readonly initR: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  readonly targets: readonly string[];
+  /** Steps before the first singular value is given up, and after the last. */
+  readonly tinit: number;
+  readonly tfinal: number;
+  /** Steps between two times at which some are given up. */
+  readonly deltaT: number;
+  /** How slowly importance and its uncertainty change. */
+  readonly beta1: number;
+  readonly beta2: number;
+  /** How much it costs that singular vectors are not orthogonal (`orth_reg_weight`). */
+  readonly orthogonality: number;
+  /** Steps of training, for loops by hand: a run knows its own. */
+  readonly totalStep?: number;
+}
+
 /** One of the two is given. */
 export interface FreezeConfig {
   readonly method: "freeze";
@@ -54,7 +77,7 @@ export interface PTuningConfig {
   readonly dropout: number;
 }
 
-export type AdapterConfig = LoraConfig | PTuningConfig | FreezeConfig | EmbeddingsConfig | FullConfig;
+export type AdapterConfig = LoraConfig | AdaLoraConfig | PTuningConfig | FreezeConfig | EmbeddingsConfig | FullConfig;
 export type Method = AdapterConfig["method"];
 
 /** Named float32 tensors: an adapter's values, in the names of its files. */
@@ -83,6 +106,21 @@ export interface AdaptedModel {
   readonly context: ParameterBinder;
   /** Keys and values before every row's own, by layer: [1, groups, length, headSize]. */
   readonly prefix?: (layer: number) => { readonly keys: Value; readonly values: Value };
+  /** Added to the loss: []. */
+  readonly penalty?: Value;
+}
+
+/** What an adapter is told of a step that an optimiser has taken. */
+export interface TakenStep {
+  /** The values after it; they may be changed in place. */
+  readonly tensors: AdapterTensors;
+  /** Those that it was taken along, clipped. */
+  readonly gradients: AdapterTensors;
+  /** What the adapter remembers; undefined at first. */
+  readonly memory?: AdapterTensors | undefined;
+  /** Counted from 0, and how many there will be. */
+  readonly step: number;
+  readonly steps: number;
 }
 
 /** The base as an adapter meets it: which tensors there are, and their values when it must start from them. */
@@ -108,6 +146,12 @@ export interface Adapter {
   readonly numbers?: AdapterTensors;
   /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
   applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
+  /** Elements that it counts as besides its parameters, where PEFT has some that do not train. */
+  readonly counters?: number;
+  /** Does what it does after each step, and returns what it will remember. */
+  readonly afterStep?: (step: TakenStep) => AdapterTensors;
+  /** Steps that there will be, where only its configuration can tell. */
+  readonly totalSteps?: number;
   /** Places before every row's own in attention; 0 when absent. */
   readonly prefixLength?: number;
   /** The same, for graphs that only run forward. */

@@ -1,6 +1,7 @@
 /** @file What an adapter's configuration is made of, for those who get one from a message or a file. */
 import { z } from "zod";
 import type {
+  AdaLoraConfig,
   AdapterConfig,
   EmbeddingsConfig,
   FreezeConfig,
@@ -33,6 +34,14 @@ const lora = z.strictObject({
 
 const full = z.strictObject({ method: z.literal("full"), match: names.optional() } satisfies Fields<FullConfig>);
 
+const adaLora = z.strictObject({
+  method: z.literal("adaLora"),
+  ...{ r: z.number(), initR: z.number(), alpha: z.number(), dropout: z.number(), targets: names },
+  ...{ tinit: z.number(), tfinal: z.number(), deltaT: z.number(), beta1: z.number(), beta2: z.number() },
+  orthogonality: z.number(),
+  totalStep: z.number().optional(),
+} satisfies Fields<AdaLoraConfig>);
+
 const freeze = z.strictObject({
   method: z.literal("freeze"),
   layers: z.number().optional(),
@@ -51,6 +60,7 @@ const pTuning = z.strictObject({
 /** Types and names; what the numbers may be is a matter of the method. */
 export const adapterConfigSchema = z.discriminatedUnion("method", [
   lora,
+  adaLora,
   pTuning,
   freeze,
   embeddings,

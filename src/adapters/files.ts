@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import { replaceFiles, textFile } from "../files.ts";
 import { isFile } from "../regular-file.ts";
+import { adaLoraFiles, readAdaLora } from "./ada-lora-files.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel } from "./adapter.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { methodIn, ownFiles, readOwn } from "./own-files.ts";
-import { readPeft, writePeft } from "./peft.ts";
+import { readPeft, storedTensors, writePeft } from "./peft.ts";
 import { prefixTensors, readPrefix } from "./prefix-files.ts";
 
 export interface StoredAdapter {
@@ -38,7 +39,11 @@ export async function writeAdapter(
     obsolete: (name: string) => replaced && documentNames.some((known) => known === name),
   };
   if (config.method === "lora") return writePeft(folder, config, tensors, baseModel, beside);
-  await replaceFiles(folder, [...beside.files, ...ownFiles({ config, tensors }, baseModel)], beside.obsolete);
+  const files =
+    config.method === "adaLora"
+      ? adaLoraFiles({ config, tensors }, baseModel)
+      : ownFiles({ config, tensors }, baseModel);
+  await replaceFiles(folder, [...beside.files, ...files], beside.obsolete);
 }
 
 /**
@@ -50,8 +55,10 @@ export async function readAdapter(folder: string, base: BaseModel): Promise<Load
 }
 
 async function readFiles(folder: string, base: BaseModel): Promise<Omit<LoadedAdapter, "documents">> {
-  const { method, peft_type: type } = await methodIn(folder);
+  const json = await methodIn(folder);
+  const { method, peft_type: type } = json;
   if (method !== undefined) return readOwn(folder, base);
+  if (type === "ADALORA") return readAdaLora(folder, { ...json }, await storedTensors(folder), base);
   const prefix = type === undefined || type === "PREFIX_TUNING" ? await prefixTensors(folder) : undefined;
   return prefix ? readPrefix(folder, base, prefix) : readPeft(folder, base);
 }

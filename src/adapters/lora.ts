@@ -35,7 +35,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   const sizeOf = updateSizes(given);
   const config = { ...given, targets: given.targets.flatMap((target) => namesHere(target, base.modules)) };
   const { dropout } = config;
-  const modules = targeted(config, base.modules);
+  const modules = targetedModules("LoRA", config.targets, base.modules);
   const sizes = new Map(modules.map(({ name }) => [name, sizeOf(name)]));
   for (const module of modules) {
     const { r } = sizes.get(module.name) as Size;
@@ -206,14 +206,21 @@ function namesHere(target: string, modules: readonly ModuleSpec[]): readonly str
 export const namesModule = (target: string, modules: readonly ModuleSpec[]): boolean =>
   namesHere(target, modules).some((name) => modules.some((module) => matches(module, name)));
 
-/** The modules whose name is a target or ends in one, as PEFT matches them. */
-function targeted({ targets }: LoraConfig, modules: readonly ModuleSpec[]): ModuleSpec[] {
+/**
+ * The modules whose name is a target or ends in one, as PEFT matches them.
+ * @throws GlmError "adapter-invalid" when a target names none
+ */
+export function targetedModules(
+  method: string,
+  targets: readonly string[],
+  modules: readonly ModuleSpec[],
+): ModuleSpec[] {
   const lost = targets.filter((target) => !modules.some((module) => matches(module, target)));
   if (lost.length > 0) {
     const endings = [...new Set(modules.map(({ name }) => name.split(".").at(-1)))];
     throw new GlmError(
       "adapter-invalid",
-      `LoRA targets ${listed(lost)}: the model has no linear module of that name. It has ${endings.join(", ")}.`,
+      `${method} targets ${listed(lost)}: the model has no linear module of that name. It has ${endings.join(", ")}.`,
     );
   }
   return modules.filter((module) => targets.some((target) => matches(module, target)));
@@ -228,7 +235,7 @@ function kaiming(seed: number, name: string, shape: readonly [number, number]): 
   return tensor("float32", shape, data);
 }
 
-function transposed({ shape, data }: FloatTensor, factor = 1): FloatTensor {
+export function transposed({ shape, data }: FloatTensor, factor = 1): FloatTensor {
   const [rows, columns] = shape as [number, number];
   const out = new Float32Array(data.length);
   for (let row = 0; row < rows; row += 1) {
@@ -240,7 +247,7 @@ function transposed({ shape, data }: FloatTensor, factor = 1): FloatTensor {
 }
 
 /** weight + factor · b·a, with b [out, r] and a [r, in]. */
-function plusProduct(weight: FloatTensor, b: FloatTensor, a: FloatTensor, factor: number): FloatTensor {
+export function plusProduct(weight: FloatTensor, b: FloatTensor, a: FloatTensor, factor: number): FloatTensor {
   const [out, width] = weight.shape as [number, number];
   const r = a.shape[0] as number;
   const merged = Float32Array.from(weight.data);

@@ -1,4 +1,6 @@
 /** @file Every fine-tuning method by name. The rest of the library only sees the Adapter interface. */
+
+import { adaLora } from "./ada-lora.ts";
 import type { Adapter, AdapterConfig, BaseModel, Method } from "./adapter.ts";
 import { embeddings, freeze, full } from "./base-parameters.ts";
 import { lora } from "./lora.ts";
@@ -8,7 +10,7 @@ type Methods = {
   readonly [M in Method]: (config: Extract<AdapterConfig, { method: M }>, base: BaseModel) => Adapter;
 };
 
-const methods: Methods = { lora, pTuning, freeze, embeddings, full };
+const methods: Methods = { lora, adaLora, pTuning, freeze, embeddings, full };
 
 /** Lays a configured method over a base model. */
 export function createAdapter<C extends AdapterConfig>(config: C, base: BaseModel): Adapter {

@@ -130,7 +130,6 @@ const otherMethods: ReadonlyMap<unknown, string> = new Map([
   ["PREFIX_TUNING", "a trained prefix, as in P-tuning v2"],
   ["P_TUNING", "a trained prompt encoder"],
   ["PROMPT_TUNING", "a trained prompt"],
-  ["ADALORA", "LoRA with ranks that are shared out"],
 ]);
 
 /** What the configuration switches on that would change the answers and is not supported, in words. */

@@ -34,7 +34,7 @@ export interface PeftAdapter {
  */
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
   const { config, ...noted } = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
-  const stored = await asAdapter(() => storedIn(folder));
+  const stored = await storedTensors(folder);
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));
@@ -137,6 +137,9 @@ async function readConfig(folder: string): Promise<unknown> {
 }
 
 /** The tensors of an adapter's file, by name. */
+export const storedTensors = (folder: string): Promise<ReadonlyMap<string, StoredTensor>> =>
+  asAdapter(() => storedIn(folder));
+
 async function storedIn(folder: string): Promise<ReadonlyMap<string, StoredTensor>> {
   const isOlder = !(await namesIn(folder)).includes(tensorsName);
   const tensors = isOlder

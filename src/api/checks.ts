@@ -2,7 +2,9 @@
  * @file What callers hand to a loaded model or to a method, checked before anything is done with it: values that are one thing by their
  * rules, structures by their schemas. Options that have defaults have their rules in options.ts.
  */
+
 import { shownJson } from "../describe.ts";
+import { whole } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
 import { ADAPTER, isAdapter, type StructureName, schemas } from "./schemas.ts";
 
@@ -23,7 +25,7 @@ const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof val
 
 type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
-  | ("share" | "replace" | "create" | "rankStabilized" | "targets" | "match" | "bias");
+  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias");
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -44,6 +46,7 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   replace: yesOrNo,
   create: yesOrNo,
   rankStabilized: yesOrNo,
+  totalStep: whole(1, { min: 1 }),
   targets: {
     expected: 'a list of module names such as ["query_key_value"]',
     allows: (value) => areNames(value) && value.length > 0,

@@ -2,7 +2,7 @@
  * @file The options of the public API with their defaults and bounds. Those of AdamW and of batches are where these are
  * made (train), and how much a book trains is in knowledge-pace.ts.
  */
-import type { LoraConfig, PTuningConfig } from "../adapters/adapter.ts";
+import type { AdaLoraConfig, LoraConfig, PTuningConfig } from "../adapters/adapter.ts";
 import { deviceChoices, type LoadParams, precisionChoices, quantizations } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
@@ -59,6 +59,20 @@ export const lora: OptionRules<Pick<LoraConfig, "r" | "alpha" | "dropout">> = {
   r: whole(8, { min: 1 }),
   alpha: number(32, { above: 0 }),
   dropout: number(0, { min: 0, below: 1 }),
+};
+
+/** As in PEFT, but for alpha, which is LoRA's here. */
+export const adaLora: OptionRules<Omit<AdaLoraConfig, "method" | "targets" | "totalStep">> = {
+  r: whole(8, { min: 1 }),
+  initR: whole(12, { min: 1 }),
+  alpha: lora.alpha,
+  dropout: lora.dropout,
+  tinit: whole(0, { min: 0 }),
+  tfinal: whole(0, { min: 0 }),
+  deltaT: whole(1, { min: 1 }),
+  beta1: number(0.85, { min: 0, below: 1 }),
+  beta2: number(0.85, { min: 0, below: 1 }),
+  orthogonality: number(0.5, { min: 0 }),
 };
 
 /** The last layers, as in the scripts of the field. */

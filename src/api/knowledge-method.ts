@@ -19,7 +19,8 @@ export type BookMethod =
  */
 export function bookConfig(method: BookMethod): AdapterConfig {
   const choice = named(method);
-  return choice.method === "lora" ? configOf({ targets: defaults.knowledgeTargets, ...choice }) : configOf(choice);
+  const isLowRank = choice.method === "lora" || choice.method === "adaLora";
+  return isLowRank ? configOf({ targets: defaults.knowledgeTargets, ...choice }) : configOf(choice);
 }
 
 /**

@@ -12,6 +12,7 @@ const LARGE = 200e6;
 const rates: Readonly<Record<Method, { readonly small: number; readonly large: number }>> = {
   lora: { small: 2e-3, large: 1e-3 },
   full: { small: 5e-4, large: 2e-5 },
+  adaLora: { small: 2e-3, large: 1e-3 },
   freeze: { small: 5e-4, large: 2e-5 },
   embeddings: { small: 5e-4, large: 2e-5 },
   pTuning: { small: 2e-2, large: 2e-2 },

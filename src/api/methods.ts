@@ -1,6 +1,7 @@
 /** @file The fine-tuning methods, as a notebook configures them. */
 import { isDeepStrictEqual } from "node:util";
 import type {
+  AdaLoraConfig,
   AdapterConfig,
   EmbeddingsConfig,
   FreezeConfig,
@@ -37,6 +38,20 @@ export function lora(options: LoraOptions = {}): LoraConfig {
     ...(alphaPattern === undefined ? {} : { alphaPattern }),
     ...(bias === undefined || bias === "none" ? {} : { bias }),
   };
+}
+
+export type AdaLoraOptions = Given<Omit<AdaLoraConfig, "method">>;
+
+/**
+ * AdaLoRA: low-rank updates that begin with rank `initR`, and give up singular values until `r` are left in the mean. A run
+ * knows how many steps it has; a loop by hand must be told (`totalStep`).
+ * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
+ */
+export function adaLora(options: AdaLoraOptions = {}): AdaLoraConfig {
+  const { targets = defaults.loraTargets, totalStep } = options ?? {};
+  const found = faultsOf({ targets, totalStep });
+  const config = complete("adaLora", defaults.adaLora, options, ["targets", "totalStep"], found);
+  return { method: "adaLora", ...config, targets: [...targets], ...(totalStep === undefined ? {} : { totalStep }) };
 }
 
 export type FullOptions = Given<Omit<FullConfig, "method">>;
@@ -92,6 +107,7 @@ export type MethodChoice =
   | (FullOptions & { readonly method: "full" })
   | (PTuningOptions & { readonly method: "pTuning" })
   | (FreezeOptions & { readonly method: "freeze" })
+  | (AdaLoraOptions & { readonly method: "adaLora" })
   | EmbeddingsConfig;
 
 /**
@@ -111,6 +127,10 @@ export function configOf(choice: MethodChoice): AdapterConfig {
     case "freeze": {
       const { method: _, ...options } = choice;
       return freeze(options);
+    }
+    case "adaLora": {
+      const { method: _, ...options } = choice;
+      return adaLora(options);
     }
     case "embeddings":
       return embeddings();

@@ -24,7 +24,8 @@ export function adapterInfo(
   });
   const baseNames = new Set(base.parameters.map(({ name }) => name));
   const trainableCount = parameters.reduce((sum, { count }) => sum + count, 0);
-  const added = parameters.reduce((sum, { name, count }) => sum + (baseNames.has(name) ? 0 : count), 0);
+  const own = parameters.reduce((sum, { name, count }) => sum + (baseNames.has(name) ? 0 : count), 0);
+  const added = own + (adapter.counters ?? 0);
   const baseCount = base.count ?? base.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return {
     ...ref,

@@ -1,9 +1,10 @@
 /** @file Training where an adapter's tensors are its values: steps change them in place. */
 import type { AdapterTensors } from "../adapters/adapter.ts";
+import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { hostLearner } from "../train/host-learner.ts";
 import type { Learner, Loss } from "../train/learner.ts";
-import { adamW, type OptimizerConfig, weightedMean } from "../train/optimizer.ts";
+import { adamW, clipped, type OptimizerConfig, weightedMean } from "../train/optimizer.ts";
 import type { TrainingProgram } from "../train/program.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { HostMoments } from "./moments.ts";
@@ -13,6 +14,9 @@ export class HostTraining implements TrainingPlace {
   /** Gradients and two moments. */
   readonly copies = 3;
   readonly #program: (adapter: AdapterInstance) => Promise<TrainingProgram>;
+
+  /** What adapters remember of steps by hand. */
+  readonly #memories = new WeakMap<AdapterInstance, AdapterTensors>();
 
   constructor(program: (adapter: AdapterInstance) => Promise<TrainingProgram>) {
     this.#program = program;
@@ -39,8 +43,15 @@ export class HostTraining implements TrainingPlace {
     );
     const { moments, tensors } = adapter;
     const remembered = (moments.of(optimizer) as HostMoments | undefined) ?? new HostMoments(adamW.init(tensors));
+    const { afterStep } = adapter.adapter;
+    if (afterStep && adapter.adapter.totalSteps === undefined) throw needsTotal(adapter);
     const norm = adamW.update(config, remembered.state, tensors, mean);
     moments.used(optimizer, remembered);
+    if (afterStep) {
+      const progress = { step: remembered.state.step - 1, steps: adapter.adapter.totalSteps as number };
+      const memory = this.#memories.get(adapter);
+      this.#memories.set(adapter, afterStep({ tensors, gradients: clipped(mean, norm, config), memory, ...progress }));
+    }
     adapter.changed(1);
     return norm;
   }
@@ -51,10 +62,14 @@ export class HostTraining implements TrainingPlace {
   ): AsyncGenerator<E, void, void> {
     const { tensors } = adapter;
     yield* use(
-      hostLearner(tensors, {
-        gradients: async (batch, seed) => (await this.#program(adapter)).gradients(batch, tensors, seed),
-        loss: async (batch) => (await this.#program(adapter)).loss(batch, tensors),
-      }),
+      hostLearner(
+        tensors,
+        {
+          gradients: async (batch, seed) => (await this.#program(adapter)).gradients(batch, tensors, seed),
+          loss: async (batch) => (await this.#program(adapter)).loss(batch, tensors),
+        },
+        adapter.adapter.afterStep,
+      ),
     );
   }
 
@@ -68,6 +83,13 @@ export class HostTraining implements TrainingPlace {
 
   async dispose(): Promise<void> {}
 }
+
+const needsTotal = ({ ref, adapter: { config } }: AdapterInstance): GlmError =>
+  new GlmError(
+    "option-invalid",
+    `${ref.name}: ${config.method} in a loop of your own must know how many steps there will be: make it with totalStep, ` +
+      "or train it with fit or %%train, which know.",
+  );
 
 class HostGradients implements HeldGradients {
   readonly tensors: AdapterTensors;

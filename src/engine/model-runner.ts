@@ -235,11 +235,11 @@ export class ModelRunner {
         return learner.gradients(batch, seed);
       },
       loss: (batch) => learner.loss(batch),
-      step: async (config, shares) => {
+      step: async (config, shares, progress) => {
         // Given up while the gradients were computed: whoever did so was told of the step before, and keeps its values.
         await turn();
         signal?.throwIfAborted();
-        return learner.step(config, shares);
+        return learner.step(config, shares, progress);
       },
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),

@@ -41,7 +41,9 @@ export class TrainingSessions {
   readonly #programs = new WeakMap<AdapterInstance, Promise<TrainingProgram>>();
   readonly #gradients = new Map<number, Held>();
   readonly #share: TimeShare;
-  readonly #place: TrainingPlace;
+  readonly #host: TrainingPlace;
+  /** The device's. */
+  readonly #own: TrainingPlace;
   #handles = 0;
 
   constructor(model: OpenedModel, device: Device, compile: Compile, share: TimeShare, there: () => MemoryThere) {
@@ -51,7 +53,13 @@ export class TrainingSessions {
     this.#model = model;
     this.#compiled = new FewPrograms(compile, COMPILED);
     const program = (adapter: AdapterInstance): Promise<TrainingProgram> => this.#program(adapter);
-    this.#place = device.can.ownMemory ? new DeviceTraining(device, program) : new HostTraining(program);
+    this.#host = new HostTraining(program);
+    this.#own = device.can.ownMemory ? new DeviceTraining(device, program) : this.#host;
+  }
+
+  /** What looks at values after each step needs them in ordinary memory. */
+  #placeOf({ adapter }: AdapterInstance): TrainingPlace {
+    return adapter.afterStep ? this.#host : this.#own;
   }
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
@@ -62,7 +70,7 @@ export class TrainingSessions {
       adapter.parameters,
       batch,
       this.#there,
-      this.#place.copies,
+      this.#own.copies,
     );
   }
 
@@ -71,7 +79,7 @@ export class TrainingSessions {
     adapter: AdapterInstance,
     use: (learner: Learner) => AsyncGenerator<E, void, void>,
   ): AsyncGenerator<E, void, void> {
-    return this.#place.learning(adapter, (learner) =>
+    return this.#placeOf(adapter).learning(adapter, (learner) =>
       use({
         ...learner,
         gradients: async (batch, seed) => {
@@ -84,7 +92,7 @@ export class TrainingSessions {
 
   /** Changes the tensors of an adapter that its caller has for itself: they are all its values then. */
   atHome<T>(adapter: AdapterInstance, change: () => T): Promise<T> {
-    return this.#place.atHome(adapter, change);
+    return this.#placeOf(adapter).atHome(adapter, change);
   }
 
   /** Its runs take turns with answers. */
@@ -111,7 +119,7 @@ export class TrainingSessions {
     adapter.access.mustTrain();
     const { revision } = adapter;
     this.mustFit(adapter, batch);
-    const lesson = await this.#place.gradients(adapter, batch, seed);
+    const lesson = await this.#placeOf(adapter).gradients(adapter, batch, seed);
     this.#handles += 1;
     this.#gradients.set(this.#handles, { lesson, adapter });
     return { loss: lesson.loss, tokens: lesson.tokens, handle: this.#handles, revision };
@@ -167,24 +175,24 @@ export class TrainingSessions {
     }
     // Refuses before it changes anything; gradients that are no numbers are of no use to another try, and are kept all the same.
     const lessons = held.map(({ lesson }) => lesson);
-    const gradientNorm = await this.#place.step(adapter, optimizer, config, lessons);
+    const gradientNorm = await this.#placeOf(adapter).step(adapter, optimizer, config, lessons);
     for (const handle of handles) this.release(handle);
     return { gradientNorm, step: adapter.moments.steps(optimizer), revision: adapter.revision };
   }
 
   /** The adapter is no longer there: what is held for it on a device goes. */
   forget(adapter: AdapterInstance): Promise<void> {
-    return this.#place.forget(adapter);
+    return this.#placeOf(adapter).forget(adapter);
   }
 
   /** Before adapters are written for the last time: what a device that is gone had of them cannot be. */
   giveUpWhatIsLost(): void {
-    this.#place.giveUpWhatIsLost();
+    this.#own.giveUpWhatIsLost();
   }
 
   async dispose(): Promise<void> {
     this.#gradients.clear();
-    await this.#place.dispose();
+    await this.#own.dispose();
     await this.#compiled.dispose();
   }
 

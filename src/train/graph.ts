@@ -3,7 +3,7 @@ import type { Adapter, Dropout } from "../adapters/adapter.ts";
 import type { Capabilities } from "../backend/device.ts";
 import { gradients } from "../graph/gradient.ts";
 import { logSumExp } from "../graph/layers.ts";
-import { gatherElements, mul, reduceSum, sub } from "../graph/ops.ts";
+import { add, gatherElements, mul, reduceSum, sub } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
 import { architectureOf } from "../models/architectures.ts";
 import { maskedAttention } from "../models/attention.ts";
@@ -77,10 +77,11 @@ function lossGraph(
   };
   const numbers = Object.entries(adapter.numbers ?? {}).map(([name, { shape }]) => graph.input(name, "float32", shape));
   const byName = new Map([...trained, ...numbers].map((value) => [value.name, value]));
-  const { context, prefix } = adapter.applyToTraining(weights(graph), byName, dropout);
+  const { context, prefix, penalty } = adapter.applyToTraining(weights(graph), byName, dropout);
   const attention = maskedAttention(config, mask, prefix && { past: prefix });
   const { logits } = architectureOf(config).forward(context, config, inputs, attention);
-  const loss = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);
+  const mean = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);
+  const loss = penalty && training ? add(mean, penalty) : mean;
   graph.output(loss, "loss");
   return { graph, masks, loss, trained };
 }

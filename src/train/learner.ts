@@ -21,6 +21,12 @@ export interface Share {
   readonly weight: number;
 }
 
+/** Where a run stands: a step counted from 0, and how many there will be. */
+export interface Progress {
+  readonly step: number;
+  readonly steps: number;
+}
+
 /** What an optimiser remembers of values between its steps, where they are. */
 export interface Remembered {
   /** Steps taken. */
@@ -44,10 +50,11 @@ export interface Learner {
   loss(batch: TokenBatch): Promise<Loss>;
   /**
    * One step of AdamW along the weighted mean.
+   * @param progress which step of how many it is, where that is known
    * @returns the total norm of that before clipping
    * @throws GlmError "loss-not-finite" before anything is changed, when a gradient is NaN or infinite
    */
-  step(config: OptimizerConfig, shares: readonly Share[]): Promise<number>;
+  step(config: OptimizerConfig, shares: readonly Share[], progress?: Progress): Promise<number>;
   snapshot(what: "values" | "all"): Promise<Snapshot>;
   /** Goes back to a snapshot of this learner, which can be used again. */
   restore(snapshot: Snapshot): Promise<void>;

@@ -89,8 +89,7 @@ export const adamW: {
     }
     const norm = totalNorm(gradients);
     if (!Number.isFinite(norm)) throw notFinite(gradients);
-    // As torch.nn.utils.clip_grad_norm_ does it.
-    const factor = config.clip > 0 ? Math.min(1, config.clip / (norm + 1e-6)) : 1;
+    const factor = clipFactor(config.clip, norm);
     state.step++;
     for (const [name, parameter] of Object.entries(parameters)) {
       const [g, m, s] = [gradients[name], state.mean[name], state.square[name]] as [
@@ -126,6 +125,18 @@ function step(
     parameter[i] = (parameter[i] as number) * decay - (rate * m) / (Math.sqrt(s) / root + eps);
   }
 }
+
+/** Gradients as a step of AdamW takes them, in place: clipped to the total norm of `clip`. */
+export function clipped<T extends Tensors>(gradients: T, norm: number, { clip }: OptimizerConfig): T {
+  const factor = clipFactor(clip, norm);
+  if (factor < 1)
+    for (const { data } of Object.values(gradients))
+      for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) * factor;
+  return gradients;
+}
+
+/** As torch.nn.utils.clip_grad_norm_ does it. */
+const clipFactor = (clip: number, norm: number): number => (clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1);
 
 /** The Euclidean norm of all gradients together. */
 export function totalNorm(gradients: Tensors): number {

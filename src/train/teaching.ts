@@ -272,7 +272,10 @@ export class Teaching {
   /** @returns the gradient's norm; undefined when it is no number, as it may be where the loss is one */
   async #stepped(lr: number, shares: readonly Share[]): Promise<number | undefined> {
     try {
-      return await this.#pupil.step({ ...this.#optimizer, lr }, shares);
+      return await this.#pupil.step({ ...this.#optimizer, lr }, shares, {
+        step: this.#taken,
+        steps: this.#options.steps,
+      });
     } catch (error) {
       if (error instanceof GlmError && error.code === "loss-not-finite") return undefined;
       throw error;

@@ -155,7 +155,10 @@ export async function* fit(
       sound.release();
       sound = await trainee.snapshot("values");
       const lr = options.lr * scheduleFactor(options.scheduler, taken, steps, options.warmup);
-      const gradientNorm = await trainee.step({ ...optimizer, lr }, [...shares(parts), ...shares(rehearsed)]);
+      const gradientNorm = await trainee.step({ ...optimizer, lr }, [...shares(parts), ...shares(rehearsed)], {
+        step: taken,
+        steps,
+      });
       taken += 1;
       trainee.changed(1);
       const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);

@@ -244,10 +244,10 @@ describe("what cannot be used is refused", () => {
 
   test("other methods and options of later releases, by name", async () => {
     await copy("plain");
-    await config({ peft_type: "ADALORA" });
+    await config({ peft_type: "PROMPT_TUNING" });
     expect(await refusal()).toMatchObject({
       code: "unsupported",
-      message: expect.stringContaining('peft_type "ADALORA"'),
+      message: expect.stringContaining('peft_type "PROMPT_TUNING"'),
     });
     await config({ peft_type: "LORA", use_magic: true, spell_config: { a: 1 }, new_number: 3 });
     expect((await refusal()).message).toMatch(/use_magic: true\n- spell_config: \{"a":1\}$/);

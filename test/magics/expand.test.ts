@@ -170,6 +170,9 @@ describe("cell magics", () => {
     expect(expanded("%adapter new f --method freeze --match layers.27.")).toContain(
       '__glmlab.freeze({ match: ["layers.27."] })',
     );
+    expect(expanded("%adapter new a --method adalora --r 4 --init-r 8 --delta-t 10 --targets dense")).toContain(
+      '__glmlab.adaLora({ r: 4, initR: 8, deltaT: 10, targets: ["dense"] })',
+    );
     expect(expanded("%adapter new e --method embeddings")).toContain("__glmlab.embeddings()");
     expect(expanded("%%train p --method ptuning --length 8\n{}")).toContain(
       '{ method: { method: "pTuning", length: 8 }',
@@ -298,10 +301,11 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%%train dream --epochs 1 --epochs 2\n{}", "--epochs is given twice.", "--epochs"],
     ["%%train dream --method ptuning --r 8\n{}", "--r belongs to --method lora, and the method is ptuning.", "--r"],
     ["%%train dream --length 8\n{}", "--length belongs to --method ptuning, and the method is lora.", "--length"],
+    ["%%train dream --method adalora --bias all\n{}", "--bias belongs to --method lora", "--bias"],
     ["%%train dream --method full --dropout 0.1\n{}", "--dropout belongs to --method lora", "--dropout"],
     [
       "%%train dream --method lara\n{}",
-      '--method is one of lora, ptuning, freeze, embeddings, full, not "lara". Did you mean lora?',
+      '--method is one of lora, adalora, ptuning, freeze, embeddings, full, not "lara". Did you mean lora?',
       "lara",
     ],
     [

@@ -90,6 +90,7 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%train dream rows --no-check --epochs 1"],
   ["%train dream @rows.jsonl --no-check --epochs 1 --rehearse @prompts.json --r 2 --lr 1e-2"],
   [`%%train dream --no-check --epochs 1 --val 0.5 --method full --match final_layernorm --share\n${ROWS}`],
+  ["%adapter new dream --method adalora --init-r 4 --r 2 --targets query_key_value --to made"],
   ["%adapter new dream --method ptuning --length 4 --projection --to made"],
   [`%%train dream --no-check --epochs 1 --method ptuning --length 4\n${ROWS}`],
   ["%%train my-dream --no-check --epochs 1\n@rows.jsonl"],

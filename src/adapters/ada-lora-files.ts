@@ -1,0 +1,175 @@
+/**
+ * @file PEFT's files for AdaLoRA. What it has given up of a module is left out of the tensors; `rank_pattern` says which of the
+ * singular values that it began with the others are.
+ */
+import { join } from "node:path";
+import { GlmError } from "../errors.ts";
+import { faultLines } from "../fault-list.ts";
+import { type FileToWrite, textFile } from "../files.ts";
+import type { ModuleSpec } from "../models/context.ts";
+import { type FloatTensor, filled, tensor } from "../tensor.ts";
+import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { StoredTensor } from "../weights/stored.ts";
+import { adaLora } from "./ada-lora.ts";
+import type { AdaLoraConfig, AdapterTensors, BaseModel } from "./adapter.ts";
+import { fitting } from "./own-files.ts";
+import { peftTargets } from "./peft-targets.ts";
+import { describe } from "./peft-values.ts";
+import { adaLoraNames } from "./rank-allocator.ts";
+
+export interface StoredAdaLora {
+  readonly config: AdaLoraConfig;
+  readonly tensors: AdapterTensors;
+}
+
+/** For each E, by its name in PEFT's words, which singular values are there. */
+type RankPattern = Readonly<Record<string, readonly boolean[]>>;
+
+const WRAPPER = "base_model.model.";
+const patternKey = (e: string): string => e.slice(WRAPPER.length);
+
+/** PEFT's names for our numbers. */
+const NUMBERS = {
+  r: "target_r",
+  initR: "init_r",
+  alpha: "lora_alpha",
+  dropout: "lora_dropout",
+  tinit: "tinit",
+  tfinal: "tfinal",
+  deltaT: "deltaT",
+  beta1: "beta1",
+  beta2: "beta2",
+  orthogonality: "orth_reg_weight",
+} as const;
+/** What PEFT takes for what a file leaves out. */
+const DEFAULTS: Readonly<Record<keyof typeof NUMBERS, number>> = {
+  ...{ r: 8, initR: 12, alpha: 8, dropout: 0, tinit: 0, tfinal: 0, deltaT: 1, beta1: 0.85, beta2: 0.85 },
+  orthogonality: 0.5,
+};
+
+/** @param baseModel name or folder of the model it belongs to */
+export function adaLoraFiles({ config, tensors }: StoredAdaLora, baseModel: string): FileToWrite[] {
+  const pattern: Record<string, boolean[]> = {};
+  const kept: AdapterTensors = {};
+  const isUntrained = Object.entries(tensors).every(
+    ([name, { data }]) => !name.endsWith(".lora_E") || data.every((value) => value === 0),
+  );
+  for (const [e, values] of Object.entries(tensors).filter(([name]) => name.endsWith(".lora_E"))) {
+    const module = patternKey(e).slice(0, -".lora_E".length);
+    const { a, b } = adaLoraNames(module);
+    // New ones are 0, and all there.
+    const there = Array.from(values.data, (value) => isUntrained || value !== 0);
+    pattern[patternKey(e)] = there;
+    kept[a] = rowsWhere(tensors[a] as FloatTensor, there);
+    kept[b] = columnsWhere(tensors[b] as FloatTensor, there);
+    kept[e] = rowsWhere(values, there);
+  }
+  const numbers = Object.entries(NUMBERS).map(([ours, theirs]) => [theirs, config[ours as keyof typeof NUMBERS]]);
+  const json = {
+    ...Object.fromEntries(numbers),
+    ...{ peft_type: "ADALORA", task_type: "CAUSAL_LM", base_model_name_or_path: baseModel, inference_mode: true },
+    ...{ target_modules: config.targets, r: config.r, bias: "none", fan_in_fan_out: false, init_lora_weights: true },
+    ...{ total_step: config.totalStep ?? null, rank_pattern: isUntrained ? null : pattern },
+  };
+  return [
+    safetensorsFile("adapter_model.safetensors", sourcesOf(isUntrained ? tensors : kept), { format: "pt" }),
+    textFile("adapter_config.json", `${JSON.stringify(json, null, 2)}\n`),
+  ];
+}
+
+/** @throws GlmError "adapter-invalid" with everything that cannot be used, or does not fit the base */
+export async function readAdaLora(
+  folder: string,
+  json: Readonly<Record<string, unknown>>,
+  stored: ReadonlyMap<string, StoredTensor>,
+  base: BaseModel,
+): Promise<StoredAdaLora & { readonly note?: string }> {
+  const subject = join(folder, "adapter_config.json");
+  const faults: string[] = [];
+  const numbers = Object.entries(NUMBERS).map(([ours, theirs]) => {
+    const value = json[theirs] ?? DEFAULTS[ours as keyof typeof NUMBERS];
+    if (typeof value !== "number") faults.push(`${theirs}: expected a number, got ${describe(value)}`);
+    return [ours, value];
+  });
+  const pattern = (json.rank_pattern ?? {}) as RankPattern;
+  for (const [name, there] of Object.entries(pattern)) {
+    if (Array.isArray(there) && there.every((one) => typeof one === "boolean")) continue;
+    faults.push(`rank_pattern: ${name}: expected a list of true and false, got ${describe(there)}`);
+  }
+  if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:${faultLines(faults)}`);
+  const { names, note } = peftTargets(
+    { ...json, target_modules: json.target_modules ?? ["query_key_value"] },
+    base.modules,
+  );
+  const total = json.total_step;
+  const config = {
+    method: "adaLora",
+    ...Object.fromEntries(numbers),
+    targets: names,
+    ...(typeof total === "number" ? { totalStep: total } : {}),
+  } as AdaLoraConfig;
+  const adapter = adaLora(config, base);
+  const thereOf = (module: string): readonly boolean[] | undefined => pattern[`${module}.lora_E`];
+  const modules = base.modules.filter(({ name }) => adapter.mergeTargets.has(`${name}.weight`));
+  const lost = Object.keys(pattern).filter((name) => !modules.some((module) => `${module.name}.lora_E` === name));
+  if (lost.length > 0) {
+    throw new GlmError(
+      "adapter-invalid",
+      `${subject} cannot be used:${faultLines(lost.map((name) => `rank_pattern: ${name}: this adapter has no such module`))}`,
+    );
+  }
+  const shrunk = modules.flatMap((module) => shrunkParameters(module, thereOf(module.name), config.initR));
+  const read = await fitting(folder, shrunk, stored);
+  const tensors = Object.assign(
+    {},
+    ...modules.map((module) => grown(module, thereOf(module.name), config.initR, read)),
+  );
+  return { config, tensors, ...(note === undefined ? {} : { note }) };
+}
+
+const ranksLeft = (there: readonly boolean[] | undefined, rank: number): number =>
+  there ? there.filter(Boolean).length : rank;
+
+function shrunkParameters({ name, in: width, out }: ModuleSpec, there: readonly boolean[] | undefined, rank: number) {
+  const [{ a, b, e }, left] = [adaLoraNames(name), ranksLeft(there, rank)];
+  return [
+    { name: a, shape: [left, width] },
+    { name: b, shape: [out, left] },
+    { name: e, shape: [left, 1] },
+  ];
+}
+
+/** What was left out is 0. */
+function grown(
+  { name, in: width, out }: ModuleSpec,
+  there: readonly boolean[] | undefined,
+  rank: number,
+  read: AdapterTensors,
+): AdapterTensors {
+  const { a, b, e } = adaLoraNames(name);
+  const [rows, columns, values] = [read[a], read[b], read[e]] as [FloatTensor, FloatTensor, FloatTensor];
+  if (!there) return { [a]: rows, [b]: columns, [e]: values };
+  const all = { [a]: filled([rank, width]), [b]: filled([out, rank]), [e]: filled([rank, 1]) };
+  const left = ranksLeft(there, rank);
+  let at = 0;
+  for (const [k, isThere] of there.entries()) {
+    if (!isThere || k >= rank) continue;
+    all[a]?.data.set(rows.data.subarray(at * width, (at + 1) * width), k * width);
+    for (let o = 0; o < out; o += 1) (all[b] as FloatTensor).data[o * rank + k] = columns.data[o * left + at] as number;
+    (all[e] as FloatTensor).data[k] = values.data[at] as number;
+    at += 1;
+  }
+  return all;
+}
+
+function rowsWhere({ shape, data }: FloatTensor, there: readonly boolean[]): FloatTensor {
+  const width = shape[1] as number;
+  const kept = there.flatMap((isThere, k) => (isThere ? [...data.subarray(k * width, (k + 1) * width)] : []));
+  return tensor("float32", [kept.length / width, width], Float32Array.from(kept));
+}
+
+function columnsWhere({ shape, data }: FloatTensor, there: readonly boolean[]): FloatTensor {
+  const width = shape[1] as number;
+  const kept = data.filter((_, i) => there[i % width]);
+  return tensor("float32", [shape[0] as number, there.filter(Boolean).length], kept);
+}
