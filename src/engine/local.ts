@@ -157,25 +157,22 @@ export class LocalEngine implements Engine {
   };
 
   async *#load(params: LoadParams, signal?: AbortSignal): AsyncGenerator<LoadEvent, void, void> {
-    const [first, second] = await chosenDevices(this.#devices, params.device);
+    const [first, ...others] = await chosenDevices(this.#devices, params.device);
     if (!first) throw new Error("no device was chosen");
-    try {
-      yield* this.#loadOn(first, params, signal);
-    } catch (error) {
-      // Where it was left to choose, a model that does not fit is loaded so that it does, or where it does.
-      if (!isFull(error)) throw error;
+    let full: GlmError | undefined;
+    // Where it was left to choose, a model that does not fit is loaded so that it does, or where it does.
+    for (const chosen of [first, ...onlyWhatIsFree(first, params), ...others]) {
+      const reason = full && chosen.device !== first.device ? { reason: full.message } : {};
       try {
-        yield* this.#loadOn(onlyWhatIsFree(first, error), params, signal);
-      } catch (again) {
-        if (!second || !isFull(again)) throw error;
-        try {
-          yield* this.#loadOn({ ...second, reason: error.message }, params, signal);
-        } catch (elsewhere) {
-          // What was asked for is not to be had there, which is not why it failed.
-          throw elsewhere instanceof GlmError && elsewhere.code === "option-invalid" ? error : elsewhere;
-        }
+        return yield* this.#loadOn({ ...chosen, ...reason }, params, signal);
+      } catch (error) {
+        if (!(error instanceof GlmError)) throw error;
+        // What was asked for is not to be had elsewhere, which is not why it failed.
+        if (error.code !== "out-of-memory") throw full && error.code === "option-invalid" ? full : error;
+        full ??= error;
       }
     }
+    throw full;
   }
 
   async *#loadOn(
@@ -248,13 +245,11 @@ export class LocalEngine implements Engine {
   }
 }
 
-const isFull = (error: unknown): error is GlmError => error instanceof GlmError && error.code === "out-of-memory";
-
-/** The device without the memory that others have: what is planned for it then may be smaller. */
-function onlyWhatIsFree(chosen: ChosenDevice, error: GlmError): ChosenDevice {
-  const free = chosen.memory?.().available;
-  if (free === undefined || !chosen.device.can.float16) throw error;
-  return { ...chosen, memory: () => ({ total: free, available: free }) };
+/** The device without the memory that others have, where what is planned for it may then be smaller. */
+function onlyWhatIsFree(chosen: ChosenDevice, { precision }: LoadParams): ChosenDevice[] {
+  const { device, memory } = chosen;
+  if (precision !== "auto" || !memory || !device.can.float16) return [];
+  return [{ ...chosen, memory: () => ({ total: memory().available, available: memory().available }) }];
 }
 
 /** @throws GlmError "option-invalid" when it is on another device than the one that was asked for */
