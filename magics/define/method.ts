@@ -72,8 +72,8 @@ const FREEZE = {
 } as const satisfies Readonly<Record<Kebab<Exclude<keyof FreezeConfig, "method">>, OptionSpec>>;
 
 const P_TUNING = {
-  length: { kind: "number", rule: defaults.pTuning.length, help: "With --method pTuning: virtual tokens." },
-  projection: { kind: "flag", help: "With --method pTuning: they are made by a network that trains, too." },
+  length: { kind: "number", rule: defaults.pTuning.length, help: "With --method ptuning: virtual tokens." },
+  projection: { kind: "flag", help: "With --method ptuning: they are made by a network that trains, too." },
 } as const satisfies Readonly<Record<Kebab<Exclude<keyof PTuningConfig, "method" | "dropout">>, OptionSpec>>;
 
 /** Every method of the library, as a line spells it, with its options: a missing one does not compile. */
