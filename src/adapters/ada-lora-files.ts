@@ -49,21 +49,13 @@ const DEFAULTS: Readonly<Record<keyof typeof NUMBERS, number>> = {
 
 /** @param baseModel name or folder of the model it belongs to */
 export function adaLoraFiles({ config, tensors }: StoredAdaLora, baseModel: string): FileToWrite[] {
-  const pattern: Record<string, boolean[]> = {};
-  const kept: AdapterTensors = {};
-  const isUntrained = Object.entries(tensors).every(
-    ([name, { data }]) => !name.endsWith(".lora_E") || data.every((value) => value === 0),
+  const values = Object.entries(tensors).filter(([name]) => name.endsWith(".lora_E"));
+  // New ones are 0, and all there.
+  const isUntrained = values.every(([, { data }]) => data.every((value) => value === 0));
+  const pattern = Object.fromEntries(
+    values.map(([e, { data }]) => [patternKey(e), Array.from(data, (value) => value !== 0)]),
   );
-  for (const [e, values] of Object.entries(tensors).filter(([name]) => name.endsWith(".lora_E"))) {
-    const module = patternKey(e).slice(0, -".lora_E".length);
-    const { a, b } = adaLoraNames(module);
-    // New ones are 0, and all there.
-    const there = Array.from(values.data, (value) => isUntrained || value !== 0);
-    pattern[patternKey(e)] = there;
-    kept[a] = rowsWhere(tensors[a] as FloatTensor, there);
-    kept[b] = columnsWhere(tensors[b] as FloatTensor, there);
-    kept[e] = rowsWhere(values, there);
-  }
+  const saved = isUntrained ? tensors : shrunk(tensors, pattern);
   const numbers = Object.entries(NUMBERS).map(([ours, theirs]) => [theirs, config[ours as keyof typeof NUMBERS]]);
   const json = {
     ...Object.fromEntries(numbers),
@@ -72,9 +64,21 @@ export function adaLoraFiles({ config, tensors }: StoredAdaLora, baseModel: stri
     ...{ total_step: config.totalStep ?? null, rank_pattern: isUntrained ? null : pattern },
   };
   return [
-    safetensorsFile("adapter_model.safetensors", sourcesOf(isUntrained ? tensors : kept), { format: "pt" }),
+    safetensorsFile("adapter_model.safetensors", sourcesOf(saved), { format: "pt" }),
     textFile("adapter_config.json", `${JSON.stringify(json, null, 2)}\n`),
   ];
+}
+
+/** The tensors without the singular values that a pattern has not. */
+function shrunk(tensors: AdapterTensors, pattern: RankPattern): AdapterTensors {
+  const kept: AdapterTensors = {};
+  for (const [key, there] of Object.entries(pattern)) {
+    const { a, b, e } = adaLoraNames(key.slice(0, -".lora_E".length));
+    kept[a] = rowsWhere(tensors[a] as FloatTensor, there);
+    kept[b] = columnsWhere(tensors[b] as FloatTensor, there);
+    kept[e] = rowsWhere(tensors[e] as FloatTensor, there);
+  }
+  return kept;
 }
 
 /** @throws GlmError "adapter-invalid" with everything that cannot be used, or does not fit the base */
@@ -118,8 +122,8 @@ export async function readAdaLora(
       `${subject} cannot be used:${faultLines(lost.map((name) => `rank_pattern: ${name}: this adapter has no such module`))}`,
     );
   }
-  const shrunk = modules.flatMap((module) => shrunkParameters(module, thereOf(module.name), config.initR));
-  const read = await fitting(folder, shrunk, stored);
+  const left = modules.flatMap((module) => shrunkParameters(module, thereOf(module.name), config.initR));
+  const read = await fitting(folder, left, stored);
   const tensors = Object.assign(
     {},
     ...modules.map((module) => grown(module, thereOf(module.name), config.initR, read)),

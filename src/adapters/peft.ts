@@ -19,6 +19,8 @@ const configName = "adapter_config.json";
 const tensorsName = "adapter_model.safetensors";
 /** What PEFT wrote before safetensors, and reads only without it. */
 const olderTensorsName = "adapter_model.bin";
+/** Either has an adapter's tensors. */
+export const tensorFiles: readonly string[] = [tensorsName, olderTensorsName];
 
 export interface PeftAdapter {
   readonly config: LoraConfig;

@@ -5,14 +5,12 @@
 import { join } from "node:path";
 import { isFile } from "../regular-file.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { readHeader } from "../weights/header.ts";
 import { isPrefix, isPrefixOnly } from "../weights/prefix.ts";
 import type { StoredTensor } from "../weights/stored.ts";
-import { readTorch } from "../weights/torch.ts";
 import type { BaseModel, PTuningConfig } from "./adapter.ts";
 import { fitting, type OwnAdapter } from "./own-files.ts";
 import { ENCODER, pTuning } from "./p-tuning.ts";
-import { asAdapter } from "./stored-tensors.ts";
+import { storedTensors, tensorFiles } from "./peft.ts";
 
 /** What PEFT calls the keys and values of its prefix tuning, in the same order. */
 const PEFT_EMBEDDING = "prompt_embeddings";
@@ -38,18 +36,11 @@ export async function readPrefix(
 }
 
 async function storedIn(folder: string): Promise<readonly StoredTensor[]> {
-  for (const [name, read] of peftFiles) {
-    const file = join(folder, name);
-    if (await isFile(file)) return asAdapter(() => read(file));
-  }
+  const isAdapter = await Promise.all(tensorFiles.map((name) => isFile(join(folder, name))));
+  if (isAdapter.includes(true)) return [...(await storedTensors(folder)).values()];
   const checkpoint = await openCheckpoint(folder).catch(() => undefined);
   return [...(checkpoint?.tensors.values() ?? [])];
 }
-
-const peftFiles: readonly (readonly [string, (file: string) => Promise<readonly StoredTensor[]>])[] = [
-  ["adapter_model.safetensors", async (file) => (await readHeader(file)).tensors],
-  ["adapter_model.bin", readTorch],
-];
 
 /** "prefix_encoder.trans.0.weight" or "module.transformer.prefix_encoder.trans.0.weight" as "transformer.prefix_encoder.trans.0.weight". */
 const publishedName = (name: string): string =>
