@@ -10,6 +10,7 @@ import type { ParameterBinder } from "../models/context.ts";
 import { normals, randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
+import { inputOf } from "./graph-inputs.ts";
 import { plusProduct, targetedModules, transposed } from "./lora.ts";
 import { adaLoraNames, allocated } from "./rank-allocator.ts";
 
@@ -41,11 +42,7 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
         ]),
       ),
     applyToTraining(unadapted, inputs, drop) {
-      const value = (name: string): Value => {
-        const found = inputs.get(name);
-        if (!found) throw new Error(`the graph has no input ${name}`);
-        return found;
-      };
+      const value = (name: string): Value => inputOf(inputs, name);
       const adapted = new Set(modules.map(({ name }) => name));
       const context: ParameterBinder = {
         ...unadapted,

@@ -9,6 +9,7 @@ import { randomStream } from "../random.ts";
 import { copied, type FloatTensor, filled, tensor } from "../tensor.ts";
 import { shortened } from "../text-cut.ts";
 import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
+import { inputOf } from "./graph-inputs.ts";
 import { patternValues } from "./module-patterns.ts";
 
 /** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
@@ -95,8 +96,8 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
           const y = adapted.linear(x, module, options);
           if (!sizes.has(module)) return y;
           const { a, b } = loraNames(module);
-          const [down, up, factor] = [inputs.get(a), inputs.get(b), inputs.get(factorName(module))];
-          if (!down || !up || !factor) throw new Error(`the graph has no inputs for the LoRA of ${module}`);
+          const [down, up] = [inputOf(inputs, a), inputOf(inputs, b)];
+          const factor = inputOf(inputs, factorName(module));
           const low = gemm(drop(x, module, dropout), down, { transB: true });
           // The smaller factor of the product is scaled, which costs next to nothing.
           return gemm(low, mul(up, factor), { transB: true }, y);

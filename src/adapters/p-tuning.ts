@@ -11,6 +11,7 @@ import type { ParameterSpec } from "../models/context.ts";
 import { randomStream } from "../random.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { Adapter, AdapterTensors, BaseModel, Prefix, PTuningConfig } from "./adapter.ts";
+import { inputOf } from "./graph-inputs.ts";
 
 export const ENCODER = "transformer.prefix_encoder";
 const EMBEDDING = `${ENCODER}.embedding.weight`;
@@ -31,11 +32,7 @@ export function pTuning(config: PTuningConfig, base: BaseModel): Adapter {
     prefixLength: length,
     initialize: async (seed) => Object.fromEntries(specs.map((spec) => [spec.name, starting(seed, spec)])),
     applyToTraining(context, inputs, drop) {
-      const value = (name: string): Value => {
-        const found = inputs.get(name);
-        if (!found) throw new Error(`the graph has no input ${name}`);
-        return found;
-      };
+      const value = (name: string): Value => inputOf(inputs, name);
       const linear = (x: Value, module: string): Value =>
         gemm(x, value(`${module}.weight`), { transB: true }, value(`${module}.bias`));
       const embeddings = value(EMBEDDING);
