@@ -12,7 +12,7 @@ import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
 import { plusProduct, targetedModules, transposed } from "./lora.ts";
-import { adaLoraNames, allocated } from "./rank-allocator.ts";
+import { adaLoraNames, allocated, ranksLeft } from "./rank-allocator.ts";
 
 /** Deviation of the starting values of A and B. */
 const START = 0.02;
@@ -62,6 +62,7 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
       return { context, penalty: scale(distances.reduce(add), orthogonality / distances.length) };
     },
     afterStep: (step) => allocated(config, modules, step),
+    ranks: (tensors, memory) => ranksLeft(config, modules, tensors, memory),
     ...(config.totalStep === undefined ? {} : { totalSteps: config.totalStep }),
     forInference(tensors) {
       const lowRank = names.map(({ module, a, b, e }) => {

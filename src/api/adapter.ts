@@ -1,6 +1,6 @@
 /** @file An adapter as a notebook holds it: a handle; its tensors live beside the weights. */
 import { resolve } from "node:path";
-import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
@@ -45,6 +45,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Steps the optimiser has taken with the adapter. */
   readonly step: number;
+  /** What is left of each module's rank, of methods that give ranks up while they train (AdaLoRA). */
+  readonly ranks?: readonly ModuleRank[];
 }
 
 export class AdapterHandle {
@@ -86,7 +88,7 @@ export class AdapterHandle {
     return this.#info.parameters;
   }
 
-  /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
+  /** How it stands now: steps taken, ranks left, where it was loaded from, whether it is merged. */
   async info(options: Abortable = {}): Promise<AdapterInfo> {
     return this.#context.engine.call("adapterInfo", this.#target(), onlySignal("info", options));
   }
@@ -136,7 +138,8 @@ export class AdapterHandle {
     const params = { ...this.#target(), optimizer: step.id, config: step.config, handles, taken: step.taken };
     const result = await this.#training(this.#context.engine.call("optimizerStep", params, cellSignal(step.signal)));
     for (const used of step.gradients) used.spent();
-    return { gradientNorm: result.gradientNorm, step: result.step };
+    const { gradientNorm, step: taken, ranks } = result;
+    return { gradientNorm, step: taken, ...(ranks === undefined ? {} : { ranks }) };
   }
 
   /** The adapter's tensors, named as in its files. */

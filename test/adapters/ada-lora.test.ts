@@ -98,6 +98,11 @@ describe.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b"])("%s", (family) => {
         for (let i = 0; i < data.length; i += 1) data[i] = data[i]! * clipped;
       adamW.update({ ...optimizer, clip: 0 }, state, tensors, gradients);
       memory = adapter.afterStep!({ tensors, gradients, memory, step: k, steps: expected.total_step });
+      // Between two choices, what was given up grows again until the next: that is no rank.
+      const isChoice = budgetAt(config, adapter.mergeTargets.size, k, expected.total_step) !== undefined;
+      const ranks = Object.values(step.kept).map((kept) => kept.reduce((sum, one) => sum + one));
+      if (isChoice) expect(adapter.ranks!(tensors, memory).map(({ rank }) => rank)).toEqual(ranks);
+      expect(adapter.ranks!(tensors).map(({ rank }) => rank)).toEqual(ranks);
       for (const [name, kept] of Object.entries(step.kept)) {
         const module = name.slice(0, -".lora_E".length);
         const values = tensors[adaLoraNames(module).e]!.data;
