@@ -1,6 +1,7 @@
 /** @file What %params does. */
 import type { ParameterInfo } from "../../src/index.ts";
 import { show, write } from "../live.ts";
+import { renderRankTable } from "../render/rank-table.ts";
 import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";
 import { currentModel, sessionOf } from "../session.ts";
@@ -26,6 +27,8 @@ export async function params(name?: string | null, options: ParamsOptions = {}):
     adapter?.summary().toString() ?? `trainable params: 0 || all params: ${grouped(all)} || trainable%: 0`;
   if (options.all) show(parameterTable(parameters, caption + countingNote(model)));
   else write(`${caption}\n`);
+  const ranks = (await adapter?.info())?.ranks;
+  if (ranks) show(renderRankTable(ranks));
   return parameters;
 }
 
