@@ -29,6 +29,7 @@ const [FEWEST_COLUMNS, MOST_COLUMNS] = [8, 60];
 /** Pixels of a module's line, where there is room for it. */
 const LINE = 14;
 const MOST_HEIGHT = 360;
+const COLOR = "#7b1fa2";
 
 export function rankSpec({ title, changes, last, steps }: RankCurve): VegaLiteSpec {
   const modules = changes[0]?.ranks ?? [];
@@ -39,7 +40,13 @@ export function rankSpec({ title, changes, last, steps }: RankCurve): VegaLiteSp
   const end = changes.at(-1);
   const all = {
     data: { values: [...line, ...(end && end.step < last ? [{ step: last, ...sums(end.ranks) }] : [])] },
-    mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, color: "#7b1fa2", point: { size: 16 } },
+    mark: {
+      type: "line",
+      interpolate: "step-after",
+      strokeWidth: 1.5,
+      color: COLOR,
+      point: { size: 16, color: COLOR },
+    },
     encoding: {
       x,
       y: {
@@ -68,7 +75,7 @@ export function rankSpec({ title, changes, last, steps }: RankCurve): VegaLiteSp
         type: "quantitative",
         title: "rank left",
         scale: { domain: [0, most], scheme: "viridis" },
-        legend: { tickMinStep: 1, format: "d" },
+        legend: { orient: "bottom", titleOrient: "left", gradientLength: 160, tickMinStep: 1, format: "d" },
       },
       tooltip: [
         { field: "module", type: "nominal" },

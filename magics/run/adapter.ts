@@ -69,7 +69,7 @@ export async function adapterNew(
   const model = currentModel(given);
   const adapter = await model.createAdapter(name, config, { share, replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n${trainingNote(model, adapter)}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${noteLine(adapter)}${trainingNote(model, adapter)}`);
   return adapter;
 }
 
@@ -77,6 +77,9 @@ export async function adapterNew(
 function setAsideNote({ name, setAside }: AdapterHandle): string {
   return setAside === undefined ? "" : `The ${name} that was trained before is now ${setAside}.\n`;
 }
+
+/** What is to be known of how it was made or loaded. */
+const noteLine = ({ note }: AdapterHandle): string => (note === undefined ? "" : `${note}\n`);
 
 export interface SaveOptions extends OfModel {
   /** `./NAME` by default. */
@@ -107,7 +110,7 @@ export async function adapterLoad(
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n${adapter.note === undefined ? "" : `${adapter.note}\n`}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${noteLine(adapter)}`);
   return adapter;
 }
 

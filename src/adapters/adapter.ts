@@ -164,12 +164,19 @@ export interface Adapter {
    * @param memory what it remembered after the last step, where that is known
    */
   readonly ranks?: (tensors: AdapterTensors, memory?: AdapterTensors) => readonly ModuleRank[];
+  /**
+   * To be asked before a run.
+   * @throws GlmError "option-invalid" when so many steps are too few for what it does over a run
+   */
+  readonly mustLast?: (steps: number) => void;
   /** Steps that there will be, where only its configuration can tell. */
   readonly totalSteps?: number;
   /** Places before every row's own in attention; 0 when absent. */
   readonly prefixLength?: number;
   /** The same, for graphs that only run forward. */
   forInference(tensors: AdapterTensors): AdapterEffect;
+  /** What its user should know of how its configuration was understood on this model. */
+  readonly note?: string;
   /** Base parameters that merging changes, by name. */
   readonly mergeTargets: ReadonlySet<string>;
   /** What one of them becomes: a tensor of its own, `base` stays as it is. */

@@ -56,7 +56,7 @@ export class AdapterHandle {
   readonly config: AdapterConfig;
   /** The name under which the trained adapter is kept that had this name when this one was made; undefined when there was none. */
   readonly setAside: string | undefined;
-  /** What its user should know, for example that its files name modules which this model has not. */
+  /** What its user should know of how it was made or loaded: that modules which it names are called otherwise, or are not there. */
   readonly note: string | undefined;
   readonly #context: HandleContext;
   readonly #info: AdapterInfo;

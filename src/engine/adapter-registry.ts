@@ -66,7 +66,9 @@ export class AdapterRegistry {
     return this.#inTurn(ref, async () => {
       await this.#check(ref, existing);
       const adapter = createAdapter(config, this.#base);
-      const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
+      const { note } = adapter;
+      const tensors = await adapter.initialize(seed);
+      const state = { tensors, steps: 0, documents, ...(note === undefined ? {} : { note }) };
       return this.#add(this.#instance(ref, adapter, state), existing);
     });
   }

@@ -94,7 +94,7 @@ export interface AdapterInfo extends AdapterRef {
   readonly documents: readonly string[];
   /** The folder it was loaded from, if it was. */
   readonly source?: string;
-  /** What its user should know, for example that the files name modules which this model has not. */
+  /** What its user should know of how it was made or loaded: that modules which it names are called otherwise, or are not there. */
   readonly note?: string;
   /**
    * What is left of each module's rank, of methods that give ranks up while they train. Absent for others, and for one that

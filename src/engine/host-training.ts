@@ -40,6 +40,7 @@ export class HostTraining implements TrainingPlace {
     const { moments, tensors, adapter: method } = adapter;
     const { totalSteps } = method;
     if (method.afterStep && totalSteps === undefined) throw needsTotal(adapter);
+    if (totalSteps !== undefined) method.mustLast?.(totalSteps);
     const remembered = (moments.of(optimizer) as HostMoments | undefined) ?? new HostMoments(newStepState(tensors));
     const { state } = remembered;
     const shares = lessons.map(({ gradients, tokens }) => ({

@@ -241,6 +241,7 @@ export class ModelRunner {
         signal?.throwIfAborted();
         return learner.step(config, shares, progress);
       },
+      mustLast: (steps) => learner.mustLast?.(steps),
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),

@@ -21,7 +21,7 @@ interface HostSnapshot extends Snapshot {
 export function hostLearner(
   tensors: AdapterTensors,
   { gradients, loss }: HostRuns,
-  adapter: Pick<Adapter, "afterStep" | "ranks"> = {},
+  adapter: Pick<Adapter, "afterStep" | "mustLast" | "ranks"> = {},
 ): Learner {
   let state = newStepState(tensors);
   return {
@@ -31,6 +31,7 @@ export function hostLearner(
       const parts = shares.map(({ gradients, weight }) => ({ gradients: gradients as AdapterTensors, weight }));
       return takeStep(adapter, config, state, tensors, parts, progress);
     },
+    mustLast: (steps) => adapter.mustLast?.(steps),
     ranks: () => adapter.ranks?.(tensors, state.memory),
     snapshot: async (what) => {
       const copy: HostSnapshot = {

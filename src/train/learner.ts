@@ -57,6 +57,11 @@ export interface Learner {
    * @throws GlmError "loss-not-finite" before anything is changed, when a gradient is NaN or infinite
    */
   step(config: OptimizerConfig, shares: readonly Share[], progress?: Progress): Promise<number>;
+  /**
+   * To be asked before a run.
+   * @throws GlmError "option-invalid" when so many steps are too few for what the adapter does over a run
+   */
+  mustLast?(steps: number): void;
   /** What is left of each module's rank, where training gives ranks up. */
   ranks?(): readonly ModuleRank[] | undefined;
   snapshot(what: "values" | "all"): Promise<Snapshot>;

@@ -126,10 +126,11 @@ export class Teaching {
   /** The step after which it ends. */
   #end: number;
 
-  /** @throws GlmError "data-invalid" for rows that cannot be learnt */
+  /** @throws GlmError "data-invalid" for rows that cannot be learnt, "option-invalid" when the adapter needs more steps */
   constructor(pupil: Pupil, { lessons, kept, rehearse }: TeachRows, options: TeachOptions) {
     const { maxLength, seed, clip, weightDecay, lr, steps } = options;
     const encoded = (rows: readonly Row[]): Example[] => encodedRows(pupil.encode(rows, maxLength));
+    if (steps > 0) pupil.mustLast?.(steps);
     this.#pupil = pupil;
     this.#options = options;
     this.#rows = [...lessons, ...kept];

@@ -97,8 +97,8 @@ export interface Trainee extends Learner {
 /**
  * Trains on the rows. Abandoned at any event, it leaves the values of the last finished step. Finished with validation
  * rows or with patience, it leaves those of the best epoch, else those of the last.
- * @throws GlmError "data-invalid" for rows that cannot be learnt, "loss-not-finite" when training breaks down; the
- * values before the step that broke down are kept
+ * @throws GlmError "data-invalid" for rows that cannot be learnt, "option-invalid" when the adapter needs more steps,
+ * "loss-not-finite" when training breaks down; the values before the step that broke down are kept
  */
 export async function* fit(
   trainee: Trainee,
@@ -114,6 +114,7 @@ export async function* fit(
   const validating = validation.length > 0 ? trainee.encode(validation, maxLength) : undefined;
   const perEpoch = Math.ceil(Math.ceil(examples.length / batchSize) / accumulate);
   const steps = epochs * perEpoch;
+  if (steps > 0) trainee.mustLast?.(steps);
   const cut = sumOfCuts([taught, ...(validating ? [validating] : []), ...givenRehearsal(trainee, options)]);
   yield {
     type: "start",

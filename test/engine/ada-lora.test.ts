@@ -132,6 +132,35 @@ describe("an optimiser", () => {
   });
 });
 
+describe("too few steps", () => {
+  it("for an adapter to be made, to be fitted or to be taught", async () => {
+    await expect(create("short", { ...CONFIG, totalStep: 5 })).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringMatching(/more steps than tinit \+ tfinal \(2 \+ 3\).*, got 5\./),
+    });
+    const { engine, model, values, info } = await create("long");
+    const before = await values();
+    const target = { model, adapter: { owner: "test", name: "long" } };
+    const rows = [{ prompt: "a b", response: "c d" }];
+    const options = {
+      ...{ epochs: 5, lr: 0.01, batchSize: 1, accumulate: 1, clip: 1, weightDecay: 0, scheduler: "constant" as const },
+      ...{ warmup: 0, patience: 0, rehearse: [], rehearsePerBatch: 0, maxLength: 64, seed: 3, stop: [] },
+    };
+    const fit = engine.stream("fit", { ...target, rows, validation: [], options });
+    await expect(fit.next()).rejects.toThrow(/tinit \+ tfinal \(2 \+ 3\).*got 5\./);
+    const teaching = {
+      ...{ steps: 4, lr: 1e-4, batchSize: 1, rehearsePerStep: 0, checkEvery: 12, extraSteps: 0, clip: 1 },
+      ...{ weightDecay: 0, maxLength: 64, seed: 3, stop: [2] },
+    };
+    const taught = { lessons: rows, kept: [], rehearse: [] };
+    await expect(engine.stream("teach", { ...target, rows: taught, options: teaching }).next()).rejects.toThrow(
+      /got 4\./,
+    );
+    expect(await values()).toEqual(before);
+    expect((await info()).steps).toBe(0);
+  });
+});
+
 describe("what is told of ranks", () => {
   const FIT: FitOptions = {
     ...{ epochs: 12, lr: 0.01, batchSize: 1, accumulate: 1, clip: 1, weightDecay: 0, scheduler: "constant", warmup: 0 },

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AnswerDisplay } from "../../magics/answer-display.ts";
 import { LiveDisplay, show, write } from "../../magics/live.ts";
 import { lossChart } from "../../magics/loss-chart.ts";
-import { rankChart } from "../../magics/rank-chart.ts";
 import { ProgressBar } from "../../magics/progress.ts";
+import { rankChart } from "../../magics/rank-chart.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import { Notebook } from "./notebook.ts";
 

@@ -278,9 +278,11 @@ describe("with a model", () => {
     });
 
     it("shows the ranks that AdaLoRA has left, as it trains and in %params", async () => {
-      const method = { method: "adaLora", r: 2, initR: 4, targets: ["query_key_value"], tinit: 1, tfinal: 2 } as const;
+      const targets = ["query", "value"];
+      const method = { method: "adaLora", r: 2, initR: 4, targets, tinit: 1, tfinal: 2 } as const;
       const before = notebook.shown.length;
       const { adapter } = await cell(() => magics.train("ranks", rows, { method, epochs: 12, check: false }));
+      expect(notebook.text()).toContain("query → query_key_value; value → query_key_value.");
       const charts = notebook.shown
         .slice(before)
         .flatMap(({ bundle }) => (bundle["image/svg+xml"] ? [String(bundle["text/plain"])] : []));
@@ -293,6 +295,8 @@ describe("with a model", () => {
       ]);
       await cell(() => magics.params("ranks"));
       expect(String(notebook.plain.at(-1))).toContain(`rank left: ${left} of ${4 * ranks.length} in `);
+      // It is how it was made, by whatever names.
+      await cell(() => magics.train("ranks", rows, { method, epochs: 4, check: false }));
       const plain = await glm.createAdapter("unranked", magics.lora({ r: 2 }));
       const shown = notebook.shown.length;
       await cell(() => magics.params("unranked"));
