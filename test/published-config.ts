@@ -13,7 +13,11 @@ export const publishedGlm = {
 };
 
 /** GLM-4-9B's. */
-export const publishedGlm4: Readonly<Record<string, unknown>> = { ...publishedGlm, num_layers: 40, padded_vocab_size: 151552 };
+export const publishedGlm4: Readonly<Record<string, unknown>> = {
+  ...publishedGlm,
+  num_layers: 40,
+  padded_vocab_size: 151552,
+};
 
 /** ChatGLM-6B's. */
 export const publishedChatglm6b = {
