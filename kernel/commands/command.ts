@@ -1,5 +1,6 @@
 /** @file What a command of the program `glmlab` is, and how its words are read: by the same option tables as a magic's. */
 import { parseArgs } from "node:util";
+import { foreignOption } from "../../magics/foreign-options.ts";
 import { defaultOf, type OptionSpec, type OptionTable, placeholder } from "../../magics/option.ts";
 import { suggestion } from "../../src/suggestion.ts";
 
@@ -51,7 +52,8 @@ export async function runCommand(name: string, listed: ListedCommand, args: read
     if (token.kind !== "option") continue;
     const spec = Object.hasOwn(command.options, token.name) ? command.options[token.name] : undefined;
     if (!spec) {
-      const hint = suggestion(token.name, [...Object.keys(command.options), "help"], "--");
+      const { options: known } = command;
+      const hint = foreignOption(token.name, known) ?? suggestion(token.name, [...Object.keys(known), "help"], "--");
       throw new UsageError(`${subject}: there is no option ${token.rawName}.${hint}`);
     }
     if (Object.hasOwn(given, token.name)) throw new UsageError(`${subject}: ${token.rawName} is given twice.`);

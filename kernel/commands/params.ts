@@ -40,6 +40,7 @@ export const params: Command = {
     const method = methodOfValues(SUBJECT, values);
     const options = Object.fromEntries(MODEL_NAMES.map((option) => [option, values[option]])) as CountOptions;
     const counted = await countParameters(name, method, options);
+    if (counted.note !== undefined) console.error(counted.note);
     console.log(values.json === true ? json(name, method, counted, values) : text(counted, values));
     return 0;
   },

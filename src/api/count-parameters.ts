@@ -31,7 +31,7 @@ export interface CountedParameters {
   /** What the method trains, in float32: tensors of its own, or those of the base that have the same names. */
   readonly adapter: readonly ParameterInfo[];
   readonly config: ChatGLMConfig;
-  /** What its user should know: that the model's family is a guess. */
+  /** What its user should know of how the method was understood. */
   readonly note?: string;
 }
 
@@ -55,7 +55,7 @@ export async function countParameters(
     throw invalid("countParameters", [`method: expected what lora() and the like make: ${configFault(method)}`]);
   }
   const described = await describe(model, { hub, revision }, { ...how, ...(family === undefined ? {} : { family }) });
-  const { base, tensors, config, note } = described;
+  const { base, tensors, config } = described;
   const adapter = createAdapter(method, base);
   const ofBase = tensors.map((one): ParameterInfo => ({ ...one, trainable: false, count: sizeOf(one.shape) }));
   const ofAdapter = adapter.parameters.map(({ name, shape }): ParameterInfo => {
@@ -66,7 +66,7 @@ export async function countParameters(
     base: ofBase,
     adapter: ofAdapter,
     config,
-    ...(note === undefined ? {} : { note }),
+    ...(adapter.note === undefined ? {} : { note: adapter.note }),
   };
 }
 

@@ -23,6 +23,7 @@ export function adapterInfo(
   const parameters = adapter.parameters.map(({ name, shape }) => {
     return { name, shape, dtype: "float32" as const, trainable: !merged, count: sizeOf(shape) };
   });
+  const notes = [note, adapter.note].filter((one) => one !== undefined);
   return {
     ...ref,
     config: adapter.config,
@@ -32,7 +33,7 @@ export function adapterInfo(
     revision,
     documents: Object.keys(documents),
     ...(source === undefined ? {} : { source }),
-    ...(note === undefined ? {} : { note }),
+    ...(notes.length === 0 ? {} : { note: notes.join("\n") }),
     merged,
     ...(unkept ? { unkept } : {}),
   };

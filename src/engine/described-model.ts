@@ -23,8 +23,6 @@ export interface DescribedModel {
   readonly tensors: readonly FiledTensor[];
   /** Its numbers cannot be read. */
   readonly base: BaseModel;
-  /** That its family is a guess. */
-  readonly note?: string;
 }
 
 type How = Partial<Pick<LoadParams, "family" | "quantize">>;
@@ -37,10 +35,10 @@ type How = Partial<Pick<LoadParams, "family" | "quantize">>;
 export async function describedModel(source: ModelSource, how: How = {}): Promise<DescribedModel> {
   const file = await configPath(source);
   const asked = { name: source.name, family: how.family };
-  const { config, text, note } = await readConfigAt(file, asked).catch(async (error: unknown) => {
+  const { config, text } = await readConfigAt(file, asked).catch(async (error: unknown) => {
     throw await otherFolder(join(file, ".."), error);
   });
-  return { ...described(config, JSON.parse(text) as Json, source.name, how), ...(note === undefined ? {} : { note }) };
+  return described(config, JSON.parse(text) as Json, source.name, how);
 }
 
 /**

@@ -45,6 +45,14 @@ describe("prints the line", () => {
   });
 });
 
+test("a layer's number without a dot at its end is pointed out", () => {
+  const { stderr, status } = params("int4", "--method", "freeze", "--match", "layers.2");
+  expect([status, stderr]).toEqual([
+    0,
+    expect.stringMatching(/^layers\.2 is in the names of layers 2, 20, .* and 27, which/),
+  ]);
+});
+
 test("--all prints the table, --json what is in it", () => {
   const { stdout } = params("glm", "--all");
   expect(stdout).toMatch(/^trainable params: 1,949,696 /);
@@ -86,6 +94,7 @@ describe("refuses", () => {
     [["glm", "int4"], 2, /int4 is one word too many/],
     [["glm", "--method", "lara"], 2, /--method: expected one of lora, .*, got lara\. Did you mean lora\?/],
     [["glm", "--length", "4"], 2, /--length belongs to --method ptuning, and the method is lora/],
+    [["glm", "--freeze_module_name", "layers.27."], 2, /it names what trains.*--method freeze --match/],
     [["glm", "--r", "0"], 2, /--r: expected a whole number from 1, got 0/],
     [["glm", "--r", "x"], 2, /--r: expected a whole number from 1, got x/],
     [["glm", "--method", "--all"], 2, /--method expects a value/],
