@@ -34,6 +34,7 @@ export {
   type BaseAnswersOptions,
   type FitSettings,
   type GradientOptions,
+  type SaveOptions,
   type StepResult,
 } from "./api/adapter.ts";
 export type { KnowledgeProgress, TeachSettings } from "./api/book-training.ts";

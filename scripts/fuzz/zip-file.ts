@@ -1,5 +1,6 @@
 /** @file Zip archives of stored entries, written honestly or otherwise, and taken apart where they are honest. */
 import { crc32 } from "node:zlib";
+import { record } from "../../src/weights/zip-writer.ts";
 
 export interface EntryToZip {
   readonly name: string;
@@ -32,18 +33,6 @@ export function zipped(
   }
   const directory = Buffer.concat(centrals);
   return Buffer.concat([...locals, directory, endRecords(entries.length, directory.length, at, zip64, comment)]);
-}
-
-/** Integers of the given sizes in bytes, one after the other. */
-function record(...fields: readonly (readonly [size: 2 | 4 | 8, value: number])[]): Buffer {
-  const bytes = Buffer.alloc(fields.reduce((sum, [size]) => sum + size, 0));
-  let at = 0;
-  for (const [size, value] of fields) {
-    if (size === 8) bytes.writeBigUInt64LE(BigInt(value), at);
-    else bytes.writeUIntLE(value, at, size);
-    at += size;
-  }
-  return bytes;
 }
 
 /** What header and directory both say: version, flags, method, time, date and CRC-32. */
