@@ -31,10 +31,10 @@ export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } fr
 // Fine-tuning
 export {
   AdapterHandle,
+  type AdapterSaveOptions,
   type BaseAnswersOptions,
   type FitSettings,
   type GradientOptions,
-  type SaveOptions,
   type StepResult,
 } from "./api/adapter.ts";
 export type { KnowledgeProgress, TeachSettings } from "./api/book-training.ts";

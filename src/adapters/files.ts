@@ -10,7 +10,7 @@ import { type AdapterDocuments, documentNames, readDocuments } from "./documents
 import { type AdapterFormat, adapterFormats } from "./formats.ts";
 import { methodIn, ownFiles, readOwn } from "./own-files.ts";
 import { peftFiles, readPeft, storedTensors } from "./peft.ts";
-import { peftPrefixFiles } from "./peft-prefix.ts";
+import { PREFIX_TUNING, peftPrefixFiles } from "./peft-prefix.ts";
 import { publishedPrefixFiles, readPrefix, storedPrefix } from "./prefix-files.ts";
 
 export interface StoredAdapter {
@@ -123,6 +123,6 @@ async function readFiles(folder: string, base: BaseModel): Promise<Omit<LoadedAd
   const { method, peft_type: type } = json;
   if (method !== undefined) return readOwn(folder, base);
   if (type === "ADALORA") return readAdaLora(folder, { ...json }, await storedTensors(folder), base);
-  const prefix = type === undefined || type === "PREFIX_TUNING" ? await storedPrefix(folder) : undefined;
+  const prefix = type === undefined || type === PREFIX_TUNING ? await storedPrefix(folder, type) : undefined;
   return prefix ? readPrefix(folder, base, prefix) : readPeft(folder, base);
 }

@@ -10,6 +10,9 @@ import type { AdapterTensors, PTuningConfig } from "./adapter.ts";
 import { adapterFiles } from "./adapter-files.ts";
 import { keysAndValues } from "./p-tuning.ts";
 
+/** PEFT's name of the method. */
+export const PREFIX_TUNING = "PREFIX_TUNING";
+
 /** The one tensor of its file: [virtual tokens, 2 * layers * token_dim]. */
 export const PEFT_EMBEDDING = "prompt_embeddings";
 
@@ -22,7 +25,7 @@ export function peftPrefixFiles(
   const width = model.groups * model.headSize;
   const json = {
     ...{ auto_mapping: null, base_model_name_or_path: baseModel, inference_mode: true, modules_to_save: null },
-    ...{ peft_type: "PREFIX_TUNING", revision: null, task_type: "CAUSAL_LM" },
+    ...{ peft_type: PREFIX_TUNING, revision: null, task_type: "CAUSAL_LM" },
     ...{ num_virtual_tokens: config.length, num_transformer_submodules: 1, num_layers: model.layers },
     ...{ token_dim: width, num_attention_heads: model.groups, encoder_hidden_size: width },
     // The network is not saved, as PEFT does not: what is saved trains on as it is.

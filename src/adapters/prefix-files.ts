@@ -7,6 +7,7 @@ import { GlmError } from "../errors.ts";
 import { type FileToWrite, textFile } from "../files.ts";
 import { weightFileNames } from "../published.ts";
 import { isFile, namesIn } from "../regular-file.ts";
+import { shortened } from "../text-cut.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { holdsPrefixOnly, isPrefix, isPrefixOnly } from "../weights/prefix.ts";
 import type { StoredTensor } from "../weights/stored.ts";
@@ -31,13 +32,21 @@ export interface StoredPrefix {
 
 /**
  * The prefix in a folder; undefined when it has none.
+ * @param peftType what PEFT calls the method, where its configuration is there
  * @throws GlmError "adapter-invalid" when it has weights that cannot be read
  */
-export async function storedPrefix(folder: string): Promise<StoredPrefix | undefined> {
+export async function storedPrefix(folder: string, peftType?: unknown): Promise<StoredPrefix | undefined> {
   const all = await storedIn(folder);
-  const alone = isPrefixOnly(all.map(({ name }) => name));
+  const names = all.map(({ name }) => name);
+  const alone = isPrefixOnly(names);
   const own = all.filter(({ name }) => alone || isPrefix(name));
-  if (own.length === 0) return undefined;
+  if (own.length === 0) {
+    if (peftType === undefined || all.length === 0) return undefined;
+    throw new GlmError(
+      "adapter-invalid",
+      `${folder}: expected ${PEFT_EMBEDDING} and nothing else, as prefix tuning has it, got ${shortened(names.join(", "), 300)}. Save the adapter again.`,
+    );
+  }
   return {
     tensors: new Map(own.map((tensor) => [publishedName(tensor.name), tensor])),
     isPeft: own.some(({ name }) => name === PEFT_EMBEDDING),

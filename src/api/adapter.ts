@@ -35,7 +35,7 @@ export interface GradientOptions extends Abortable {
   readonly maxLength?: number | undefined;
 }
 
-export interface SaveOptions extends Abortable {
+export interface AdapterSaveOptions extends Abortable {
   /**
    * Another form than the method's usual one, of a prefix: "peft", as PEFT's prefix tuning is saved, or "published", as by ChatGLM's own
    * scripts.
@@ -190,7 +190,7 @@ export class AdapterHandle {
    * Writes the adapter's files, adapter_config.json and adapter_model.safetensors: PEFT's where PEFT has the method, else ours.
    * @throws GlmError "option-invalid" for a format that the method has not, "disk" when they cannot be written
    */
-  async save(folder: string, options: SaveOptions = {}): Promise<void> {
+  async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
     const { signal, format } = options ?? {};
     refuseUnknown("save", options, ["format", "signal"], faultsOf({ folder, format, signal }));
     const params = { ...this.#target(), folder: resolve(folder), ...(format === undefined ? {} : { format }) };
