@@ -33,6 +33,7 @@ export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } fr
 // Fine-tuning
 export {
   AdapterHandle,
+  type AdapterSaveOptions,
   type BaseAnswersOptions,
   type FitSettings,
   type GradientOptions,
