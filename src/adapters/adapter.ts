@@ -149,6 +149,8 @@ export interface BaseModel {
 export interface Adapter {
   readonly config: AdapterConfig;
   readonly parameters: readonly ParameterSpec[];
+  /** What its user should know of how the configuration was understood. */
+  readonly note?: string;
   /** Starting values: no effect on the base's answers until trained. Reproducible from the seed. */
   initialize(seed: number): Promise<AdapterTensors>;
   /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
@@ -175,8 +177,6 @@ export interface Adapter {
   readonly prefixLength?: number;
   /** The same, for graphs that only run forward. */
   forInference(tensors: AdapterTensors): AdapterEffect;
-  /** What its user should know of how its configuration was understood on this model. */
-  readonly note?: string;
   /** Base parameters that merging changes, by name. */
   readonly mergeTargets: ReadonlySet<string>;
   /** What one of them becomes: a tensor of its own, `base` stays as it is. */

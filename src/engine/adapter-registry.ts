@@ -1,7 +1,7 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
 import type { Adapter, AdapterConfig, AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
-import { readAdapter, writeAdapter } from "../adapters/files.ts";
+import { type AskedForm, readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
@@ -66,9 +66,7 @@ export class AdapterRegistry {
     return this.#inTurn(ref, async () => {
       await this.#check(ref, existing);
       const adapter = createAdapter(config, this.#base);
-      const { note } = adapter;
-      const tensors = await adapter.initialize(seed);
-      const state = { tensors, steps: 0, documents, ...(note === undefined ? {} : { note }) };
+      const state = { tensors: await adapter.initialize(seed), steps: 0, documents };
       return this.#add(this.#instance(ref, adapter, state), existing);
     });
   }
@@ -141,10 +139,11 @@ export class AdapterRegistry {
     return [...this.#live.values()].map(({ ref }) => ref);
   }
 
-  async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
+  /** @throws GlmError "option-invalid" for a form that its method has not */
+  async save(ref: AdapterRef, folder: string, baseModel: string, asked?: Omit<AskedForm, "base">): Promise<void> {
     const adapter = await this.find(ref);
-    const tensors = await adapter.copy();
-    await writeAdapter(folder, { config: adapter.config, tensors, documents: adapter.documents }, baseModel);
+    const stored = { config: adapter.config, tensors: await adapter.copy(), documents: adapter.documents };
+    await writeAdapter(folder, stored, baseModel, asked && { ...asked, base: this.#base });
   }
 
   /**
