@@ -16,6 +16,7 @@ import { fitting } from "./own-files.ts";
 import { peftTargets } from "./peft-targets.ts";
 import { describe } from "./peft-values.ts";
 import { adaLoraNames } from "./rank-allocator.ts";
+import { targetableLinear } from "./targets.ts";
 
 export interface StoredAdaLora {
   readonly config: AdaLoraConfig;
@@ -103,7 +104,7 @@ export async function readAdaLora(
   if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:${faultLines(faults)}`);
   const { names, note } = peftTargets(
     { ...json, target_modules: json.target_modules ?? ["query_key_value"] },
-    base.modules,
+    targetableLinear(base),
   );
   const total = json.total_step;
   const config = {
@@ -114,7 +115,7 @@ export async function readAdaLora(
   } as AdaLoraConfig;
   const adapter = adaLora(config, base);
   const thereOf = (module: string): readonly boolean[] | undefined => pattern[`${module}.lora_E`];
-  const modules = base.modules.filter(({ name }) => adapter.mergeTargets.has(`${name}.weight`));
+  const modules = targetableLinear(base).filter(({ name }) => adapter.mergeTargets.has(`${name}.weight`));
   const lost = Object.keys(pattern).filter((name) => !modules.some((module) => `${module.name}.lora_E` === name));
   if (lost.length > 0) {
     throw new GlmError(

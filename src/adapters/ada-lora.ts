@@ -11,8 +11,9 @@ import { normals, randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
-import { plusProduct, targetedModules, transposed } from "./lora.ts";
+import { plusProduct, rowsTimes, transposed } from "./low-rank.ts";
 import { adaLoraNames, allocated } from "./rank-allocator.ts";
+import { targetableLinear, targetedModules } from "./targets.ts";
 
 /** Deviation of the starting values of A and B. */
 const START = 0.02;
@@ -20,14 +21,17 @@ const START = 0.02;
 const TINY = 1e-5;
 
 /** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
-export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
-  check(config);
-  const modules = targetedModules("AdaLoRA", config.targets, base.modules);
+export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
+  check(given);
+  // PEFT's AdaLoRA has no form for embeddings.
+  const { modules, targets, note } = targetedModules("AdaLoRA", given.targets, targetableLinear(base));
+  const config: AdaLoraConfig = { ...given, targets };
   const { initR: rank, orthogonality } = config;
   const factor = config.alpha / (rank + TINY);
   const names = modules.map((module) => ({ module, ...adaLoraNames(module.name) }));
   return {
     config,
+    ...(note === undefined ? {} : { note }),
     parameters: names.flatMap(({ module, a, b, e }) => [
       { name: a, shape: [rank, module.in] },
       { name: b, shape: [module.out, rank] },
@@ -66,7 +70,7 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
     forInference(tensors) {
       const lowRank = names.map(({ module, a, b, e }) => {
         const [values, up] = [tensors[e] as FloatTensor, transposed(tensors[b] as FloatTensor, factor)];
-        return [module.name, { down: transposed(scaledRows(tensors[a] as FloatTensor, values)), up }] as const;
+        return [module.name, { down: transposed(rowsTimes(tensors[a] as FloatTensor, values)), up }] as const;
       });
       return { lowRank: new Map(lowRank) };
     },
@@ -75,7 +79,7 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
     mergeTargets: new Set(modules.map(({ name }) => `${name}.weight`)),
     merge(tensors, name, weight) {
       const { a, b, e } = adaLoraNames(name.slice(0, -".weight".length));
-      const rows = scaledRows(tensors[a] as FloatTensor, tensors[e] as FloatTensor);
+      const rows = rowsTimes(tensors[a] as FloatTensor, tensors[e] as FloatTensor);
       return plusProduct(weight, tensors[b] as FloatTensor, rows, factor);
     },
   };
@@ -91,16 +95,6 @@ function fromIdentity(square: Value, size: number): Value {
 
 function started(seed: number, name: string, shape: readonly [number, number]): FloatTensor {
   return tensor("float32", shape, normals(randomStream(seed, name), shape[0] * shape[1], START));
-}
-
-/** Each row of a matrix times its own factor. */
-function scaledRows({ shape, data }: FloatTensor, factors: FloatTensor): FloatTensor {
-  const width = shape[1] as number;
-  return tensor(
-    "float32",
-    shape,
-    data.map((value, i) => value * (factors.data[Math.floor(i / width)] as number)),
-  );
 }
 
 function check(config: AdaLoraConfig): void {

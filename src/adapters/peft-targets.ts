@@ -1,17 +1,18 @@
 /** @file Which modules a PEFT configuration adapts: names, patterns and choices of layers, with PEFT's meaning. */
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec } from "../models/context.ts";
-import { namesModule } from "./lora.ts";
+import type { Targets } from "./adapter.ts";
 import { describe, isOn } from "./peft-values.ts";
 import { pythonPattern } from "./python-pattern.ts";
+import { endings, listed, namesModule, targetMatcher } from "./targets.ts";
 
 export interface PeftTargets {
-  /** Names of modules, or their endings. */
-  readonly names: readonly string[];
+  /** Names of modules, or their endings, or a pattern. */
+  readonly names: Targets;
   readonly note?: string;
 }
 
-type Matcher = (name: string) => boolean;
+type Matcher = (module: ModuleSpec) => boolean;
 
 /**
  * Names or endings of the adapted modules; patterns and layer choices are resolved to full names. As in PEFT, names of a
@@ -28,19 +29,22 @@ export function peftTargets(json: Readonly<Record<string, unknown>>, modules: re
     new GlmError(
       "adapter-invalid",
       `target_modules: expected names of this model's modules, got ${describe(targets)}, which fits none. ` +
-        `It has ${[...new Set(modules.map(({ name }) => name.split(".").at(-1)))].join(", ")}`,
+        `It has ${endings(modules)}`,
     );
   const lost = isList(targets) ? targets.filter((target) => !namesModule(target, modules)) : [];
   if (lost.length > 0 && lost.length === (targets as readonly string[]).length) throw none();
-  const note =
-    lost.length === 0 ? {} : { note: `This model has no module ${lost.join(", ")}, which the adapter names.` };
-  if (isList(targets) && chosen.length === 0 && !isOn(excluded)) {
-    return { names: targets.filter((target) => !lost.includes(target)), ...note };
+  const note = lost.length === 0 ? {} : { note: `This model has no module ${listed(lost)}, which the adapter names.` };
+  const isTarget = matcher("target_modules", targets);
+  if (chosen.length === 0 && !isOn(excluded)) {
+    if (isList(targets)) return { names: targets.filter((target) => !lost.includes(target)), ...note };
+    if (!modules.some(isTarget)) throw none();
+    return { names: targets };
   }
-  const isTarget = targets === "all-linear" ? isLinear : matcher("target_modules", targets);
   const isExcluded = isOn(excluded) ? matcher("exclude_modules", excluded) : () => false;
   const isChosen = chosen.length > 0 ? layerMatcher(chosen, json.layers_pattern) : () => true;
-  const names = modules.map(({ name }) => name).filter((name) => isTarget(name) && !isExcluded(name) && isChosen(name));
+  const names = modules
+    .filter((module) => isTarget(module) && !isExcluded(module) && isChosen(module))
+    .map(({ name }) => name);
   if (names.length === 0) throw none();
   return { names, ...note };
 }
@@ -48,16 +52,12 @@ export function peftTargets(json: Readonly<Record<string, unknown>>, modules: re
 const isList = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
 
-/** All but the head. */
-const isLinear: Matcher = (name) => !/(^|\.)(output_layer|lm_head)$/.test(name);
-
-/** PEFT takes text as a regular expression for the whole name, and lists as names or their endings. */
 function matcher(key: string, targets: unknown): Matcher {
-  if (typeof targets !== "string") {
-    return (name) => Array.isArray(targets) && targets.some((target) => name === target || name.endsWith(`.${target}`));
-  }
-  const pattern = named(key, targets);
-  return (name) => pattern.matches(name);
+  if (typeof targets !== "string" && !isList(targets)) return () => false;
+  return targetMatcher(
+    targets,
+    (error) => new GlmError(error.code, `${key}: ${error.message}, got ${describe(targets)}`),
+  );
 }
 
 /**
@@ -68,7 +68,7 @@ function layerMatcher(chosen: readonly unknown[], layersPattern: unknown): Match
   const lists = [layersPattern].flat().filter((item): item is string => typeof item === "string" && item !== "");
   const sources = lists.length > 0 ? lists : ["[^.]*"];
   const patterns = sources.map((list) => named("layers_pattern", list, `.*\\.${list}\\.(\\d+)\\.`));
-  return (name) => {
+  return ({ name }) => {
     const number = patterns.map((pattern) => pattern.firstGroup(name)).find((found) => found !== undefined);
     return number !== undefined && chosen.includes(Number(number));
   };

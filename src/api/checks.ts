@@ -25,7 +25,8 @@ const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof val
 
 type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
-  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias");
+  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias")
+  | ("dora" | "modulesToSave" | "init");
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -48,9 +49,12 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   rankStabilized: yesOrNo,
   totalStep: whole(1, { min: 1 }),
   targets: {
-    expected: 'a list of module names such as ["query_key_value"]',
-    allows: (value) => areNames(value) && value.length > 0,
+    expected: 'a list of module names such as ["query_key_value"], a regular expression, or "all-linear"',
+    allows: (value) => (typeof value === "string" ? value !== "" : areNames(value) && value.length > 0),
   },
+  dora: yesOrNo,
+  modulesToSave: { expected: 'a list of module names such as ["input_layernorm"]', allows: areNames },
+  init: { expected: '"kaiming" or "gaussian"', allows: (value) => value === "kaiming" || value === "gaussian" },
   match: { expected: 'a list of parts of names such as ["layernorm"]', allows: areNames },
   bias: {
     expected: '"none" or "all" or "lora_only"',
