@@ -47,6 +47,8 @@ const configs: readonly AdapterConfig[] = [
     alphaPattern: { dense: 2 },
     bias: "all",
   },
+  { ...lora, targets: "all-linear", dora: true },
+  { ...lora, targets: ["dense"], modulesToSave: ["query_key_value"], init: "gaussian" },
   { method: "full", match: ["query_key_value"] },
 ];
 const owner = "fuzz";

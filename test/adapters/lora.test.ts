@@ -152,6 +152,14 @@ describe.each(CASES)("%s", (name) => {
   });
 });
 
+it("PiSSA that PEFT converted is a plain LoRA", async () => {
+  const { config, tensors } = await readAdapter(join(made, "converted"), small.base);
+  const { values } = await readSafetensors(join(made, "converted", "expected.safetensors"));
+  const effect = await lora(config as LoraConfig, small.base).forInference(tensors);
+  const ids = rowsOf(values.input_ids!);
+  expect(deviation(await logitsOf(small, ids, [effect, effect]), floats(values.logits))).toBeLessThan(1e-5);
+});
+
 describe("a new one changes nothing, bit for bit in the same graph", () => {
   it.each([
     ["dora", { ...plain, targets: "all-linear", dora: true, bias: "lora_only" }],

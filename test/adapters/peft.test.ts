@@ -231,9 +231,7 @@ describe("what cannot be used is refused", () => {
     await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), ...change }));
   };
 
-  test.each([
-    ["pissa", 'init_lora_weights: "pissa"'],
-  ])("%s, as PEFT writes it", (name, said) => {
+  test.each([["pissa", 'init_lora_weights: "pissa"']])("%s, as PEFT writes it", (name, said) => {
     const json = JSON.parse(readFileSync(join(made, "refused", `${name}.json`), "utf8"));
     expect(() => parsePeftConfig(json, "x/adapter_config.json", small.modules)).toThrow(
       expect.objectContaining({ code: "unsupported", message: expect.stringContaining(said) }),
