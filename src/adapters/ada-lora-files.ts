@@ -5,13 +5,13 @@
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
-import { type FileToWrite, textFile } from "../files.ts";
+import type { FileToWrite } from "../files.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
-import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { adaLora } from "./ada-lora.ts";
 import type { AdaLoraConfig, AdapterTensors, BaseModel } from "./adapter.ts";
+import { adapterFiles, CONFIG_FILE } from "./adapter-files.ts";
 import { fitting } from "./own-files.ts";
 import { peftTargets } from "./peft-targets.ts";
 import { describe } from "./peft-values.ts";
@@ -64,10 +64,7 @@ export function adaLoraFiles({ config, tensors }: StoredAdaLora, baseModel: stri
     ...{ target_modules: config.targets, r: config.r, bias: "none", fan_in_fan_out: false, init_lora_weights: true },
     ...{ total_step: config.totalStep ?? null, rank_pattern: isUntrained ? null : pattern },
   };
-  return [
-    safetensorsFile("adapter_model.safetensors", sourcesOf(saved), { format: "pt" }),
-    textFile("adapter_config.json", `${JSON.stringify(json, null, 2)}\n`),
-  ];
+  return adapterFiles(json, saved);
 }
 
 /** The tensors without the singular values that a pattern has not. */
@@ -89,7 +86,7 @@ export async function readAdaLora(
   stored: ReadonlyMap<string, StoredTensor>,
   base: BaseModel,
 ): Promise<StoredAdaLora & { readonly note?: string }> {
-  const subject = join(folder, "adapter_config.json");
+  const subject = join(folder, CONFIG_FILE);
   const faults: string[] = [];
   const numbers = Object.entries(NUMBERS).map(([ours, theirs]) => {
     const value = json[theirs] ?? DEFAULTS[ours as keyof typeof NUMBERS];

@@ -160,6 +160,8 @@ export interface BaseModel {
 export interface Adapter {
   readonly config: AdapterConfig;
   readonly parameters: readonly ParameterSpec[];
+  /** What its user should know of how the configuration was understood. */
+  readonly note?: string;
   /** Starting values: no effect on the base's answers until trained. Reproducible from the seed. */
   initialize(seed: number): Promise<AdapterTensors>;
   /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
@@ -178,8 +180,6 @@ export interface Adapter {
   readonly prefixLength?: number;
   /** The same, for graphs that only run forward; of these values, also where it takes time. */
   forInference(tensors: AdapterTensors): AdapterEffect | Promise<AdapterEffect>;
-  /** What its user should know of how it is laid over this model: that some of its targets are not there. */
-  readonly note?: string;
   /** Base parameters that merging changes, by name. */
   readonly mergeTargets: ReadonlySet<string>;
   /** Why no weights of the model can hold its effect, where that is so. */

@@ -73,7 +73,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   const tied = modules.find(({ sharesWith, name }) => sharesWith ?? sharers(base).includes(name));
   return {
     config,
-    ...(notes.length > 0 ? { note: notes.join(" ") } : {}),
+    ...(notes.length > 0 ? { note: notes.join("\n") } : {}),
     parameters: [
       ...parts.flatMap((part) => parametersOf(part, config)),
       ...replaced.map(({ name, shape }) => ({ name, shape })),

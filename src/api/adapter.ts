@@ -1,6 +1,7 @@
 /** @file An adapter as a notebook holds it: a handle; its tensors live beside the weights. */
 import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterFormat } from "../adapters/formats.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
@@ -32,6 +33,14 @@ export interface GradientOptions extends Abortable {
   readonly seed?: number | undefined;
   /** Longest encoded row in tokens. */
   readonly maxLength?: number | undefined;
+}
+
+export interface AdapterSaveOptions extends Abortable {
+  /**
+   * Another form than the method's usual one, of a prefix: "peft", as PEFT's prefix tuning is saved, or "published", as by ChatGLM's own
+   * scripts.
+   */
+  readonly format?: AdapterFormat | undefined;
 }
 
 export interface BaseAnswersOptions extends Abortable {
@@ -177,10 +186,15 @@ export class AdapterHandle {
     })();
   }
 
-  /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
-  async save(folder: string, options: Abortable = {}): Promise<void> {
-    const asked = onlySignal("save", options, faultsOf({ folder }));
-    await this.#context.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, asked);
+  /**
+   * Writes the adapter's files, adapter_config.json and adapter_model.safetensors: PEFT's where PEFT has the method, else ours.
+   * @throws GlmError "option-invalid" for a format that the method has not, "disk" when they cannot be written
+   */
+  async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
+    const { signal, format } = options ?? {};
+    refuseUnknown("save", options, ["format", "signal"], faultsOf({ folder, format, signal }));
+    const params = { ...this.#target(), folder: resolve(folder), ...(format === undefined ? {} : { format }) };
+    await this.#context.engine.call("saveAdapter", params, cellSignal(signal));
   }
 
   /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */

@@ -6,6 +6,7 @@
  */
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
+import type { AdapterFormat } from "../adapters/formats.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
@@ -194,7 +195,8 @@ export interface Calls {
     params: OfAdapter & { readonly folder: string; readonly existing?: Existing };
     result: NewAdapterInfo;
   };
-  saveAdapter: { params: OfAdapter & { readonly folder: string }; result: undefined };
+  /** In the form that its method usually has, or in a named one. */
+  saveAdapter: { params: OfAdapter & { readonly folder: string; readonly format?: AdapterFormat }; result: undefined };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };
   readAdapter: { params: OfAdapter; result: Record<string, Tensor<"float32">> };

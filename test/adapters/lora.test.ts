@@ -335,7 +335,7 @@ describe("targets", () => {
   it("of which some match nothing are taken with a note", () => {
     const config: LoraConfig = { ...plain, targets: ["v_proj", "nothing"], rankPattern: { nowhere: 3 } };
     expect(lora(config, small.base).note).toMatch(
-      /^This model has no module nothing: .* It has q_proj, .*lm_head\. rankPattern: nowhere fits no targeted module/,
+      /^This model has no module nothing: .* It has q_proj, .*lm_head\.\nrankPattern: nowhere fits no targeted module/,
     );
     expect(lora({ ...plain, targets: ["v_proj"] }, small.base).note).toBeUndefined();
   });

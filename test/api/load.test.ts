@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChatGLM, type LoadOptions, load, lora } from "../../src/index.ts";
 import { filled } from "../../src/tensor.ts";
-import { sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
+import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { ownHome } from "../home.ts";
 import { oracleFolder } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -128,6 +128,20 @@ it("an adapter that names modules which the model has not says so, also when it 
 });
 
 describe("a folder of something else", () => {
+  it("a model with a prefix among its tensors: it is loaded, and says what lays the prefix over", async () => {
+    const place = copy("with prefix");
+    const file = join(place, "model.safetensors");
+    const { config } = await open(folder);
+    const embedding = filled([4, 2 * config.layers * config.groups * config.headSize], 0.5);
+    const all = { ...(await readSafetensors(file)).values, "transformer.prefix_encoder.embedding.weight": embedding };
+    await writeSafetensors(file, sourcesOf(all));
+    const glm = await open(place);
+    expect(glm.info.note).toContain(`the model answers without it.`);
+    expect(glm.info.note).toContain(`%adapter load NAME ${JSON.stringify(place)}, or loadAdapter(name, folder)`);
+    const own = await glm.loadAdapter("own", place);
+    expect(own.config).toEqual({ method: "pTuning", length: 4, projection: false, dropout: 0 });
+  });
+
   const prefix = { "transformer.prefix_encoder.embedding.weight": filled([4, 8]) };
 
   it.each([[[]], [["config.json"]]])("P-tuning's prefix alone, without %j", async (without) => {
