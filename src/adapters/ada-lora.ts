@@ -12,7 +12,7 @@ import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
 import { plusProduct, rowsTimes, transposed } from "./low-rank.ts";
-import { adaLoraNames, allocated } from "./rank-allocator.ts";
+import { adaLoraNames, allocated, ranksLeft } from "./rank-allocator.ts";
 import { targetableLinear, targetedModules } from "./targets.ts";
 
 /** Deviation of the starting values of A and B. */
@@ -37,14 +37,17 @@ export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
       { name: b, shape: [module.out, rank] },
       { name: e, shape: [rank, 1] },
     ]),
-    initialize: async (seed) =>
-      Object.fromEntries(
+    async initialize(seed) {
+      // Only of new ones: files may say anything of a run that is over.
+      if (config.totalStep !== undefined) mustLast(config, config.totalStep);
+      return Object.fromEntries(
         names.flatMap(({ module, a, b, e }) => [
           [a, started(seed, a, [rank, module.in])],
           [b, started(seed, b, [module.out, rank])],
           [e, filled([rank, 1])],
         ]),
-      ),
+      );
+    },
     applyToTraining(unadapted, inputs, drop) {
       const value = (name: string): Value => inputOf(inputs, name);
       const adapted = new Set(modules.map(({ name }) => name));
@@ -65,7 +68,9 @@ export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
       ]);
       return { context, penalty: scale(distances.reduce(add), orthogonality / distances.length) };
     },
+    mustLast: (steps) => mustLast(config, steps),
     afterStep: (step) => allocated(config, modules, step),
+    ranks: (tensors, memory) => ranksLeft(config, modules, tensors, memory),
     ...(config.totalStep === undefined ? {} : { totalSteps: config.totalStep }),
     forInference(tensors) {
       const lowRank = names.map(({ module, a, b, e }) => {
@@ -97,11 +102,21 @@ function started(seed: number, name: string, shape: readonly [number, number]): 
   return tensor("float32", shape, normals(randomStream(seed, name), shape[0] * shape[1], START));
 }
 
+/** As PEFT: there must be steps in which singular values are given up. */
+function mustLast({ tinit, tfinal }: AdaLoraConfig, steps: number): void {
+  if (steps > tinit + tfinal) return;
+  throw new GlmError(
+    "option-invalid",
+    `AdaLoRA: expected more steps than tinit + tfinal (${tinit} + ${tfinal}), between which singular values are given up, got ${steps}. ` +
+      "Make the adapter with a smaller tinit or tfinal, or train for more steps.",
+  );
+}
+
 function check(config: AdaLoraConfig): void {
   const faults: string[] = [];
-  const whole = (key: "r" | "initR" | "tinit" | "tfinal" | "deltaT", least: number): void => {
+  const whole = (key: "r" | "initR" | "tinit" | "tfinal" | "deltaT" | "totalStep", least: number): void => {
     const value = config[key];
-    if (!Number.isInteger(value) || value < least) {
+    if (value === undefined || !Number.isInteger(value) || value < least) {
       faults.push(`${key}: expected a whole number of ${least} or more, got ${value}`);
     }
   };
@@ -110,6 +125,7 @@ function check(config: AdaLoraConfig): void {
   whole("tinit", 0);
   whole("tfinal", 0);
   whole("deltaT", 1);
+  if (config.totalStep !== undefined) whole("totalStep", 1);
   if (config.r > config.initR) faults.push(`r: expected at most initR (${config.initR}), got ${config.r}`);
   if (!(config.alpha > 0 && Number.isFinite(config.alpha))) {
     faults.push(`alpha: expected a number above 0, got ${config.alpha}`);

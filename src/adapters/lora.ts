@@ -59,8 +59,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   checkLora(given);
   const sizeOf = updateSizes(given);
   const whole = wholeModules(given.modulesToSave ?? [], base);
-  const possible = targetable(base).filter(({ name }) => !whole.has(name));
-  const { modules, targets, note } = targetedModules("LoRA", given.targets, possible);
+  const { modules, targets, note } = targetedModules("LoRA", given.targets, targetable(base), whole.has);
   const config: LoraConfig = { ...given, targets };
   const parts = modules.map((module) => partOf(module, sizeOf(module.name)));
   for (const { r, module } of parts) mustBeBounded(r, module);

@@ -4,7 +4,8 @@ import type { ModuleSpec } from "../models/context.ts";
 import type { Targets } from "./adapter.ts";
 import { describe, isOn } from "./peft-values.ts";
 import { pythonPattern } from "./python-pattern.ts";
-import { endings, listed, namesModule, targetMatcher } from "./targets.ts";
+import { namesModule, targetNames } from "./target-names.ts";
+import { endings, listed, targetMatcher } from "./targets.ts";
 
 export interface PeftTargets {
   /** Names of modules, or their endings, or a pattern. */
@@ -15,38 +16,62 @@ export interface PeftTargets {
 type Matcher = (module: ModuleSpec) => boolean;
 
 /**
- * Names or endings of the adapted modules; patterns and layer choices are resolved to full names. As in PEFT, names of a
- * list may be without a module as long as one of them has some.
+ * Names or endings of the adapted modules, or a pattern; layer choices are resolved to full names. As in PEFT, names of a
+ * list may be without a module as long as one of them has some. Where none has, names that others use for these modules are
+ * understood, unless the tensors are of others.
+ * @param tensors names of what the adapter's file holds
  * @throws GlmError "adapter-invalid" or "unsupported" with a phrase that begins with the option's name
  */
-export function peftTargets(json: Readonly<Record<string, unknown>>, modules: readonly ModuleSpec[]): PeftTargets {
-  const { target_modules: targets, exclude_modules: excluded, layers_to_transform: layers } = json;
-  if (!isList(targets) && typeof targets !== "string") {
-    throw new GlmError("adapter-invalid", `target_modules: expected names or a pattern, got ${describe(targets)}`);
+export function peftTargets(
+  json: Readonly<Record<string, unknown>>,
+  modules: readonly ModuleSpec[],
+  tensors: Iterable<string>,
+): PeftTargets {
+  const { target_modules: given, exclude_modules: excluded, layers_to_transform: layers } = json;
+  if (!isList(given) && typeof given !== "string") {
+    throw new GlmError("adapter-invalid", `target_modules: expected names or a pattern, got ${describe(given)}`);
   }
   const chosen: readonly unknown[] = isOn(layers) ? [layers].flat() : [];
   const none = (): GlmError =>
     new GlmError(
       "adapter-invalid",
-      `target_modules: expected names of this model's modules, got ${describe(targets)}, which fits none. ` +
+      `target_modules: expected names of this model's modules, got ${describe(given)}, which fits none. ` +
         `It has ${endings(modules)}`,
     );
-  const lost = isList(targets) ? targets.filter((target) => !namesModule(target, modules)) : [];
-  if (lost.length > 0 && lost.length === (targets as readonly string[]).length) throw none();
-  const note = lost.length === 0 ? {} : { note: `This model has no module ${listed(lost)}, which the adapter names.` };
+  const { targets, note } = isList(given) ? understood(given, modules, [...tensors], none) : { targets: given };
+  const noted = note === undefined ? {} : { note };
   const isTarget = matcher("target_modules", targets);
-  if (chosen.length === 0 && !isOn(excluded)) {
-    if (isList(targets)) return { names: targets.filter((target) => !lost.includes(target)), ...note };
-    if (!modules.some(isTarget)) throw none();
-    return { names: targets };
-  }
+  if (!modules.some(isTarget)) throw none();
+  if (chosen.length === 0 && !isOn(excluded)) return { names: targets, ...noted };
   const isExcluded = isOn(excluded) ? matcher("exclude_modules", excluded) : () => false;
   const isChosen = chosen.length > 0 ? layerMatcher(chosen, json.layers_pattern) : () => true;
   const names = modules
     .filter((module) => isTarget(module) && !isExcluded(module) && isChosen(module))
     .map(({ name }) => name);
   if (names.length === 0) throw none();
-  return { names, ...note };
+  return { names, ...noted };
+}
+
+function understood(
+  given: readonly string[],
+  modules: readonly ModuleSpec[],
+  tensors: readonly string[],
+  none: () => GlmError,
+): { readonly targets: readonly string[]; readonly note?: string } {
+  const there = given.filter((target) => namesModule(target, modules));
+  if (there.length > 0) {
+    const { names: targets } = targetNames(there, modules);
+    const lost = given.filter((target) => !there.includes(target));
+    if (lost.length === 0) return { targets };
+    return { targets, note: `This model has no module ${listed(lost)}, which the adapter names.` };
+  }
+  const { names, note } = targetNames(given, modules);
+  const targets = names.filter((name) => namesModule(name, modules));
+  const isHeld = (target: string): boolean => tensors.some((name) => `.${name}`.includes(`.${target}.lora_`));
+  if (note === undefined || !targets.some(isHeld)) throw none();
+  const strange = names.filter((name) => !targets.includes(name));
+  const more = strange.length > 0 ? ` It has no module ${listed(strange)}, which the adapter names, too.` : "";
+  return { targets, note: `${note}${more}` };
 }
 
 const isList = (value: unknown): value is readonly string[] =>

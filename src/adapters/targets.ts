@@ -5,18 +5,7 @@ import type { ModuleSpec } from "../models/context.ts";
 import { shortened } from "../text-cut.ts";
 import type { BaseModel, Targets } from "./adapter.ts";
 import { pythonPattern } from "./python-pattern.ts";
-
-/** What modules are called in another layout or by users. */
-const aliases: Readonly<Record<string, readonly string[]>> = {
-  query_key_value: ["q_proj", "k_proj", "v_proj"],
-  dense: ["o_proj"],
-  dense_h_to_4h: ["gate_up_proj"],
-  dense_4h_to_h: ["down_proj"],
-  word_embeddings: ["embed_tokens"],
-  embed_tokens: ["word_embeddings"],
-  output_layer: ["lm_head"],
-  lm_head: ["output_layer"],
-};
+import { isNamed, targetNames } from "./target-names.ts";
 
 /** In PEFT's word for them. */
 const ALL_LINEAR = "all-linear";
@@ -47,27 +36,45 @@ export const weightOf = ({ name, sharesWith }: ModuleSpec): string => `${sharesW
 /**
  * The modules that are targeted. As in PEFT, names of a list may be without a module as long as one of them has some.
  * @param method for messages
+ * @param isWhole tells modules that train whole, which are not targeted
  * @throws GlmError "adapter-invalid" when there is none, and for what is no pattern; "unsupported" for a pattern that cannot be
  * matched in linear time
  */
-export function targetedModules(method: string, targets: Targets, modules: readonly ModuleSpec[]): Targeted {
-  if (typeof targets === "string") {
-    const matches = targetMatcher(targets, (error) => {
-      return new GlmError(
-        error.code,
-        `${method}: targets: ${error.message}, got ${JSON.stringify(shortened(targets, 80))}.`,
-      );
-    });
-    const found = modules.filter(matches);
-    if (found.length === 0) throw nothing(method, [targets], modules);
-    return { modules: found, targets };
+export function targetedModules(
+  method: string,
+  given: Targets,
+  modules: readonly ModuleSpec[],
+  isWhole: (module: string) => boolean = () => false,
+): Targeted {
+  const { names: targets, notes } =
+    typeof given === "string" ? { names: given, notes: [] } : understood(given, modules);
+  const matches = targetMatcher(targets, (error) => {
+    const shown = JSON.stringify(shortened(String(given), 80));
+    return new GlmError(error.code, `${method}: targets: ${error.message}, got ${shown}.`);
+  });
+  const found = modules.filter(matches);
+  if (found.length === 0) {
+    throw new GlmError(
+      "adapter-invalid",
+      `${method} targets ${listed([targets].flat())}: the model has no linear module of that name. It has ${endings(modules)}.`,
+    );
   }
-  const names = targets.flatMap((target) => namesHere(target, modules));
+  const left = found.filter(({ name }) => !isWhole(name));
+  if (left.length === 0) {
+    throw new GlmError(
+      "adapter-invalid",
+      `${method} targets ${listed([targets].flat())}, which all train whole (modulesToSave): nothing is left. Target others, too.`,
+    );
+  }
+  return { modules: left, targets, ...(notes.length > 0 ? { note: notes.join("\n") } : {}) };
+}
+
+/** A list's names in this model, and what is to be told of them. */
+function understood(given: readonly string[], modules: readonly ModuleSpec[]) {
+  const { names, note } = targetNames(given, modules);
   const lost = names.filter((name) => !modules.some((module) => isNamed(module.name, name)));
-  if (lost.length === names.length) throw nothing(method, lost, modules);
-  const found = modules.filter((module) => names.some((name) => isNamed(module.name, name)));
-  const note = { note: `This model has no module ${listed(lost)}: it is passed over. It has ${endings(modules)}.` };
-  return { modules: found, targets: names, ...(lost.length > 0 ? note : {}) };
+  const passed = `This model has no module ${listed(lost)}: it is passed over. It has ${endings(modules)}.`;
+  return { names, notes: [...(note === undefined ? [] : [note]), ...(lost.length > 0 ? [passed] : [])] };
 }
 
 /**
@@ -87,32 +94,9 @@ export function targetMatcher(targets: Targets, told: (error: GlmError) => GlmEr
   }
 }
 
-/** Whether a target is the name of a module, or its ending, in either layout's words. */
-export const namesModule = (target: string, modules: readonly ModuleSpec[]): boolean =>
-  namesHere(target, modules).some((name) => modules.some((module) => isNamed(module.name, name)));
-
 /** The last parts of the modules' names. */
 export const endings = (modules: readonly ModuleSpec[]): string =>
   [...new Set(modules.map(({ name }) => name.split(".").at(-1)))].join(", ");
-
-const isNamed = (name: string, target: string): boolean => name === target || name.endsWith(`.${target}`);
-
-/** A target, or what it is called in this model where that has only those. */
-function namesHere(target: string, modules: readonly ModuleSpec[]): readonly string[] {
-  const known = (name: string): boolean => modules.some((module) => isNamed(module.name, name));
-  if (known(target)) return [target];
-  // What holds the table in the published code.
-  if (target === "embedding") return modules.filter(({ embeds }) => embeds).map(({ name }) => name);
-  const others = Object.hasOwn(aliases, target) ? (aliases[target] ?? []) : [];
-  return others.length > 0 && others.every(known) ? others : [target];
-}
-
-function nothing(method: string, targets: readonly string[], modules: readonly ModuleSpec[]): GlmError {
-  return new GlmError(
-    "adapter-invalid",
-    `${method} targets ${listed(targets)}: the model has no linear module of that name. It has ${endings(modules)}.`,
-  );
-}
 
 /** The first names of a list, which may be long and have anything in it. */
 export const listed = (names: readonly string[]): string => {

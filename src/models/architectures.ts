@@ -21,6 +21,9 @@ export const parameterCount = (config: ChatGLMConfig): number =>
 /** The linear modules of the layers. */
 export const modulesOf = (config: ChatGLMConfig): ModuleSpec[] => architectureOf(config).modules(config);
 
+/** All modules that have matrices. */
+export const matrixModulesOf = (config: ChatGLMConfig): ModuleSpec[] => [...modulesOf(config), ...tablesOf(config)];
+
 /** The modules outside the layers that have matrices: the embedding and the output layer, each by its own name. */
 export function tablesOf(config: ChatGLMConfig): ModuleSpec[] {
   const { embedding, head, tiedHead } = architectureOf(config);

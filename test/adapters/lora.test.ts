@@ -356,7 +356,7 @@ describe("bad input", () => {
     refused({ modulesToSave: ["nothing"] }).toThrow(
       /modulesToSave: no module's name ends in nothing. The model has .*norm/,
     );
-    refused({ modulesToSave: ["v_proj"] }).toThrow(/LoRA targets v_proj/);
+    refused({ modulesToSave: ["v_proj"] }).toThrow(/LoRA targets v_proj, which all train whole/);
     const frozen = new Set(["model.layers.0.mlp.down_proj.weight"]);
     refused({ modulesToSave: ["down_proj"] }, { ...small.base, frozen }).toThrow(/held in fewer bits/);
     expect(lora({ ...plain, targets: ["v_proj"], modulesToSave: ["norm", "nothing"] }, small.base).note).toMatch(

@@ -1,6 +1,8 @@
 /** @file What a notebook may ask of LoRA, and what its configuration becomes. */
 import { expect, it } from "vitest";
 import { adaLora, differences, type LoraOptions, lora } from "../../src/api/methods.ts";
+import { matrixModulesOf } from "../../src/models/architectures.ts";
+import { oracleConfig } from "../oracle.ts";
 
 it("takes lists, patterns and all-linear as targets", () => {
   expect(lora({ targets: "all-linear" }).targets).toBe("all-linear");
@@ -20,10 +22,18 @@ it("leaves out of a configuration what is as it is anyway", () => {
 
 it("tells what an adapter is made otherwise in", () => {
   const made = lora({ targets: "all-linear", dora: true });
-  expect(differences({ method: "lora", targets: "all-linear", dora: true, init: "kaiming" }, made)).toEqual([]);
+  expect(differences({ method: "lora", targets: "all-linear", dora: true, init: "kaiming" }, made, [])).toEqual([]);
   expect(
-    differences({ method: "lora", dora: false, modulesToSave: ["norm"] }, made).map(({ option }) => option),
+    differences({ method: "lora", dora: false, modulesToSave: ["norm"] }, made, []).map(({ option }) => option),
   ).toEqual(["dora", "modulesToSave"]);
+});
+
+it("compares targets by the names that this model has for them", () => {
+  const modules = matrixModulesOf(oracleConfig("glm-4-9b-hf"));
+  const made = lora({ targets: ["q_proj", "k_proj", "v_proj", "embed_tokens"] });
+  const given = { method: "lora", targets: ["query_key_value", "word_embeddings"] } as const;
+  expect(differences(given, made, modules)).toEqual([]);
+  expect(differences({ ...given, targets: "all-linear" }, made, modules)).toHaveLength(1);
 });
 
 it.each<[LoraOptions, RegExp]>([
