@@ -3,11 +3,11 @@ import { GlmError } from "../errors.ts";
 import type { Adapter } from "./adapter.ts";
 
 /** @throws GlmError "unsupported" for an adapter whose effect no weights can have */
-export function mustMerge(name: string, { mergeTargets, config }: Adapter): void {
-  if (mergeTargets.size > 0) return;
+export function mustMerge(name: string, { unmergeable, config }: Adapter): void {
+  if (unmergeable === undefined) return;
   throw new GlmError(
     "unsupported",
-    `${name}: ${config.method} adds keys and values to attention, which no weights of the model hold: it cannot be merged. ` +
+    `${name}: ${config.method} ${unmergeable}: it cannot be merged. ` +
       `Save it beside the model instead: %adapter save ${name} FOLDER, or adapter.save(folder).`,
   );
 }

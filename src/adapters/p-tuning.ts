@@ -45,6 +45,7 @@ export function pTuning(config: PTuningConfig, base: BaseModel): Adapter {
     },
     forInference: (tensors) => ({ prefix: prefixOf(tensors, config, base.config) }),
     mergeTargets: new Set(),
+    unmergeable: "adds keys and values to attention, which no weights of the model hold",
     merge(_, name) {
       throw new Error(`P-tuning v2 changes no ${name}`);
     },

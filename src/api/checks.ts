@@ -26,7 +26,8 @@ const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof val
 
 type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
-  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format");
+  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format")
+  | ("dora" | "modulesToSave" | "init");
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -49,9 +50,12 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   rankStabilized: yesOrNo,
   totalStep: whole(1, { min: 1 }),
   targets: {
-    expected: 'a list of module names such as ["query_key_value"]',
-    allows: (value) => areNames(value) && value.length > 0,
+    expected: 'a list of module names such as ["query_key_value"], a regular expression, or "all-linear"',
+    allows: (value) => (typeof value === "string" ? value !== "" : areNames(value) && value.length > 0),
   },
+  dora: yesOrNo,
+  modulesToSave: { expected: 'a list of module names such as ["input_layernorm"]', allows: areNames },
+  init: { expected: '"kaiming" or "gaussian"', allows: (value) => value === "kaiming" || value === "gaussian" },
   format: {
     expected: adapterFormats.map((format) => JSON.stringify(format)).join(" or "),
     allows: (value) => adapterFormats.some((format) => format === value),

@@ -97,7 +97,7 @@ export class AdapterInstance {
     if (this.#effect) return this.#effect;
     const revision = this.#revision;
     await this.current();
-    const effect = this.adapter.forInference(this.values.tensors);
+    const effect = await this.adapter.forInference(this.values.tensors);
     // They may have changed again meanwhile: then it is that of a step before, and serves only who asked.
     if (revision === this.#revision && !this.#left) this.#effect ??= effect;
     if (this.#effect) return this.#effect;
