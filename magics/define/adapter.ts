@@ -57,7 +57,7 @@ function nameOf(call: Call) {
 
 const use: Command = {
   usage: "NAME|none",
-  summary: "Answers with this adapter from now on; none is the base model.",
+  summary: "Answers with this adapter from now on, or with several (a+0.5*b); none is the base model.",
   options: MODEL_OPTION,
   positional: 1,
   completes: "adapter",

@@ -1,5 +1,6 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
+import { termsOf } from "../../src/api/adapter-sum.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
@@ -18,7 +19,7 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
   const model = currentModel(given);
   const infos = await model.adapters();
   remember(model, infos);
-  const { adapter: inUse } = sessionOf(model);
+  const inUse = namesIn(sessionOf(model).adapter);
   const rows = infos.map((info) => [
     info.name,
     info.config.method,
@@ -26,7 +27,7 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
     grouped(info.steps),
     info.source ?? "",
     [
-      ...(info.name === inUse ? ["in use"] : []),
+      ...(inUse.includes(info.name) ? ["in use"] : []),
       ...(info.merged ? ["merged"] : []),
       ...(info.unkept ? [`not on disk: ${plural(info.unkept.steps, "step")}`] : []),
     ].join(", "),
@@ -45,10 +46,14 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
   return infos;
 }
 
-/** Answers with this adapter from now on; null is the base model. */
+/** The names in a sum of adapters. */
+const namesIn = (adapter: string | null): readonly string[] =>
+  adapter === null ? [] : termsOf(adapter).map(({ name }) => name);
+
+/** Answers with this adapter from now on, or with a sum of several; null is the base model. */
 export async function adapterUse(name: string | null, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);
-  if (name !== null) await model.adapter(name);
+  for (const one of namesIn(name)) await model.adapter(one);
   sessionOf(model).adapter = name;
   write(name === null ? "The base model answers, without an adapter.\n" : `${name} answers from now on.\n`);
 }
@@ -125,7 +130,7 @@ export async function adapterDelete(name: string, { model: given }: OfModel = {}
   const isMerged = (await model.adapters()).some((one) => one.name === name && one.merged);
   await model.deleteAdapter(name);
   const session = sessionOf(model);
-  const wasInUse = session.adapter === name;
+  const wasInUse = namesIn(session.adapter).includes(name);
   if (wasInUse) session.adapter = null;
   await refreshAdapters(model);
   const undone = isMerged ? " What was merged of it is gone with it: save the model before to keep that." : "";

@@ -183,16 +183,24 @@ export class AdapterHandle {
     await this.#context.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, asked);
   }
 
-  /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */
+  /**
+   * From now on, the model answers as with this adapter when no adapter is named, in this notebook; as with all of them, when several
+   * are merged. `unmerge` takes it back.
+   */
   async merge(options: Abortable = {}): Promise<void> {
     await this.#context.engine.call("mergeAdapter", this.#target(), onlySignal("merge", options));
-    this.#context.merged = refOf(this);
+    this.#context.merged = [...this.#unmerged(), refOf(this)];
   }
 
   /** Deletes the adapter, also from the disk; files it was saved to stay. */
   async dispose(options: Abortable = {}): Promise<void> {
     await this.#context.engine.call("disposeAdapter", this.#target(), onlySignal("dispose", options));
-    if (sameAdapter(this, this.#context.merged)) this.#context.merged = null;
+    this.#context.merged = this.#unmerged();
+  }
+
+  /** The other adapters that are merged. */
+  #unmerged(): readonly AdapterRef[] {
+    return this.#context.merged.filter((one) => !sameAdapter(this, one));
   }
 
   /** What a loop of one's own asks; notes that its user is told of a loss. */

@@ -6,7 +6,7 @@ import type { AdapterHandle } from "./adapter.ts";
 import type { BookMethod } from "./knowledge-method.ts";
 import type { Abortable } from "./signal.ts";
 
-/** An adapter by name or handle; null is the base model. */
+/** An adapter by name or handle, or several with weights, which act together: "a + 0.5*b - c". null is the base model. */
 export type AdapterChoice = string | AdapterHandle | null;
 
 export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, Abortable {

@@ -94,7 +94,10 @@ export class AdapterRegistry {
 
   async #notFound(ref: AdapterRef): Promise<GlmError> {
     const names = await this.names(ref.owner);
-    const hint = names.length > 0 ? suggestion(ref.name, names) : " This notebook has none yet: create one first.";
+    const hint =
+      names.length > 0
+        ? difference(ref.name, names) + suggestion(ref.name, names)
+        : " This notebook has none yet: create one first.";
     return new GlmError("adapter-not-found", `there is no adapter ${shortened(ref.name, 100)}.${hint}`);
   }
 
@@ -284,6 +287,16 @@ export class AdapterRegistry {
     if (existing !== "refuse" || !(await this.#store.has(ref))) return;
     throw new GlmError("adapter-exists", `there is an adapter ${ref.name} already. Use it, or choose another name.`);
   }
+}
+
+/** How "a-b" is written where a and b are adapters, and a-b is none. */
+function difference(name: string, names: readonly string[]): string {
+  const cut = [...name.matchAll(/-/g)].find(
+    ({ index }) => names.includes(name.slice(0, index)) && names.includes(name.slice(index + 1)),
+  );
+  if (!cut) return "";
+  const [from, less] = [name.slice(0, cut.index), name.slice(cut.index + 1)];
+  return ` ${from} without ${less} is written with spaces, "${from} - ${less}", or ${from}-1*${less}.`;
 }
 
 const keyOf = ({ owner, name }: AdapterRef): string => JSON.stringify([owner, name]);

@@ -36,6 +36,15 @@ export interface AdapterRef {
 }
 export const SHARED = "shared";
 
+/** One of several adapters that act together: what it changes counts `weight` times, which is finite. */
+export interface WeightedAdapter {
+  readonly adapter: AdapterRef;
+  readonly weight: number;
+}
+
+/** What answers, or is written: the base, the base with an adapter, or with the sum of several. */
+export type AdapterSelection = AdapterRef | readonly WeightedAdapter[] | null;
+
 export interface LoadParams {
   /** "tiny", a folder with config.json, weights and tokenizer (absolute path), or with `hub` a model's id there. */
   readonly name: string;
@@ -131,7 +140,7 @@ export interface GradientInfo {
 
 export interface GenerateRow {
   readonly ids: readonly number[];
-  readonly adapter: AdapterRef | null;
+  readonly adapter: AdapterSelection;
 }
 
 export type LoadEvent =
@@ -172,7 +181,7 @@ export interface Calls {
     params: {
       readonly model: string;
       readonly inputIds: readonly (readonly number[])[];
-      readonly adapter: AdapterRef | null;
+      readonly adapter: AdapterSelection;
       /** Positions of each row whose logits are wanted; all of them by default. */
       readonly positions?: readonly number[];
     };
@@ -211,11 +220,11 @@ export interface Calls {
   };
   /** Makes the adapter's effect a part of the weights that this adapter's owner sees when it names no adapter. */
   mergeAdapter: { params: OfAdapter; result: AdapterInfo };
-  /** Writes a checkpoint of the base, with this adapter merged into it when one is named. */
+  /** Writes a checkpoint of the base, with the adapters merged into it that are named. */
   saveModel: {
     params: {
       readonly model: string;
-      readonly adapter: AdapterRef | null;
+      readonly adapter: AdapterSelection;
       readonly folder: string;
       readonly maxShardBytes: number;
     };

@@ -1,5 +1,5 @@
 /** @file What a loaded model is as a checkpoint: its tensors, and what its config.json must say of them. */
-import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
+import { type MergedAdapter, mergedNames, mergedParameter } from "../adapters/merging.ts";
 import { GlmError } from "../errors.ts";
 import { toFloat16 } from "../float16.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
@@ -7,12 +7,6 @@ import { scaleName } from "../weights/model-tensors.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { OpenedModel } from "./opened-model.ts";
-
-/** An adapter whose effect becomes part of the weights, with its tensors as they are at one moment. */
-export interface Merged {
-  readonly adapter: Adapter;
-  readonly tensors: AdapterTensors;
-}
 
 export interface SavedModel {
   readonly tensors: readonly TensorSource[];
@@ -26,14 +20,14 @@ export interface SavedModel {
  * adapter was trained on them. To quantise them again would lose a part of what it learned.
  * @throws GlmError "unsupported" when the form has no published format
  */
-export function savedModel(model: OpenedModel, merged: Merged | undefined): SavedModel {
+export function savedModel(model: OpenedModel, merged: readonly MergedAdapter[]): SavedModel {
   const { base, plan, stored, config } = model;
-  const targets = merged?.adapter.mergeTargets ?? new Set<string>();
+  const targets = mergedNames(merged);
   const packed = new Set(plan.bits ? base.modules.map(({ name }) => `${name}.weight`) : []);
   const unpacks = [...targets].some((name) => packed.has(name));
   const value = async (name: string): Promise<FloatTensor> => {
     const values = await base.read(name);
-    return merged && targets.has(name) ? merged.adapter.merge(merged.tensors, name, values) : values;
+    return targets.has(name) ? mergedParameter(merged, name, values) : values;
   };
   const tensors = base.parameters.flatMap(({ name, shape }): TensorSource[] => {
     if (packed.has(name)) {

@@ -6,6 +6,7 @@ import { adapterConfigSchema, type Fields } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import {
   type AdapterRef,
+  type AdapterSelection,
   type Batch,
   type CallName,
   type Calls,
@@ -16,6 +17,7 @@ import {
   quantizations,
   type StreamName,
   type Streams,
+  type WeightedAdapter,
 } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import { hubNames, isHubId, isRevision } from "../hub/names.ts";
@@ -105,6 +107,15 @@ function faultsOf(
 }
 
 const adapter = exactly<AdapterRef>({ owner: name, name });
+/** Adapters that act together; more would be no use that anybody has. */
+const MAX_TOGETHER = 64;
+const together = z
+  .array(exactly<WeightedAdapter>({ adapter, weight: z.number() }))
+  .min(1)
+  .max(MAX_TOGETHER);
+const selection: z.ZodType<AdapterSelection> = z
+  .union([adapter, together], expected(`an adapter, 1 to ${MAX_TOGETHER} adapters with finite weights, or null`))
+  .nullable();
 const ofModel = { model: name };
 const ofAdapter = { ...ofModel, adapter };
 
@@ -213,7 +224,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   logits: exactly<Calls["logits"]["params"]>({
     ...ofModel,
     inputIds,
-    adapter: adapter.nullable(),
+    adapter: selection,
     positions: numbers.optional(),
   }),
   adapters: exactly<Calls["adapters"]["params"]>({ ...ofModel, owner: name }),
@@ -244,7 +255,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   mergeAdapter: exactly<Calls["mergeAdapter"]["params"]>(ofAdapter),
   saveModel: exactly<Calls["saveModel"]["params"]>({
     ...ofModel,
-    adapter: adapter.nullable(),
+    adapter: selection,
     folder: path,
     maxShardBytes: z.number().or(z.literal(Number.POSITIVE_INFINITY)),
   }),
@@ -269,7 +280,7 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
   load,
   generate: exactly<Streams["generate"]["params"]>({
     ...ofModel,
-    rows: list(exactly<GenerateRow>({ ids: numbers, adapter: adapter.nullable() })),
+    rows: list(exactly<GenerateRow>({ ids: numbers, adapter: selection })),
     options: sampling,
   }),
   fit: exactly<Streams["fit"]["params"]>({

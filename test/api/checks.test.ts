@@ -100,7 +100,7 @@ describe("what is given to", { timeout: LONG }, () => {
         "question: expected the question as a string, got null.",
         "stop: expected a list of token ids such as [2], got 2. Put it in brackets: [2].",
         "system: expected text, got 5.",
-        "adapter: expected an adapter's name, its handle, or null for the base model, got 7.",
+        `adapter: expected an adapter's name or a sum such as "a + 0.5*b", its handle, or null for the base model, got 7.`,
         "signal: expected an AbortSignal, got {}.",
         "onProgress: expected a function, got 1.",
         "temperature: expected a number above 0, got 0. Greedy answers take the likeliest token: greedy: true (--greedy).",
