@@ -1,4 +1,4 @@
-/** @file %adapter: lists, chooses, makes, saves, loads, merges and deletes adapters. */
+/** @file %adapter: lists, chooses, makes, saves, loads, combines, merges and deletes adapters. */
 import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
@@ -120,6 +120,27 @@ const merge: Command = {
   }),
 };
 
+const unmerge: Command = {
+  ...named("NAME", "Takes a merge back; the adapter can be trained again."),
+  expand: (call) => ({
+    expression: runtimeCall("adapterUnmerge", [textValue(nameOf(call))], modelOption(call)),
+    shown: onAdapter(call, ["unmerge()"]),
+  }),
+};
+
+const combine: Command = {
+  usage: "NAME SUM",
+  summary: "Makes one adapter of several, which does what a sum such as a+0.5*b does.",
+  options: { ...REPLACE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
+  positional: 2,
+  expand(call) {
+    const name = nameOf(call);
+    const sum = required(call, 1, `a sum of adapters: ${call.title} both a+0.5*b`);
+    const values = [textValue(name), textValue(sum)];
+    return made(call, "adapterCombine", "combine", { values, options: propertiesOf(call, ["replace"]) });
+  },
+};
+
 const remove: Command = {
   ...named("NAME", "Deletes an adapter, also from disk; files that were saved stay."),
   expand(call) {
@@ -165,13 +186,14 @@ function variableOf(call: Call): string {
 }
 
 export const adapter: Magic = {
-  summary: "Adapters: lists, chooses, makes, saves, loads, merges and deletes them.",
+  summary: "Adapters: lists, chooses, makes, saves, loads, combines, merges and deletes them.",
   examples: [
     "%adapter list",
     "%adapter use dream",
     "%adapter new dream --r 8 --alpha 32 --targets query_key_value,dense",
     "%adapter save dream ./dream",
     "%adapter load dream ./dream",
+    "%adapter combine both dream+0.5*facts",
   ],
-  line: { "": list, list, use, new: create, save, load, merge, delete: remove },
+  line: { "": list, list, use, new: create, save, load, combine, merge, unmerge, delete: remove },
 };

@@ -124,6 +124,27 @@ export async function adapterMerge(name: string, { model: given }: OfModel = {})
   return adapter;
 }
 
+/** Takes a merge back. */
+export async function adapterUnmerge(name: string, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+  const adapter = await currentModel(given).adapter(name);
+  await adapter.unmerge();
+  write(`${name} is no longer part of the weights that this notebook sees, and can be trained again.\n`);
+  return adapter;
+}
+
+/** Makes one adapter of several. */
+export async function adapterCombine(
+  name: string,
+  sum: string,
+  { model: given, replace = false }: LoadOptions = {},
+): Promise<AdapterHandle> {
+  const model = currentModel(given);
+  const adapter = await model.combine(name, sum, { replace });
+  await refreshAdapters(model);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n`);
+  return adapter;
+}
+
 /** Deletes an adapter; files that it was saved to stay. */
 export async function adapterDelete(name: string, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);

@@ -192,6 +192,15 @@ export class AdapterHandle {
     this.#context.merged = [...this.#unmerged(), refOf(this)];
   }
 
+  /**
+   * Takes a merge back: the model answers as before when no adapter is named, and the adapter can be trained again.
+   * @throws GlmError "adapter-invalid" when it is not merged
+   */
+  async unmerge(options: Abortable = {}): Promise<void> {
+    await this.#context.engine.call("unmergeAdapter", this.#target(), onlySignal("unmerge", options));
+    this.#context.merged = this.#unmerged();
+  }
+
   /** Deletes the adapter, also from the disk; files it was saved to stay. */
   async dispose(options: Abortable = {}): Promise<void> {
     await this.#context.engine.call("disposeAdapter", this.#target(), onlySignal("dispose", options));

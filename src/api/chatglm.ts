@@ -8,6 +8,7 @@ import {
   type GenerateEvent,
   type ModelInfo,
   SHARED,
+  type WeightedAdapter,
 } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
@@ -200,6 +201,24 @@ export class ChatGLM {
     return new AdapterHandle(this.#context, await this.#context.engine.call("loadAdapter", params, cellSignal(signal)));
   }
 
+  /**
+   * A new adapter that does by itself what several do together, as they are now: LoRAs and AdaLoRAs become a LoRA whose ranks are the
+   * sums of theirs, prefixes a longer one. One of the same name that was trained is set aside, as by `createAdapter`.
+   * @param sum the adapters with their weights: "a + 0.5*b"
+   * @throws GlmError "unsupported" when no adapter does what they do together
+   */
+  async combine(name: string, sum: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
+    const { signal, replace = false } = options ?? {};
+    refuseUnknown("combine", options, ["signal", "replace"], faultsOf({ sum, signal, replace }));
+    const parts = this.#termsOf(sum);
+    const target = { model: this.info.key, adapter: { owner: this.#context.owner, name: checkedName(name) }, parts };
+    const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
+    return new AdapterHandle(
+      this.#context,
+      await this.#context.engine.call("combineAdapters", params, cellSignal(signal)),
+    );
+  }
+
   /** This notebook's adapters, then the shared ones. */
   async adapters(options: Abortable = {}): Promise<readonly AdapterInfo[]> {
     return adaptersSeen(this.#context, onlySignal("adapters", options));
@@ -307,10 +326,14 @@ export class ChatGLM {
   #choose(choice: AdapterChoice | undefined): AdapterSelection {
     if (choice === null || choice === undefined) return baseOf(this.#context);
     if (typeof choice !== "string") return refOf(choice);
-    const { owner } = this.#context;
-    const terms = termsOf(choice).map(({ name, weight }) => ({ adapter: { owner, name }, weight }));
+    const terms = this.#termsOf(choice);
     const [first] = terms;
     return terms.length === 1 && first?.weight === 1 ? first.adapter : terms;
+  }
+
+  #termsOf(sum: string): readonly WeightedAdapter[] {
+    const { owner } = this.#context;
+    return termsOf(sum).map(({ name, weight }) => ({ adapter: { owner, name }, weight }));
   }
 }
 

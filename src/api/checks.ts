@@ -24,7 +24,7 @@ const call: Rule = { expected: "a function", allows: (value) => typeof value ===
 const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof value === "boolean" };
 
 type PlainName =
-  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
+  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum")
   | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias");
 
 /** As their schemas; ids and a history have two each. */
@@ -38,6 +38,7 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   folder: { expected: "a folder's path", allows: (value) => typeof value === "string" && value.trim() !== "" },
   system: { expected: "text", allows: isText },
   adapter: { expected: ADAPTER, allows: isAdapter },
+  sum: { expected: 'a sum of adapters such as "a + 0.5*b"', allows: (value) => isText(value) && value !== "" },
   signal: { expected: "an AbortSignal", allows: (value) => value instanceof AbortSignal },
   onProgress: call,
   onAnswers: call,
@@ -68,7 +69,7 @@ function schemaOf(name: StructureKey, value: unknown): StructureName {
 
 /** What may not be left out. */
 const NEEDED: ReadonlySet<Name> = new Set([
-  ...(["question", "folder", "messages", "questions", "adapters", "batch", "tensors", "idRow", "ids"] as const),
+  ...(["question", "folder", "sum", "messages", "questions", "adapters", "batch", "tensors", "idRow", "ids"] as const),
 ]);
 
 export type Checked = { readonly [K in Name]?: unknown };

@@ -1,5 +1,6 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
 import type { Adapter, AdapterConfig, AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import { type CombinedPart, combinedAdapter } from "../adapters/combined-adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
@@ -12,7 +13,7 @@ import { finiteFault } from "../weights/finite.ts";
 import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
-import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
+import { type AdapterInfo, type AdapterRef, type Existing, SHARED, type WeightedAdapter } from "./engine.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
@@ -76,6 +77,25 @@ export class AdapterRegistry {
       await this.#check(ref, existing);
       const { config, tensors, documents, note } = await readAdapter(folder, this.#base);
       const state = { tensors, steps: 0, source: folder, documents, ...(note === undefined ? {} : { note }) };
+      return this.#add(this.#instance(ref, createAdapter(config, this.#base), state), existing);
+    });
+  }
+
+  /**
+   * A new adapter of what others are now, each counted by its weight.
+   * @throws GlmError "unsupported" when no adapter does what they do together, and as `create`
+   */
+  async combine(ref: AdapterRef, parts: readonly WeightedAdapter[], existing?: Existing): Promise<NewAdapter> {
+    // Before its turn: it may take the name of one of them.
+    const found = parts.map(async ({ adapter, weight }): Promise<CombinedPart> => {
+      const part = await this.find(adapter);
+      return { name: part.ref.name, adapter: part.adapter, tensors: await part.copy(), weight };
+    });
+    const { config, tensors } = await combinedAdapter(await Promise.all(found), this.#base);
+    return this.#inTurn(ref, async () => {
+      await this.#check(ref, existing);
+      const note = `It is what ${parts.map(({ adapter, weight }) => `${weight}*${adapter.name}`).join(" + ")} was.`;
+      const state = { tensors, steps: 0, touched: true, note };
       return this.#add(this.#instance(ref, createAdapter(config, this.#base), state), existing);
     });
   }

@@ -203,6 +203,11 @@ export interface Calls {
     params: OfAdapter & { readonly folder: string; readonly existing?: Existing };
     result: NewAdapterInfo;
   };
+  /** A new adapter that does by itself what several do together, as they are now. */
+  combineAdapters: {
+    params: OfAdapter & { readonly parts: readonly WeightedAdapter[]; readonly existing?: Existing };
+    result: NewAdapterInfo;
+  };
   saveAdapter: { params: OfAdapter & { readonly folder: string }; result: undefined };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };
@@ -220,6 +225,8 @@ export interface Calls {
   };
   /** Makes the adapter's effect a part of the weights that this adapter's owner sees when it names no adapter. */
   mergeAdapter: { params: OfAdapter; result: AdapterInfo };
+  /** Takes that back: the base is as it was, and the adapter can be trained again. */
+  unmergeAdapter: { params: OfAdapter; result: AdapterInfo };
   /** Writes a checkpoint of the base, with the adapters merged into it that are named. */
   saveModel: {
     params: {

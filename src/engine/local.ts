@@ -95,6 +95,10 @@ export class LocalEngine implements Engine {
       const runner = this.#runner(model);
       return infoOf(await runner.adapters.load(adapter, folder, existing), runner);
     },
+    combineAdapters: async ({ model, adapter, parts, existing }) => {
+      const runner = this.#runner(model);
+      return infoOf(await runner.adapters.combine(adapter, parts, existing), runner);
+    },
     saveAdapter: async ({ model, adapter, folder }) => {
       const runner = this.#runner(model);
       await runner.adapters.save(adapter, folder, runner.info.folder);
@@ -126,6 +130,12 @@ export class LocalEngine implements Engine {
       await found.merge(runner.base);
       // Nothing trains it any more. Where it cannot be read it is where it was, and answers from there.
       await runner.training.atHome(found, () => undefined).catch(() => undefined);
+      return found.info(runner.base);
+    },
+    unmergeAdapter: async ({ model, adapter }) => {
+      const runner = this.#runner(model);
+      const found = await runner.adapters.find(adapter);
+      await found.unmerge();
       return found.info(runner.base);
     },
     saveModel: async ({ model, adapter, folder, maxShardBytes }) => {

@@ -240,6 +240,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     folder: path,
     existing,
   }),
+  combineAdapters: exactly<Calls["combineAdapters"]["params"]>({ ...ofAdapter, parts: together, existing }),
   saveAdapter: exactly<Calls["saveAdapter"]["params"]>({ ...ofAdapter, folder: path }),
   adapterInfo: exactly<Calls["adapterInfo"]["params"]>(ofAdapter),
   disposeAdapter: exactly<Calls["disposeAdapter"]["params"]>(ofAdapter),
@@ -253,6 +254,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     replaces: z.string().nullable().optional(),
   }),
   mergeAdapter: exactly<Calls["mergeAdapter"]["params"]>(ofAdapter),
+  unmergeAdapter: exactly<Calls["unmergeAdapter"]["params"]>(ofAdapter),
   saveModel: exactly<Calls["saveModel"]["params"]>({
     ...ofModel,
     adapter: selection,

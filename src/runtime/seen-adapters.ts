@@ -81,9 +81,14 @@ export class SeenAdapters {
 }
 
 function named(params: object): AdapterRef[] {
-  const { adapter, rows } = params as { adapter?: AdapterSelection; rows?: readonly Partial<GenerateRow>[] };
+  const { adapter, parts, rows } = params as {
+    adapter?: AdapterSelection;
+    parts?: AdapterSelection;
+    rows?: readonly Partial<GenerateRow>[];
+  };
   const ofRows = Array.isArray(rows) ? rows.map((row) => row.adapter) : [];
-  return [adapter, ...ofRows].flatMap((one) => partsOf(one ?? null).map((part) => part.adapter));
+  // An adapter that is made of others is new: what was seen under its name is gone.
+  return [parts ?? adapter, ...ofRows].flatMap((one) => partsOf(one ?? null).map((part) => part.adapter));
 }
 
 const keyOf = (model: string, { owner, name }: AdapterRef): string => JSON.stringify([model, owner, name]);

@@ -166,6 +166,12 @@ export class MemoryEngine implements Engine {
       documents.set(document, text);
     },
     mergeAdapter: ({ model, adapter }) => this.#info(model, adapter),
+    unmergeAdapter: ({ model, adapter }) => this.#info(model, adapter),
+    combineAdapters: ({ model, adapter, parts }) => {
+      const shift = this.#shift(model, parts) as Float32Array;
+      this.#disk.set(address(model, adapter), { config: { method: "full" }, documents: new Map(), shift, steps: 0 });
+      return this.#info(model, adapter);
+    },
     saveModel: () => {
       throw new GlmError("unsupported", "The memory engine has no checkpoint to save. Use a real one.");
     },

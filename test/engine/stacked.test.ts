@@ -157,6 +157,145 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
     for (const [i, row] of rows.entries()) expect((await ask([row]))[0]).toEqual(together[i]);
   });
 
+  const combine = (name: string, ...parts: readonly (readonly [string, number])[]) =>
+    engine.call("combineAdapters", {
+      ...{ model, adapter: ref(name), existing: "replace" as const },
+      parts: parts.map(([part, weight]) => ({ adapter: ref(part), weight })),
+    });
+
+  it.each([
+    [
+      [
+        ["lora-qkv", 1],
+        ["lora-all", 0.5],
+      ],
+      "lora",
+    ],
+    [
+      [
+        ["adalora", -0.5],
+        ["lora-qkv", 1],
+      ],
+      "lora",
+    ],
+    [[["adalora", 0.25]], "lora"],
+    [
+      [
+        ["biased", 0.5],
+        ["lora-qkv", 1],
+      ],
+      "lora",
+    ],
+    [
+      [
+        ["frozen", 0.5],
+        ["again", 0.75],
+      ],
+      "freeze",
+    ],
+    [
+      [
+        ["short", 1],
+        ["long", 1],
+      ],
+      "pTuning",
+    ],
+  ] as [readonly (readonly [string, number])[], string][])("%j: one adapter does the same", async (parts, method) => {
+    if (parts.some(([name]) => name === "again")) {
+      await make("again", { method: "freeze", layers: 1 });
+      await step("again", 0.02);
+    }
+    const stacked = await logits(sum(...parts));
+    const info = await combine("one", ...parts);
+    expect(info).toMatchObject({ config: { method }, steps: 0, merged: false });
+    expect(deviation(await logits(ref("one")), stacked)).toBeLessThan(1e-4);
+    // It is an adapter as any other: its files, and steps.
+    const folder = join(scratch, `${family}-one-${parts.join("-")}`);
+    await engine.call("saveAdapter", { model, adapter: ref("one"), folder });
+    await engine.call("loadAdapter", { model, adapter: ref("read"), folder, existing: "replace" });
+    expect(deviation(await logits(ref("read")), stacked)).toBeLessThan(1e-4);
+    await step("one");
+    expect(deviation(await logits(ref("one")), stacked)).toBeGreaterThan(1e-4);
+  });
+
+  it("has the sum of the ranks of each module, and alpha with it", async () => {
+    const { config } = await combine("ranks", ["lora-qkv", 1], ["lora-all", 0.5]);
+    const [qkv, all] = await Promise.all(
+      ["lora-qkv", "lora-all"].map(
+        async (name) => (await engine.call("adapterInfo", { model, adapter: ref(name) })).config,
+      ),
+    );
+    if (config.method !== "lora" || qkv?.method !== "lora" || all?.method !== "lora") throw new Error("no LoRA");
+    expect(config).toMatchObject({ r: all.r, alpha: all.r, rankPattern: { query_key_value: qkv.r + all.r } });
+    expect(config.alphaPattern).toEqual(config.rankPattern);
+    expect([...config.targets].sort()).toEqual([...all.targets].sort());
+  });
+
+  it("refuses what cannot be one adapter, by name, and says what to do", async () => {
+    const refused = {
+      code: "unsupported",
+      message: expect.stringMatching(/Answer with them together as they are: --adapter /),
+    };
+    await expect(combine("no", ["short", 1], ["lora-qkv", 1])).rejects.toMatchObject(refused);
+    await expect(combine("no", ["short", 1], ["lora-qkv", 1])).rejects.toThrow(
+      /short adds keys and values to attention, lora-qkv changes/,
+    );
+    await expect(combine("no", ["lora-qkv", 1], ["frozen", 2])).rejects.toThrow(
+      /^lora-qkv\+2\*frozen cannot .*frozen changes whole/,
+    );
+    await expect(combine("no", ["table", 1], ["frozen", 1])).rejects.toMatchObject(refused);
+    await expect(combine("no", ["short", 0.5])).rejects.toThrow("short: expected weight 1, got 0.5");
+    await expect(combine("no", ["short", 0])).rejects.toMatchObject({ code: "option-invalid" });
+    await expect(combine("no", ["lora-qkv", 1], ["lora-x", 1])).rejects.toMatchObject({ code: "adapter-not-found" });
+    await expect(engine.call("adapterInfo", { model, adapter: ref("no") })).rejects.toMatchObject({
+      code: "adapter-not-found",
+    });
+  });
+
+  it("may take the name of one of its parts, which is kept", async () => {
+    await make("self", { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["dense"] });
+    await step("self");
+    const expected = await logits(sum(["self", 0.5], ["lora-qkv", 1]));
+    const parts = [
+      { adapter: ref("self"), weight: 0.5 },
+      { adapter: ref("lora-qkv"), weight: 1 },
+    ];
+    const { setAside } = await engine.call("combineAdapters", { model, adapter: ref("self"), parts });
+    expect(setAside).toBe("self.1");
+    expect(deviation(await logits(ref("self")), expected)).toBeLessThan(1e-4);
+  });
+
+  it("takes a merge back: the base to the last bit, and the adapter trains again", async () => {
+    const adapter = ref("returning");
+    await make("returning", { method: "lora", r: 2, alpha: 4, dropout: 0, targets: ["dense"] });
+    await step("returning");
+    const [base, adapted] = [await logits(null), await logits(adapter)];
+    const notMerged = { code: "adapter-invalid", message: expect.stringContaining("not merged") };
+    await expect(engine.call("unmergeAdapter", { model, adapter })).rejects.toMatchObject(notMerged);
+    for (let time = 0; time < 2; time += 1) {
+      expect((await engine.call("mergeAdapter", { model, adapter })).merged).toBe(true);
+      expect(deviation(await logits(adapter), adapted)).toBeLessThan(1e-4);
+      expect(await logits(null)).toEqual(base);
+      await expect(step("returning")).rejects.toThrow("%adapter unmerge returning");
+      expect((await engine.call("unmergeAdapter", { model, adapter })).merged).toBe(false);
+      expect(await logits(adapter)).toEqual(adapted);
+      expect(await logits(null)).toEqual(base);
+    }
+    await expect(engine.call("unmergeAdapter", { model, adapter })).rejects.toMatchObject(notMerged);
+    await step("returning");
+    expect(await logits(adapter)).not.toEqual(adapted);
+  });
+
+  it("adds merged adapters up, also with others", async () => {
+    const expected = await logits(sum(["lora-qkv", 1], ["lora-all", 1], ["biased", 0.5]));
+    for (const name of ["lora-qkv", "lora-all"]) await engine.call("mergeAdapter", { model, adapter: ref(name) });
+    expect(deviation(await logits(sum(["lora-qkv", 1], ["lora-all", 1], ["biased", 0.5])), expected)).toBeLessThan(
+      1e-4,
+    );
+    for (const name of ["lora-qkv", "lora-all"]) await engine.call("unmergeAdapter", { model, adapter: ref(name) });
+    expect(await logits(sum(["lora-qkv", 1], ["lora-all", 1], ["biased", 0.5]))).toEqual(expected);
+  });
+
   it("names the part that is not there, and the nearest", async () => {
     await expect(logits(sum(["lora-qkv", 1], ["lora-al", 1]))).rejects.toMatchObject({
       code: "adapter-not-found",
