@@ -1,4 +1,5 @@
 /** @file %adapter: lists, chooses, makes, saves, loads, combines, merges and deletes adapters. */
+import { mergedForms } from "../../src/engine/engine.ts";
 import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
@@ -113,11 +114,39 @@ const load: Command = {
 };
 
 const merge: Command = {
-  ...named("NAME", "Makes an adapter's effect part of the weights that this notebook sees."),
-  expand: (call) => ({
-    expression: runtimeCall("adapterMerge", [textValue(nameOf(call))], modelOption(call)),
-    shown: onAdapter(call, ["merge()"]),
-  }),
+  usage: "NAME [FOLDER]",
+  summary:
+    "Makes an adapter's effect part of the weights that this notebook sees; with FOLDER, of a checkpoint that is written there instead (a+0.5*b, too).",
+  options: {
+    quantized: {
+      kind: "choice",
+      choices: mergedForms,
+      default: "dequantize",
+      help: "With FOLDER, of a model in int8 or int4: write all matrices in float16, those that change in the same form again (which loses something, and says how much), or nothing.",
+    },
+    ...MODEL_OPTION,
+  },
+  positional: 2,
+  completes: "adapter",
+  expand(call) {
+    const [name, [, folder]] = [textValue(nameOf(call)), call.arguments.positional];
+    const given = call.arguments.options.get("quantized");
+    if (!folder && given) {
+      const message = `--quantized says how a checkpoint is written: ${call.title} ${call.arguments.positional[0]?.text ?? "dream"} ./merged --quantized ...`;
+      throw new MagicError(message, given.name.from, given.name.to - given.name.from);
+    }
+    if (!folder) {
+      return {
+        expression: runtimeCall("adapterMerge", [name], modelOption(call)),
+        shown: onAdapter(call, ["merge()"]),
+      };
+    }
+    const [at, options] = [textValue(folder), propertiesOf(call, ["quantized"])];
+    return {
+      expression: runtimeCall("adapterWrite", [name, at], [...options, ...modelOption(call)]),
+      shown: ["await ", ...modelOf(call), ".save", ...argumentsOf([at], [["adapter", name], ...options]), ";"],
+    };
+  },
 };
 
 const unmerge: Command = {
@@ -194,6 +223,7 @@ export const adapter: Magic = {
     "%adapter save dream ./dream",
     "%adapter load dream ./dream",
     "%adapter combine both dream+0.5*facts",
+    "%adapter merge dream ./merged",
   ],
   line: { "": list, list, use, new: create, save, load, combine, merge, unmerge, delete: remove },
 };

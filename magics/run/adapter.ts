@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { termsOf } from "../../src/api/adapter-sum.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
-import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
+import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM, MergedForm, SaveReport } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
@@ -122,6 +122,37 @@ export async function adapterMerge(name: string, { model: given }: OfModel = {})
   await adapter.merge();
   write(`${name} is part of the weights that this notebook sees.\n`);
   return adapter;
+}
+
+export interface WriteOptions extends OfModel {
+  /** Of a model in int8 or int4: what becomes of matrices that the adapter changes. */
+  readonly quantized?: MergedForm;
+}
+
+/** Writes a checkpoint with an adapter merged into it, or with a sum of several. Nothing changes in memory. */
+export async function adapterWrite(
+  name: string,
+  folder: string,
+  { model: given, quantized }: WriteOptions = {},
+): Promise<SaveReport> {
+  const model = currentModel(given);
+  const report = await model.save(folder, { adapter: name, ...(quantized === undefined ? {} : { quantized }) });
+  write(`A model with ${name} merged into it is in ${resolve(folder)}\n${rewrittenNote(model, report)}`);
+  return report;
+}
+
+/** What of the weights was not written as it was to be. */
+function rewrittenNote({ info }: ChatGLM, { rewritten }: SaveReport): string {
+  if (!rewritten) return "";
+  const { form, matrices, max, relative, ofChange } = rewritten;
+  const some = matrices === 1 ? "1 matrix" : `${matrices} matrices`;
+  const what =
+    form === "float16"
+      ? `Of weights in ${info.quantize}, ${some} went into float16, which takes more room (--quantized requantize writes ${info.quantize} again)`
+      : `${some} were quantised to ${form} again`;
+  const much = `${max.toPrecision(3)} at most, ${(100 * relative).toPrecision(2)}% all together`;
+  const lost = ofChange === undefined ? "" : ` That is ${(100 * ofChange).toPrecision(2)}% of what merging changed.`;
+  return `${what}: they differ from what they were to be by ${much}.${lost}\n`;
 }
 
 /** Takes a merge back. */

@@ -60,7 +60,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     writeDocument: { ...of, document: "facts.json", text: "[]" },
     mergeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
     unmergeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
-    saveModel: { model, adapter: null, folder: scratch, maxShardBytes: 1e6 },
+    saveModel: { model, adapter: null, folder: scratch, maxShardBytes: 1e6, quantized: "requantize" },
     gradients: { ...of, batch: { inputIds: [[5, 6, 7]], labels: [[-100, 6, 7]] }, seed: 1 },
     readGradients: { model, handle: 1 },
     releaseGradients: { model, handle: 1 },

@@ -7,6 +7,7 @@ import {
   type AdapterSelection,
   type GenerateEvent,
   type ModelInfo,
+  type SaveReport,
   SHARED,
   type WeightedAdapter,
 } from "../engine/engine.ts";
@@ -272,15 +273,17 @@ export class ChatGLM {
   }
 
   /**
-   * Writes a checkpoint that transformers loads: the base, with a merged adapter in it if there is one.
+   * Writes a checkpoint that transformers loads: the base, with merged adapters in it if there are some.
+   * @returns what could not be written exactly as it was to be, and how far it is from that
    */
-  async save(folder: string, options: SaveOptions = {}): Promise<void> {
-    const { maxShardSize = defaults.maxShardSize, adapter, signal } = options ?? {};
-    const found = faultsOf({ folder, adapter, signal });
-    refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"], found);
+  async save(folder: string, options: SaveOptions = {}): Promise<SaveReport> {
+    const { maxShardSize = defaults.maxShardSize, adapter, quantized, signal } = options ?? {};
+    const found = faultsOf({ folder, adapter, quantized, signal });
+    refuseUnknown("save", options, ["maxShardSize", "adapter", "quantized", "signal"], found);
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
     const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
-    await this.#context.engine.call("saveModel", params, cellSignal(signal));
+    const asked = { ...params, ...(quantized === undefined ? {} : { quantized }) };
+    return this.#context.engine.call("saveModel", asked, cellSignal(signal));
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 
 import { shownJson } from "../describe.ts";
+import { mergedForms } from "../engine/engine.ts";
 import { whole } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
 import { ADAPTER, isAdapter, type StructureName, schemas } from "./schemas.ts";
@@ -24,7 +25,18 @@ const call: Rule = { expected: "a function", allows: (value) => typeof value ===
 const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof value === "boolean" };
 
 type PlainName =
-  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum")
+  | (
+      | "question"
+      | "folder"
+      | "system"
+      | "adapter"
+      | "signal"
+      | "onProgress"
+      | "onAnswers"
+      | "onDone"
+      | "sum"
+      | "quantized"
+    )
   | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias");
 
 /** As their schemas; ids and a history have two each. */
@@ -39,6 +51,10 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   system: { expected: "text", allows: isText },
   adapter: { expected: ADAPTER, allows: isAdapter },
   sum: { expected: 'a sum of adapters such as "a + 0.5*b"', allows: (value) => isText(value) && value !== "" },
+  quantized: {
+    expected: mergedForms.map((form) => JSON.stringify(form)).join(" or "),
+    allows: (value) => mergedForms.some((form) => form === value),
+  },
   signal: { expected: "an AbortSignal", allows: (value) => value instanceof AbortSignal },
   onProgress: call,
   onAnswers: call,

@@ -10,6 +10,7 @@ import type { GenerateEvent } from "../generate/generate.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
+import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { Row } from "../train/row.ts";
@@ -44,6 +45,19 @@ export interface WeightedAdapter {
 
 /** What answers, or is written: the base, the base with an adapter, or with the sum of several. */
 export type AdapterSelection = AdapterRef | readonly WeightedAdapter[] | null;
+
+export const mergedForms = ["dequantize", "requantize", "refuse"] as const;
+/**
+ * What becomes of matrices in 8 or 4 bits that a merged adapter changes, when the model is written: all such matrices in float16;
+ * those that change quantised again in the same form, which loses a part of what was learnt; or nothing, and an error.
+ */
+export type MergedForm = (typeof mergedForms)[number];
+
+/** What saving a model changed. */
+export interface SaveReport {
+  /** Matrices that were written in another form than they are held in, or quantised again, and how far that is from what they were to be. */
+  readonly rewritten?: Deviation & { readonly form: "float16" | "int8" | "int4" };
+}
 
 export interface LoadParams {
   /** "tiny", a folder with config.json, weights and tokenizer (absolute path), or with `hub` a model's id there. */
@@ -234,8 +248,10 @@ export interface Calls {
       readonly adapter: AdapterSelection;
       readonly folder: string;
       readonly maxShardBytes: number;
+      /** "dequantize" when it is left out. */
+      readonly quantized?: MergedForm;
     };
-    result: undefined;
+    result: SaveReport;
   };
   gradients: { params: OfAdapter & { readonly batch: Batch; readonly seed: number }; result: GradientInfo };
   readGradients: {

@@ -138,12 +138,12 @@ export class LocalEngine implements Engine {
       await found.unmerge();
       return found.info(runner.base);
     },
-    saveModel: async ({ model, adapter, folder, maxShardBytes }) => {
+    saveModel: async ({ model, adapter, folder, maxShardBytes, quantized }) => {
       await mustBeElsewhere(
         folder,
         [...this.#runners.values()].map(({ info }) => info),
       );
-      await this.#runner(model).save(adapter, folder, maxShardBytes);
+      return this.#runner(model).save(adapter, folder, maxShardBytes, quantized);
     },
     gradients: async ({ model, adapter, batch, seed }) => {
       const runner = this.#runner(model);

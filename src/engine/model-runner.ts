@@ -31,7 +31,16 @@ import { partsOf } from "./adapter-selection.ts";
 import { AdapterStore } from "./adapter-store.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { CombinedEffects } from "./combined-effects.ts";
-import type { AdapterSelection, GenerateEvent, GenerateRow, LoadParams, ModelInfo, ResidentModel } from "./engine.ts";
+import type {
+  AdapterSelection,
+  GenerateEvent,
+  GenerateRow,
+  LoadParams,
+  MergedForm,
+  ModelInfo,
+  ResidentModel,
+  SaveReport,
+} from "./engine.ts";
 import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
@@ -297,14 +306,19 @@ export class ModelRunner {
   }
 
   /** Writes a checkpoint that transformers loads, with adapters merged into it when some are given. */
-  async save(selection: AdapterSelection, folder: string, maxShardBytes: number): Promise<void> {
+  async save(
+    selection: AdapterSelection,
+    folder: string,
+    maxShardBytes: number,
+    form?: MergedForm,
+  ): Promise<SaveReport> {
     const merged = partsOf(selection).map(async ({ adapter, weight }): Promise<MergedAdapter> => {
       const found = await this.adapters.find(adapter);
       mustMerge(found.ref.name, found.adapter);
       // A copy: steps that are taken while it is written must not mix with it.
       return { adapter: found.adapter, tensors: await found.copy(), weight };
     });
-    const saved = savedModel(this.#model, await Promise.all(merged));
+    const saved = savedModel(this.#model, await Promise.all(merged), form);
     const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
     if (isTooDeep(settings)) {
       const file = join(this.#model.folder, "config.json");
@@ -316,6 +330,7 @@ export class ModelRunner {
     const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
     await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
+    return saved.report();
   }
 
   async dispose(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   deviceChoices,
   type GenerateRow,
   type LoadParams,
+  mergedForms,
   precisionChoices,
   quantizations,
   type StreamName,
@@ -259,6 +260,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     ...ofModel,
     adapter: selection,
     folder: path,
+    quantized: z.enum(mergedForms).optional(),
     maxShardBytes: z.number().or(z.literal(Number.POSITIVE_INFINITY)),
   }),
   gradients: exactly<Calls["gradients"]["params"]>({
