@@ -74,9 +74,11 @@ export async function adapterNew(
   const model = currentModel(given);
   const adapter = await model.createAdapter(name, config, { share, replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n${trainingNote(model, adapter)}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${trainingNote(model, adapter)}${noteOf(adapter)}`);
   return adapter;
 }
+
+const noteOf = ({ note }: AdapterHandle): string => (note === undefined ? "" : `${note}\n`);
 
 /** Where the adapter went whose name another has taken. */
 function setAsideNote({ name, setAside }: AdapterHandle): string {
@@ -112,7 +114,7 @@ export async function adapterLoad(
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n${adapter.note === undefined ? "" : `${adapter.note}\n`}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${noteOf(adapter)}`);
   return adapter;
 }
 

@@ -140,6 +140,8 @@ export interface BaseModel {
 export interface Adapter {
   readonly config: AdapterConfig;
   readonly parameters: readonly ParameterSpec[];
+  /** What its user should know of how the configuration was understood. */
+  readonly note?: string;
   /** Starting values: no effect on the base's answers until trained. Reproducible from the seed. */
   initialize(seed: number): Promise<AdapterTensors>;
   /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
