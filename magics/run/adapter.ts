@@ -1,6 +1,6 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
-import { termsOf } from "../../src/api/adapter-sum.ts";
+import { namesIn } from "../../src/api/adapter-sum.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM, MergedForm, SaveReport } from "../../src/index.ts";
@@ -19,7 +19,8 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
   const model = currentModel(given);
   const infos = await model.adapters();
   remember(model, infos);
-  const inUse = namesIn(sessionOf(model).adapter);
+  const { adapter } = sessionOf(model);
+  const inUse = adapter === null ? [] : namesIn(adapter);
   const rows = infos.map((info) => [
     info.name,
     info.config.method,
@@ -46,14 +47,10 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
   return infos;
 }
 
-/** The names in a sum of adapters. */
-const namesIn = (adapter: string | null): readonly string[] =>
-  adapter === null ? [] : termsOf(adapter).map(({ name }) => name);
-
 /** Answers with this adapter from now on, or with a sum of several; null is the base model. */
 export async function adapterUse(name: string | null, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);
-  for (const one of namesIn(name)) await model.adapter(one);
+  for (const one of name === null ? [] : namesIn(name)) await model.adapter(one);
   sessionOf(model).adapter = name;
   write(name === null ? "The base model answers, without an adapter.\n" : `${name} answers from now on.\n`);
 }
@@ -143,6 +140,9 @@ export async function adapterWrite(
   return report;
 }
 
+/** In two digits: "1.4%", "110%". */
+const percent = (share: number): string => `${Number((100 * share).toPrecision(2))}%`;
+
 /** What of the weights was not written as it was to be. */
 function rewrittenNote({ info }: ChatGLM, { rewritten }: SaveReport): string {
   if (!rewritten) return "";
@@ -152,8 +152,8 @@ function rewrittenNote({ info }: ChatGLM, { rewritten }: SaveReport): string {
     form === "float16"
       ? `Of weights in ${info.quantize}, ${some} went into float16, which takes more room (--quantized requantize writes ${info.quantize} again)`
       : `${some} were quantised to ${form} again`;
-  const much = `${max.toPrecision(3)} at most, ${(100 * relative).toPrecision(2)}% all together`;
-  const lost = ofChange === undefined ? "" : ` That is ${(100 * ofChange).toPrecision(2)}% of what merging changed.`;
+  const much = `${max.toPrecision(3)} at most, ${percent(relative)} all together`;
+  const lost = ofChange === undefined ? "" : ` That is ${percent(ofChange)} of what merging changed.`;
   return `${what}: they differ from what they were to be by ${much}.${lost}\n`;
 }
 
@@ -184,7 +184,7 @@ export async function adapterDelete(name: string, { model: given }: OfModel = {}
   const isMerged = (await model.adapters()).some((one) => one.name === name && one.merged);
   await model.deleteAdapter(name);
   const session = sessionOf(model);
-  const wasInUse = namesIn(session.adapter).includes(name);
+  const wasInUse = session.adapter !== null && namesIn(session.adapter).includes(name);
   if (wasInUse) session.adapter = null;
   await refreshAdapters(model);
   const undone = isMerged ? " What was merged of it is gone with it: save the model before to keep that." : "";

@@ -53,6 +53,9 @@ export function termsOf(text: string): readonly SumTerm[] {
   return [...weights].map(([name, weight]) => ({ name, weight }));
 }
 
+/** The names in a sum. */
+export const namesIn = (text: string): readonly string[] => termsOf(text).map(({ name }) => name);
+
 /** The sign that comes next; `SIGN.lastIndex` is then after it. */
 function signAt(text: string, at: number): string | undefined {
   SIGN.lastIndex = at;
