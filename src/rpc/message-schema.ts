@@ -114,9 +114,10 @@ const together = z
   .array(exactly<WeightedAdapter>({ adapter, weight: z.number() }))
   .min(1)
   .max(MAX_TOGETHER);
-const selection: z.ZodType<AdapterSelection> = z
-  .union([adapter, together], expected(`an adapter, 1 to ${MAX_TOGETHER} adapters with finite weights, or null`))
-  .nullable();
+const selection = z.custom<AdapterSelection>(
+  (value) => [adapter, together].some((form) => value === null || form.safeParse(value).success),
+  expected(`an adapter, 1 to ${MAX_TOGETHER} adapters with finite weights, or null`),
+);
 const ofModel = { model: name };
 const ofAdapter = { ...ofModel, adapter };
 
