@@ -27,12 +27,14 @@ export type {
   FullConfig,
   LoraConfig,
   Method,
+  ModuleRank,
   PTuningConfig,
 } from "./adapters/adapter.ts";
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
 // Fine-tuning
 export {
   AdapterHandle,
+  type AdapterSaveOptions,
   type BaseAnswersOptions,
   type FitSettings,
   type GradientOptions,

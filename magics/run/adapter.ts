@@ -1,5 +1,6 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
+import type { AdapterFormat } from "../../src/adapters/formats.ts";
 import { namesIn } from "../../src/api/adapter-sum.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
@@ -85,15 +86,17 @@ function setAsideNote({ name, setAside }: AdapterHandle): string {
 export interface SaveOptions extends OfModel {
   /** `./NAME` by default. */
   readonly folder?: string;
+  /** Another form than the method's usual one. */
+  readonly format?: AdapterFormat;
 }
 
-/** Saves an adapter as PEFT's files. */
+/** Saves an adapter's files. */
 export async function adapterSave(
   name: string,
-  { folder = `./${name}`, model: given }: SaveOptions = {},
+  { folder = `./${name}`, format, model: given }: SaveOptions = {},
 ): Promise<void> {
   const adapter = await currentModel(given).adapter(name);
-  await adapter.save(folder);
+  await adapter.save(folder, { format });
   write(`${name} saved to ${resolve(folder)}\n`);
 }
 

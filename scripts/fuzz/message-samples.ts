@@ -51,7 +51,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
       ...{ model, adapter: { owner: "fuzz", name: "combined" }, parts: [{ adapter, weight: 0.5 }] },
       existing: "replace",
     },
-    saveAdapter: { ...of, folder: scratch },
+    saveAdapter: { ...of, folder: scratch, format: "peft" },
     adapterInfo: of,
     disposeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
     readAdapter: of,

@@ -3,6 +3,7 @@
  * rules, structures by their schemas. Options that have defaults have their rules in options.ts.
  */
 
+import { adapterFormats } from "../adapters/formats.ts";
 import { shownJson } from "../describe.ts";
 import { mergedForms } from "../engine/engine.ts";
 import { whole } from "../options.ts";
@@ -25,19 +26,9 @@ const call: Rule = { expected: "a function", allows: (value) => typeof value ===
 const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof value === "boolean" };
 
 type PlainName =
-  | (
-      | "question"
-      | "folder"
-      | "system"
-      | "adapter"
-      | "signal"
-      | "onProgress"
-      | "onAnswers"
-      | "onDone"
-      | "sum"
-      | "quantized"
-    )
-  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias");
+  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum")
+  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format")
+  | "quantized";
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -67,6 +58,10 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   targets: {
     expected: 'a list of module names such as ["query_key_value"]',
     allows: (value) => areNames(value) && value.length > 0,
+  },
+  format: {
+    expected: adapterFormats.map((format) => JSON.stringify(format)).join(" or "),
+    allows: (value) => adapterFormats.some((format) => format === value),
   },
   match: { expected: 'a list of parts of names such as ["layernorm"]', allows: areNames },
   bias: {

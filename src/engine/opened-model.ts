@@ -20,7 +20,7 @@ import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { modelTensors } from "../weights/model-tensors.ts";
-import { isPrefix } from "../weights/prefix.ts";
+import { isPrefix, prefixRemedy } from "../weights/prefix.ts";
 import { readTensor } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { baseModel } from "./base-model.ts";
@@ -74,7 +74,8 @@ export async function openModel(
   const { plan, precision, remark } = fittingPlan(given, source, config, can, roomFor(can, memory()));
   if (remark) onProgress(remark, 0, 1);
   const prefix = [...checkpoint.tensors.keys()].some(isPrefix)
-    ? `the files carry a prefix that was trained with P-tuning v2: the model answers without it. %adapter load NAME ${folder} lays it over.`
+    ? "The files carry a prefix that was trained with P-tuning v2, and the model answers without it. To lay it over, as an adapter " +
+      `that is used by its name: ${prefixRemedy(folder)}.`
     : undefined;
   const note = [guess, remark, prefix].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
