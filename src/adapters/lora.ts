@@ -20,6 +20,14 @@ import { columnsTimes, plusProduct, rowSquares, rowsTimes, transposed } from "./
 import { targetable, targetedModules, weightOf } from "./targets.ts";
 import { wholeModules } from "./whole-modules.ts";
 
+/** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
+export function loraNames({ name, embeds }: ModuleSpec): { readonly a: string; readonly b: string } {
+  const own = `base_model.model.${name}`;
+  return embeds
+    ? { a: `${own}.lora_embedding_A`, b: `${own}.lora_embedding_B` }
+    : { a: `${own}.lora_A.weight`, b: `${own}.lora_B.weight` };
+}
+
 /** An adapted module, with the names of what belongs to it. */
 interface Part extends Size {
   readonly module: ModuleSpec;
@@ -33,20 +41,18 @@ interface Part extends Size {
 }
 
 function partOf(module: ModuleSpec, size: Size): Part {
-  const name = `base_model.model.${module.name}`;
   return {
     ...size,
     module,
-    a: module.embeds ? `${name}.lora_embedding_A` : `${name}.lora_A.weight`,
-    b: module.embeds ? `${name}.lora_embedding_B` : `${name}.lora_B.weight`,
-    magnitude: `${name}.lora_magnitude_vector`,
+    ...loraNames(module),
+    magnitude: `base_model.model.${module.name}.lora_magnitude_vector`,
     factorName: `factor of ${module.name}`,
     squaresName: `squares of ${module.name}`,
   };
 }
 
 /** PEFT's name of a base bias that is trained: a targeted module lies one level deeper in its model. */
-const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
+export const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
   const module = bias.slice(0, -".bias".length);
   return targeted.has(module) ? `base_model.model.${module}.base_layer.bias` : `base_model.model.${bias}`;
 };
