@@ -66,8 +66,10 @@ function byBlocks(dy: Value, matrix: BlockMatrix): Value {
   let sums: Halves | undefined;
   for (const [i, part] of parts(dy, pieces, 1).entries()) {
     const piece = pieces[i] as Piece;
+    const turned = turnedRows(matrix, piece, sums?.even ?? part);
     const after = (before: Value, sum: Value | undefined, which: Which): Value => {
-      const product = matmul(part, halfByBlocks(matrix, piece, which, before));
+      const values = nibblesByBytes(turned.codes, turned.scales, which, before);
+      const product = matmul(part, reshape(values, [blocks, piece.to - piece.from, BLOCK / 2]));
       return sum ? add(sum, product) : product;
     };
     const odd = after(sums?.even ?? part, sums?.odd, "odd");
@@ -87,21 +89,18 @@ interface Halves {
   readonly odd: Value;
 }
 
-/** Even or odd columns of some rows of the matrix in float32, [blocks, rows, BLOCK / 2], not before `near` is there. */
-function halfByBlocks(
-  { codes, scales, in: columns, out }: BlockMatrix,
-  { from, to }: Piece,
-  which: Which,
-  near: Value,
-): Value {
+/**
+ * Some rows block by block, [blocks · rows, BLOCK / 2] and [blocks · rows], not before `near` is there. Turned as codes, which are
+ * an eighth of what they become.
+ */
+function turnedRows({ codes, scales, in: columns, out }: BlockMatrix, { from, to }: Piece, near: Value) {
   const [blocks, rows] = [blocksOf(columns), to - from];
-  // Turned as codes: they are an eighth of what they become.
-  const turned = (weight: Value, width: number): Value => {
-    const some = afterInput(weightRows(weight, [out, blocks, width], from, to), near);
-    return reshape(transpose(some, [1, 0, 2]), [blocks * rows, width]);
+  const turned = (weight: Value, width: number): Value =>
+    transpose(afterInput(weightRows(weight, [out, blocks, width], from, to), near), [1, 0, 2]);
+  return {
+    codes: reshape(turned(codes, BLOCK / 2), [blocks * rows, BLOCK / 2]),
+    scales: reshape(turned(scales, 1), [blocks * rows]),
   };
-  const [bytes, scale] = [turned(codes, BLOCK / 2), reshape(turned(scales, 1), [blocks * rows])];
-  return reshape(nibblesByBytes(bytes, scale, which, near), [blocks, rows, BLOCK / 2]);
 }
 
 /** Even or odd columns of some rows of the matrix in float32, [rows, columns / 2], not before `near` is there. */
