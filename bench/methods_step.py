@@ -83,16 +83,15 @@ def adapted(model, task):
         return model
     if method["method"] in ("lora", "adaLora"):
         common = {
-            "r": method["r"],
             "lora_alpha": method["alpha"],
             "lora_dropout": method["dropout"],
             "target_modules": method["targets"],
         }
         if method["method"] == "lora":
-            settings = LoraConfig(**common)
+            settings = LoraConfig(r=method["r"], **common)
         else:
             settings = AdaLoraConfig(
-                **{**common, "r": method["initR"]},
+                **common,
                 **{"target_r": method["r"], "init_r": method["initR"], "tinit": method["tinit"]},
                 **{"tfinal": method["tfinal"], "deltaT": method["deltaT"], "total_step": method["totalStep"]},
                 **{"beta1": method["beta1"], "beta2": method["beta2"], "orth_reg_weight": method["orthogonality"]},
@@ -123,8 +122,8 @@ def main():
 
     def step():
         nonlocal taken
-        loss = model(ids, chosen, targets)
-        loss = loss.loss if ada else loss
+        # The wrapper around it goes past AdaLoRA's own addition to the loss.
+        loss = model.base_model(ids, chosen, targets).loss if ada else model(ids, chosen, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
