@@ -1,7 +1,7 @@
 /** @file How tests run: in processes of their own, against a fresh build of the package. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Takes as long as all others together: begun last, it would have a processor for itself in the end. */
@@ -18,6 +18,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // What needs PyTorch and PEFT has a command and a configuration of its own.
+    exclude: [...configDefaults.exclude, "test/peft/**"],
     globalSetup: "test/setup.ts",
     pool: "forks",
     sequence: { sequencer: LongestFirst },

@@ -3,6 +3,7 @@ import { suggestion } from "../src/suggestion.ts";
 import type { Arguments, GivenOption } from "./arguments.ts";
 import { arrayLiteral, type Code } from "./code.ts";
 import { MagicError } from "./error.ts";
+import { foreignOption } from "./foreign-options.ts";
 import { type WrittenText, withoutQuotes } from "./interpolate.ts";
 import type { Command } from "./magic.ts";
 import { isRepeatable, type OptionSpec, type OptionTable, placeholder } from "./option.ts";
@@ -103,7 +104,7 @@ function trimmed(source: string, start: number, end: number): WrittenText {
 }
 
 function unknownOption(name: string, word: Word, table: OptionTable, title: string): MagicError {
-  const hint = suggestion(name, Object.keys(table), "--");
+  const hint = foreignOption(name, table) ?? suggestion(name, Object.keys(table), "--");
   return new MagicError(`${title} has no option --${name}.${hint}`, word.from, word.to - word.from);
 }
 

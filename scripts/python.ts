@@ -1,4 +1,4 @@
-/** @file The project's private Python environment (.venv): JupyterLab and what tests drive kernels with. */
+/** @file Private Python environments: the project's (.venv), with JupyterLab and what tests drive kernels with, and others. */
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -14,31 +14,55 @@ export interface PythonEnvironment {
 const OLDEST = [3, 10] as const;
 const candidates = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python", "py"];
 
+export interface WantedEnvironment {
+  readonly folder: string;
+  /** A file of pip's. */
+  readonly requirements: string;
+  /** What is installed, and how much that is, for messages. */
+  readonly what: string;
+  readonly size: string;
+}
+
+type Say = (line: string) => void;
+
+/** The project's own environment, as `ensureEnvironment` makes it: that takes a minute. */
+export const ensurePython = (say?: Say): Promise<PythonEnvironment> =>
+  ensureEnvironment(
+    {
+      folder: join(packageFolder, ".venv"),
+      requirements: join(packageFolder, "requirements.txt"),
+      what: "JupyterLab",
+      size: "about 100 MB",
+    },
+    say,
+  );
+
 /**
- * Makes the environment and installs requirements.txt into it, which takes a minute; at once when that has been done.
+ * Makes an environment and installs what is required into it; at once when that has been done.
  * @param say is told what is being done, before anything that takes time
  * @throws Error when there is no Python that is new enough, or it cannot install; the message says what to do
  */
-export async function ensurePython(say: (line: string) => void = console.log): Promise<PythonEnvironment> {
-  const folder = join(packageFolder, ".venv");
-  const requirements = join(packageFolder, "requirements.txt");
+export async function ensureEnvironment(
+  { folder, requirements, what, size }: WantedEnvironment,
+  say: Say = console.log,
+): Promise<PythonEnvironment> {
   const program = (name: string): string =>
     process.platform === "win32" ? join(folder, "Scripts", `${name}.exe`) : join(folder, "bin", name);
   const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");
   const stamp = join(folder, "requirements.sha256");
   if (readIfThere(stamp) === wanted) return { folder, program };
 
-  const python = findPython();
+  const python = findPython(what);
   say(`Making a private Python environment in ${folder} with ${python} ...`);
   await run(python, ["-m", "venv", folder], "On Debian and Ubuntu: sudo apt install python3-venv.");
-  say("Installing JupyterLab into it (about 100 MB, once) ...");
+  say(`Installing ${what} into it (${size}, once) ...`);
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements];
   await run(program("python"), pip, "Look at pip's message above; is there a network?");
   writeFileSync(stamp, wanted);
   return { folder, program };
 }
 
-function findPython(): string {
+function findPython(what: string): string {
   const seen: string[] = [];
   for (const name of candidates) {
     const version = pythonVersion(name);
@@ -48,7 +72,7 @@ function findPython(): string {
     seen.push(`${name} is ${version}`);
   }
   throw new Error(
-    `Python ${OLDEST.join(".")} or newer is needed for JupyterLab; on the PATH there is ${seen.join(", ") || "none"}. ` +
+    `Python ${OLDEST.join(".")} or newer is needed for ${what}; on the PATH there is ${seen.join(", ") || "none"}. ` +
       "Install one from https://www.python.org/downloads/ or your system's packages.",
   );
 }

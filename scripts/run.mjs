@@ -12,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const commands = {
   demo: "scripts/demo.js",
   test: "scripts/test.js",
+  "test:peft": "scripts/test-peft.js",
   lab: "scripts/lab.js",
   bench: "bench/main.js",
   fuzz: "scripts/fuzz.js",

@@ -10,6 +10,8 @@
  *
  *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
  *
+ *   countParameters("THUDM/chatglm3-6b", lora())  ->  PEFT's line, from config.json alone         src/api/count-parameters.ts
+ *
  * Behind it, an engine holds the weights (src/engine/engine.ts): LocalEngine in this process, or one in a runtime that
  * notebooks share, reached through ReconnectingEngine. It runs ONNX graphs that src/graph builds from a model's one definition
  * (src/models) and that src/train differentiates; src/adapters says what a fine-tuning method does to them, src/quantization in
@@ -25,12 +27,14 @@ export type {
   FullConfig,
   LoraConfig,
   Method,
+  ModuleRank,
   PTuningConfig,
 } from "./adapters/adapter.ts";
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";
 // Fine-tuning
 export {
   AdapterHandle,
+  type AdapterSaveOptions,
   type BaseAnswersOptions,
   type FitSettings,
   type GradientOptions,
@@ -52,6 +56,7 @@ export type {
   LogitsOptions,
   SaveOptions,
 } from "./api/chatglm-options.ts";
+export { type CountedParameters, type CountOptions, countParameters } from "./api/count-parameters.ts";
 export { devices } from "./api/devices.ts";
 // Knowledge
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";

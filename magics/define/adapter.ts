@@ -1,7 +1,9 @@
 /** @file %adapter: lists, chooses, makes, saves, loads, merges and deletes adapters. */
+import { adapterFormats } from "../../src/adapters/formats.ts";
 import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
+import type { OptionTable } from "../option.ts";
 import { textValue } from "../values.ts";
 import { asWord } from "../words.ts";
 import {
@@ -84,18 +86,28 @@ const create: Command = {
     }),
 };
 
+const FORMAT_OPTION: OptionTable = {
+  format: {
+    kind: "choice",
+    choices: adapterFormats,
+    help: "Of a prefix, another form: PEFT's prefix tuning, or a folder for ChatGLM's published scripts.",
+  },
+};
+
 const save: Command = {
-  ...named("NAME [FOLDER]", "Saves an adapter as PEFT's files, in ./NAME by default."),
+  ...named("NAME [FOLDER]", "Saves an adapter's files, in ./NAME by default: PEFT's where PEFT has the method."),
+  options: { ...FORMAT_OPTION, ...MODEL_OPTION },
   positional: 2,
   expand(call) {
     const name = nameOf(call);
     const [, folder] = call.arguments.positional;
     const given = folder && textValue(folder);
     const options = given ? [["folder", given] as const] : [];
+    const format = propertiesOf(call, ["format"]);
     const usual = name.expression ? ["`./${", ...textValue(name), "}`"] : [JSON.stringify(`./${name.text}`)];
     return {
-      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...modelOption(call)]),
-      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual])]),
+      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...format, ...modelOption(call)]),
+      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual], format)]),
     };
   },
 };

@@ -105,6 +105,29 @@ export const METHOD_OPTIONS: OptionTable = {
   ...FULL,
 };
 
+/** The method that a word means, the default one where there is none. */
+export const methodCalled = (word: string | undefined): Method | undefined =>
+  word === undefined ? DEFAULT_METHOD : METHOD_NAMES.find((name) => METHODS[name].word === word);
+
+/** The names of a method's own options. */
+export const optionsOfMethod = (method: Method): readonly string[] => Object.keys(METHODS[method].options);
+
+/** An option that is given though it belongs to other methods only, and what to say of it. */
+export function strayAmong(
+  method: Method,
+  isGiven: (option: string) => boolean,
+): { readonly option: string; readonly message: string } | undefined {
+  const own = optionsOfMethod(method);
+  for (const { word, options } of Object.values(METHODS)) {
+    const option = Object.keys(options).find((name) => !own.includes(name) && isGiven(name));
+    if (option === undefined) continue;
+    const chosen = METHODS[method].word;
+    const message = `--${option} belongs to --method ${word}, and the method is ${chosen}. Leave one of them out.`;
+    return { option, message };
+  }
+  return undefined;
+}
+
 /** The library's call that configures the method: `lora({ r: 8 })`. */
 export function methodCall(call: Call): Code {
   const { method, properties } = chosen(call);
@@ -125,29 +148,23 @@ export function methodOption(choice: Properties): Properties {
 
 function chosen(call: Call): { readonly method: Method; readonly properties: Properties } {
   const method = methodOf(call);
-  const own = METHODS[method].options;
-  for (const { word, options } of Object.values(METHODS)) {
-    const stray = Object.keys(options).find((name) => !Object.hasOwn(own, name) && call.arguments.options.has(name));
-    if (stray !== undefined) throw strayOption(call, word, METHODS[method].word, stray);
+  const stray = strayAmong(method, (option) => call.arguments.options.has(option));
+  if (stray) {
+    const word = call.arguments.options.get(stray.option)?.name;
+    throw new MagicError(stray.message, word?.from ?? call.from, word ? word.to - word.from : 0);
   }
-  return { method, properties: propertiesOf(call, Object.keys(own)) };
+  return { method, properties: propertiesOf(call, optionsOfMethod(method)) };
 }
 
 /** The method must be known where the code is written: its options depend on it. */
 function methodOf(call: Call): Method {
   const word = call.arguments.options.get("method")?.word;
-  if (!word) return DEFAULT_METHOD;
-  const method = METHOD_NAMES.find((name) => METHODS[name].word === word.text);
+  const method = methodCalled(word?.text);
+  if (!word) return method as Method;
   if (method && !word.expression) return method;
   throw new MagicError("--method needs a name, not an expression.", word.from, word.to - word.from);
 }
 
 function givenAmong(call: Call, options: OptionTable): string | undefined {
   return Object.keys(options).find((name) => call.arguments.options.has(name));
-}
-
-function strayOption(call: Call, owner: string, method: string, option: string): MagicError {
-  const word = call.arguments.options.get(option)?.name;
-  const message = `--${option} belongs to --method ${owner}, and the method is ${method}. Leave one of them out.`;
-  return new MagicError(message, word?.from ?? call.from, word ? word.to - word.from : 0);
 }

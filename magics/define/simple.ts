@@ -6,7 +6,10 @@ import { RUNTIME, textValue } from "../values.ts";
 import { argumentsOf, MODEL_OPTION, modelOf, modelOption, propertiesOf, runtimeCall } from "./common.ts";
 
 const PARAMS_OPTIONS = {
-  all: { kind: "flag", help: "List every parameter with its shape." },
+  all: {
+    kind: "flag",
+    help: "List all parameters by module: shapes, types, what trains, and the memory of values, gradients and AdamW.",
+  },
   ...MODEL_OPTION,
 } as const satisfies OptionTable;
 

@@ -18,6 +18,7 @@ export interface Column {
 
 export interface Table {
   readonly columns: readonly Column[];
+  /** A cell for each column; one alone is a heading of the rows below it, over all columns. */
   readonly rows: readonly (readonly string[])[];
   readonly caption?: string;
   /** Said in place of rows when there are none. */
@@ -34,7 +35,9 @@ function plainTable({ columns, rows, caption, empty }: Table): string {
   const flat = rows.map((row) => row.map((cell) => cell.replace(/\s*\n\s*/g, " ⏎ ")));
   const widths = narrowed(
     columns,
-    columns.map(({ title }, index) => Math.max(columnsOf(title), ...flat.map((row) => columnsOf(row[index] ?? "")))),
+    columns.map(({ title }, index) =>
+      Math.max(columnsOf(title), ...flat.map((row) => (isHeading(row, columns) ? 0 : columnsOf(row[index] ?? "")))),
+    ),
   );
   const line = (cells: readonly string[]): string =>
     columns
@@ -45,8 +48,12 @@ function plainTable({ columns, rows, caption, empty }: Table): string {
       .join(GAP)
       .trimEnd();
   const rule = widths.map((width) => "─".repeat(width)).join(GAP);
-  return [...head, line(columns.map((column) => column.title)), rule, ...flat.map(line)].join("\n");
+  const lines = flat.map((row) => (isHeading(row, columns) ? (row[0] as string) : line(row)));
+  return [...head, line(columns.map((column) => column.title)), rule, ...lines].join("\n");
 }
+
+const isHeading = (row: readonly string[], columns: readonly Column[]): boolean =>
+  row.length === 1 && columns.length > 1;
 
 /** Widths that fit: the widest texts give way, to one width that they share. Numbers are never cut. */
 function narrowed(columns: readonly Column[], widths: readonly number[]): readonly number[] {
@@ -72,7 +79,9 @@ function htmlTable({ columns, rows, caption, empty }: Table): string {
   const title = caption === undefined ? "" : `<caption style="text-align:left">${escapeHtml(caption)}</caption>`;
   const head = columns.map((column) => `<th${style(column)}>${escapeHtml(column.title)}</th>`).join("");
   const cells = (row: readonly string[]): string =>
-    columns.map((column, index) => `<td${style(column)}>${escapeHtml(row[index] ?? "")}</td>`).join("");
+    isHeading(row, columns)
+      ? `<th colspan="${columns.length}"${style(undefined)}>${escapeHtml(row[0] ?? "")}</th>`
+      : columns.map((column, index) => `<td${style(column)}>${escapeHtml(row[index] ?? "")}</td>`).join("");
   const none = empty === undefined ? "" : `<tr><td colspan="${columns.length}">${escapeHtml(empty)}</td></tr>`;
   const body = rows.length === 0 ? none : rows.map((row) => `<tr>${cells(row)}</tr>`).join("");
   return `<table>${title}<thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;

@@ -1,5 +1,6 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
+import type { AdapterFormat } from "../../src/adapters/formats.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
@@ -69,9 +70,11 @@ export async function adapterNew(
   const model = currentModel(given);
   const adapter = await model.createAdapter(name, config, { share, replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n${trainingNote(model, adapter)}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${trainingNote(model, adapter)}${noteOf(adapter)}`);
   return adapter;
 }
+
+const noteOf = ({ note }: AdapterHandle): string => (note === undefined ? "" : `${note}\n`);
 
 /** Where the adapter went whose name another has taken. */
 function setAsideNote({ name, setAside }: AdapterHandle): string {
@@ -81,15 +84,17 @@ function setAsideNote({ name, setAside }: AdapterHandle): string {
 export interface SaveOptions extends OfModel {
   /** `./NAME` by default. */
   readonly folder?: string;
+  /** Another form than the method's usual one. */
+  readonly format?: AdapterFormat;
 }
 
-/** Saves an adapter as PEFT's files. */
+/** Saves an adapter's files. */
 export async function adapterSave(
   name: string,
-  { folder = `./${name}`, model: given }: SaveOptions = {},
+  { folder = `./${name}`, format, model: given }: SaveOptions = {},
 ): Promise<void> {
   const adapter = await currentModel(given).adapter(name);
-  await adapter.save(folder);
+  await adapter.save(folder, { format });
   write(`${name} saved to ${resolve(folder)}\n`);
 }
 
@@ -107,7 +112,7 @@ export async function adapterLoad(
   const model = currentModel(given);
   const adapter = await model.loadAdapter(name, folder, { replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n${adapter.note === undefined ? "" : `${adapter.note}\n`}`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${noteOf(adapter)}`);
   return adapter;
 }
 

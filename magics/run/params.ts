@@ -1,6 +1,8 @@
 /** @file What %params does. */
 import type { ParameterInfo } from "../../src/index.ts";
 import { show, write } from "../live.ts";
+import { parameterTable } from "../render/parameter-table.ts";
+import { renderRankTable } from "../render/rank-table.ts";
 import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";
 import { currentModel, sessionOf } from "../session.ts";
@@ -8,7 +10,7 @@ import type { OfModel } from "./chat.ts";
 import { countingNote } from "./weights.ts";
 
 export interface ParamsOptions extends OfModel {
-  /** Lists every parameter. */
+  /** Shows every parameter by module, and the memory of training. */
   readonly all?: boolean;
 }
 
@@ -20,29 +22,16 @@ export async function params(name?: string | null, options: ParamsOptions = {}):
   const model = currentModel(options.model);
   const chosen = name === undefined ? sessionOf(model).adapter : name;
   const adapter = chosen === null ? undefined : await model.adapter(chosen);
-  const parameters = adapter ? adapter.parameters() : model.info.parameters;
-  const all = parameters.reduce((sum, { count }) => sum + count, 0);
-  const caption =
-    adapter?.summary().toString() ?? `trainable params: 0 || all params: ${grouped(all)} || trainable%: 0`;
-  if (options.all) show(parameterTable(parameters, caption + countingNote(model)));
-  else write(`${caption}\n`);
-  return parameters;
-}
-
-function parameterTable(parameters: readonly ParameterInfo[], caption: string) {
-  const columns = [
-    { title: "parameter", whole: true },
-    { title: "shape" },
-    { title: "dtype" },
-    { title: "count", align: "right" as const },
-    { title: "trains" },
-  ];
-  const rows = parameters.map(({ name, shape, dtype, count, trainable }) => [
-    name,
-    `[${shape.join(", ")}]`,
-    dtype,
-    grouped(count),
-    trainable ? "yes" : "",
-  ]);
-  return renderTable({ columns, rows, caption });
+  const base = model.info.parameters;
+  const all = base.reduce((sum, { count }) => sum + count, 0);
+  const summary = adapter?.summary();
+  const caption = summary?.toString() ?? `trainable params: 0 || all params: ${grouped(all)} || trainable%: 0`;
+  if (options.all) {
+    const own = adapter ? { adapter: adapter.parameters() } : {};
+    const counted = { base, ...own, all: summary?.all ?? all, caption: caption + countingNote(model) };
+    show(renderTable(parameterTable(counted)));
+  } else write(`${caption}\n`);
+  const ranks = (await adapter?.info())?.ranks;
+  if (ranks) show(renderRankTable(ranks));
+  return adapter?.parameters() ?? base;
 }

@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTensors, BaseModel } from "../../src/adapters/adapter.ts";
 import { readAdapter, writeAdapter } from "../../src/adapters/files.ts";
+import { adapterFormats } from "../../src/adapters/formats.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { AdapterRegistry } from "../../src/engine/adapter-registry.ts";
 import { AdapterStore } from "../../src/engine/adapter-store.ts";
@@ -85,6 +86,13 @@ export const adapterTrials: Trials = async (folder, seed) => {
       return new AdapterRegistry(base, new AdapterStore(kept)).find({ owner, name });
     };
     subjects.push({ name: `kept ${config.method} ${i}`, folder: join(kept, own), read });
+  }
+  const prefix = createAdapter({ method: "pTuning", length: 2, projection: true, dropout: 0 }, base);
+  for (const format of adapterFormats) {
+    const place = join(folder, format);
+    const stored = { config: prefix.config, tensors: await prefix.initialize(1), documents: {} };
+    await writeAdapter(place, stored, "tiny", { format, base, settings: async () => ({ model_type: "chatglm" }) });
+    subjects.push({ name: `prefix as ${format}`, folder: place, read: () => readAdapter(place, base) });
   }
   const older = join(folder, "older");
   await mkdir(older);

@@ -47,7 +47,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     adapters: { model, owner: "fuzz" },
     createAdapter: { ...of, config, seed: 1, existing: "replace", documents: { "facts.json": "[]" } },
     loadAdapter: { ...of, folder: scratch, existing: "refuse" },
-    saveAdapter: { ...of, folder: scratch },
+    saveAdapter: { ...of, folder: scratch, format: "peft" },
     adapterInfo: of,
     disposeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
     readAdapter: of,

@@ -1,5 +1,6 @@
 /** @file Zip archives of stored entries, written honestly or otherwise, and taken apart where they are honest. */
 import { crc32 } from "node:zlib";
+import { record } from "../../src/weights/zip-writer.ts";
 
 export interface EntryToZip {
   readonly name: string;
@@ -32,18 +33,6 @@ export function zipped(
   }
   const directory = Buffer.concat(centrals);
   return Buffer.concat([...locals, directory, endRecords(entries.length, directory.length, at, zip64, comment)]);
-}
-
-/** Integers of the given sizes in bytes, one after the other. */
-function record(...fields: readonly (readonly [size: 2 | 4 | 8, value: number])[]): Buffer {
-  const bytes = Buffer.alloc(fields.reduce((sum, [size]) => sum + size, 0));
-  let at = 0;
-  for (const [size, value] of fields) {
-    if (size === 8) bytes.writeBigUInt64LE(BigInt(value), at);
-    else bytes.writeUIntLE(value, at, size);
-    at += size;
-  }
-  return bytes;
 }
 
 /** What header and directory both say: version, flags, method, time, date and CRC-32. */
@@ -129,14 +118,22 @@ export function recordsOf(bytes: Buffer): ZipRecords {
   const end = bytes.length - 22;
   const locator = bytes.readUInt32LE(end - 20) === 0x07064b50 ? end - 20 : undefined;
   const wideEnd = locator === undefined ? undefined : Number(bytes.readBigUInt64LE(locator + 8));
-  const count = bytes.readUInt16LE(end + 10);
+  const wide = (at: number): number => Number(bytes.readBigUInt64LE(at));
+  const count = wideEnd === undefined ? bytes.readUInt16LE(end + 10) : wide(wideEnd + 32);
   const central: number[] = [];
-  for (let i = 0, at = bytes.readUInt32LE(end + 16); i < count; i += 1) {
+  for (let i = 0, at = wideEnd === undefined ? bytes.readUInt32LE(end + 16) : wide(wideEnd + 48); i < count; i += 1) {
     central.push(at);
     at += 46 + bytes.readUInt16LE(at + 28) + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
   }
-  const local = central.map((at) => bytes.readUInt32LE(at + 42));
+  const local = central.map((at) => fieldOf(bytes, at, 42, 20));
   return { end, central, local, ...(locator === undefined || wideEnd === undefined ? {} : { locator, wideEnd }) };
+}
+
+/** A number of an entry's central record, or of the record's first extra field where it has no room. */
+function fieldOf(bytes: Buffer, record: number, narrow: number, wide: number): number {
+  const value = bytes.readUInt32LE(record + narrow);
+  const extra = record + 46 + bytes.readUInt16LE(record + 28);
+  return value === 0xffffffff ? Number(bytes.readBigUInt64LE(extra + wide)) : value;
 }
 
 /** The entries of an honest archive without a comment. */
@@ -146,6 +143,6 @@ export function unzipped(bytes: Buffer): EntryToZip[] {
     const header = local[i] as number;
     const begin = header + 30 + bytes.readUInt16LE(header + 26) + bytes.readUInt16LE(header + 28);
     const name = bytes.toString("utf8", at + 46, at + 46 + bytes.readUInt16LE(at + 28));
-    return { name, content: bytes.subarray(begin, begin + bytes.readUInt32LE(at + 24)) };
+    return { name, content: bytes.subarray(begin, begin + fieldOf(bytes, at, 24, 4)) };
   });
 }

@@ -37,14 +37,35 @@ interface Chosen {
   readonly parameters: readonly ParameterSpec[];
   /** What they were chosen by. */
   readonly by: string;
+  readonly note?: string;
 }
 
-const matching = ({ parameters }: BaseModel, parts: readonly string[] | undefined): Chosen => ({
-  parameters: parameters.filter(({ name }) => !parts || parts.some((part) => name.includes(part))),
-  by: parts?.join(" or ") ?? "anything",
-});
+function matching({ parameters }: BaseModel, parts: readonly string[] | undefined): Chosen {
+  const notes = (parts ?? []).flatMap((part) => severalLayers(part, parameters) ?? []);
+  return {
+    parameters: parameters.filter(({ name }) => !parts || parts.some((part) => name.includes(part))),
+    by: parts?.join(" or ") ?? "anything",
+    ...(notes.length === 0 ? {} : { note: notes.join("\n") }),
+  };
+}
 
-function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, by }: Chosen): Adapter {
+/** What to say of a part that ends in a layer's number, and in the beginning of other layers' numbers. */
+function severalLayers(part: string, parameters: readonly ParameterSpec[]): string | undefined {
+  if (!/(^|\.)\d+$/.test(part)) return undefined;
+  const layers = parameters.flatMap(({ name }) => {
+    const number = name.includes(part) ? /\.layers\.(\d+)\./.exec(name)?.[1] : undefined;
+    return number === undefined ? [] : [number];
+  });
+  const several = [...new Set(layers)];
+  if (several.length < 2) return undefined;
+  const alone = /\d+$/.exec(part)?.[0];
+  return (
+    `${part} is in the names of layers ${several.slice(0, -1).join(", ")} and ${several.at(-1)}, which all train. ` +
+    `For layer ${alone} alone, write layers.${alone}. with a dot at the end.`
+  );
+}
+
+function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, by, note }: Chosen): Adapter {
   const parameters = chosen.filter(({ name }) => !base.frozen?.has(name));
   if (chosen.length === 0) {
     throw new GlmError("adapter-invalid", `no parameter's name contains ${by}: nothing would be trained.`);
@@ -59,6 +80,7 @@ function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, b
   return {
     config,
     parameters,
+    ...(note === undefined ? {} : { note }),
     async initialize() {
       const values = await Promise.all(
         parameters.map(async ({ name }) => [name, copied(await base.read(name))] as const),

@@ -2,18 +2,15 @@
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
-import { type FileToWrite, textFile } from "../files.ts";
+import type { FileToWrite } from "../files.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { readText } from "../regular-file.ts";
 import { readHeader } from "../weights/header.ts";
-import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel } from "./adapter.ts";
+import { adapterFiles, CONFIG_FILE, TENSORS_FILE } from "./adapter-files.ts";
 import { createAdapter } from "./methods.ts";
 import { asAdapter, readStored } from "./stored-tensors.ts";
-
-const CONFIG = "adapter_config.json";
-const TENSORS = "adapter_model.safetensors";
 
 export interface OwnAdapter {
   readonly config: AdapterConfig;
@@ -22,14 +19,13 @@ export interface OwnAdapter {
 
 /** @param baseModel name or folder of the model it belongs to */
 export function ownFiles({ config, tensors }: OwnAdapter, baseModel: string): FileToWrite[] {
-  const text = `${JSON.stringify({ ...config, base_model_name_or_path: baseModel }, null, 2)}\n`;
-  return [safetensorsFile(TENSORS, sourcesOf(tensors), { format: "pt" }), textFile(CONFIG, text)];
+  return adapterFiles({ ...config, base_model_name_or_path: baseModel }, tensors);
 }
 
 /** What a folder's adapter_config.json calls its method: in our words, or in PEFT's. Empty where there is none that can be read. */
 export async function methodIn(folder: string): Promise<{ readonly method?: unknown; readonly peft_type?: unknown }> {
   try {
-    return (JSON.parse(await readText(join(folder, CONFIG))) as object | null) ?? {};
+    return (JSON.parse(await readText(join(folder, CONFIG_FILE))) as object | null) ?? {};
   } catch {
     return {};
   }
@@ -40,12 +36,12 @@ export async function methodIn(folder: string): Promise<{ readonly method?: unkn
  * @throws GlmError "adapter-invalid" with everything that does not fit the base
  */
 export async function readOwn(folder: string, base: BaseModel): Promise<OwnAdapter> {
-  const path = join(folder, CONFIG);
+  const path = join(folder, CONFIG_FILE);
   const { base_model_name_or_path: _, ...config } = JSON.parse(await readText(path)) as Record<string, unknown>;
   const { configFault, isAdapterConfig } = await import("./config-schema.ts");
   if (!isAdapterConfig(config))
     throw new GlmError("adapter-invalid", `${path}: ${configFault(config)}. Save it again.`);
-  const header = await asAdapter(() => readHeader(join(folder, TENSORS)));
+  const header = await asAdapter(() => readHeader(join(folder, TENSORS_FILE)));
   const stored = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   return { config, tensors: await fitting(folder, createAdapter(config, base).parameters, stored) };
 }

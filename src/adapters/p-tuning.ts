@@ -14,7 +14,7 @@ import type { Adapter, AdapterTensors, BaseModel, Prefix, PTuningConfig } from "
 import { inputOf } from "./graph-inputs.ts";
 
 export const ENCODER = "transformer.prefix_encoder";
-const EMBEDDING = `${ENCODER}.embedding.weight`;
+export const EMBEDDING: string = `${ENCODER}.embedding.weight`;
 /** The layers of the network that makes keys and values of embeddings: linear, tanh, linear. */
 const [INNER, OUTER] = [`${ENCODER}.trans.0`, `${ENCODER}.trans.2`];
 
@@ -106,14 +106,16 @@ function pieces(x: Value, count: number): readonly Value[] {
   return split(x, sizes, 0).flatMap((part, i) => pieces(part, sizes[i] as number));
 }
 
-function prefixOf(
-  tensors: AdapterTensors,
-  { length, projection }: PTuningConfig,
-  { layers, groups, headSize }: ChatGLMConfig,
-): Prefix {
+/** All keys and values [length, 2 * layers * groups * headSize], layer by layer its keys and then its values. */
+export function keysAndValues(tensors: AdapterTensors, { length, projection }: PTuningConfig): FloatTensor {
   const embeddings = tensors[EMBEDDING] as FloatTensor;
   const made = projection ? projected(embeddings, tensors) : embeddings.data;
-  const width = made.length / length;
+  return tensor("float32", [length, made.length / length], made);
+}
+
+function prefixOf(tensors: AdapterTensors, config: PTuningConfig, { layers, groups, headSize }: ChatGLMConfig): Prefix {
+  const { data: made, shape } = keysAndValues(tensors, config);
+  const [length, width] = shape as [number, number];
   const block = (part: number): FloatTensor => {
     const data = new Float32Array(groups * length * headSize);
     for (let group = 0; group < groups; group += 1) {

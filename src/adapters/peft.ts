@@ -3,24 +3,17 @@
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { faultLines, MAX_FAULTS } from "../fault-list.ts";
-import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
+import type { FileToWrite } from "../files.ts";
 import { namesIn, readText } from "../regular-file.ts";
 import { nearest } from "../suggestion.ts";
 import { readHeader } from "../weights/header.ts";
-import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
+import { adapterFiles, CONFIG_FILE, OLDER_TENSORS_FILE, TENSORS_FILE, tensorFileNames } from "./adapter-files.ts";
 import { lora } from "./lora.ts";
 import { parsePeftConfig, peftConfig } from "./peft-config.ts";
 import { asAdapter, readStored } from "./stored-tensors.ts";
-
-const configName = "adapter_config.json";
-const tensorsName = "adapter_model.safetensors";
-/** What PEFT wrote before safetensors, and reads only without it. */
-const olderTensorsName = "adapter_model.bin";
-/** Either has an adapter's tensors. */
-export const tensorFiles: readonly string[] = [tensorsName, olderTensorsName];
 
 export interface PeftAdapter {
   readonly config: LoraConfig;
@@ -30,13 +23,14 @@ export interface PeftAdapter {
 }
 
 /**
- * Reads a LoRA that PEFT or `writePeft` saved, and checks it against the model it is to lie on.
+ * Reads a LoRA that PEFT saved or `peftFiles` are, and checks it against the model it is to lie on.
  * @throws GlmError "adapter-not-found" without the files; "adapter-invalid" with every fault, "unsupported" when the
  * adapter uses something that is not supported
  */
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
-  const { config, ...noted } = parsePeftConfig(await readConfig(folder), join(folder, configName), base.modules);
+  const json = await readConfig(folder);
   const stored = await storedTensors(folder);
+  const { config, ...noted } = parsePeftConfig(json, join(folder, CONFIG_FILE), base.modules, stored.keys());
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));
@@ -72,36 +66,11 @@ function strangerFault(name: string, missing: readonly string[]): string {
   return `${name} belongs to nothing in this model.${own === undefined ? "" : ` Did you mean ${own}?`}`;
 }
 
-/** Files that are written with an adapter's own, and those of an earlier adapter that must go. */
-export interface FilesBeside {
-  readonly files: readonly FileToWrite[];
-  obsolete(name: string): boolean;
-}
-
-/**
- * Writes a LoRA as PEFT does; its files take their places only when all are complete.
- * @param baseModel name or folder of the model it was trained on, for PEFT to find it again
- * @throws GlmError "disk" when they cannot be written; what was there before is then untouched
- */
-export async function writePeft(
-  folder: string,
-  config: LoraConfig,
-  tensors: AdapterTensors,
+/** @param baseModel name or folder of the model it was trained on, for PEFT to find it again */
+export const peftFiles = (
+  { config, tensors }: Pick<PeftAdapter, "config" | "tensors">,
   baseModel: string,
-  beside: FilesBeside = { files: [], obsolete: () => false },
-): Promise<void> {
-  const written = `${JSON.stringify(peftConfig(config, baseModel), null, 2)}\n`;
-  await replaceFiles(
-    folder,
-    [
-      safetensorsFile(tensorsName, sourcesOf(tensors), { format: "pt" }),
-      ...beside.files,
-      textFile(configName, written),
-    ],
-    // An older file would mislead people.
-    (name) => name === olderTensorsName || beside.obsolete(name),
-  );
-}
+): FileToWrite[] => adapterFiles(peftConfig(config, baseModel), tensors);
 
 /** Releases before 0.6 had no level between an adapted module and its own bias. */
 const olderName = (name: string): string => name.replace(/\.base_layer\.bias$/, ".bias");
@@ -113,26 +82,26 @@ async function readConfig(folder: string): Promise<unknown> {
       "adapter-not-found",
       `${folder}: expected a folder with an adapter, but there is none. Check the path.`,
     );
-  if (!names.includes(configName)) {
+  if (!names.includes(CONFIG_FILE)) {
     throw new GlmError(
       "adapter-not-found",
-      `${folder}: expected ${configName} and ${tensorsName}, got ${names.slice(0, 10).join(", ") || "an empty folder"}. ` +
+      `${folder}: expected ${CONFIG_FILE} and ${TENSORS_FILE}, got ${names.slice(0, 10).join(", ") || "an empty folder"}. ` +
         "Name the folder that PEFT's save_pretrained or adapter.save wrote.",
     );
   }
-  if (!names.includes(tensorsName) && !names.includes(olderTensorsName)) {
+  if (!tensorFileNames.some((name) => names.includes(name))) {
     throw new GlmError(
       "adapter-not-found",
-      `${folder}: expected ${tensorsName} or ${olderTensorsName} beside ${configName}, got neither. Save or copy the adapter again.`,
+      `${folder}: expected ${TENSORS_FILE} or ${OLDER_TENSORS_FILE} beside ${CONFIG_FILE}, got neither. Save or copy the adapter again.`,
     );
   }
   try {
-    return JSON.parse(await readText(join(folder, configName)));
+    return JSON.parse(await readText(join(folder, CONFIG_FILE)));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new GlmError(
       "adapter-invalid",
-      `${join(folder, configName)}: expected JSON, got something else (${why}). Save or copy the adapter again.`,
+      `${join(folder, CONFIG_FILE)}: expected JSON, got something else (${why}). Save or copy the adapter again.`,
       { cause },
     );
   }
@@ -143,10 +112,10 @@ export const storedTensors = (folder: string): Promise<ReadonlyMap<string, Store
   asAdapter(() => storedIn(folder));
 
 async function storedIn(folder: string): Promise<ReadonlyMap<string, StoredTensor>> {
-  const isOlder = !(await namesIn(folder)).includes(tensorsName);
+  const isOlder = !(await namesIn(folder)).includes(TENSORS_FILE);
   const tensors = isOlder
-    ? await readTorch(join(folder, olderTensorsName))
-    : (await readHeader(join(folder, tensorsName))).tensors;
+    ? await readTorch(join(folder, OLDER_TENSORS_FILE))
+    : (await readHeader(join(folder, TENSORS_FILE))).tensors;
   return new Map(tensors.map((tensor) => [tensor.name, tensor]));
 }
 

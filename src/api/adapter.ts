@@ -1,6 +1,7 @@
 /** @file An adapter as a notebook holds it: a handle; its tensors live beside the weights. */
 import { resolve } from "node:path";
-import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
+import type { AdapterFormat } from "../adapters/formats.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
@@ -34,6 +35,14 @@ export interface GradientOptions extends Abortable {
   readonly maxLength?: number | undefined;
 }
 
+export interface AdapterSaveOptions extends Abortable {
+  /**
+   * Another form than the method's usual one, of a prefix: "peft", as PEFT's prefix tuning is saved, or "published", as by ChatGLM's own
+   * scripts.
+   */
+  readonly format?: AdapterFormat | undefined;
+}
+
 export interface BaseAnswersOptions extends Abortable {
   /** Told how many of those that were not put before are answered. */
   readonly onDone?: ((done: number) => void) | undefined;
@@ -45,6 +54,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Steps the optimiser has taken with the adapter. */
   readonly step: number;
+  /** What is left of each module's rank, of methods that give ranks up while they train (AdaLoRA). */
+  readonly ranks?: readonly ModuleRank[];
 }
 
 export class AdapterHandle {
@@ -54,7 +65,7 @@ export class AdapterHandle {
   readonly config: AdapterConfig;
   /** The name under which the trained adapter is kept that had this name when this one was made; undefined when there was none. */
   readonly setAside: string | undefined;
-  /** What its user should know, for example that its files name modules which this model has not. */
+  /** What its user should know of how it was made or loaded: that modules which it names are called otherwise, or are not there. */
   readonly note: string | undefined;
   readonly #context: HandleContext;
   readonly #info: AdapterInfo;
@@ -86,7 +97,7 @@ export class AdapterHandle {
     return this.#info.parameters;
   }
 
-  /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
+  /** How it stands now: steps taken, ranks left, where it was loaded from, whether it is merged. */
   async info(options: Abortable = {}): Promise<AdapterInfo> {
     return this.#context.engine.call("adapterInfo", this.#target(), onlySignal("info", options));
   }
@@ -136,7 +147,8 @@ export class AdapterHandle {
     const params = { ...this.#target(), optimizer: step.id, config: step.config, handles, taken: step.taken };
     const result = await this.#training(this.#context.engine.call("optimizerStep", params, cellSignal(step.signal)));
     for (const used of step.gradients) used.spent();
-    return { gradientNorm: result.gradientNorm, step: result.step };
+    const { gradientNorm, step: taken, ranks } = result;
+    return { gradientNorm, step: taken, ...(ranks === undefined ? {} : { ranks }) };
   }
 
   /** The adapter's tensors, named as in its files. */
@@ -177,10 +189,15 @@ export class AdapterHandle {
     })();
   }
 
-  /** Writes the adapter's files: PEFT's adapter_config.json and adapter_model.safetensors. */
-  async save(folder: string, options: Abortable = {}): Promise<void> {
-    const asked = onlySignal("save", options, faultsOf({ folder }));
-    await this.#context.engine.call("saveAdapter", { ...this.#target(), folder: resolve(folder) }, asked);
+  /**
+   * Writes the adapter's files, adapter_config.json and adapter_model.safetensors: PEFT's where PEFT has the method, else ours.
+   * @throws GlmError "option-invalid" for a format that the method has not, "disk" when they cannot be written
+   */
+  async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
+    const { signal, format } = options ?? {};
+    refuseUnknown("save", options, ["format", "signal"], faultsOf({ folder, format, signal }));
+    const params = { ...this.#target(), folder: resolve(folder), ...(format === undefined ? {} : { format }) };
+    await this.#context.engine.call("saveAdapter", params, cellSignal(signal));
   }
 
   /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */

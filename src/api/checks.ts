@@ -3,6 +3,7 @@
  * rules, structures by their schemas. Options that have defaults have their rules in options.ts.
  */
 
+import { adapterFormats } from "../adapters/formats.ts";
 import { shownJson } from "../describe.ts";
 import { whole } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
@@ -25,7 +26,7 @@ const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof val
 
 type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
-  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias");
+  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format");
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -50,6 +51,10 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   targets: {
     expected: 'a list of module names such as ["query_key_value"]',
     allows: (value) => areNames(value) && value.length > 0,
+  },
+  format: {
+    expected: adapterFormats.map((format) => JSON.stringify(format)).join(" or "),
+    allows: (value) => adapterFormats.some((format) => format === value),
   },
   match: { expected: 'a list of parts of names such as ["layernorm"]', allows: areNames },
   bias: {

@@ -9,7 +9,7 @@ import { KnowledgeReport } from "../knowledge/report.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type OptionRules, refuseUnknown } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
-import type { AdapterHandle } from "./adapter.ts";
+import type { AdapterHandle, AdapterSaveOptions } from "./adapter.ts";
 import { factsOf, judged, learnedKeys, noFacts, replaced, rewriteFacts } from "./book-facts.ts";
 import {
   factsMustFit,
@@ -146,7 +146,7 @@ export class KnowledgeBook {
   }
 
   /** Writes the adapter's files and facts.json; `loadAdapter` brings both back, and `knowledge` opens them. */
-  async save(folder: string, options: Abortable = {}): Promise<void> {
+  async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
     await this.#inTurn(() => this.adapter.save(folder, options));
   }
 

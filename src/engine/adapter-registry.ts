@@ -1,7 +1,7 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
 import type { Adapter, AdapterConfig, AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
-import { readAdapter, writeAdapter } from "../adapters/files.ts";
+import { type AskedForm, readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
@@ -139,10 +139,11 @@ export class AdapterRegistry {
     return [...this.#live.values()].map(({ ref }) => ref);
   }
 
-  async save(ref: AdapterRef, folder: string, baseModel: string): Promise<void> {
+  /** @throws GlmError "option-invalid" for a form that its method has not */
+  async save(ref: AdapterRef, folder: string, baseModel: string, asked?: Omit<AskedForm, "base">): Promise<void> {
     const adapter = await this.find(ref);
-    const tensors = await adapter.copy();
-    await writeAdapter(folder, { config: adapter.config, tensors, documents: adapter.documents }, baseModel);
+    const stored = { config: adapter.config, tensors: await adapter.copy(), documents: adapter.documents };
+    await writeAdapter(folder, stored, baseModel, asked && { ...asked, base: this.#base });
   }
 
   /**

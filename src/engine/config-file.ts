@@ -1,5 +1,5 @@
 /** @file A model folder's config.json. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { readBytes, withFile } from "../file-bytes.ts";
 import { type ChatGLMConfig, type Family, readConfig } from "../models/config.ts";
@@ -19,17 +19,23 @@ export interface ConfigFile {
   readonly note?: string;
 }
 
+export interface AskedModel {
+  readonly name?: string;
+  readonly family?: Family | undefined;
+}
+
+/** As `readConfigAt`, of a model's folder. */
+export const readConfigFile = (folder: string, asked?: AskedModel): Promise<ConfigFile> =>
+  readConfigAt(join(folder, "config.json"), asked);
+
 /**
- * Reads and checks it, with what the tokenizer's files tell of the model's family.
+ * Reads and checks it, with what the tokenizer's files beside it tell of the model's family.
  * @param asked the name that the model was asked for by, and the family that its user says it is
  * @throws GlmError "model-not-found" without the file, "model-invalid" or "unsupported" with all of its faults,
  * "option-invalid" for a family that it cannot be
  */
-export async function readConfigFile(
-  folder: string,
-  asked: { readonly name?: string; readonly family?: Family | undefined } = {},
-): Promise<ConfigFile> {
-  const file = join(folder, "config.json");
+export async function readConfigAt(file: string, asked: AskedModel = {}): Promise<ConfigFile> {
+  const folder = dirname(file);
   const text = await withFile(file, "a model's folder with its configuration", async (handle, fileBytes) => {
     if (fileBytes > maxBytes) throw invalid(file, `${fileBytes} bytes`);
     return mustDecode(await readBytes(handle, file, 0, fileBytes), ({ got }) => invalid(file, got));

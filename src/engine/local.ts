@@ -95,9 +95,8 @@ export class LocalEngine implements Engine {
       const runner = this.#runner(model);
       return infoOf(await runner.adapters.load(adapter, folder, existing), runner);
     },
-    saveAdapter: async ({ model, adapter, folder }) => {
-      const runner = this.#runner(model);
-      await runner.adapters.save(adapter, folder, runner.info.folder);
+    saveAdapter: async ({ model, adapter, folder, format }) => {
+      await this.#runner(model).saveAdapter(adapter, folder, format);
     },
     adapterInfo: async ({ model, adapter }) => {
       const runner = this.#runner(model);

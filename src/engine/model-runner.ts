@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import type { AdapterFormat } from "../adapters/formats.ts";
 import { mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
@@ -190,7 +191,7 @@ export class ModelRunner {
     const trainee = (learner: Learner): Trainee => ({
       ...this.#trainable(adapter, learner, options.batchSize, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
-      changed: (steps) => adapter.changed(steps),
+      changed: (steps) => adapter.changed(steps, learner.ranks?.()),
     });
     yield* alone(adapter, signal, () =>
       training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
@@ -208,7 +209,7 @@ export class ModelRunner {
       ...this.#trainable(adapter, learner, options.batchSize, signal),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
-        adapter.changed(steps);
+        adapter.changed(steps, learner.ranks?.());
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
         void adapter.flush().catch(() => undefined);
       },
@@ -241,6 +242,8 @@ export class ModelRunner {
         signal?.throwIfAborted();
         return learner.step(config, shares, progress);
       },
+      mustLast: (steps) => learner.mustLast?.(steps),
+      ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
       encode: (rows, maxLength) => {
@@ -296,17 +299,26 @@ export class ModelRunner {
     // A copy: steps that are taken while it is written must not mix with it.
     const merged = adapter && { adapter: adapter.adapter, tensors: await adapter.copy() };
     const saved = savedModel(this.#model, merged);
-    const settings: unknown = JSON.parse(await readText(join(this.#model.folder, "config.json")));
-    if (isTooDeep(settings)) {
-      const file = join(this.#model.folder, "config.json");
-      throw new GlmError(
-        "model-invalid",
-        `${file}: expected settings, got values within each other without end. Correct it.`,
-      );
-    }
-    const text = JSON.stringify({ ...(settings as object), ...saved.settings }, null, 2);
+    const text = JSON.stringify({ ...(await this.#settings()), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
     await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
+  }
+
+  /** Writes an adapter's files, in its method's usual form when none is named. */
+  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat): Promise<void> {
+    const asked = format && { format, settings: () => this.#settings() };
+    await this.adapters.save(ref, folder, this.#model.folder, asked);
+  }
+
+  /** What the model's config.json says. */
+  async #settings(): Promise<object> {
+    const file = join(this.#model.folder, "config.json");
+    const settings: unknown = JSON.parse(await readText(file));
+    if (!isTooDeep(settings)) return settings as object;
+    throw new GlmError(
+      "model-invalid",
+      `${file}: expected settings, got values within each other without end. Correct it.`,
+    );
   }
 
   async dispose(): Promise<void> {

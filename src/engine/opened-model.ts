@@ -7,7 +7,7 @@ import { toFloat32 } from "../float32.ts";
 import { cacheFolder } from "../folders.ts";
 import { architectureOf, modulesOf, parametersOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import type { BindWeights, ModuleSpec } from "../models/context.ts";
+import type { BindWeights } from "../models/context.ts";
 import { rotaryFrequencies } from "../models/rotary.ts";
 import type { OnProgress } from "../progress.ts";
 import { checkWeights } from "../quantization/checked-weights.ts";
@@ -15,14 +15,15 @@ import { type FiledTensor, filedTensors, type Plan, plannedBytes } from "../quan
 import { readParameter } from "../quantization/prepare.ts";
 import { planFolder, preparedWeights, removeUnused } from "../quantization/prepared-cache.ts";
 import { bindStore, type WeightStore } from "../quantization/weight-store.ts";
-import { type FloatTensor, sizeOf } from "../tensor.ts";
+import type { FloatTensor } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { modelTensors } from "../weights/model-tensors.ts";
-import { isPrefix } from "../weights/prefix.ts";
+import { isPrefix, prefixRemedy } from "../weights/prefix.ts";
 import { readTensor } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
+import { baseModel } from "./base-model.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { LoadParams, Precision } from "./engine.ts";
@@ -73,7 +74,8 @@ export async function openModel(
   const { plan, precision, remark } = fittingPlan(given, source, config, can, roomFor(can, memory()));
   if (remark) onProgress(remark, 0, 1);
   const prefix = [...checkpoint.tensors.keys()].some(isPrefix)
-    ? `the files carry a prefix that was trained with P-tuning v2: the model answers without it. %adapter load NAME ${folder} lays it over.`
+    ? "The files carry a prefix that was trained with P-tuning v2, and the model answers without it. To lay it over, as an adapter " +
+      `that is used by its name: ${prefixRemedy(folder)}.`
     : undefined;
   const note = [guess, remark, prefix].filter((one) => one !== undefined).join("\n");
   const tensors = filedTensors(given, plan.bits);
@@ -96,15 +98,13 @@ export async function openModel(
     precision,
     weightStore,
     tensors,
-    base: {
-      parameters,
-      modules,
-      config,
+    base: baseModel(config, {
+      tensors,
+      bits: plan.bits,
       // In float16 they may be rounded, where the checkpoint has them as they are.
       read: (parameter) =>
         plan.name === "float16" ? readStoredFloats(stored, parameter) : readParameter(weightStore, parameter),
-      ...(plan.bits ? { count: elements(tensors), frozen: ofModules(modules) } : {}),
-    },
+    }),
     weights: bindStore(weightStore),
     mappedBytes: plannedBytes(plan),
     ...(note ? { note } : {}),
@@ -122,13 +122,6 @@ async function readSettings(folder: string, source: Parameters<typeof readConfig
     throw await otherFolder(folder, error);
   }
 }
-
-const elements = (tensors: readonly FiledTensor[]): number =>
-  tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-
-/** What belongs to modules whose weights are in fewer bits, where biases do not train either. */
-const ofModules = (modules: readonly ModuleSpec[]): ReadonlySet<string> =>
-  new Set(modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));
 
 async function readStoredFloats(stored: ReadonlyMap<string, StoredTensor>, name: string): Promise<FloatTensor> {
   const tensor = stored.get(name);

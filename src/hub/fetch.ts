@@ -6,11 +6,11 @@
 import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { tokenizerFileNames } from "../published.ts";
-import { readText } from "../regular-file.ts";
+import { isFile, readText } from "../regular-file.ts";
 import { Client } from "./client.ts";
 import { Download } from "./download.ts";
 import { notDownloaded, unreachable, unusable } from "./errors.ts";
-import type { CacheSnapshot, Hub, Listing, ModelRef, RemoteFile } from "./hub.ts";
+import type { CacheSnapshot, Hub, ModelRef, RemoteFile } from "./hub.ts";
 import { huggingFace } from "./huggingface.ts";
 import { missingFrom } from "./local.ts";
 import { modelScope } from "./modelscope.ts";
@@ -35,18 +35,45 @@ const hubs: Readonly<Record<HubName, (settings: HubSettings) => Hub>> = {
   modelscope: modelScope,
 };
 
+/** What is wanted of a model. */
+interface Wanted {
+  /** Why a folder does not do; undefined when it does. */
+  missingFrom(folder: string): Promise<string | undefined>;
+  /** Whether a folder that does is as good as any later one: the hub is then not asked. */
+  readonly anyVersion: boolean;
+  /** Puts what is needed in the snapshot. */
+  fill(filling: Filling): Promise<void>;
+}
+
+interface Filling {
+  readonly download: Download;
+  readonly snapshot: CacheSnapshot;
+  /** The model's files on the hub by name. */
+  readonly files: ReadonlyMap<string, RemoteFile>;
+  /** The error for a model that lacks something. */
+  refuse(missing: string): GlmError;
+}
+
 /**
  * The folder that has a model's files: in the hub's cache, where they are downloaded to when they are not there.
  * @param id "owner/name"
  * @throws GlmError "model-not-found", "hub-unreachable", "hub-denied", "download-corrupt", "disk", "unsupported"
  */
-export async function fetchModel(id: string, options: FetchOptions): Promise<string> {
+export const fetchModel = (id: string, options: FetchOptions): Promise<string> =>
+  fetched(id, { missingFrom, anyVersion: false, fill: fillModel }, options);
+
+/** A folder that has a model's config.json, whatever else of it is there; throws as `fetchModel`. */
+export const fetchConfig = (id: string, options: FetchOptions): Promise<string> =>
+  fetched(id, { missingFrom: configMissingFrom, anyVersion: true, fill: fillConfig }, options);
+
+async function fetched(id: string, wanted: Wanted, options: FetchOptions): Promise<string> {
   const { settings, signal, onProgress = () => undefined, policy = defaultPolicy } = options;
   const hub = hubs[settings.hub](settings);
   const model = checked(id, options.revision ?? hub.mainRevision);
-  const { folder, missing } = await downloaded(hub, model);
+  const { folder, missing } = await downloaded(hub, model, wanted);
   // What a commit names never changes.
-  if (folder !== undefined && (settings.offline || /^[0-9a-f]{40}$/.test(model.revision))) return folder;
+  const isSettled = wanted.anyVersion || settings.offline || /^[0-9a-f]{40}$/.test(model.revision);
+  if (folder !== undefined && isSettled) return folder;
   if (settings.offline) throw notDownloaded(model, settings, missing);
   onProgress("asking the hub", 0, 0);
   const client = new Client(settings, policy);
@@ -61,8 +88,13 @@ export async function fetchModel(id: string, options: FetchOptions): Promise<str
     if (!listing) return folder as string;
     const snapshot = await hub.snapshot(model, listing.commit);
     const download = new Download({ hub, client, model, commit: listing.commit, snapshot, onProgress, signal });
+    // What lies in folders is no part of a checkpoint.
+    const files = new Map(listing.files.filter(({ path }) => /^[^/\\]+$/.test(path)).map((file) => [file.path, file]));
+    const refuse = (lacks: string): GlmError => unusable(model, settings, [...files.keys()], lacks);
     try {
-      return await fill(download, snapshot, listing, model, settings);
+      await wanted.fill({ download, snapshot, files, refuse });
+      await snapshot.complete();
+      return snapshot.folder;
     } finally {
       download.end();
     }
@@ -81,29 +113,31 @@ function checked(id: string, revision: string): ModelRef {
 }
 
 /** The folder of an earlier download that has everything, or what the likeliest one lacks. */
-async function downloaded(hub: Hub, model: ModelRef): Promise<{ folder?: string; missing?: string }> {
+async function downloaded(hub: Hub, model: ModelRef, wanted: Wanted): Promise<{ folder?: string; missing?: string }> {
   let missing: string | undefined;
   for (const folder of await hub.cached(model)) {
-    const lacks = await missingFrom(folder);
+    const lacks = await wanted.missingFrom(folder);
     if (lacks === undefined) return { folder };
     missing ??= lacks;
   }
   return missing === undefined ? {} : { missing };
 }
 
-/** Puts what is needed in the snapshot; returns its folder. */
-async function fill(
-  download: Download,
-  snapshot: CacheSnapshot,
-  listing: Listing,
-  model: ModelRef,
-  settings: HubSettings,
-): Promise<string> {
-  // What lies in folders is no part of a checkpoint.
-  const files = new Map(listing.files.filter(({ path }) => /^[^/\\]+$/.test(path)).map((file) => [file.path, file]));
-  const refuse = (missing: string): GlmError => unusable(model, settings, [...files.keys()], missing);
+const CONFIG = "config.json";
+
+async function fillConfig({ download, files, refuse }: Filling): Promise<void> {
+  const file = files.get(CONFIG);
+  if (!file) throw refuse(`a ${CONFIG}`);
+  await download.get([file]);
+}
+
+async function configMissingFrom(folder: string): Promise<string | undefined> {
+  return (await isFile(join(folder, CONFIG))) ? undefined : `${CONFIG} is missing`;
+}
+
+async function fillModel({ download, snapshot, files, refuse }: Filling): Promise<void> {
   const forms = formsOf(new Set(files.keys()));
-  if (!files.has("config.json")) throw refuse("a config.json");
+  if (!files.has(CONFIG)) throw refuse(`a ${CONFIG}`);
   const form = (await readyForm(forms, files, download, snapshot)) ?? forms[0];
   if (form === undefined) throw refuse("weights as safetensors or PyTorch .bin files");
   if (!tokenizerFileNames.some((name) => files.has(name)))
@@ -115,8 +149,6 @@ async function fill(
     throw refuse(`${name}, which ${form} names`);
   });
   await download.get(weights);
-  await snapshot.complete();
-  return snapshot.folder;
 }
 
 /** A later form that is there already, with nothing of an earlier one: it is as good, and another download is saved. */

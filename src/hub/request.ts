@@ -1,5 +1,5 @@
 /** @file What is wanted from a hub, as plain data: it travels with a request to whoever holds the models. */
-import { type FetchOptions, fetchModel } from "./fetch.ts";
+import { type FetchOptions, fetchConfig, fetchModel } from "./fetch.ts";
 import type { HubName } from "./names.ts";
 import { type HubSettings, hubSettings } from "./settings.ts";
 
@@ -21,6 +21,14 @@ export async function requestedModel(
   options: Pick<FetchOptions, "onProgress" | "signal">,
 ): Promise<string> {
   return fetchModel(id, { settings, revision, ...options });
+}
+
+/** A folder with the config.json of the model that was asked for; see `fetchConfig`. */
+export async function requestedConfig(
+  id: string,
+  { hub, revision, settings = hubSettings(hub) }: HubRequest,
+): Promise<string> {
+  return fetchConfig(id, { settings, revision });
 }
 
 /** What tells requests apart: the token does not. */

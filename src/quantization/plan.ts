@@ -154,12 +154,17 @@ export interface FiledTensor extends ParameterSpec {
   readonly dtype: DType;
 }
 
+/** What is known of a checkpoint's tensors before there are any. */
+interface TypedContent extends Pick<CheckpointContent, "parameters" | "modules"> {
+  readonly stored: ReadonlyMap<string, Pick<StoredTensor, "dtype">>;
+}
+
 /**
  * The model's tensors as a published checkpoint of so many bits has them: codes of the linear modules (two 4-bit ones to
  * an element) and their scales, all else as it is.
  */
 export function filedTensors(
-  { parameters, modules, stored }: CheckpointContent,
+  { parameters, modules, stored }: TypedContent,
   bits: PublishedBits | undefined,
 ): FiledTensor[] {
   const packed = new Set(bits ? modules.map(({ name }) => `${name}.weight`) : []);

@@ -4,6 +4,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { adapterConfigSchema, type Fields } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
+import { adapterFormats } from "../adapters/formats.ts";
 import {
   type AdapterRef,
   type Batch,
@@ -122,6 +123,7 @@ const row = exactly<Row>({
 });
 
 const existing = z.enum(["set-aside", "replace", "refuse"]).optional();
+const adapterFormat = z.enum(adapterFormats).optional();
 const documents: z.ZodType<AdapterDocuments> = z.partialRecord(z.enum(documentNames), z.string()) as never;
 
 const sampling = exactly<SamplingOptions>({
@@ -229,7 +231,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     folder: path,
     existing,
   }),
-  saveAdapter: exactly<Calls["saveAdapter"]["params"]>({ ...ofAdapter, folder: path }),
+  saveAdapter: exactly<Calls["saveAdapter"]["params"]>({ ...ofAdapter, folder: path, format: adapterFormat }),
   adapterInfo: exactly<Calls["adapterInfo"]["params"]>(ofAdapter),
   disposeAdapter: exactly<Calls["disposeAdapter"]["params"]>(ofAdapter),
   readAdapter: exactly<Calls["readAdapter"]["params"]>(ofAdapter),

@@ -18,10 +18,16 @@ export function isPrefixOnly(names: Iterable<string>): boolean {
   return all.length > 0 && all.every((name) => isPrefix(name) || own.test(name));
 }
 
+/** What lays the prefix of a folder over its model, with the folder as a magic's line takes it. */
+export function prefixRemedy(folder: string): string {
+  const word = /^[^\s"'\\;]+$/.test(folder) ? folder : JSON.stringify(folder);
+  return `%adapter load NAME ${word}, or loadAdapter(name, folder)`;
+}
+
 /** The error for a folder with a prefix and nothing else, where a model is expected. */
 export const prefixAlone = (folder: string): GlmError =>
   new GlmError(
     "model-invalid",
     `${folder}: expected a model, got a prefix alone that was trained with P-tuning v2 (prefix_encoder). Load its base model, ` +
-      `then the prefix on it: %adapter load NAME ${folder}, or loadAdapter(name, folder).`,
+      `then the prefix on it: ${prefixRemedy(folder)}.`,
   );

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BaseModel, LoraConfig } from "../../src/adapters/adapter.ts";
+import { writeAdapter } from "../../src/adapters/files.ts";
 import { lora } from "../../src/adapters/lora.ts";
-import { readPeft, writePeft } from "../../src/adapters/peft.ts";
+import { readPeft } from "../../src/adapters/peft.ts";
 import { parsePeftConfig } from "../../src/adapters/peft-config.ts";
 import { GlmError } from "../../src/errors.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
@@ -61,7 +62,7 @@ describe("PEFT's adapters change the weights as they do there", () => {
       expect(deviation(merged.data, floats(deltas[weight])), weight).toBeLessThan(1e-6);
     }
     // What is written and read again is the same adapter.
-    await writePeft(folder, config, tensors, "a/model");
+    await writeAdapter(folder, { config, tensors, documents: {} }, "a/model");
     expect(await readPeft(folder, small)).toEqual({ config, tensors });
   });
 });
@@ -75,7 +76,7 @@ describe("round trip", () => {
     const source = oracleFolder(family, name);
     const { config, tensors } = await readPeft(source, oracleBase(family));
     expect(config).toMatchObject({ method: "lora", r: 4, alpha: 16, dropout: 0 });
-    await writePeft(folder, config, tensors, "");
+    await writeAdapter(folder, { config, tensors, documents: {} }, "");
     expect((await readdir(folder)).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
     const [before, after] = await Promise.all(
       [source, folder].map((path) => readSafetensors(join(path, "adapter_model.safetensors"))),
@@ -106,12 +107,8 @@ describe("round trip", () => {
         new Uint16Array(20).fill(0xbf80),
       ),
     };
-    await writePeft(
-      folder,
-      config,
-      Object.fromEntries(lora(config, small).parameters.map(({ name, shape }) => [name, filled(shape)])),
-      "",
-    );
+    const zeros = lora(config, small).parameters.map(({ name, shape }) => [name, filled(shape)]);
+    await writeAdapter(folder, { config, tensors: Object.fromEntries(zeros), documents: {} }, "");
     expect(await readdir(folder)).not.toContain("adapter_model.bin");
     await writeSafetensors(join(folder, "adapter_model.safetensors"), sourcesOf(half));
     const { tensors } = await readPeft(folder, small);
@@ -170,7 +167,7 @@ describe("what PEFT loads is loaded", () => {
   test("a rank beyond the smallest side", async () => {
     const config: LoraConfig = { method: "lora", r: 40, alpha: 1, dropout: 0, targets: ["dense_4h_to_h"] };
     const values = lora(config, small).parameters.map(({ name, shape }) => [name, filled(shape)]);
-    await writePeft(folder, config, Object.fromEntries(values), "");
+    await writeAdapter(folder, { config, tensors: Object.fromEntries(values), documents: {} }, "");
     expect((await readPeft(folder, small)).config).toEqual(config);
     // A new one of that rank would only be slow.
     await expect(lora(config, small).initialize(0)).rejects.toThrow("expected at most 6");

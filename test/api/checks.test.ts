@@ -142,6 +142,9 @@ describe("what is given to", { timeout: LONG }, () => {
       /create: expected true or false/,
     );
     expect(await refusal(() => adapter.save(bad))).toMatch(/^save: folder/);
+    expect(await refusal(() => adapter.save("x", { format: "PEFT" as "peft" }))).toMatch(
+      /^save: format: expected "peft" or "published", got "PEFT"/,
+    );
     expect(await refusal(() => adapter.baseAnswers(5 as never))).toMatch(/^baseAnswers: questions: expected a list/);
     for (const rows of [bad, 5, "rows"] as never[]) {
       expect(await refusal(() => adapter.fit(rows))).toMatch(/expected a list of rows/);

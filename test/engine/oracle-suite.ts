@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterTensors } from "../../src/adapters/adapter.ts";
+import { adapterFormats } from "../../src/adapters/formats.ts";
 import type { AdapterRef, Engine, LoadParams, ModelInfo } from "../../src/engine/engine.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
@@ -254,6 +255,14 @@ export function oracleSuite(name: string, place: Place): void {
           const logits = async (): Promise<Float32Array> =>
             (await engine.call("logits", { model, inputIds, adapter })).data;
           expect(deviation(await logits(), outputs.logits!.data as Float32Array)).toBeLessThan(1e-4);
+          for (const format of [undefined, ...adapterFormats]) {
+            const folder = join(scratch, `${family}-${name}-${format ?? "usual"}`);
+            await engine.call("saveAdapter", { model, adapter, folder, ...(format && { format }) });
+            const again = ref(`${name}-${format ?? "usual"}`);
+            await engine.call("loadAdapter", { model, adapter: again, folder });
+            const { data } = await engine.call("logits", { model, inputIds, adapter: again });
+            expect(deviation(data, outputs.logits!.data as Float32Array), format).toBeLessThan(1e-4);
+          }
 
           const batches = await oracleTensors(numbers, "train-batches");
           const gradientsOf = (ids: number[][], labels: number[][]) =>

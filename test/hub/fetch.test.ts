@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Client } from "../../src/hub/client.ts";
+import { fetchConfig } from "../../src/hub/fetch.ts";
 import { hubSettings } from "../../src/hub/settings.ts";
 import { type Bench, bytes, COMMIT, hurried, ID, needed, published, useBench } from "./fixture.ts";
 import { gitHash, sha256 } from "./server.ts";
@@ -46,6 +47,20 @@ describe("a model that is not there", () => {
     const small = published.files["config.json"] as Buffer;
     expect(readlinkSync(join(folder, "config.json"))).toBe(join("..", "..", "blobs", gitHash(small)));
     expect(readdirSync(join(root(b), "blobs")).filter((name) => name.includes("incomplete"))).toEqual([]);
+  });
+
+  it("is asked for its configuration alone: that is fetched once, and the rest when it is wanted", async () => {
+    const b = bench();
+    const settings = hubSettings("huggingface", b.env);
+    const folder = await fetchConfig(ID, { settings, policy: hurried });
+    expectWhole(folder, ["config.json"]);
+    expect(await fetchConfig(ID, { settings: { ...settings, offline: true } })).toBe(folder);
+    const wrong = fetchConfig("someone/else", { settings, policy: hurried });
+    await expect(wrong).rejects.toMatchObject({ code: "model-not-found" });
+    await expect(b.fetch(ID, { settings: { ...settings, offline: true } })).rejects.toThrow("its weights are missing");
+    expect(b.hub.fetched).toEqual(["config.json"]);
+    expect(await b.fetch()).toBe(folder);
+    expectWhole(folder);
   });
 
   it("tells how far it is, over all files", async () => {

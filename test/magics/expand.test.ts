@@ -244,6 +244,11 @@ describe("refusals name the fault and the remedy, where it is written", () => {
       '%chatglm takes the rest of its line, so it must begin a line or follow "=": const answer = %chatglm ...',
       "%chatglm",
     ],
+    [
+      "%adapter new f --method freeze --freeze_module_name layers.27.",
+      "%adapter new has no option --freeze_module_name. In ChatGLM-Finetuning it names what trains, and all else is frozen. Here that is --method freeze --match, with the same list: layers.27.,layers.26.",
+      "--freeze_module_name",
+    ],
     ["%model tiny --devise cpu", "%model has no option --devise. Did you mean --device?", "--devise"],
     ["%model tiny --device gpu", '--device is one of auto, cpu, webgpu, cuda, not "gpu". Did you mean webgpu?', "gpu"],
     ["%adapter lst", '%adapter has no "lst". Did you mean list?', "lst"],
@@ -431,6 +436,10 @@ describe("--show-code", () => {
     expect(shown("%adapter save dream --show-code")).toMatchInlineSnapshot(`
       "const dream = await glm.adapter("dream");
       await dream.save("./dream");"
+    `);
+    expect(shown("%adapter save dream ./there --format peft --show-code")).toMatchInlineSnapshot(`
+      "const dream = await glm.adapter("dream");
+      await dream.save("./there", { format: "peft" });"
     `);
     expect(
       shown('%%knowledge add Blue Harbour --r 4 --steps 9 --prompt "What is it?" --show-code\nA town.\n'),

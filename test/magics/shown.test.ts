@@ -80,6 +80,7 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%adapter save dream", "dream"],
   ["%adapter save dream ./there --model glm", "dream"],
   ["%adapter save ${'dream'}", "dream"],
+  ["%adapter save dream --format peft", "dream"],
   ["%adapter load again ${`${folder}/dream`} --replace", 'dream\nawait dream.save("./dream")'],
   ["%adapter merge dream", "dream"],
   ["%adapter delete dream", "dream"],

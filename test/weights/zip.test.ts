@@ -2,8 +2,9 @@ import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { op, pickledDict, rebuiltTensor, type TensorToPickle } from "../../scripts/fuzz/pickle-writer.ts";
+import { op, pickledDict, rebuiltTensor } from "../../scripts/fuzz/pickle-writer.ts";
 import { type EntryToZip, recordsOf, type ZipOptions, zipped } from "../../scripts/fuzz/zip-file.ts";
+import type { TensorToPickle } from "../../src/weights/pickle-writer.ts";
 import { readTensor } from "../../src/weights/safetensors.ts";
 import { readTorch } from "../../src/weights/torch.ts";
 

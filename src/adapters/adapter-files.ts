@@ -1,0 +1,18 @@
+/** @file What the files of an adapter's folder are called, in PEFT's words, and how they are written. */
+import { type FileToWrite, textFile } from "../files.ts";
+import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
+import type { AdapterTensors } from "./adapter.ts";
+
+export const CONFIG_FILE = "adapter_config.json";
+export const TENSORS_FILE = "adapter_model.safetensors";
+/** What PEFT wrote before safetensors, and reads only without it. */
+export const OLDER_TENSORS_FILE = "adapter_model.bin";
+
+export const tensorFileNames: readonly string[] = [TENSORS_FILE, OLDER_TENSORS_FILE];
+export const adapterFileNames: readonly string[] = [CONFIG_FILE, ...tensorFileNames];
+
+/** The two files; the one that leads to the other is last. */
+export function adapterFiles(config: object, tensors: AdapterTensors): FileToWrite[] {
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  return [safetensorsFile(TENSORS_FILE, sourcesOf(tensors), { format: "pt" }), textFile(CONFIG_FILE, text)];
+}
