@@ -24,7 +24,8 @@ interface WeightedPair {
  * The sum of effects: a module's output gains each part's update times its weight, a base parameter becomes its value and the
  * weighted changes of it, and a row begins with all prefixes, one after the other.
  * @param base read where a change of a parameter has to be known
- * @throws GlmError "unsupported" for a prefix that is to count by another weight than 1
+ * @throws GlmError "unsupported" for a prefix that is to count by another weight than 1, and where a gain of DoRA would multiply a
+ * weight that another part replaces
  */
 export async function combinedEffect(
   given: readonly EffectPart[],
@@ -34,11 +35,24 @@ export async function combinedEffect(
   const lowRank = combinedUpdates(parts);
   const overrides = await combinedOverrides(parts, base);
   const prefix = combinedPrefix(parts);
+  const scaled = [...(lowRank ?? [])].find(([module, { gain }]) => gain && overrides?.has(`${module}.weight`));
+  if (scaled) throw bothChanged(parts, scaled[0]);
   return {
     ...(lowRank ? { lowRank } : {}),
     ...(overrides ? { overrides } : {}),
     ...(prefix ? { prefix } : {}),
   };
+}
+
+/** A gain multiplies what the weights there do, and not what they would have done without the other part. */
+function bothChanged(parts: readonly EffectPart[], module: string): GlmError {
+  const scaling = parts.find(({ effect }) => effect.lowRank?.get(module)?.gain);
+  const replacing = parts.find(({ effect }) => effect.overrides?.has(`${module}.weight`));
+  return new GlmError(
+    "unsupported",
+    `${scaling?.name} and ${replacing?.name} cannot answer together: ${scaling?.name} changes the lengths of ${module}'s weights (DoRA), which ` +
+      `${replacing?.name} replaces. Merge one of them into a checkpoint, load that, and use the other on it.`,
+  );
 }
 
 function combinedUpdates(parts: readonly EffectPart[]): AdapterEffect["lowRank"] {

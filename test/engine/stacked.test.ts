@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
-import type { AdapterRef, AdapterSelection } from "../../src/engine/engine.ts";
+import type { AdapterRef, AdapterSelection, WeightedAdapter } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { adamWConfig } from "../../src/train/optimizer.ts";
@@ -46,7 +46,10 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
     await make("frozen", { method: "freeze", layers: 1 });
     await make("table", { method: "embeddings" });
     await make("norms", { method: "full", match: ["norm"] });
-    for (const name of ["biased", "frozen", "table", "norms"]) await step(name);
+    const whole = { method: "lora", r: 2, alpha: 4, dropout: 0, dora: true } as const;
+    await make("dora", { ...whole, targets: ["query_key_value", "dense"] });
+    await make("dora-too", { ...whole, targets: ["query_key_value"] });
+    for (const name of ["biased", "frozen", "table", "norms", "dora", "dora-too"]) await step(name);
     await make("short", { method: "pTuning", length: 3, projection: false, dropout: 0 });
     await make("long", { method: "pTuning", length: 5, projection: true, dropout: 0 });
   });
@@ -88,6 +91,15 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
         ["lora-all", 0],
       ],
     ],
+    [[["dora", 0.5]]],
+    [
+      [
+        ["dora", 0.5],
+        ["dora-too", 2],
+        ["lora-all", 1],
+        ["norms", 1],
+      ],
+    ],
   ] as (readonly (readonly [string, number])[])[][])("%j: stacked equals all merged", async (parts) => {
     const stacked = await logits(sum(...parts));
     expect(deviation(stacked, await logits(null))).toBeGreaterThan(1e-3);
@@ -116,6 +128,18 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
     await expect(logits(sum(["short", 0.5], ["lora-qkv", 1]))).rejects.toMatchObject({
       code: "unsupported",
       message: expect.stringMatching(/^short: expected weight 1, got 0.5\. .*Write short without a weight/),
+    });
+  });
+
+  it("refuses what a gain would multiply wrongly, and a LoRA of what has gains", async () => {
+    await expect(logits(sum(["dora", 1], ["frozen", 1]))).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/^dora and frozen cannot answer together: .*DoRA.*which frozen replaces/),
+    });
+    const parts = sum(["dora", 1], ["lora-qkv", 1]) as WeightedAdapter[];
+    await expect(engine.call("combineAdapters", { model, adapter: ref("both"), parts })).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/cannot become one adapter: dora changes the lengths of weights/),
     });
   });
 
