@@ -1,9 +1,9 @@
-/** @file A random ChatGLM2-shaped model in a file, and this library's LoRA step on it. */
+/** @file A random ChatGLM2-shaped model in a file, and this library's training step on it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BaseModel, LoraConfig } from "../src/adapters/adapter.ts";
-import { lora } from "../src/adapters/lora.ts";
+import type { Adapter, AdapterConfig, AdapterTensors, BaseModel, LoraConfig } from "../src/adapters/adapter.ts";
+import { createAdapter } from "../src/adapters/methods.ts";
 import { cpu } from "../src/backend/cpu.ts";
 import { modulesOf, parametersOf } from "../src/models/architectures.ts";
 import type { ChatGLMConfig } from "../src/models/config.ts";
@@ -11,7 +11,7 @@ import { floatWeights } from "../src/models/context.ts";
 import { normals, randomStream } from "../src/random.ts";
 import { type FloatTensor, filled, sizeOf, tensor } from "../src/tensor.ts";
 import type { TokenBatch } from "../src/train/batch.ts";
-import { adamW, adamWConfig } from "../src/train/optimizer.ts";
+import { adamW, adamWConfig, clipped } from "../src/train/optimizer.ts";
 import { trainingProgram } from "../src/train/program.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import { sourcesOf, writeSafetensors } from "../src/weights/safetensors.ts";
@@ -38,10 +38,12 @@ export interface RandomModel {
   readonly folder: string;
   readonly config: ChatGLMConfig;
   readonly batch: TokenBatch;
+  /** Writes the values that an adapter of this method starts with, `start.safetensors`. */
+  start(method: AdapterConfig): Promise<void>;
   dispose(): Promise<void>;
 }
 
-/** Weights in a new folder, `model.safetensors`; LoRA's starting values beside them, `lora.safetensors`. */
+/** Weights in a new folder, `model.safetensors`. */
 export async function randomModel(shape: Shape): Promise<RandomModel> {
   const config: ChatGLMConfig = {
     ...shape,
@@ -59,23 +61,36 @@ export async function randomModel(shape: Shape): Promise<RandomModel> {
     }),
   );
   await writeSafetensors(join(folder, "model.safetensors"), sourcesOf(weights));
-  const values = await lora(LORA, baseOf(config)).initialize(0);
-  await writeSafetensors(join(folder, "lora.safetensors"), sourcesOf(values));
   const stream = randomStream(0, "ids");
   const inputIds = Array.from({ length: shape.batch }, () =>
     Array.from({ length: shape.seq }, () => stream.integer(shape.vocabulary)),
   );
   const labels = inputIds.map((row) => row.map((id, i) => (i < shape.seq - shape.labelled ? -100 : id)));
-  return { folder, config, batch: { inputIds, labels }, dispose: () => rm(folder, { recursive: true }) };
+  return {
+    ...{ folder, config, batch: { inputIds, labels } },
+    async start(method) {
+      const { values } = await adapterOn(folder, config, method);
+      await writeSafetensors(join(folder, "start.safetensors"), sourcesOf(values));
+    },
+    dispose: () => rm(folder, { recursive: true }),
+  };
 }
 
-function baseOf(config: ChatGLMConfig): BaseModel {
-  return {
+/** A method laid over the model in a folder, with its starting values. */
+async function adapterOn(
+  folder: string,
+  config: ChatGLMConfig,
+  method: AdapterConfig,
+): Promise<{ readonly adapter: Adapter; readonly values: AdapterTensors }> {
+  const checkpoint = await openCheckpoint(folder);
+  const base: BaseModel = {
     parameters: parametersOf(config),
     modules: modulesOf(config),
     config,
-    read: () => Promise.reject(new Error("LoRA does not read base weights")),
+    read: async (name) => (await checkpoint.read(name)) as FloatTensor,
   };
+  const adapter = createAdapter(method, base);
+  return { adapter, values: await adapter.initialize(0) };
 }
 
 export interface Step {
@@ -85,9 +100,12 @@ export interface Step {
 }
 
 /** The step that `fit` makes, weights mapped from their file. */
-export async function ourStep({ folder, config, batch }: RandomModel): Promise<Step> {
+export async function ourStep(
+  { folder, config, batch }: Pick<RandomModel, "folder" | "config" | "batch">,
+  method: AdapterConfig = LORA,
+): Promise<Step> {
   const { tensors } = await openCheckpoint(folder);
-  const adapter = lora(LORA, baseOf(config));
+  const { adapter, values } = await adapterOn(folder, config, method);
   const program = await trainingProgram(
     config,
     adapter,
@@ -98,13 +116,20 @@ export async function ourStep({ folder, config, batch }: RandomModel): Promise<S
     }),
     cpu,
   );
-  const values: Record<string, FloatTensor> = await adapter.initialize(0);
   const optimizer = adamWConfig({ lr: LEARNING_RATE });
   const state = adamW.init(values);
+  let memory: AdapterTensors | undefined;
   return {
     async run() {
       const { loss, gradients } = await program.gradients(batch, values, state.step);
-      adamW.update(optimizer, state, values, gradients);
+      const norm = adamW.update(optimizer, state, values, gradients);
+      if (adapter.afterStep) {
+        const progress = { step: state.step - 1, steps: adapter.totalSteps as number };
+        memory = adapter.afterStep({
+          ...{ tensors: values, gradients: clipped(gradients, norm, optimizer), memory },
+          ...progress,
+        });
+      }
       return loss;
     },
     dispose: () => program.dispose(),

@@ -8,7 +8,7 @@ import { availableParallelism, cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type GemmPeak, gemmPeak } from "./gemm.ts";
-import { ourStep, randomModel, type Shape, stepOperations } from "./lora-model.ts";
+import { LORA, ourStep, randomModel, type Shape, stepOperations } from "./lora-model.ts";
 import { markdownTable } from "./table.ts";
 import { lowerQuartile, median, spread, timed } from "./timing.ts";
 import { installTorch, TorchStep, torchPython } from "./torch.ts";
@@ -62,6 +62,7 @@ async function compare(
   rounds: number,
 ): Promise<Record<string, string>> {
   const model = await randomModel(shape);
+  await model.start(LORA);
   const ours = await ourStep(model);
   const torch = python === undefined ? undefined : new TorchStep(python, shape, model, compiled);
   const operations = stepOperations(shape);

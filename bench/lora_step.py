@@ -24,7 +24,7 @@ def main():
         r=lora["r"], lora_alpha=lora["alpha"], lora_dropout=lora["dropout"], target_modules=lora["targets"]
     )
     model = get_peft_model(model, settings)
-    set_peft_model_state_dict(model, load_file(f"{task['folder']}/lora.safetensors"))
+    set_peft_model_state_dict(model, load_file(f"{task['folder']}/start.safetensors"))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=task["lr"])
     ids = torch.tensor(task["batch"]["inputIds"])

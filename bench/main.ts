@@ -3,7 +3,9 @@
  *
  *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get, beside PyTorch; kernels and traffic
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
+ *   adapters    eight answers with eight adapters, in one batch and one after the other
  *   kernel      the kernel's start, restart and memory beside tslab's
+ *   methods     a training step of each method: its time and peak memory beside PyTorch (+ PEFT)
  *   models      a model of 6B shape in 4 and 8 bits beside llama.cpp: speed, accuracy, loading, memory
  *   runtime     a model that outlives its kernels: time to the first token, tokens a second, adapters, memory
  */
@@ -11,6 +13,8 @@
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
   device: async () => (await import("./device.ts")).devices,
   "lora-step": async () => (await import("./lora-step.ts")).loraStep,
+  methods: async () => (await import("./methods.ts")).methods,
+  adapters: async () => (await import("./adapter-batch.ts")).adapterBatches,
   kernel: async () => (await import("./kernel.ts")).kernels,
   models: async () => (await import("./models.ts")).models,
   runtime: async () => (await import("./runtime.ts")).runtime,

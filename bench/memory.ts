@@ -29,6 +29,12 @@ export function memoryOf(pid: number): ProcessMemory {
   };
 }
 
+/** The most that was in memory of a process since it began, in bytes, with the pages of files; NaN where the system does not tell. */
+export function peakOf(pid: number): number {
+  if (process.platform !== "linux") return Number.NaN;
+  return Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
+}
+
 export interface Mapped {
   readonly files: readonly string[];
   /** Bytes of these files that are mapped, each once. */

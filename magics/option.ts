@@ -21,6 +21,8 @@ export type OptionSpec = Described &
     | { readonly kind: "texts"; readonly value: string }
     /** Comma-separated. */
     | { readonly kind: "list"; readonly value: string }
+    /** The same, or one regular expression, or a word that stands for a list. */
+    | { readonly kind: "names"; readonly value: string; readonly words: readonly string[] }
     /** An adapter of the current model; `none` is the base model. */
     | { readonly kind: "adapter" }
     | { readonly kind: "adapters" }
@@ -69,6 +71,8 @@ export function placeholder(spec: OptionSpec): string {
       return spec.value;
     case "list":
       return `${spec.value},...`;
+    case "names":
+      return `${spec.value},...|PATTERN`;
     case "adapter":
       return "ADAPTER|none";
     case "adapters":

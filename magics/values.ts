@@ -29,6 +29,10 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
     case "text":
     case "book":
       return [quoted(word)];
+    case "names":
+      return [
+        { text: JSON.stringify(isPattern(word.text, spec.words) ? word.text : listOf(name, word)), at: word.from },
+      ];
     case "list":
       return [{ text: JSON.stringify(listOf(name, word)), at: word.from }];
     case "adapter":
@@ -96,6 +100,10 @@ function listOf(name: string, word: Word): readonly string[] {
   if (items.every((item) => item !== "")) return items;
   throw wrong(`--${name} is a list with commas between its items, got "${word.text}".`, word);
 }
+
+/** No name has what a pattern is made of, but for dots. */
+const isPattern = (text: string, words: readonly string[]): boolean =>
+  words.includes(text) || /[*+?()[\]{}|\\^$]/.test(text);
 
 function isNumeral(text: string): boolean {
   return /^[+-]?(\d|\.\d)/.test(text) && Number.isFinite(Number(text));

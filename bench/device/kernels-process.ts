@@ -31,7 +31,7 @@ async function count(one: KernelCase): Promise<void> {
   const model = new ForwardModel(config, weights, device);
   const adapter = loraOf(config);
   try {
-    const effect = adapter.forInference(await adapter.initialize(0));
+    const effect = await adapter.forInference(await adapter.initialize(0));
     for (const [work, given] of [
       ["token", undefined],
       ["adapted token", effect],

@@ -135,7 +135,8 @@ async function firstToken(model: ForwardModel, prompt: PromptRow): Promise<numbe
 
 async function swapping(model: ForwardModel, adapter: Adapter): Promise<Pick<Figures, "newAdapter" | "swap">> {
   const effects: AdapterEffect[] = [];
-  for (let seed = 0; seed < ADAPTERS; seed += 1) effects.push(adapter.forInference(await adapter.initialize(seed)));
+  for (let seed = 0; seed < ADAPTERS; seed += 1)
+    effects.push(await adapter.forInference(await adapter.initialize(seed)));
   const prompt = randomIds(model.config, 1);
   const token = (turn: number): Promise<number> =>
     firstToken(model, { ids: prompt, effect: effects[turn % effects.length] });

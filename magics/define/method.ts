@@ -20,10 +20,11 @@ const LORA = {
     help: "Probability that an input of the update is dropped while training.",
   },
   targets: {
-    kind: "list",
+    kind: "names",
     value: "MODULE",
+    words: ["all-linear"],
     default: defaults.loraTargets.join(),
-    help: "Modules to adapt: query_key_value, dense, dense_h_to_4h, dense_4h_to_h.",
+    help: "Modules to adapt: query_key_value, dense, dense_h_to_4h, dense_4h_to_h, word_embeddings, output_layer; or all-linear.",
   },
   bias: {
     kind: "choice",
@@ -32,6 +33,9 @@ const LORA = {
     help: "Biases of the base that are trained as well: all, or those of the targets.",
   },
   "rank-stabilized": { kind: "flag", help: "Scale by alpha / √r instead." },
+  dora: { kind: "flag", help: "Learn lengths and directions of the changed weights apart (DoRA)." },
+  "modules-to-save": { kind: "list", value: "MODULE", default: "none", help: "Modules that train whole, too." },
+  init: { kind: "choice", choices: ["kaiming", "gaussian"], default: "kaiming", help: "How the update's A starts." },
 } as const satisfies Readonly<Record<LoraOption, OptionSpec>>;
 
 const FULL = {

@@ -29,8 +29,16 @@ export function mustMatch(
   );
 }
 
+/** What an option is that an adapter's configuration leaves out. */
+const unset: Readonly<Record<string, string>> = {
+  match: "all of them",
+  rankStabilized: "off",
+  dora: "off",
+  init: "kaiming",
+};
+
 function show(key: string, value: unknown): string {
-  if (value === undefined) return key === "match" ? "all of them" : key === "rankStabilized" ? "off" : "none";
+  if (value === undefined) return unset[key] ?? "none";
   if (value === true) return "on";
   if (Array.isArray(value)) return value.join(",");
   return typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -48,6 +48,8 @@ const configs: readonly AdapterConfig[] = [
     alphaPattern: { dense: 2 },
     bias: "all",
   },
+  { ...lora, targets: "all-linear", dora: true },
+  { ...lora, targets: ["dense"], modulesToSave: ["query_key_value"], init: "gaussian" },
   { method: "full", match: ["query_key_value"] },
 ];
 const owner = "fuzz";
@@ -115,14 +117,14 @@ export const adapterTrials: Trials = async (folder, seed) => {
         mustBeMeant(error);
         return undefined;
       });
-      return { mutation, what, outcome: found ? outcomeOf(found) : "refused" };
+      return { mutation, what, outcome: found ? await outcomeOf(found) : "refused" };
     } finally {
       await writeFile(path, original);
     }
   };
 };
 
-function outcomeOf({ config, tensors }: Loaded): Outcome {
+async function outcomeOf({ config, tensors }: Loaded): Promise<Outcome> {
   const adapter: Adapter = createAdapter(config, base);
   for (const { name: tensor, shape } of adapter.parameters) {
     const found = tensors[tensor];
@@ -130,6 +132,6 @@ function outcomeOf({ config, tensors }: Loaded): Outcome {
     if (found?.dtype === "float32" && String(found.shape) === String(shape) && found.data.length === elements) continue;
     throw new Error(`it was read with a ${tensor} that does not fit`);
   }
-  adapter.forInference(tensors);
+  await adapter.forInference(tensors);
   return "same";
 }

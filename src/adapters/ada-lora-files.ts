@@ -17,6 +17,7 @@ import { fitting } from "./own-files.ts";
 import { type PeftTargets, peftTargets } from "./peft-targets.ts";
 import { describe } from "./peft-values.ts";
 import { adaLoraNames } from "./rank-allocator.ts";
+import { targetableLinear } from "./targets.ts";
 
 export interface StoredAdaLora {
   readonly config: AdaLoraConfig;
@@ -98,14 +99,14 @@ export async function readAdaLora(
     faults.push(`total_step: expected a number or null, got ${describe(total)}`);
   }
   const given = { ...json, target_modules: json.target_modules ?? ["query_key_value"] };
-  const { names: targets, note } = found(() => peftTargets(given, base.modules, stored.keys()), faults);
+  const { names: targets, note } = found(() => peftTargets(given, targetableLinear(base), stored.keys()), faults);
   if (faults.length > 0) throw invalid(subject, faults);
   const config = {
     ...{ method: "adaLora", ...Object.fromEntries(numbers), targets },
     ...(total === undefined ? {} : { totalStep: total }),
   } as AdaLoraConfig;
   const adapter = adaLora(config, base);
-  const modules = base.modules.filter(({ name }) => adapter.mergeTargets.has(`${name}.weight`));
+  const modules = targetableLinear(base).filter(({ name }) => adapter.mergeTargets.has(`${name}.weight`));
   const pattern = rankPattern(json.rank_pattern, modules, config.initR, faults);
   if (faults.length > 0) throw invalid(subject, faults);
   const thereOf = (module: string): readonly boolean[] | undefined => pattern[patternName(module)];

@@ -11,9 +11,9 @@ import { normals, randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
-import { plusProduct, targetedModules, transposed } from "./lora.ts";
+import { plusProduct, rowsTimes, transposed } from "./low-rank.ts";
 import { adaLoraNames, allocated, ranksLeft } from "./rank-allocator.ts";
-import { targetNames } from "./target-names.ts";
+import { targetableLinear, targetedModules } from "./targets.ts";
 
 /** Deviation of the starting values of A and B. */
 const START = 0.02;
@@ -23,9 +23,9 @@ const TINY = 1e-5;
 /** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
 export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
   check(given);
-  const { names: targets, note } = targetNames(given.targets, base.modules);
+  // PEFT's AdaLoRA has no form for embeddings.
+  const { modules, targets, note } = targetedModules("AdaLoRA", given.targets, targetableLinear(base));
   const config: AdaLoraConfig = { ...given, targets };
-  const modules = targetedModules("AdaLoRA", config.targets, base.modules);
   const { initR: rank, orthogonality } = config;
   const factor = config.alpha / (rank + TINY);
   const names = modules.map((module) => ({ module, ...adaLoraNames(module.name) }));
@@ -75,7 +75,7 @@ export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
     forInference(tensors) {
       const lowRank = names.map(({ module, a, b, e }) => {
         const [values, up] = [tensors[e] as FloatTensor, transposed(tensors[b] as FloatTensor, factor)];
-        return [module.name, { down: transposed(scaledRows(tensors[a] as FloatTensor, values)), up }] as const;
+        return [module.name, { down: transposed(rowsTimes(tensors[a] as FloatTensor, values)), up }] as const;
       });
       return { lowRank: new Map(lowRank) };
     },
@@ -84,7 +84,7 @@ export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
     mergeTargets: new Set(modules.map(({ name }) => `${name}.weight`)),
     merge(tensors, name, weight) {
       const { a, b, e } = adaLoraNames(name.slice(0, -".weight".length));
-      const rows = scaledRows(tensors[a] as FloatTensor, tensors[e] as FloatTensor);
+      const rows = rowsTimes(tensors[a] as FloatTensor, tensors[e] as FloatTensor);
       return plusProduct(weight, tensors[b] as FloatTensor, rows, factor);
     },
   };
@@ -100,16 +100,6 @@ function fromIdentity(square: Value, size: number): Value {
 
 function started(seed: number, name: string, shape: readonly [number, number]): FloatTensor {
   return tensor("float32", shape, normals(randomStream(seed, name), shape[0] * shape[1], START));
-}
-
-/** Each row of a matrix times its own factor. */
-function scaledRows({ shape, data }: FloatTensor, factors: FloatTensor): FloatTensor {
-  const width = shape[1] as number;
-  return tensor(
-    "float32",
-    shape,
-    data.map((value, i) => value * (factors.data[Math.floor(i / width)] as number)),
-  );
 }
 
 /** As PEFT: there must be steps in which singular values are given up. */

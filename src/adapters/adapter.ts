@@ -6,6 +6,12 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { ModuleSpec, ParameterBinder, ParameterSpec } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 
+/**
+ * Modules by their names or the endings of these ("query_key_value", "dense", "word_embeddings", "output_layer"), or by a regular
+ * expression for the whole name, in Python's syntax; "all-linear" are all linear ones but the output layer.
+ */
+export type Targets = string | readonly string[];
+
 export interface LoraConfig {
   readonly method: "lora";
   /** Rank of the update. */
@@ -14,8 +20,7 @@ export interface LoraConfig {
   readonly alpha: number;
   /** Probability that an input of the update is dropped while training. */
   readonly dropout: number;
-  /** Module names, or their endings: "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h". */
-  readonly targets: readonly string[];
+  readonly targets: Targets;
   /** Scales by alpha / sqrt(r) instead (rank-stabilised LoRA, `use_rslora` in PEFT). */
   readonly rankStabilized?: boolean;
   /** Other ranks and alphas for some modules; keys are regular expressions for the end of a module's name, as in PEFT. */
@@ -23,6 +28,12 @@ export interface LoraConfig {
   readonly alphaPattern?: Readonly<Record<string, number>>;
   /** Biases of the base that are trained as well: all, or those of the targets. None when absent. */
   readonly bias?: "all" | "lora_only";
+  /** Learns the length of each row of the changed weights apart from its direction (DoRA, `use_dora` in PEFT). */
+  readonly dora?: boolean;
+  /** Modules that train whole beside the updates, by the endings of their names (`modules_to_save`). */
+  readonly modulesToSave?: readonly string[];
+  /** How A starts: from a normal distribution of deviation 1/r; uniform in ±1/sqrt(in) when absent. */
+  readonly init?: "gaussian";
 }
 
 export interface FullConfig {
@@ -39,7 +50,7 @@ export interface AdaLoraConfig {
   readonly initR: number;
   readonly alpha: number;
   readonly dropout: number;
-  readonly targets: readonly string[];
+  readonly targets: Targets;
   /** Steps before the first singular value is given up, and after the last. */
   readonly tinit: number;
   readonly tfinal: number;
@@ -92,10 +103,19 @@ export interface Prefix {
   readonly layers: readonly { readonly keys: FloatTensor; readonly values: FloatTensor }[];
 }
 
+/** What a module's output becomes: x·W·gain + x·down·up + bias. An embedding's x is a row of the identity. */
+export interface LowRankUpdate {
+  /** [in, r] */
+  readonly down: FloatTensor;
+  /** [r, out], with scale and gain folded in. */
+  readonly up: FloatTensor;
+  /** [out]: what the base's product is multiplied by; 1 when absent. */
+  readonly gain?: FloatTensor;
+}
+
 /** What an adapter does to a model that only runs forward. Absent parts have no effect. */
 export interface AdapterEffect {
-  /** By module: `down` [in, r] and `up` [r, out] with the scale folded in; the module's output gains x·down·up. */
-  readonly lowRank?: ReadonlyMap<string, { readonly down: FloatTensor; readonly up: FloatTensor }>;
+  readonly lowRank?: ReadonlyMap<string, LowRankUpdate>;
   /** Base parameters that have other values, by checkpoint name. */
   readonly overrides?: ReadonlyMap<string, FloatTensor>;
   readonly prefix?: Prefix;
@@ -155,6 +175,8 @@ export interface Adapter {
   initialize(seed: number): Promise<AdapterTensors>;
   /** Numbers that training graphs are fed beside the parameters, by name: graphs that differ only in them are one. */
   readonly numbers?: AdapterTensors;
+  /** More of these, which are made of the base's values. */
+  readonly measured?: { readonly shapes: readonly ParameterSpec[]; read(): Promise<AdapterTensors> };
   /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
   applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
   /** Elements that it counts as besides its parameters, where PEFT has some that do not train. */
@@ -175,10 +197,12 @@ export interface Adapter {
   readonly totalSteps?: number;
   /** Places before every row's own in attention; 0 when absent. */
   readonly prefixLength?: number;
-  /** The same, for graphs that only run forward. */
-  forInference(tensors: AdapterTensors): AdapterEffect;
+  /** The same, for graphs that only run forward; of these values, also where it takes time. */
+  forInference(tensors: AdapterTensors): AdapterEffect | Promise<AdapterEffect>;
   /** Base parameters that merging changes, by name. */
   readonly mergeTargets: ReadonlySet<string>;
+  /** Why no weights of the model can hold its effect, where that is so. */
+  readonly unmergeable?: string;
   /** What one of them becomes: a tensor of its own, `base` stays as it is. */
   merge(tensors: AdapterTensors, name: string, base: FloatTensor): FloatTensor;
 }

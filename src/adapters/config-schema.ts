@@ -18,6 +18,7 @@ export type Fields<T> = {
 /** Names in configurations: long enough for any module, too short to be a burden. */
 const name = z.string().max(1000);
 const names = z.array(name).max(10_000);
+const targets = z.union([name, names]);
 const numbers = z.record(name, z.number());
 
 const lora = z.strictObject({
@@ -25,18 +26,21 @@ const lora = z.strictObject({
   r: z.number(),
   alpha: z.number(),
   dropout: z.number(),
-  targets: names,
+  targets,
   rankStabilized: z.boolean().optional(),
   rankPattern: numbers.optional(),
   alphaPattern: numbers.optional(),
   bias: z.enum(["all", "lora_only"]).optional(),
+  dora: z.boolean().optional(),
+  modulesToSave: names.optional(),
+  init: z.enum(["gaussian"]).optional(),
 } satisfies Fields<LoraConfig>);
 
 const full = z.strictObject({ method: z.literal("full"), match: names.optional() } satisfies Fields<FullConfig>);
 
 const adaLora = z.strictObject({
   method: z.literal("adaLora"),
-  ...{ r: z.number(), initR: z.number(), alpha: z.number(), dropout: z.number(), targets: names },
+  ...{ r: z.number(), initR: z.number(), alpha: z.number(), dropout: z.number(), targets },
   ...{ tinit: z.number(), tfinal: z.number(), deltaT: z.number(), beta1: z.number(), beta2: z.number() },
   orthogonality: z.number(),
   totalStep: z.number().optional(),

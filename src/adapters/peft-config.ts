@@ -8,11 +8,9 @@ import { describe, isOn, isRecord } from "./peft-values.ts";
 
 /** Where PEFT keeps options that change what an adapter computes and that are not supported: they must be off. */
 const mustBeOff = [
-  "use_dora",
   "use_qalora",
   "use_bdlora",
   "lora_bias",
-  "modules_to_save",
   "layer_replication",
   "trainable_token_indices",
   "target_parameters",
@@ -25,6 +23,14 @@ const mustBeOff = [
  * change the base's weights as well.
  */
 const harmlessStarts: readonly unknown[] = [undefined, null, true, false, "gaussian", "orthogonal", "eva"];
+
+/** What to do with an adapter whose start changed the base, which its own files do not tell. */
+function remedyOf(start: unknown): string {
+  if (typeof start === "string" && /^(pissa|olora|corda)/.test(start)) {
+    return "save it in PEFT with path_initial_model_for_weight_conversion, which makes a plain LoRA of it";
+  }
+  return "merge it in PEFT (merge_and_unload), and load the merged model";
+}
 
 /** Options that are objects and decide starting values, or how PEFT itself works. */
 const harmlessConfigs: readonly string[] = ["loftq_config", "eva_config", "corda_config", "runtime_config"];
@@ -84,6 +90,9 @@ export function parsePeftConfig(
   const given = { ...json, target_modules: json.target_modules ?? defaults.target_modules };
   const [r, alpha, dropout] = [number("r"), number("lora_alpha"), number("lora_dropout")];
   const { names, note } = matched<PeftTargets>(() => peftTargets(given, modules, tensors), { names: [] });
+  const saved = json.modules_to_save ?? [];
+  const areNames = Array.isArray(saved) && saved.every((name) => typeof name === "string" && name !== "");
+  if (!areNames) faults.push(`modules_to_save: expected names of modules, got ${describe(saved)}`);
   const config: LoraConfig = {
     method: "lora",
     r,
@@ -94,6 +103,9 @@ export function parsePeftConfig(
     ...(Object.keys(rankPattern).length > 0 && { rankPattern }),
     ...(Object.keys(alphaPattern).length > 0 && { alphaPattern }),
     ...((json.bias === "all" || json.bias === "lora_only") && { bias: json.bias }),
+    ...(json.use_dora === true && { dora: true }),
+    ...(areNames && saved.length > 0 && { modulesToSave: saved }),
+    ...(json.init_lora_weights === "gaussian" && { init: "gaussian" as const }),
   };
   if (unsupported.length > 0) {
     throw new GlmError(
@@ -114,19 +126,19 @@ export function peftConfig(config: LoraConfig, baseModel: string): Record<string
     bias: config.bias ?? "none",
     fan_in_fan_out: false,
     inference_mode: true,
-    init_lora_weights: true,
+    init_lora_weights: config.init ?? true,
     layers_pattern: null,
     layers_to_transform: null,
     lora_alpha: config.alpha,
     lora_dropout: config.dropout,
-    modules_to_save: null,
+    modules_to_save: config.modulesToSave ?? null,
     peft_type: "LORA",
     r: config.r,
     rank_pattern: config.rankPattern ?? {},
     revision: null,
     target_modules: config.targets,
     task_type: "CAUSAL_LM",
-    use_dora: false,
+    use_dora: config.dora ?? false,
     use_rslora: config.rankStabilized ?? false,
   };
 }
@@ -148,10 +160,12 @@ function unsupportedOptions(json: Readonly<Record<string, unknown>>): string[] {
   if (![undefined, null, "none", "all", "lora_only"].includes(json.bias as string))
     found.push(`bias: ${describe(json.bias)}, expected "none", "all" or "lora_only"`);
   if (!harmlessStarts.includes(json.init_lora_weights))
-    found.push(`init_lora_weights: ${describe(json.init_lora_weights)}, which changes the base`);
+    found.push(
+      `init_lora_weights: ${describe(json.init_lora_weights)}, which changed the base: ${remedyOf(json.init_lora_weights)}`,
+    );
   // What later releases of PEFT add is called use_... or ..._config, and is off unless someone asked for it.
   for (const [key, value] of Object.entries(json)) {
-    const known = key === "use_rslora" || [...harmlessConfigs, ...mustBeOff].includes(key);
+    const known = key === "use_rslora" || key === "use_dora" || [...harmlessConfigs, ...mustBeOff].includes(key);
     if (!known && /^use_|_config$/.test(key) && isOn(value)) found.push(`${key}: ${describe(value)}`);
   }
   return found;

@@ -1,20 +1,22 @@
 /** @file Which modules a PEFT configuration adapts: names, patterns and choices of layers, with PEFT's meaning. */
 import { GlmError } from "../errors.ts";
 import type { ModuleSpec } from "../models/context.ts";
+import type { Targets } from "./adapter.ts";
 import { describe, isOn } from "./peft-values.ts";
 import { pythonPattern } from "./python-pattern.ts";
-import { isNamed, namesModule, targetNames } from "./target-names.ts";
+import { namesModule, targetNames } from "./target-names.ts";
+import { endings, listed, targetMatcher } from "./targets.ts";
 
 export interface PeftTargets {
-  /** Names of modules, or their endings. */
-  readonly names: readonly string[];
+  /** Names of modules, or their endings, or a pattern. */
+  readonly names: Targets;
   readonly note?: string;
 }
 
-type Matcher = (name: string) => boolean;
+type Matcher = (module: ModuleSpec) => boolean;
 
 /**
- * Names or endings of the adapted modules; patterns and layer choices are resolved to full names. As in PEFT, names of a
+ * Names or endings of the adapted modules, or a pattern; layer choices are resolved to full names. As in PEFT, names of a
  * list may be without a module as long as one of them has some. Where none has, names that others use for these modules are
  * understood, unless the tensors are of others.
  * @param tensors names of what the adapter's file holds
@@ -34,15 +36,18 @@ export function peftTargets(
     new GlmError(
       "adapter-invalid",
       `target_modules: expected names of this model's modules, got ${describe(given)}, which fits none. ` +
-        `It has ${[...new Set(modules.map(({ name }) => name.split(".").at(-1)))].join(", ")}`,
+        `It has ${endings(modules)}`,
     );
   const { targets, note } = isList(given) ? understood(given, modules, [...tensors], none) : { targets: given };
   const noted = note === undefined ? {} : { note };
-  if (isList(targets) && chosen.length === 0 && !isOn(excluded)) return { names: targets, ...noted };
-  const isTarget = targets === "all-linear" ? isLinear : matcher("target_modules", targets);
+  const isTarget = matcher("target_modules", targets);
+  if (!modules.some(isTarget)) throw none();
+  if (chosen.length === 0 && !isOn(excluded)) return { names: targets, ...noted };
   const isExcluded = isOn(excluded) ? matcher("exclude_modules", excluded) : () => false;
   const isChosen = chosen.length > 0 ? layerMatcher(chosen, json.layers_pattern) : () => true;
-  const names = modules.map(({ name }) => name).filter((name) => isTarget(name) && !isExcluded(name) && isChosen(name));
+  const names = modules
+    .filter((module) => isTarget(module) && !isExcluded(module) && isChosen(module))
+    .map(({ name }) => name);
   if (names.length === 0) throw none();
   return { names, ...noted };
 }
@@ -58,30 +63,26 @@ function understood(
     const { names: targets } = targetNames(there, modules);
     const lost = given.filter((target) => !there.includes(target));
     if (lost.length === 0) return { targets };
-    return { targets, note: `This model has no module ${lost.join(", ")}, which the adapter names.` };
+    return { targets, note: `This model has no module ${listed(lost)}, which the adapter names.` };
   }
   const { names, note } = targetNames(given, modules);
   const targets = names.filter((name) => namesModule(name, modules));
   const isHeld = (target: string): boolean => tensors.some((name) => `.${name}`.includes(`.${target}.lora_`));
   if (note === undefined || !targets.some(isHeld)) throw none();
   const strange = names.filter((name) => !targets.includes(name));
-  const more = strange.length > 0 ? ` It has no module ${strange.join(", ")}, which the adapter names, too.` : "";
+  const more = strange.length > 0 ? ` It has no module ${listed(strange)}, which the adapter names, too.` : "";
   return { targets, note: `${note}${more}` };
 }
 
 const isList = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
 
-/** All but the head. */
-const isLinear: Matcher = (name) => !/(^|\.)(output_layer|lm_head)$/.test(name);
-
-/** PEFT takes text as a regular expression for the whole name, and lists as names or their endings. */
 function matcher(key: string, targets: unknown): Matcher {
-  if (typeof targets !== "string") {
-    return (name) => Array.isArray(targets) && targets.some((target) => isNamed(name, target));
-  }
-  const pattern = named(key, targets);
-  return (name) => pattern.matches(name);
+  if (typeof targets !== "string" && !isList(targets)) return () => false;
+  return targetMatcher(
+    targets,
+    (error) => new GlmError(error.code, `${key}: ${error.message}, got ${describe(targets)}`),
+  );
 }
 
 /**
@@ -92,7 +93,7 @@ function layerMatcher(chosen: readonly unknown[], layersPattern: unknown): Match
   const lists = [layersPattern].flat().filter((item): item is string => typeof item === "string" && item !== "");
   const sources = lists.length > 0 ? lists : ["[^.]*"];
   const patterns = sources.map((list) => named("layers_pattern", list, `.*\\.${list}\\.(\\d+)\\.`));
-  return (name) => {
+  return ({ name }) => {
     const number = patterns.map((pattern) => pattern.firstGroup(name)).find((found) => found !== undefined);
     return number !== undefined && chosen.includes(Number(number));
   };

@@ -14,6 +14,8 @@ import { adapterFiles, CONFIG_FILE, OLDER_TENSORS_FILE, TENSORS_FILE, tensorFile
 import { lora } from "./lora.ts";
 import { parsePeftConfig, peftConfig } from "./peft-config.ts";
 import { asAdapter, readStored } from "./stored-tensors.ts";
+import { changedTables, tablesBeside } from "./tables-beside.ts";
+import { targetable } from "./targets.ts";
 
 export interface PeftAdapter {
   readonly config: LoraConfig;
@@ -30,7 +32,7 @@ export interface PeftAdapter {
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
   const json = await readConfig(folder);
   const stored = await storedTensors(folder);
-  const { config, ...noted } = parsePeftConfig(json, join(folder, CONFIG_FILE), base.modules, stored.keys());
+  const { config, ...noted } = parsePeftConfig(json, join(folder, CONFIG_FILE), targetable(base), stored.keys());
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));
@@ -48,20 +50,28 @@ export async function readPeft(folder: string, base: BaseModel): Promise<PeftAda
     else wanted.push([name, value]);
   }
   // First what is there under another name: that may be what is missing.
-  const strangers = [...stored.keys()].filter((name) => !expected.has(name) && !older.has(name));
+  const beside = tablesBeside(
+    [...stored.values()].filter(({ name }) => !expected.has(name)),
+    base,
+  );
+  const strangers = [...stored.keys()].filter((name) => !expected.has(name) && !older.has(name) && !beside.has(name));
   faults.unshift(...strangers.slice(0, MAX_FAULTS).map((name) => strangerFault(name, missing)));
   if (strangers.length > MAX_FAULTS)
     faults.push(`${strangers.length - MAX_FAULTS} more belong to nothing in this model`);
   if (faults.length > 0) throw invalid(folder, faults);
   const { tensors, faults: notFinite } = await readStored(wanted);
   if (notFinite.length > 0) throw invalid(folder, notFinite);
+  const changed = await changedTables(beside, base);
+  if (changed.length > 0) throw invalid(folder, changed);
   return { config, tensors, ...noted };
 }
 
 /** A tensor that the adapter has not, with the name that it should have: its own in PEFT's files, else the nearest. */
 function strangerFault(name: string, missing: readonly string[]): string {
   // A state dict that was saved by hand has the adapter's name in it, and may lack the wrapper's.
-  const plain = name.replace(/\.(lora_[AB])\.[^.]+\.weight$/, ".$1.weight");
+  const plain = name
+    .replace(/\.(lora_[AB])\.[^.]+\.weight$/, ".$1.weight")
+    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)\..+$/, ".$1");
   const own = [plain, `base_model.model.${plain}`].find((one) => missing.includes(one)) ?? nearest(name, missing);
   return `${name} belongs to nothing in this model.${own === undefined ? "" : ` Did you mean ${own}?`}`;
 }

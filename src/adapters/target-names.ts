@@ -18,10 +18,17 @@ const elsewhere: Readonly<Record<string, readonly (readonly string[])[]>> = {
   up_proj: [["gate_up_proj"], ["dense_h_to_4h"]],
   gate_up_proj: [["dense_h_to_4h"]],
   down_proj: [["dense_4h_to_h"]],
+  word_embeddings: [["embed_tokens"]],
+  embed_tokens: [["word_embeddings"]],
+  embedding: [["word_embeddings"], ["embed_tokens"]],
+  output_layer: [["lm_head"]],
+  lm_head: [["output_layer"]],
 };
 
 /** ChatGLM's own names: in transformers' layout they are the same modules, of which nothing needs to be said. */
-const own: ReadonlySet<string> = new Set(["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"]);
+const own: ReadonlySet<string> = new Set([
+  ...["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "word_embeddings", "output_layer"],
+]);
 
 /** Modules that are several at once, and what. */
 const together: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 /** @file Many questions at once: greedy answers of the base or of an adapter, in batches of like lengths. */
-import type { AdapterRef, EngineOptions } from "../engine/engine.ts";
+import type { AdapterSelection, EngineOptions } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { GREEDY } from "../generate/sampler.ts";
 import { prompt } from "../text/prompt.ts";
@@ -12,7 +12,7 @@ import type { HandleContext } from "./context.ts";
 const AT_ONCE = 32;
 
 export interface AskRowsOptions extends EngineOptions {
-  readonly adapter: AdapterRef | null;
+  readonly adapter: AdapterSelection;
   /** Longest answer in tokens. */
   readonly maxNewTokens: number;
   /** Told each answer with its question's place as soon as it is whole, and how many are. */

@@ -8,6 +8,7 @@ import type {
   FullConfig,
   LoraConfig,
   PTuningConfig,
+  Targets,
 } from "../adapters/adapter.ts";
 import { targetNames } from "../adapters/target-names.ts";
 import type { ModuleSpec } from "../models/context.ts";
@@ -15,12 +16,24 @@ import { complete, type Given, refuseUnknown } from "../options.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
 
-export type LoraOptions = Given<Omit<LoraConfig, "method" | "bias">> & {
+export type LoraOptions = Given<Omit<LoraConfig, "method" | "bias" | "init">> & {
+  /** How A starts: uniform by default (`true` in PEFT), or "gaussian". */
+  readonly init?: "kaiming" | "gaussian" | undefined;
   /** Biases of the base that are trained as well, as in PEFT: "none" by default. */
   readonly bias?: "none" | "all" | "lora_only" | undefined;
 };
 
-const PATTERNS = ["rankPattern", "alphaPattern"] as const;
+/** Names of options that have no defaults, or other ones than their configuration. */
+const OTHERS = [
+  "targets",
+  "rankStabilized",
+  "rankPattern",
+  "alphaPattern",
+  "bias",
+  "dora",
+  "modulesToSave",
+  "init",
+] as const;
 
 /**
  * LoRA: small low-rank updates of chosen linear modules.
@@ -29,18 +42,24 @@ const PATTERNS = ["rankPattern", "alphaPattern"] as const;
 export function lora(options: LoraOptions = {}): LoraConfig {
   // What is not an object is refused as a whole.
   const { targets = defaults.loraTargets, rankStabilized, rankPattern, alphaPattern, bias } = options ?? {};
-  const found = faultsOf({ targets, rankStabilized, rankPattern, alphaPattern, bias });
-  const config = complete("lora", defaults.lora, options, ["targets", "rankStabilized", "bias", ...PATTERNS], found);
+  const { dora, modulesToSave, init } = options ?? {};
+  const found = faultsOf({ targets, rankStabilized, rankPattern, alphaPattern, bias, dora, modulesToSave, init });
+  const config = complete("lora", defaults.lora, options, OTHERS, found);
   return {
     method: "lora",
     ...config,
-    targets: [...targets],
+    targets: copiedTargets(targets),
     ...(rankStabilized === undefined ? {} : { rankStabilized }),
     ...(rankPattern === undefined ? {} : { rankPattern }),
     ...(alphaPattern === undefined ? {} : { alphaPattern }),
     ...(bias === undefined || bias === "none" ? {} : { bias }),
+    ...(dora === undefined ? {} : { dora }),
+    ...(modulesToSave === undefined || modulesToSave.length === 0 ? {} : { modulesToSave: [...modulesToSave] }),
+    ...(init === undefined || init === "kaiming" ? {} : { init }),
   };
 }
+
+const copiedTargets = (targets: Targets): Targets => (typeof targets === "string" ? targets : [...targets]);
 
 export type AdaLoraOptions = Given<Omit<AdaLoraConfig, "method">>;
 
@@ -53,7 +72,8 @@ export function adaLora(options: AdaLoraOptions = {}): AdaLoraConfig {
   const { targets = defaults.loraTargets, totalStep } = options ?? {};
   const found = faultsOf({ targets, totalStep });
   const config = complete("adaLora", defaults.adaLora, options, ["targets", "totalStep"], found);
-  return { method: "adaLora", ...config, targets: [...targets], ...(totalStep === undefined ? {} : { totalStep }) };
+  const others = { targets: copiedTargets(targets) };
+  return { method: "adaLora", ...config, ...others, ...(totalStep === undefined ? {} : { totalStep }) };
 }
 
 export type FullOptions = Given<Omit<FullConfig, "method">>;
@@ -160,7 +180,9 @@ export function differences(
   modules: readonly ModuleSpec[],
 ): readonly Difference[] {
   const made = configOf(choice);
-  const targets = "targets" in made ? { targets: targetNames(made.targets, modules).names } : {};
+  // A pattern stays as it is.
+  const isList = "targets" in made && typeof made.targets !== "string";
+  const targets = isList ? { targets: targetNames(made.targets, modules).names } : {};
   const wanted: Readonly<Record<string, unknown>> = { ...made, ...targets };
   const actual: Readonly<Record<string, unknown>> = { ...config };
   const given = Object.entries(choice).flatMap(([key, value]) => (value === undefined ? [] : [key]));

@@ -97,7 +97,7 @@ export class AdapterInstance {
     if (this.#effect) return this.#effect;
     const revision = this.#revision;
     await this.current();
-    const effect = this.adapter.forInference(this.values.tensors);
+    const effect = await this.adapter.forInference(this.values.tensors);
     // They may have changed again meanwhile: then it is that of a step before, and serves only who asked.
     if (revision === this.#revision && !this.#left) this.#effect ??= effect;
     if (this.#effect) return this.#effect;
@@ -169,11 +169,21 @@ export class AdapterInstance {
       for (const name of this.adapter.mergeTargets) {
         overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
       }
-      this.#setEffect({ overrides });
+      // It may have been taken back meanwhile.
+      if (this.access.merged) this.#setEffect({ overrides });
     } catch (error) {
       undo();
       throw error;
     }
+  }
+
+  /**
+   * Takes `merge` back: it acts beside the base's weights again, which were never changed.
+   * @throws GlmError "adapter-invalid" when it is not merged
+   */
+  async unmerge(): Promise<void> {
+    await this.access.unmerge();
+    this.#setEffect(undefined);
   }
 
   /** Its tensors as they are now: a copy that is taken at once where they are here, since what changes from now on must not mix with it. */

@@ -1,12 +1,12 @@
 /** @file Forward graphs: ids in, logits and keys and values out. One serves prompts, decoding and every adapter. */
-import { withSlots } from "../adapters/slots.ts";
+import { type Slot, withSlots } from "../adapters/slots.ts";
 import type { Capabilities } from "../backend/device.ts";
 import { concat } from "../graph/ops.ts";
 import { Graph, type Shape, type Value } from "../graph/value.ts";
 import { architectureOf } from "../models/architectures.ts";
 import { type Attention, attentionInPlace, type KeysValues, maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import { type BindWeights, type ModuleSpec, overridden } from "../models/context.ts";
+import { type BindWeights, overridden } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
 import { outputLeaders } from "./likeliest.ts";
 
@@ -37,7 +37,7 @@ export interface ForwardOptions {
   /** Base parameters that are fed, by name. */
   readonly fed: readonly string[];
   /** Where adapters sit. */
-  readonly slots: readonly ModuleSpec[];
+  readonly slots: readonly Slot[];
   readonly can: Capabilities;
 }
 

@@ -1,11 +1,12 @@
 /** @file A model that runs forward: its compiled graphs, its angles, and the adapters and caches that runs take. */
 import type { AdapterEffect } from "../adapters/adapter.ts";
+import { type Slot, slotKey } from "../adapters/slots.ts";
 import type { Device } from "../backend/device.ts";
 import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile, DeviceTensor, Program, Tensors } from "../backend/program.ts";
 import { ProgramTable } from "../backend/program-table.ts";
 import type { GlmError } from "../errors.ts";
-import { modulesOf } from "../models/architectures.ts";
+import { modulesOf, tablesOf } from "../models/architectures.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights, ModuleSpec } from "../models/context.ts";
 import { type TokenRow, tokenTensors } from "../models/inputs.ts";
@@ -43,7 +44,7 @@ interface Kind {
   readonly wanted: Wanted;
   /** Base parameters that are fed rather than bound. */
   readonly fed: readonly string[];
-  readonly slots: readonly ModuleSpec[];
+  readonly slots: readonly Slot[];
   /** Whether a run's memory is given back. */
   readonly frees: boolean;
 }
@@ -82,7 +83,7 @@ export class ForwardModel {
     this.#device = device;
     this.#compile = compile;
     this.#modules = modulesOf(config);
-    this.#adapters = new ResidentAdapters(device, this.#modules);
+    this.#adapters = new ResidentAdapters(device, this.#modules, undefined, tablesOf(config));
     this.#caches = device.can.cacheInPlace ? new DeviceCaches(config, device) : undefined;
     this.#few = new FewPrograms(compile, FEW);
   }
@@ -142,7 +143,7 @@ export class ForwardModel {
       use,
       wanted,
       fed: Object.keys(adapters.overrides),
-      slots: adapters.modules,
+      slots: adapters.slotted,
       frees: forwardBytes(this.config, run) > LARGE_FORWARD,
     });
     const fed = {
@@ -170,7 +171,9 @@ export class ForwardModel {
 
   #program({ use, wanted, fed, slots, frees }: Kind): Promise<Program> {
     // Asked for at every token, and mostly for slots at all modules: their names are not joined each time.
-    const at = slots.length === this.#modules.length ? "all" : slots.map(({ name }) => name).join();
+    const plain =
+      slots === this.#modules || slots.every(({ gains }, i) => !gains && slots[i]?.name === this.#modules[i]?.name);
+    const at = plain && slots.length === this.#modules.length ? "all" : slots.map(slotKey).join();
     const key = `${use} ${wanted} ${frees} ${fed.join()} ${at}`;
     return this.#programs.get(key, () => {
       const graph = forwardGraph(this.config, this.#weights, { cache: use, wanted, fed, slots, can: this.#device.can });

@@ -3,7 +3,7 @@
  * a while after its last answer, so that swapping back costs a look-up.
  */
 import type { AdapterEffect } from "../adapters/adapter.ts";
-import { slotTensors } from "../adapters/slots.ts";
+import { type Slot, slotsFor, slotTensors } from "../adapters/slots.ts";
 import type { Device } from "../backend/device.ts";
 import { owning } from "../backend/owning.ts";
 import type { DeviceTensor, Fed, Tensors } from "../backend/program.ts";
@@ -16,8 +16,8 @@ export type Effects = readonly (AdapterEffect | undefined)[];
 
 /** The adapters of a batch as graphs take them; none of it goes before it is released. */
 export interface LeasedAdapters {
-  /** The modules at which the graph needs slots. */
-  readonly modules: readonly ModuleSpec[];
+  /** Where the graph needs slots. */
+  readonly slotted: readonly Slot[];
   readonly slots: Fed;
   /** The base parameters that the adapters replace. */
   readonly overrides: Fed;
@@ -33,7 +33,7 @@ export interface LeasedAdapters {
 const KEPT = 256 * 2 ** 20;
 
 interface Resident {
-  readonly modules: readonly ModuleSpec[];
+  readonly slotted: readonly Slot[];
   readonly slots: Readonly<Record<string, DeviceTensor>>;
   readonly overrides: Readonly<Record<string, DeviceTensor>>;
   readonly prefix?: ResidentPrefix;
@@ -50,6 +50,7 @@ interface Entry {
 export class ResidentAdapters {
   readonly #device: Device;
   readonly #modules: readonly ModuleSpec[];
+  readonly #tables: readonly ModuleSpec[];
   readonly #kept: number;
   /** By what all rows of a batch have, the one used last at the end. */
   readonly #entries = new Map<AdapterEffect | undefined, Entry>();
@@ -57,17 +58,21 @@ export class ResidentAdapters {
   readonly #over = new WeakSet<AdapterEffect>();
   #closed = false;
 
-  /** @param kept bytes that stay of adapters that nobody answers with; of the one used last, all do */
-  constructor(device: Device, modules: readonly ModuleSpec[], kept: number = KEPT) {
+  /**
+   * @param kept bytes that stay of adapters that nobody answers with; of the one used last, all do
+   * @param tables modules at which few adapters do anything
+   */
+  constructor(device: Device, modules: readonly ModuleSpec[], kept: number = KEPT, tables: readonly ModuleSpec[] = []) {
     this.#device = device;
     this.#modules = modules;
+    this.#tables = tables;
     this.#kept = kept;
   }
 
-  /** The modules at which a graph needs slots for these adapters: where rank 0 can stand for none, all. */
-  slotted(effects: Effects): readonly ModuleSpec[] {
-    if (this.#device.can.emptyTensors) return this.#modules;
-    return this.#modules.filter(({ name }) => effects.some((effect) => effect?.lowRank?.has(name)));
+  /** Where a graph needs slots for these adapters: where rank 0 can stand for none, at all modules of the layers. */
+  slotted(effects: Effects): readonly Slot[] {
+    if (this.#device.can.emptyTensors) return slotsFor(this.#modules, this.#tables, effects);
+    return slotsFor([], [...this.#modules, ...this.#tables], effects);
   }
 
   /** @param effects one for each row, or for all; they must replace the same base parameters by the same tensors, if any */
@@ -135,8 +140,8 @@ export class ResidentAdapters {
   }
 
   #made(effects: Effects): Entry {
-    const modules = this.slotted(effects);
-    const slots = slotTensors(modules, effects);
+    const slotted = this.slotted(effects);
+    const slots = slotTensors(slotted, effects);
     const overrides: Tensors = Object.fromEntries(effects[0]?.overrides ?? []);
     const prefix = effects.length === 1 ? effects[0]?.prefix : undefined;
     const blocks = prefix?.layers.flatMap(({ keys, values }) => [keys, values]) ?? [];
@@ -149,7 +154,7 @@ export class ResidentAdapters {
         for (const [name, tensor] of Object.entries(tensors)) there[name] = own(await this.#device.upload(tensor));
         return there;
       };
-      const there = { modules, slots: await uploaded(slots), overrides: await uploaded(overrides) };
+      const there = { slotted, slots: await uploaded(slots), overrides: await uploaded(overrides) };
       if (!prefix) return there;
       const led: DeviceTensor[] = [];
       for (const block of blocks) led.push(own(await this.#device.upload(block)));

@@ -3,7 +3,7 @@
  * and lives no longer than its product (so that a gradient can pass).
  */
 import { add, cast, concat, gemm, split } from "./ops.ts";
-import { afterInput, withGradient } from "./quantized.ts";
+import { afterInput, withGradient } from "./pieces.ts";
 import { type Part, productOfParts } from "./tables.ts";
 import type { Value } from "./value.ts";
 

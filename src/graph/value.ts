@@ -97,10 +97,14 @@ export class Graph {
     return value;
   }
 
-  /** A weight that stays in its file. */
+  /** A weight that stays in its file; the same one where it is asked for again. */
   weight(name: string, dtype: DType, shape: readonly number[], range: FileRange): Value {
+    const key = `${name} ${dtype}[${shape}] ${range.file} ${range.offset} ${range.bytes}`;
+    const known = this.#interned.get(key);
+    if (known) return known;
     const value: Value = { graph: this, name: this.#claim(name), dtype, shape };
     this.weights.set(value, range);
+    this.#interned.set(key, value);
     return value;
   }
 

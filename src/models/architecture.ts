@@ -40,6 +40,8 @@ export interface Architecture {
   /** The modules whose tables make tokens vectors and vectors logits; they may be one and the same. */
   readonly embedding: string;
   readonly head: string;
+  /** What the published code calls the output layer, where that is the embedding's table. */
+  readonly tiedHead?: string;
   /** Every tensor of the checkpoint that the model uses; one that it uses twice stands here once. */
   parameters(config: ChatGLMConfig): ParameterSpec[];
   /** The linear modules that adapters may target, and that published quantisation packs. */

@@ -18,5 +18,19 @@ export const parametersOf = (config: ChatGLMConfig): ParameterSpec[] => architec
 export const parameterCount = (config: ChatGLMConfig): number =>
   parametersOf(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
-/** The linear modules that adapters may target. */
+/** The linear modules of the layers. */
 export const modulesOf = (config: ChatGLMConfig): ModuleSpec[] => architectureOf(config).modules(config);
+
+/** All modules that have matrices. */
+export const matrixModulesOf = (config: ChatGLMConfig): ModuleSpec[] => [...modulesOf(config), ...tablesOf(config)];
+
+/** The modules outside the layers that have matrices: the embedding and the output layer, each by its own name. */
+export function tablesOf(config: ChatGLMConfig): ModuleSpec[] {
+  const { embedding, head, tiedHead } = architectureOf(config);
+  const { hidden, vocabulary } = config;
+  const output = { in: hidden, out: vocabulary };
+  return [
+    { name: embedding, in: vocabulary, out: hidden, embeds: true },
+    tiedHead === undefined ? { name: head, ...output } : { name: tiedHead, ...output, sharesWith: head },
+  ];
+}

@@ -35,6 +35,7 @@ export const chatglm6b: Architecture = {
   prefixLM: true,
   embedding: EMBEDDING,
   head: EMBEDDING,
+  tiedHead: "lm_head",
   parameters,
   modules: (config) => layerModules(parameters(config)),
   placement,

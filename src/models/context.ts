@@ -8,11 +8,16 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
 }
 
-/** A linear module: its weight is `${name}.weight` [out, in]. */
+/** A linear module, whose weight is `${name}.weight` [out, in], or an embedding module, with a table [in, out]. */
 export interface ModuleSpec {
   readonly name: string;
+  /** Of an embedding module: the vocabulary. */
   readonly in: number;
   readonly out: number;
+  /** Its rows are looked up by token ids. */
+  readonly embeds?: true;
+  /** The module whose weight is its own, too, and under whose name graphs call it. */
+  readonly sharesWith?: string;
 }
 
 export interface ParameterBinder {

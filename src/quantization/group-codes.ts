@@ -1,5 +1,5 @@
 /** @file Matrices as the block kernels want them: 128 columns to a scale; of two 4-bit codes a byte the low half is first. */
-import { BLOCK, type BlockBits, blockBytes, blocksOf, zeroCode } from "../graph/quantized.ts";
+import { BLOCK, type BlockBits, blockBytes, blocksOf, zeroCode } from "../graph/block-matrix.ts";
 import type { QuantizedRows } from "./quantize.ts";
 
 /** Rows of a matrix: element = (code - zeroCode) · scale of its row and block. The last block of a row is padded. */

@@ -3,15 +3,10 @@
  * the checkpoint has codes already or the scheme has 8 bits, else the best for the group.
  */
 
+import { BLOCK, type BlockBits, blockBytes, blocksOf } from "../graph/block-matrix.ts";
 import { add } from "../graph/ops.ts";
-import {
-  BLOCK,
-  type BlockBits,
-  blockBytes,
-  blockProduct,
-  blocksOf,
-  dequantizedBlockProduct,
-} from "../graph/quantized.ts";
+import { blockProduct, dequantizedBlockProduct, packedBlockProduct } from "../graph/quantized.ts";
+import type { FileRange } from "../graph/value.ts";
 import { readTensor } from "../weights/safetensors.ts";
 import { type Form, throughFloats, unpackedRange } from "./form.ts";
 import { type BlockRows, blockCodes, dequantizeBlocks, quantizeBlocks } from "./group-codes.ts";
@@ -63,13 +58,15 @@ export const groupWise = ({ bits, exact, isPacked, head }: GroupWise): Form => (
     const floats = throughFloats(graph);
     const blocks = blocksOf(width);
     const shape = [out, blocks, blockBytes(bits)];
-    const matrix = {
-      ...{ in: width, out, bits },
-      codes: graph.weight(name, "uint8", shape, floats ? unpackedRange(codes) : codes),
-      scales: graph.weight(`${name} scales`, "float32", [out * blocks], scales),
-    };
-    if (!floats) return blockProduct(x, matrix, exact, bias);
-    const y = dequantizedBlockProduct(x, matrix);
+    const size = { in: width, out, bits, scales: graph.weight(`${name} scales`, "float32", [out * blocks], scales) };
+    const bound = (as: string, range: FileRange) => ({ ...size, codes: graph.weight(as, "uint8", shape, range) });
+    if (!floats) return blockProduct(x, bound(name, codes), exact, bias);
+    const plain = bound(name, unpackedRange(codes));
+    // A kernel that packs each time anew takes longer than the way through float32, and a fast one is not exact.
+    const isReady = exact && bits === 4 && codes.packed !== undefined && codes.packed.length > 0;
+    const y = isReady
+      ? packedBlockProduct(x, bound(`${name} packed`, codes), plain)
+      : dequantizedBlockProduct(x, plain);
     return bias ? add(y, bias) : y;
   },
   async read(width, { codes, scales }) {

@@ -2,7 +2,7 @@
 
 import { halfProduct, widenedProduct } from "../graph/half.ts";
 import { cast } from "../graph/ops.ts";
-import { afterInput } from "../graph/quantized.ts";
+import { afterInput } from "../graph/pieces.ts";
 import { partsOf, productOfParts, rowsOfParts } from "../graph/tables.ts";
 import type { FileRange, Value } from "../graph/value.ts";
 import type { BindWeights } from "../models/context.ts";
@@ -59,8 +59,7 @@ export function bindStore({ floats, matrices }: WeightStore): BindWeights {
       if (matrix.dtype === "float16") {
         return throughFloats(graph) ? widenedProduct(x, parts, addend) : halfProduct(halfOf(x), parts, addend);
       }
-      const late = packs && !throughFloats(graph);
-      const placed = parts.map((part) => ({ ...part, rows: late ? afterInput(part.rows, x) : part.rows }));
+      const placed = parts.map((part) => ({ ...part, rows: packs ? afterInput(part.rows, x) : part.rows }));
       return productOfParts(x, placed, addend);
     };
     return {

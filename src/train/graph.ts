@@ -75,7 +75,10 @@ function lossGraph(
     masks.push(input);
     return mul(x, graph.input(input.name, "float32", x.shape));
   };
-  const numbers = Object.entries(adapter.numbers ?? {}).map(([name, { shape }]) => graph.input(name, "float32", shape));
+  const fed = Object.entries(adapter.numbers ?? {}).map(([name, { shape }]) => ({ name, shape }));
+  const numbers = [...fed, ...(adapter.measured?.shapes ?? [])].map(({ name, shape }) =>
+    graph.input(name, "float32", shape),
+  );
   const byName = new Map([...trained, ...numbers].map((value) => [value.name, value]));
   const { context, prefix, penalty } = adapter.applyToTraining(weights(graph), byName, dropout);
   const attention = maskedAttention(config, mask, prefix && { past: prefix });

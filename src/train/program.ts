@@ -41,6 +41,7 @@ export async function trainingProgram(
   weights: BindWeights,
   { can, compile }: Compiler,
 ): Promise<TrainingProgram> {
+  const numbers = { ...adapter.numbers, ...(await adapter.measured?.read()) };
   const { graph, masks } = trainingGraph(config, adapter, weights, can);
   const evaluated = once(() => evaluationGraph(config, adapter, weights, can));
   const compiled = new ProgramTable();
@@ -53,7 +54,7 @@ export async function trainingProgram(
   return {
     async gradients(batch, parameters, seed, into) {
       const fed = batchTensors(batch, config, adapter.prefixLength);
-      const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...adapter.numbers };
+      const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...numbers };
       const results = await (await program("training", batch)).run(inputs, into);
       const gradients = into
         ? []
@@ -66,7 +67,7 @@ export async function trainingProgram(
     },
     async loss(batch, parameters) {
       const fed = batchTensors(batch, config, adapter.prefixLength);
-      const inputs = { ...fed.tensors, ...parameters, ...adapter.numbers };
+      const inputs = { ...fed.tensors, ...parameters, ...numbers };
       const results = await (await program("evaluation", batch)).run(inputs);
       return { loss: results.loss?.data[0] as number, tokens: fed.tokens };
     },

@@ -115,8 +115,8 @@ describe.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b"])("%s", (family) => {
       await writeAdapter(folder, { config, tensors, documents: {} }, "m", asked("peft", base));
       const read = await readAdapter(folder, base);
       expect(read.config).toEqual({ ...config, projection: false, dropout: 0 });
-      const before = createAdapter(config, base).forInference(tensors).prefix;
-      const after = createAdapter(read.config, base).forInference(read.tensors).prefix;
+      const { prefix: before } = await createAdapter(config, base).forInference(tensors);
+      const { prefix: after } = await createAdapter(read.config, base).forInference(read.tensors);
       expect(after).toEqual(before);
       const { layers, groups, headSize } = base.config;
       expect(JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"))).toMatchObject({

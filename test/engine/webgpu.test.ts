@@ -115,6 +115,39 @@ function besideTheCpu(): void {
     }
   });
 
+  it("has DoRA, tables as targets and modules that train whole as the CPU has", async () => {
+    const name = join(scratch, "dora");
+    await writeSmallModel(name);
+    const adapter = { owner: "test", name: "dora" };
+    const inputIds = [
+      [5, 6, 7, 3],
+      [9, 8, 4, 4],
+    ];
+    const config = {
+      ...{ ...LORA, targets: ["query_key_value", "word_embeddings", "output_layer"] },
+      ...{ dora: true, modulesToSave: ["input_layernorm"] },
+    };
+    const ask = async (engine: Engine, model: string) => {
+      await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" });
+      const batch = { inputIds, labels: inputIds };
+      const read: AdapterTensors[] = [];
+      for (const seed of [0, 1]) {
+        const { handle } = await engine.call("gradients", { model, adapter, batch, seed });
+        read.push(await engine.call("readGradients", { model, handle }));
+        const step = { model, adapter, optimizer: "o", config: adamWConfig({ lr: 0.02 }), handles: [handle] };
+        await engine.call("optimizerStep", step);
+      }
+      return { read, logits: await engine.call("logits", { model, inputIds, adapter }) };
+    };
+    const [found, expected] = [await on("webgpu", name, "none", ask), await on("cpu", name, "none", ask)];
+    expect(deviation(found.logits.data, expected.logits.data)).toBeLessThan(1e-3);
+    for (const [i, tensors] of expected.read.entries()) {
+      for (const [parameter, { data }] of Object.entries(tensors)) {
+        expect(deviation(found.read[i]?.[parameter]?.data ?? [], data), `${i}: ${parameter}`).toBeLessThan(1e-3);
+      }
+    }
+  });
+
   it("holds float16 weights as they are where the GPU has float16, and trains on them exactly", async ({ skip }) => {
     const name = copyOracleModel("chatglm2-6b-fp16-bin", join(scratch, "half"));
     const { input_ids, labels } = await oracleTensors("chatglm2-6b", "forward");

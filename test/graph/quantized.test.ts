@@ -4,18 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { compileForCpu } from "../../src/backend/cpu.ts";
+import { BLOCK, type BlockBits, type BlockMatrix, blockBytes, blocksOf } from "../../src/graph/block-matrix.ts";
 import { gradients } from "../../src/graph/gradient.ts";
 import { mul, reduceSum, tanh } from "../../src/graph/ops.ts";
 import {
-  BLOCK,
-  type BlockBits,
-  type BlockMatrix,
-  blockBytes,
   blockProduct,
-  blocksOf,
   dequantizedBlockProduct,
   dequantizedRowProduct,
   limbProduct,
+  packedBlockProduct,
 } from "../../src/graph/quantized.ts";
 import { Graph, type Value } from "../../src/graph/value.ts";
 import { blockCodes } from "../../src/quantization/group-codes.ts";
@@ -24,7 +21,8 @@ import { randomStream } from "../../src/random.ts";
 import { tensor } from "../../src/tensor.ts";
 import { evaluate, relativeError, uniforms } from "./run.ts";
 
-const OUT = 24;
+/** One strip of columns. */
+const OUT = 64;
 const TOKENS = 5;
 
 /** A quantised matrix, its values in float32, and activations of which some are far larger than the others. */
@@ -126,6 +124,24 @@ describe.each([40, BLOCK, 2 * BLOCK + 34])("a matrix of %i columns", (columns) =
     );
   });
 
+  it.each([true, false])(
+    "of 4 bits is multiplied exactly by the kernel, with a gradient by way of float32 (arithmetic of bytes: %s)",
+    async (byteArithmetic) => {
+      const { x, weight } = drawn(columns, 4);
+      const { y, dx } = await evaluate(
+        (graph) => {
+          const input = graph.input("x", "float32", ["tokens", columns]);
+          const matrix = blockMatrix(graph, columns, 4);
+          return withGradient(graph, input, packedBlockProduct(input, matrix, matrix));
+        },
+        { x },
+        { byteArithmetic },
+      );
+      expect(relativeError(y as number[], product(x.data, weight, columns))).toBeLessThan(1e-6);
+      expect(relativeError(dx as number[], expectedGradient(weight, columns))).toBeLessThan(1e-6);
+    },
+  );
+
   describe("with a scale for each row", () => {
     it("is multiplied by integer products as exactly as float32, or nearly, whatever the size of x", async () => {
       const { x, weight } = drawn(columns, 8);
@@ -154,18 +170,22 @@ describe.each([40, BLOCK, 2 * BLOCK + 34])("a matrix of %i columns", (columns) =
       }
     });
 
-    it("is multiplied by way of float32, with a gradient", async () => {
-      const { x, weight } = drawn(columns, 8);
-      const { y, dx } = await evaluate(
-        (graph) => {
-          const input = graph.input("x", "float32", ["tokens", columns]);
-          return withGradient(graph, input, dequantizedRowProduct(input, rowMatrix(graph, columns)));
-        },
-        { x },
-      );
-      expect(relativeError(y as number[], product(x.data, weight, columns))).toBeLessThan(1e-6);
-      expect(relativeError(dx as number[], expectedGradient(weight, columns))).toBeLessThan(1e-6);
-    });
+    it.each([true, false])(
+      "is multiplied by way of float32, with a gradient (in strips: %s)",
+      async (byteArithmetic) => {
+        const { x, weight } = drawn(columns, 8);
+        const { y, dx } = await evaluate(
+          (graph) => {
+            const input = graph.input("x", "float32", ["tokens", columns]);
+            return withGradient(graph, input, dequantizedRowProduct(input, rowMatrix(graph, columns)));
+          },
+          { x },
+          { byteArithmetic },
+        );
+        expect(relativeError(y as number[], product(x.data, weight, columns))).toBeLessThan(1e-6);
+        expect(relativeError(dx as number[], expectedGradient(weight, columns))).toBeLessThan(1e-6);
+      },
+    );
   });
 });
 

@@ -170,6 +170,12 @@ describe("cell magics", () => {
     expect(expanded("%adapter new f --method freeze --match layers.27.")).toContain(
       '__glmlab.freeze({ match: ["layers.27."] })',
     );
+    expect(expanded("%adapter new a --dora --targets all-linear --modules-to-save norm --init gaussian")).toContain(
+      '__glmlab.lora({ targets: "all-linear", dora: true, modulesToSave: ["norm"], init: "gaussian" })',
+    );
+    expect(expanded("%adapter new a --targets '.*[01]\\..*dense'")).toContain(
+      '__glmlab.lora({ targets: ".*[01]\\\\..*dense" })',
+    );
     expect(expanded("%adapter new a --method adalora --r 4 --init-r 8 --delta-t 10 --targets dense")).toContain(
       '__glmlab.adaLora({ r: 4, initR: 8, deltaT: 10, targets: ["dense"] })',
     );

@@ -63,6 +63,43 @@ export const CASES: readonly Case[] = [
   },
   { name: "lora, all biases", peft: { ...LORA, bias: "all" }, ours: lora({ r: 4, targets, bias: "all" }) },
   { name: "lora, own biases", peft: { ...LORA, bias: "lora_only" }, ours: lora({ r: 4, targets, bias: "lora_only" }) },
+  {
+    name: "lora with DoRA",
+    peft: { ...LORA, use_dora: true, bias: "lora_only", target_modules: ["q_proj", "down_proj"] },
+    ours: lora({ r: 4, alpha: 16, targets: ["q_proj", "down_proj"], dora: true }),
+  },
+  {
+    name: "lora with DoRA, rank-stabilised, in bfloat16",
+    peft: { ...LORA, use_dora: true, use_rslora: true },
+    changes: ["bfloat16"],
+  },
+  {
+    name: "lora of the embedding and the output layer",
+    peft: { ...LORA, target_modules: ["embed_tokens", "lm_head"] },
+    ours: lora({ r: 4, alpha: 16, targets: ["embed_tokens", "lm_head", "o_proj"] }),
+  },
+  {
+    name: "lora with DoRA of the embedding and the output layer",
+    peft: { ...LORA, use_dora: true, target_modules: ["embed_tokens", "lm_head", "v_proj"] },
+    ours: lora({ r: 4, alpha: 16, targets: ["embed_tokens", "lm_head"], dora: true }),
+  },
+  {
+    name: "lora beside modules that train whole",
+    peft: { ...LORA, modules_to_save: ["input_layernorm", "lm_head", "layers.1.self_attn.v_proj"] },
+    ours: lora({ r: 4, alpha: 16, targets, modulesToSave: ["embed_tokens", "norm", "o_proj"] }),
+    noise: 0.1,
+  },
+  {
+    name: "lora of all linear modules",
+    peft: { ...LORA, target_modules: "all-linear" },
+    ours: lora({ r: 2, targets: "all-linear" }),
+  },
+  { name: "lora with targets of which one is not there", peft: { ...LORA, target_modules: ["q_proj", "nothing"] } },
+  {
+    name: "lora that begins from a normal distribution",
+    peft: { ...LORA, init_lora_weights: "gaussian" },
+    ours: lora({ r: 4, targets: ".*(q|v)_proj", init: "gaussian" }),
+  },
   { name: "lora, older names of biases", peft: { ...LORA, bias: "lora_only" }, changes: ["older-names"] },
   { name: "lora in bfloat16", peft: LORA, changes: ["bfloat16"] },
   { name: "lora in a .bin", peft: LORA, changes: ["bin"] },

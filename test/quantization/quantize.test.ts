@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { roundToFloat16, toFloat16 } from "../../src/float16.ts";
 import { toFloat32 } from "../../src/float32.ts";
-import { BLOCK, blocksOf } from "../../src/graph/quantized.ts";
+import { BLOCK, blocksOf } from "../../src/graph/block-matrix.ts";
 import { blockCodes, dequantizeBlocks, quantizeBlocks } from "../../src/quantization/group-codes.ts";
 import {
   dequantizeRows,

@@ -117,7 +117,7 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
     },
     async recalls(rows, stop) {
       asked.push(rows);
-      const effect = adapter.forInference(tensors);
+      const effect = await adapter.forInference(tensors);
       const options = { maxNewTokens: 24, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 };
       const prompts = rows.map((row) => ({ ids: writer.prompt(row), effect }));
       const answers: number[][] = rows.map(() => []);
