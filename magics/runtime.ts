@@ -19,3 +19,4 @@ export * from "./run/runtime.ts";
 export * from "./run/show.ts";
 export * from "./run/train.ts";
 export type { EpochRow } from "./run/training-view.ts";
+export { vegaChart } from "./vega-chart.ts";

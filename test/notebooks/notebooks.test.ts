@@ -177,4 +177,68 @@ describe("notebooks", () => {
     },
     10 * MINUTES,
   );
+
+  // Once: it trains for a minute, and begins with new adapters in any case.
+  it(
+    "05: every method at the same task: what it trains, learns, forgets",
+    async () => {
+      const cells = await run("05-methods-side-by-side.ipynb");
+      const trained = tagged(cells, "counts").match(
+        /trainable params: [\d,]+ \|\| all params: [\d,]+ \|\| trainable%: [\d.]+/g,
+      );
+      expect(trained).toHaveLength(7);
+      /** By method: parameters, percent, memory, time, loss, recalled, other wordings, forgotten. */
+      const table = new Map(
+        tagged(cells, "table")
+          .split("\n")
+          .flatMap((line) => {
+            const [, method = "", ...numbers] = line.split("│").map((text) => text.trim());
+            return /^[a-z]/.test(method) ? [[method, numbers.slice(0, 8).map(Number)] as const] : [];
+          }),
+      );
+      expect(table.size).toBe(7);
+      for (const [method, numbers] of table) {
+        expect(numbers.every(Number.isFinite), method).toBe(true);
+        const [, , , , loss, recalled] = numbers as [number, number, number, number, number, number];
+        expect(loss, method).toBeLessThan(0.5);
+        expect(recalled, method).toBeGreaterThanOrEqual(
+          method === "embeddings" ? 0 : method.startsWith("ptuning") ? 4 : 7,
+        );
+      }
+      expect(Math.min(...[...table.values()].map(([parameters]) => parameters as number))).toBe(
+        table.get("ptuning")?.[0],
+      );
+      const answers = tagged(cells, "together");
+      for (const name of ["none (base model):", "lora:", "adalora:", "ptuning:", "full:"])
+        expect(answers).toContain(name);
+      expect(chartsOf(cells).filter(({ data }) => data !== undefined)).toHaveLength(3);
+    },
+    10 * MINUTES,
+  );
+
+  it.each(TIMES)(
+    "06%s: one sample with AdaLoRA, its ranks, merged, saved, and loaded again",
+    async () => {
+      const cells = await run("06-adalora-one-sample.ipynb");
+      expect(tagged(cells, "before")).toMatch(/没有.*信息/);
+      expect(tagged(cells, "parameters")).toMatch(/query_key_value/);
+      const ranks = tagged(cells, "ranks")
+        .split("\n")
+        .flatMap((line) => (line.includes("query_key_value") ? [Number(line.split("│")[2])] : []));
+      expect(ranks).toHaveLength(6);
+      expect(
+        ranks.reduce((sum, rank) => sum + rank, 0),
+        "8 in the mean",
+      ).toBeLessThanOrEqual(48);
+      expect(new Set(ranks).size, "not everywhere the same").toBeGreaterThan(1);
+      for (const tag of ["after", "merged", "reloaded"]) expect(tagged(cells, tag)).toBe(lesson.description);
+      const [wordings, kept] = [...tagged(cells, "judgement").matchAll(/(\d+) of/g)].map(([, count]) =>
+        Number(count),
+      ) as [number, number];
+      expect(wordings).toBeGreaterThanOrEqual(2);
+      expect(kept).toBeGreaterThanOrEqual(17);
+      expect(tagged(cells, "unchanged")).toMatch(/没有.*信息/);
+    },
+    10 * MINUTES,
+  );
 });
