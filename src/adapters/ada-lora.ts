@@ -70,6 +70,8 @@ export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
     },
     mustLast: (steps) => mustLast(config, steps),
     afterStep: (step) => allocated(config, modules, step),
+    // Importance, and its uncertainty.
+    remembered: 2,
     ranks: (tensors, memory) => ranksLeft(config, modules, tensors, memory),
     ...(config.totalStep === undefined ? {} : { totalSteps: config.totalStep }),
     forInference(tensors) {

@@ -183,6 +183,8 @@ export interface Adapter {
   readonly counters?: number;
   /** Does what it does after each step, and returns what it will remember. */
   readonly afterStep?: (step: TakenStep) => AdapterTensors;
+  /** How large what it remembers of steps is, in copies of its parameters; 0 when absent. */
+  readonly remembered?: number;
   /**
    * What is left of each module's rank, where training gives ranks up.
    * @param memory what it remembered after the last step, where that is known

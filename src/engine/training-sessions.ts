@@ -63,14 +63,15 @@ export class TrainingSessions {
   }
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
-  mustFit({ adapter, ref }: AdapterInstance, batch: TokenBatch): void {
+  mustFit(instance: AdapterInstance, batch: TokenBatch): void {
+    const { adapter, ref } = instance;
     mustFitTraining(
       `training ${ref.name}`,
       this.#model.config,
       adapter.parameters,
       batch,
       this.#there,
-      this.#own.copies,
+      this.#placeOf(instance).copies + (adapter.remembered ?? 0),
     );
   }
 
