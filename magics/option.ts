@@ -94,7 +94,13 @@ export function isRepeatable(spec: OptionSpec): boolean {
   return spec.kind === "texts";
 }
 
+/** Whether a value of `names` is a word of its own or a pattern, rather than names: no name has what a pattern is made of, but for dots. */
+export const isPattern = (text: string, words: readonly string[]): boolean =>
+  words.includes(text) || /[*+?()[\]{}|\\^$]/.test(text);
+
 /** The option's default as --help shows it: the library's. */
 export function defaultOf(spec: OptionSpec): string | undefined {
-  return spec.default ?? (spec.kind === "number" ? String(spec.rule.default) : undefined);
+  return (
+    spec.default ?? (spec.kind === "number" && spec.rule.default !== undefined ? String(spec.rule.default) : undefined)
+  );
 }

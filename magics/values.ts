@@ -2,7 +2,7 @@
 import { suggestion } from "../src/suggestion.ts";
 import type { Code, Piece } from "./code.ts";
 import { MagicError } from "./error.ts";
-import type { OptionSpec } from "./option.ts";
+import { isPattern, type OptionSpec } from "./option.ts";
 import { typescript } from "./typescript.ts";
 import type { Word } from "./words.ts";
 
@@ -100,10 +100,6 @@ function listOf(name: string, word: Word): readonly string[] {
   if (items.every((item) => item !== "")) return items;
   throw wrong(`--${name} is a list with commas between its items, got "${word.text}".`, word);
 }
-
-/** No name has what a pattern is made of, but for dots. */
-const isPattern = (text: string, words: readonly string[]): boolean =>
-  words.includes(text) || /[*+?()[\]{}|\\^$]/.test(text);
 
 function isNumeral(text: string): boolean {
   return /^[+-]?(\d|\.\d)/.test(text) && Number.isFinite(Number(text));

@@ -1,7 +1,7 @@
 /** @file What a command of the program `glmlab` is, and how its words are read: by the same option tables as a magic's. */
 import { parseArgs } from "node:util";
 import { foreignOption } from "../../magics/foreign-options.ts";
-import { defaultOf, type OptionSpec, type OptionTable, placeholder } from "../../magics/option.ts";
+import { defaultOf, isPattern, type OptionSpec, type OptionTable, placeholder } from "../../magics/option.ts";
 import { suggestion } from "../../src/suggestion.ts";
 
 /** Options that are given, by name: true for a flag, a number, a list, or a text. */
@@ -99,6 +99,8 @@ function givenValue(subject: string, spec: OptionSpec, { value, inlineValue }: G
       throw new UsageError(
         `${subject}: expected one of ${spec.choices.join(", ")}, got ${value}.${suggestion(value, spec.choices)}`,
       );
+    case "names":
+      return isPattern(value, spec.words) ? value : listOf(subject, value);
     case "list":
       return listOf(subject, value);
     default:

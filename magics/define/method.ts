@@ -1,5 +1,12 @@
 /** @file The options of the fine-tuning methods, as the magics spell them. */
-import type { FreezeConfig, FullConfig, LoraConfig, Method, PTuningConfig } from "../../src/adapters/adapter.ts";
+import type {
+  AdaLoraConfig,
+  FreezeConfig,
+  FullConfig,
+  LoraConfig,
+  Method,
+  PTuningConfig,
+} from "../../src/adapters/adapter.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { type Code, objectLiteral } from "../code.ts";
 import { MagicError } from "../error.ts";
@@ -64,7 +71,27 @@ const ADA_LORA = {
     rule: defaults.adaLora.deltaT,
     help: "With --method adalora: steps from one shrinking to the next.",
   },
-} as const satisfies OptionTable;
+  beta1: {
+    kind: "number",
+    rule: defaults.adaLora.beta1,
+    help: "With --method adalora: how slowly importance changes.",
+  },
+  beta2: {
+    kind: "number",
+    rule: defaults.adaLora.beta2,
+    help: "With --method adalora: how slowly its uncertainty changes.",
+  },
+  orthogonality: {
+    kind: "number",
+    rule: defaults.adaLora.orthogonality,
+    help: "With --method adalora: what it costs that singular vectors are not orthogonal.",
+  },
+  "total-step": {
+    kind: "number",
+    rule: defaults.totalStep,
+    help: "With --method adalora: steps of a loop by hand; %%train knows its own.",
+  },
+} as const satisfies Readonly<Record<Kebab<Exclude<keyof AdaLoraConfig, keyof LoraConfig>>, OptionSpec>>;
 
 const FREEZE = {
   layers: {

@@ -28,7 +28,8 @@ interface Counted {
 
 export function parameterTable({ base, adapter, all, caption }: Counted): Table {
   const groups = parameterGroups(base, adapter);
-  const counters = all - groups.reduce((sum, { count }) => sum + count, 0);
+  // Not fewer than none: of biases that train in place, both values are in memory, and PEFT counts one.
+  const counters = Math.max(0, all - groups.reduce((sum, { count }) => sum + count, 0));
   const rows = groups.flatMap((group, index) => [
     ...(group.module === groups[index - 1]?.module ? [] : [[group.module]]),
     rowOf(group),

@@ -177,7 +177,7 @@ export async function adapterCombine(
   const model = currentModel(given);
   const adapter = await model.combine(name, sum, { replace });
   await refreshAdapters(model);
-  write(`${setAsideNote(adapter)}${adapter.summary()}\n`);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n${noteOf(adapter)}`);
   return adapter;
 }
 

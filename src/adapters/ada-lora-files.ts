@@ -17,6 +17,7 @@ import { fitting } from "./own-files.ts";
 import { type PeftTargets, peftTargets } from "./peft-targets.ts";
 import { describe } from "./peft-values.ts";
 import { adaLoraNames } from "./rank-allocator.ts";
+import { changedTables, tablesBeside } from "./tables-beside.ts";
 import { targetableLinear } from "./targets.ts";
 
 export interface StoredAdaLora {
@@ -98,6 +99,14 @@ export async function readAdaLora(
   if (total !== undefined && !isNumber(total)) {
     faults.push(`total_step: expected a number or null, got ${describe(total)}`);
   }
+  for (const [key, off] of [
+    ["bias", "none"],
+    ["modules_to_save", null],
+  ] as const) {
+    const value = json[key] ?? off;
+    const isOff = value === off || (Array.isArray(value) && value.length === 0);
+    if (!isOff) faults.push(`${key}: ${describe(value)} is not supported of AdaLoRA, expected ${describe(off)}`);
+  }
   const given = { ...json, target_modules: json.target_modules ?? ["query_key_value"] };
   const { names: targets, note } = found(() => peftTargets(given, targetableLinear(base), stored.keys()), faults);
   if (faults.length > 0) throw invalid(subject, faults);
@@ -111,6 +120,14 @@ export async function readAdaLora(
   if (faults.length > 0) throw invalid(subject, faults);
   const thereOf = (module: string): readonly boolean[] | undefined => pattern[patternName(module)];
   const left = modules.flatMap((module) => shrunkParameters(module, thereOf(module.name), config.initR));
+  const beside = tablesBeside([...stored.values()], base);
+  const names = new Set(left.map(({ name }) => name));
+  const strangers = [...stored.keys()].filter((name) => !names.has(name) && !beside.has(name));
+  faults.push(
+    ...strangers.map((name) => `${name} belongs to nothing in this adapter`),
+    ...(await changedTables(beside, base)),
+  );
+  if (faults.length > 0) throw invalid(subject, faults);
   const read = await fitting(folder, left, stored);
   const tensors = Object.assign(
     {},

@@ -179,6 +179,8 @@ export interface Adapter {
   readonly measured?: { readonly shapes: readonly ParameterSpec[]; read(): Promise<AdapterTensors> };
   /** Lays the adapter over a training graph; `inputs` are its parameters and numbers as graph inputs, by name. */
   applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
+  /** Those of its parameters that stand for ones of the base which PEFT trains where they are, by their names here. */
+  readonly inPlace?: ReadonlySet<string>;
   /** Elements that it counts as besides its parameters, where PEFT has some that do not train. */
   readonly counters?: number;
   /** Does what it does after each step, and returns what it will remember. */

@@ -5,6 +5,7 @@
 import { GlmError } from "../errors.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import type { AdapterEffect, BaseModel, LowRankUpdate, Prefix } from "./adapter.ts";
+import { targetable, weightOf } from "./targets.ts";
 
 /** One of several effects. */
 export interface EffectPart {
@@ -27,16 +28,12 @@ interface WeightedPair {
  * @throws GlmError "unsupported" for a prefix that is to count by another weight than 1, and where a gain of DoRA would multiply a
  * weight that another part replaces
  */
-export async function combinedEffect(
-  given: readonly EffectPart[],
-  base: Pick<BaseModel, "read">,
-): Promise<AdapterEffect> {
+export async function combinedEffect(given: readonly EffectPart[], base: BaseModel): Promise<AdapterEffect> {
   const parts = given.filter(({ weight }) => weight !== 0);
   const lowRank = combinedUpdates(parts);
   const overrides = await combinedOverrides(parts, base);
   const prefix = combinedPrefix(parts);
-  const scaled = [...(lowRank ?? [])].find(([module, { gain }]) => gain && overrides?.has(`${module}.weight`));
-  if (scaled) throw bothChanged(parts, scaled[0]);
+  if (lowRank && overrides) mustNotMeet(parts, base);
   return {
     ...(lowRank ? { lowRank } : {}),
     ...(overrides ? { overrides } : {}),
@@ -45,14 +42,19 @@ export async function combinedEffect(
 }
 
 /** A gain multiplies what the weights there do, and not what they would have done without the other part. */
-function bothChanged(parts: readonly EffectPart[], module: string): GlmError {
-  const scaling = parts.find(({ effect }) => effect.lowRank?.get(module)?.gain);
-  const replacing = parts.find(({ effect }) => effect.overrides?.has(`${module}.weight`));
-  return new GlmError(
-    "unsupported",
-    `${scaling?.name} and ${replacing?.name} cannot answer together: ${scaling?.name} changes the lengths of ${module}'s weights (DoRA), which ` +
-      `${replacing?.name} replaces. Merge one of them into a checkpoint, load that, and use the other on it.`,
-  );
+function mustNotMeet(parts: readonly EffectPart[], base: BaseModel): void {
+  const isScaled = ({ effect }: EffectPart, module: string): boolean => effect.lowRank?.get(module)?.gain !== undefined;
+  if (!parts.some(({ effect }) => [...(effect.lowRank?.values() ?? [])].some(({ gain }) => gain))) return;
+  for (const module of targetable(base)) {
+    const scaling = parts.find((part) => isScaled(part, module.name));
+    const replacing = parts.find(({ effect }) => effect.overrides?.has(weightOf(module)));
+    if (!scaling || !replacing) continue;
+    throw new GlmError(
+      "unsupported",
+      `${scaling.name} and ${replacing.name} cannot answer together: ${scaling.name} changes the lengths of ${module.name}'s weights (DoRA), which ` +
+        `${replacing.name} replaces. Write a checkpoint with both merged into it (%adapter merge SUM FOLDER), and load that.`,
+    );
+  }
 }
 
 function combinedUpdates(parts: readonly EffectPart[]): AdapterEffect["lowRank"] {

@@ -8,9 +8,9 @@ export interface ParameterCounts {
   readonly allCount: number;
 }
 
-export function parameterCounts({ parameters, counters = 0 }: Adapter, base: BaseModel): ParameterCounts {
+export function parameterCounts({ parameters, inPlace, counters = 0 }: Adapter, base: BaseModel): ParameterCounts {
   const ofBase = new Set(base.parameters.map(({ name }) => name));
-  const own = parameters.filter(({ name }) => !ofBase.has(name));
+  const own = parameters.filter(({ name }) => !ofBase.has(name) && !inPlace?.has(name));
   return {
     trainableCount: elements(parameters),
     allCount: (base.count ?? elements(base.parameters)) + elements(own) + counters,

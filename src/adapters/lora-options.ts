@@ -74,11 +74,11 @@ export function mustBeBounded(r: number, module: ModuleSpec): void {
 }
 
 /** @throws GlmError "adapter-invalid" for a new one that would not be of low rank */
-export function mustBeLowRank(r: number, modules: readonly ModuleSpec[]): void {
-  const largest = Math.min(...modules.flatMap((module) => [module.in, module.out]));
+export function mustBeLowRank(r: number, module: ModuleSpec): void {
+  const largest = Math.min(module.in, module.out);
   if (r <= largest) return;
   throw new GlmError(
     "adapter-invalid",
-    `LoRA: r: expected at most ${largest}, the smallest side of the targeted matrices, got ${r}. Usual ranks are 4 to 64.`,
+    `LoRA: r: expected at most ${largest} for ${module.name}, its smaller side, got ${r}. Usual ranks are 4 to 64.`,
   );
 }

@@ -69,10 +69,8 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   const config: LoraConfig = { ...given, targets };
   const parts = modules.map((module) => partOf(module, sizeOf(module.name)));
   for (const { r, module } of parts) mustBeBounded(r, module);
-  const replaced = [
-    ...whole.parameters,
-    ...trainedBiases(config, modules, base).filter((bias) => !whole.has(moduleOf(bias.base))),
-  ];
+  const biases = trainedBiases(config, modules, base).filter((bias) => !whole.has(moduleOf(bias.base)));
+  const replaced = [...whole.parameters, ...biases];
   const squares = config.dora ? keptSquares(parts, base) : undefined;
   const notes = [note, whole.note, ...idleNote(given, modules)].filter((one) => one !== undefined);
   const tied = modules.find(({ sharesWith, name }) => sharesWith ?? sharers(base).includes(name));
@@ -83,6 +81,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
       ...parts.flatMap((part) => parametersOf(part, config)),
       ...replaced.map(({ name, shape }) => ({ name, shape })),
     ],
+    inPlace: new Set(biases.map(({ name }) => name)),
     numbers: Object.fromEntries(parts.map(({ factorName, factor }) => [factorName, filled([1, 1], factor)])),
     ...(squares && {
       measured: {
@@ -100,7 +99,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
     }),
     async initialize(seed) {
       // Only of new ones: PEFT loads files of any rank.
-      mustBeLowRank(config.r, modules);
+      for (const { r, module } of parts) mustBeLowRank(r, module);
       const updates = parts.flatMap((part) => Object.entries(starting(seed, part, config)));
       const found = await squares?.();
       const magnitudes = parts.flatMap(({ magnitude }, i) =>

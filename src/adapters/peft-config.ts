@@ -108,10 +108,7 @@ export function parsePeftConfig(
     ...(json.init_lora_weights === "gaussian" && { init: "gaussian" as const }),
   };
   if (unsupported.length > 0) {
-    throw new GlmError(
-      "unsupported",
-      `${subject}: only plain LoRA adapters can be loaded; this one has:${faultLines(unsupported)}`,
-    );
+    throw new GlmError("unsupported", `${subject}: it has what cannot be loaded:${faultLines(unsupported)}`);
   }
   if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:${faultLines(faults)}`);
   return { config, ...(note === undefined ? {} : { note }) };

@@ -214,7 +214,11 @@ export class AdapterHandle {
    * @throws GlmError "adapter-invalid" when it is not merged
    */
   async unmerge(options: Abortable = {}): Promise<void> {
-    await this.#context.engine.call("unmergeAdapter", this.#target(), onlySignal("unmerge", options));
+    const asked = onlySignal("unmerge", options);
+    const isListed = this.#context.merged.some((one) => sameAdapter(this, one));
+    // Another notebook may have taken it back, or a runtime that was lost have forgotten it: then it is only listed here.
+    const { merged } = await this.#context.engine.call("adapterInfo", this.#target(), asked);
+    if (merged || !isListed) await this.#context.engine.call("unmergeAdapter", this.#target(), asked);
     this.#context.merged = this.#unmerged();
   }
 

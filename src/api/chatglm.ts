@@ -7,6 +7,7 @@ import {
   type AdapterSelection,
   type GenerateEvent,
   type ModelInfo,
+  type NewAdapterInfo,
   type SaveReport,
   SHARED,
   type WeightedAdapter,
@@ -37,7 +38,7 @@ import type {
   SaveOptions,
 } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
-import { baseOf, type HandleContext, refOf } from "./context.ts";
+import { baseOf, type HandleContext, refOf, sameAdapter } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import type { GenerationDefaults } from "./generation.ts";
 import type { KnowledgeBook } from "./knowledge.ts";
@@ -180,14 +181,11 @@ export class ChatGLM {
       seed,
       ...(replace ? { existing: "replace" as const } : {}),
     };
-    return new AdapterHandle(
-      this.#context,
-      await this.#context.engine.call("createAdapter", params, cellSignal(signal)),
-    );
+    return this.#made(await this.#context.engine.call("createAdapter", params, cellSignal(signal)));
   }
 
   /**
-   * Loads an adapter from PEFT's files. One of the same name that was trained is set aside, as by `createAdapter`.
+   * Loads an adapter from the files of PEFT, of published scripts, or of ours. One of the same name that was trained is set aside, as by `createAdapter`.
    * @throws GlmError "adapter-invalid" with every fault of the files, "data-invalid" for damaged facts
    */
   async loadAdapter(name: string, folder: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
@@ -199,7 +197,7 @@ export class ChatGLM {
     await mustHaveSoundFacts(resolve(folder));
     const target = { model: this.info.key, adapter, folder: resolve(folder) };
     const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
-    return new AdapterHandle(this.#context, await this.#context.engine.call("loadAdapter", params, cellSignal(signal)));
+    return this.#made(await this.#context.engine.call("loadAdapter", params, cellSignal(signal)));
   }
 
   /**
@@ -214,10 +212,13 @@ export class ChatGLM {
     const parts = this.#termsOf(sum);
     const target = { model: this.info.key, adapter: { owner: this.#context.owner, name: checkedName(name) }, parts };
     const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
-    return new AdapterHandle(
-      this.#context,
-      await this.#context.engine.call("combineAdapters", params, cellSignal(signal)),
-    );
+    return this.#made(await this.#context.engine.call("combineAdapters", params, cellSignal(signal)));
+  }
+
+  /** One that has taken a name: if another of that name was merged, this one is not. */
+  #made(info: NewAdapterInfo): AdapterHandle {
+    this.#context.merged = this.#context.merged.filter((one) => !sameAdapter(one, info));
+    return new AdapterHandle(this.#context, info);
   }
 
   /** This notebook's adapters, then the shared ones. */

@@ -6,8 +6,8 @@
 import { adapterFormats } from "../adapters/formats.ts";
 import { shownJson } from "../describe.ts";
 import { mergedForms } from "../engine/engine.ts";
-import { whole } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
+import { totalStep } from "./defaults.ts";
 import { ADAPTER, isAdapter, type StructureName, schemas } from "./schemas.ts";
 
 /** Faults of one structure that are told: a list of a thousand wrong items is wrong in one way. */
@@ -54,7 +54,7 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   replace: yesOrNo,
   create: yesOrNo,
   rankStabilized: yesOrNo,
-  totalStep: whole(1, { min: 1 }),
+  totalStep,
   targets: {
     expected: 'a list of module names such as ["query_key_value"], a regular expression, or "all-linear"',
     allows: (value) => (typeof value === "string" ? value !== "" : areNames(value) && value.length > 0),

@@ -6,7 +6,7 @@ import type { AdaLoraConfig, LoraConfig, PTuningConfig } from "../adapters/adapt
 import { deviceChoices, type LoadParams, precisionChoices, quantizations } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
-import { choice, number, type OptionRules, whole } from "../options.ts";
+import { choice, number, type OptionRule, type OptionRules, whole } from "../options.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
 
@@ -74,6 +74,9 @@ export const adaLora: OptionRules<Omit<AdaLoraConfig, "method" | "targets" | "to
   beta2: number(0.85, { min: 0, below: 1 }),
   orthogonality: number(0.5, { min: 0 }),
 };
+
+/** Of AdaLoRA in loops by hand: there is none unless it is given. */
+export const totalStep: OptionRule<number> = { ...whole(1, { min: 1 }), default: undefined as never };
 
 /** The last layers, as in the scripts of the field. */
 export const freeze: OptionRules<{ readonly layers: number }> = { layers: whole(4, { min: 1 }) };

@@ -55,6 +55,8 @@ export class AdapterInstance {
   /** Whether it holds anything but what it was made or loaded with. */
   #touched: boolean;
   #effect: AdapterEffect | undefined;
+  /** What it does beside the base's weights, while they are merged. */
+  #change: Promise<AdapterEffect> | undefined;
   /** As the last step said; undefined where the values tell. */
   #ranks: readonly ModuleRank[] | undefined;
   /** Whether it is no longer the adapter of its name. */
@@ -105,16 +107,29 @@ export class AdapterInstance {
     return effect;
   }
 
+  /**
+   * The same where it is merged, too: its change beside the base's weights, rather than weights in their place, to which what others
+   * change could not be added.
+   */
+  async change(): Promise<AdapterEffect> {
+    if (!this.access.merged) return this.effect();
+    this.#change ??= Promise.resolve(this.adapter.forInference(this.tensors));
+    return this.#change;
+  }
+
   #setEffect(effect: AdapterEffect | undefined): void {
     const before = this.#effect;
     this.#effect = effect;
     if (before) this.#onOver(before);
+    void this.#change?.then(this.#onOver);
+    this.#change = undefined;
   }
 
   /** It was deleted, or another has its name: whoever asks it still is answered, and nobody later. */
   leave(): void {
     this.#left = true;
     if (this.#effect) this.#onOver(this.#effect);
+    void this.#change?.then(this.#onOver);
   }
 
   /** Its values are trained elsewhere from now on: see `AdapterValues`. */
@@ -316,7 +331,7 @@ export class AdapterInstance {
       revision: this.#revision,
       documents: this.#documents,
       touched: this.#touched,
-      ...(this.#ranks === undefined ? {} : { ranks: this.#ranks }),
+      ...(this.ranks === undefined ? {} : { ranks: this.ranks }),
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
     return async () => {

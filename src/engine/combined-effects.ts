@@ -17,7 +17,7 @@ interface Entry {
 }
 
 export class CombinedEffects {
-  readonly #base: Pick<BaseModel, "read">;
+  readonly #base: BaseModel;
   readonly #onOver: (effect: AdapterEffect) => void;
   readonly #kept: number;
   /** The one used last at the end. */
@@ -29,7 +29,7 @@ export class CombinedEffects {
    * @param onOver told of combinations that are no longer remembered
    * @param kept bytes of combinations that are remembered
    */
-  constructor(base: Pick<BaseModel, "read">, onOver: (effect: AdapterEffect) => void, kept: number = KEPT) {
+  constructor(base: BaseModel, onOver: (effect: AdapterEffect) => void, kept: number = KEPT) {
     this.#base = base;
     this.#onOver = onOver;
     this.#kept = kept;
@@ -105,7 +105,7 @@ const isSame = (one: readonly EffectPart[], other: readonly EffectPart[]): boole
 
 function bytesOf({ lowRank, overrides, prefix }: AdapterEffect): number {
   const tensors: FloatTensor[] = [
-    ...[...(lowRank?.values() ?? [])].flatMap(({ down, up }) => [down, up]),
+    ...[...(lowRank?.values() ?? [])].flatMap(({ down, up, gain }) => [down, up, ...(gain ? [gain] : [])]),
     ...(overrides?.values() ?? []),
     ...(prefix?.layers.flatMap(({ keys, values }) => [keys, values]) ?? []),
   ];

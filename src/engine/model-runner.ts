@@ -357,9 +357,10 @@ export class ModelRunner {
   }
 
   async #effect(selection: AdapterSelection): Promise<AdapterEffect | undefined> {
-    const parts = partsOf(selection).map(async ({ adapter, weight }) => {
+    const named = partsOf(selection);
+    const parts = named.map(async ({ adapter, weight }) => {
       const found = await this.adapters.find(adapter);
-      return { name: found.ref.name, effect: await found.effect(), weight };
+      return { name: found.ref.name, effect: await (named.length === 1 ? found.effect() : found.change()), weight };
     });
     return this.#combined.of(await Promise.all(parts));
   }

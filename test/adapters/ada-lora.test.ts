@@ -227,6 +227,10 @@ describe("what cannot be", () => {
       { rank_pattern: { [qkv]: [...six.slice(1), 1] } },
       ["expected a list of true and false, got [false,true,true,false,false,1]"],
     ],
+    [
+      { bias: "all", modules_to_save: ["output_layer"] },
+      ['bias: "all" is not supported of AdaLoRA', 'modules_to_save: ["output_layer"] is not supported'],
+    ],
     [{ rank_pattern: { [qkv]: 3 } }, ["expected a list of true and false, got 3"]],
     [{ rank_pattern: [six] }, ["rank_pattern: expected lists of true and false by module, got [["]],
     [

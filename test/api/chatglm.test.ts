@@ -295,6 +295,16 @@ describe("fine-tuning", { timeout: LONG }, () => {
     expect(await scores()).toEqual(base);
     for await (const _ of two.fit(rows, { epochs: 1 }));
 
+    // Another of the name is not merged, and a merge that somebody else took back is only struck off.
+    await one.merge();
+    await glm.createAdapter("one", one.config, { seed: 9 });
+    expect(await scores()).toEqual(base);
+    const again = await glm.adapter("two");
+    await two.merge();
+    await again.merge();
+    await again.unmerge();
+    expect(await scores()).toEqual(base);
+
     const made = await glm.combine("made", "one - 0.5*two");
     expect(made.config).toMatchObject({ method: "lora", r: 5, alpha: 5 });
     expect(deviation(await scores(made), await scores("one - 0.5*two"))).toBeLessThan(1e-4);

@@ -44,6 +44,15 @@ describe("ChatGLM2 and ChatGLM3", () => {
     );
   });
 
+  it("counts biases that train where they are once, as PEFT does", async () => {
+    const [plain, biased] = [
+      await counted(publishedGlm, lora()),
+      await counted(publishedGlm, lora({ bias: "lora_only" })),
+    ];
+    expect(biased.all).toBe(plain.all);
+    expect(biased.trainable).toBe(plain.trainable + 28 * 4608);
+  });
+
   it("has 14,823,424 with rank 8 on all four linear modules of a layer", async () => {
     const { trainable, all } = await counted(publishedGlm, lora({ targets: EVERY }));
     expect([trainable, all]).toEqual([14_823_424, 6_243_584_000 + 14_823_424]);

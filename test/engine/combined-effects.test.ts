@@ -1,6 +1,6 @@
 /** @file Combinations of effects: the same object as long as their parts are, and forgotten with them. */
 import { expect, it } from "vitest";
-import type { AdapterEffect } from "../../src/adapters/adapter.ts";
+import type { AdapterEffect, BaseModel } from "../../src/adapters/adapter.ts";
 import { CombinedEffects } from "../../src/engine/combined-effects.ts";
 import { tensor } from "../../src/tensor.ts";
 
@@ -10,7 +10,7 @@ const update = (down: number, up: number): AdapterEffect => ({
 });
 const replaced = (value: number): AdapterEffect => ({ overrides: new Map([["p", matrix([1, 1], value)]]) });
 const part = (effect: AdapterEffect, weight = 1) => ({ name: "one", effect, weight });
-const base = { read: async () => matrix([1, 1], 10) };
+const base = { read: async () => matrix([1, 1], 10) } as unknown as BaseModel;
 
 function subject(kept?: number) {
   const gone: AdapterEffect[] = [];

@@ -131,6 +131,14 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
     });
   });
 
+  it("is the same where one of them is merged", async () => {
+    const selection = sum(["lora-qkv", 1], ["dora", 1]);
+    const before = await logits(selection);
+    await engine.call("mergeAdapter", { model, adapter: ref("lora-qkv") });
+    expect(await logits(selection)).toEqual(before);
+    await engine.call("unmergeAdapter", { model, adapter: ref("lora-qkv") });
+  });
+
   it("refuses what a gain would multiply wrongly, and a LoRA of what has gains", async () => {
     await expect(logits(sum(["dora", 1], ["frozen", 1]))).rejects.toMatchObject({
       code: "unsupported",
