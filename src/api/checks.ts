@@ -26,7 +26,18 @@ const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof val
 
 type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
-  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format");
+  | (
+      | "save"
+      | "share"
+      | "replace"
+      | "create"
+      | "rankStabilized"
+      | "totalStep"
+      | "targets"
+      | "match"
+      | "bias"
+      | "format"
+    );
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -40,6 +51,10 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   system: { expected: "text", allows: isText },
   adapter: { expected: ADAPTER, allows: isAdapter },
   signal: { expected: "an AbortSignal", allows: (value) => value instanceof AbortSignal },
+  save: {
+    expected: 'a file such as "scores.json"',
+    allows: (value) => typeof value === "string" && value.trim() !== "",
+  },
   onProgress: call,
   onAnswers: call,
   onDone: call,

@@ -13,6 +13,7 @@ import {
   deviceChoices,
   type GenerateRow,
   type LoadParams,
+  type LossRow,
   precisionChoices,
   quantizations,
   type StreamName,
@@ -273,6 +274,10 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
     ...ofModel,
     rows: list(exactly<GenerateRow>({ ids: numbers, adapter: adapter.nullable() })),
     options: sampling,
+  }),
+  losses: exactly<Streams["losses"]["params"]>({
+    ...ofModel,
+    rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: adapter.nullable() })),
   }),
   fit: exactly<Streams["fit"]["params"]>({
     ...ofAdapter,

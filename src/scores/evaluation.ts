@@ -74,7 +74,11 @@ export function evaluated(
   asked: readonly Asked[],
   adapters: readonly Answerer[],
   scores: readonly Score[],
-  { seconds, problems, own = {} }: {
+  {
+    seconds,
+    problems,
+    own = {},
+  }: {
     readonly seconds: number;
     readonly problems: readonly string[];
     readonly own?: Readonly<Record<string, readonly (readonly number[])[]>>;
@@ -171,10 +175,12 @@ export class Evaluation implements EvaluationData {
     return [
       ...this.problems,
       ...aligned(this.#table()),
-      ...changed.slice(0, SHOWN).flatMap(({ prompt, reference, answers }) => [
-        `${quoted(prompt)}, reference ${quoted(reference)}`,
-        ...answers.map(({ adapter, answer }) => `  ${adapter ?? "base"}: ${quoted(answer)}`),
-      ]),
+      ...changed
+        .slice(0, SHOWN)
+        .flatMap(({ prompt, reference, answers }) => [
+          `${quoted(prompt)}, reference ${quoted(reference)}`,
+          ...answers.map(({ adapter, answer }) => `  ${adapter ?? "base"}: ${quoted(answer)}`),
+        ]),
       ...(more > 0 ? [`and ${plural(more, "more row")} that are not answered alike`] : []),
     ].join("\n");
   }

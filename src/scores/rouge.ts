@@ -64,8 +64,7 @@ function longestCommon(a: readonly string[], b: readonly string[]): number {
   for (const word of a) {
     const row = new Uint32Array(b.length + 1);
     for (let j = 1; j <= b.length; j += 1) {
-      row[j] =
-        word === b[j - 1] ? (above[j - 1] as number) + 1 : Math.max(above[j] as number, row[j - 1] as number);
+      row[j] = word === b[j - 1] ? (above[j - 1] as number) + 1 : Math.max(above[j] as number, row[j - 1] as number);
     }
     above = row;
   }

@@ -97,9 +97,7 @@ export const scores: Readonly<Record<ScoreName, Score>> = {
     of: "answers",
     score(answered) {
       const labels = labelsOf(answered.map(({ reference }) => reference));
-      const values = answered.map(({ answer, reference }) =>
-        labelOf(answer, labels) === reference.trim() ? 1 : 0,
-      );
+      const values = answered.map(({ answer, reference }) => (labelOf(answer, labels) === reference.trim() ? 1 : 0));
       return { values, total: mean(values) };
     },
   },

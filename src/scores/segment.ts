@@ -6,7 +6,7 @@ import type { Jieba } from "@node-rs/jieba";
 /** What jieba looks up in its dictionary; everything else is cut into single characters. */
 const BLOCK = /([\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+)/u;
 /** Line ends of two characters are one word. */
-const OTHER = /\r\n|[^]/gu;
+const OTHER = /\r\n|[\s\S]/gu;
 /** How jieba divides letters and digits that are no words of its dictionary: "GPT-4" is three words, "3.5%" is one. */
 const PLAIN = /([a-zA-Z0-9]+(?:\.[0-9]+)?%?)/;
 const isPlain = (token: string): boolean => /^[a-zA-Z0-9+#&._%-]+$/.test(token);
