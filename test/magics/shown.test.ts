@@ -33,7 +33,10 @@ const { AdapterHandle, ChatGLM, KnowledgeBook } = library;
 /** What only looks. The magics look more often, for completion and for their messages. */
 const LOOKS = ["adapter", "adapters", "knowledge", "list", "parameters", "summary"];
 const METHODS = [
-  [ChatGLM.prototype, ["askAll", "chat", "createAdapter", "deleteAdapter", "loadAdapter", "unload"]],
+  [
+    ChatGLM.prototype,
+    ["askAll", "chat", "createAdapter", "deleteAdapter", "evaluate", "forgetting", "loadAdapter", "unload"],
+  ],
   [ChatGLM.prototype, ["adapter", "adapters", "knowledge"]],
   [AdapterHandle.prototype, ["fit", "merge", "save", "parameters", "summary"]],
   [KnowledgeBook.prototype, ["add", "check", "delete", "query", "update", "list"]],
@@ -111,6 +114,10 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%knowledge list --book facts", "book"],
   ["%knowledge check --to said", "book"],
   ["%knowledge query --model glm q?", "book"],
+  ["%evaluate rows --scores exact,f1 --adapters none,dream --max-new-tokens 3 --save there.json --to scores", "dream"],
+  ["%evaluate @rows.jsonl --max-new-tokens 3 --model glm"],
+  [`%%evaluate --scores accuracy --max-new-tokens 3\n${ROWS}`],
+  ["%evaluate --forgetting --adapters dream --max-new-tokens 1", "dream"],
   ["%runtime unload"],
   ["%runtime devices"],
 ];
