@@ -2,6 +2,7 @@
  * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/results.md has measured figures.
  *
  *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get, beside PyTorch; kernels and traffic
+ *   evaluate    rows answered by the base and three adapters: one pass that they share beside four passes
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   kernel      the kernel's start, restart and memory beside tslab's
  *   models      a model of 6B shape in 4 and 8 bits beside llama.cpp: speed, accuracy, loading, memory
@@ -10,6 +11,7 @@
 /** Each with what it needs only: some need packages that others do without. */
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
   device: async () => (await import("./device.ts")).devices,
+  evaluate: async () => (await import("./evaluate.ts")).evaluate,
   "lora-step": async () => (await import("./lora-step.ts")).loraStep,
   kernel: async () => (await import("./kernel.ts")).kernels,
   models: async () => (await import("./models.ts")).models,

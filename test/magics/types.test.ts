@@ -72,6 +72,7 @@ describe("expanded magics", () => {
   it("declare what the library gives", () => {
     expect(typeOf("%model tiny\nglm;", "glm")).toBe("const glm: ChatGLM");
     expect(typeOf("const answer = %chatglm 你好\nanswer;", "answer")).toBe("const answer: string");
+    expect(typeOf("%evaluate rows --to found", "found")).toBe("const found: Evaluation");
     expect(typeOf("%%chatglm --to said\nhi", "said")).toBe("const said: string");
     expect(typeOf("%adapter new a --to made", "made")).toBe("const made: AdapterHandle");
     expect(typeOf("const result = %train a rows\nresult;", "result")).toContain("TrainResult");
