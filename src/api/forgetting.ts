@@ -2,7 +2,7 @@
 import { complete } from "../options.ts";
 import { Evaluation, evaluated } from "../scores/evaluation.ts";
 import { type ForgettingQuestions, forgettingQuestions } from "../scores/forgetting-questions.ts";
-import { scores } from "../scores/score.ts";
+import { scores, similarity } from "../scores/score.ts";
 import type { AdapterChoice } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
 import type { HandleContext } from "./context.ts";
@@ -15,7 +15,7 @@ export interface ForgettingOptions extends AnswersOptions {
 }
 
 /**
- * Scores an adapter's answers by the base's own: how many are exactly the same, and how alike they are in BLEU-4.
+ * Scores an adapter's answers by the base's own: how many are exactly the same, and how alike they are, in BLEU-4 where they are not the same.
  * @param choose what the engine knows an adapter by
  */
 export async function forgetting(
@@ -41,7 +41,7 @@ export async function forgetting(
   });
   const seconds = (performance.now() - started) / 1000;
   const names = chosen.map(({ name }) => name);
-  const data = evaluated(compared, names, [scores.exact, scores["bleu-4"]], { seconds, problems: [] });
+  const data = evaluated(compared, names, [scores.exact, similarity], { seconds, problems: [] });
   return saved(new Evaluation(data), save);
 }
 

@@ -172,13 +172,15 @@ export class Evaluation implements EvaluationData {
   toString(): string {
     const changed = this.changed();
     const more = changed.length - SHOWN;
+    // Where the first's answers are the references, they would stand there twice.
+    const isReferred = changed.some(({ reference, answers }) => reference !== answers[0]?.answer);
     return [
       ...this.problems,
       ...aligned(this.#table()),
       ...changed
         .slice(0, SHOWN)
         .flatMap(({ prompt, reference, answers }) => [
-          `${quoted(prompt)}, reference ${quoted(reference)}`,
+          `${quoted(prompt)}${isReferred ? `, reference ${quoted(reference)}` : ""}`,
           ...answers.map(({ adapter, answer }) => `  ${adapter ?? "base"}: ${quoted(answer)}`),
         ]),
       ...(more > 0 ? [`and ${plural(more, "more row")} that are not answered alike`] : []),

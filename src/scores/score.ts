@@ -122,5 +122,10 @@ export const scores: Readonly<Record<ScoreName, Score>> = {
   },
 };
 
+/** How alike an answer is to another: 1 for the same, whose BLEU-4 is less where it has fewer than four characters. */
+export const similarity: Score = each("similarity", ({ answer, reference }) =>
+  answer === reference ? 1 : bleu4(answer, reference),
+);
+
 export const rubricScore = (given: Rubric): Score =>
   each(given.name, ({ answer, prompt, reference }) => fulfilled(given, answer, { prompt, reference }));

@@ -143,6 +143,9 @@ describe("forgetting", { timeout: LONG }, () => {
       ["taught", "others", 2],
     ]);
     expect(evaluation.score("exact", null)).toBe(1);
+    expect(evaluation.score("similarity", null)).toBe(1);
+    expect(evaluation.score("similarity", "taught")).toBeLessThan(1);
+    expect(String(evaluation)).not.toContain("reference");
     const same = evaluation.rows.filter(({ answers: [base, taught] }) => base?.answer === taught?.answer).length;
     expect(evaluation.score("exact", "taught")).toBeCloseTo(same / 3, 12);
     expect(same).toBeLessThan(3);
