@@ -114,18 +114,27 @@ function values(spec: OptionSpec, typed: string): readonly string[] {
   switch (spec.kind) {
     case "choice":
       return spec.choices;
-    case "adapter":
-      return [...knownAdapters(), "none"];
+    case "adapter": {
+      const sum = sumSoFar(typed);
+      return sum === "" ? [...knownAdapters(), "none"] : knownAdapters().map((name) => sum + name);
+    }
     case "book":
       return [...knownBooks().keys()];
-    case "adapters":
+    case "adapters": {
+      const done = typed.slice(0, typed.lastIndexOf(",") + 1);
+      const sum = sumSoFar(typed.slice(done.length));
+      if (sum !== "") return knownAdapters().map((name) => done + sum + name);
       return listed([...knownAdapters(), "none"], typed);
+    }
     case "choices":
       return listed(spec.choices, typed);
     default:
       return [];
   }
 }
+
+/** Of a sum of adapters, all before the name that is being written. */
+const sumSoFar = (typed: string): string => /^[^,]*[+*]/.exec(typed)?.[0] ?? "";
 
 /** Words before the current one that are neither options nor their values. */
 function positionals(before: readonly string[], options: OptionTable): number {

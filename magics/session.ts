@@ -5,7 +5,7 @@ import { Conversation } from "./conversation.ts";
 
 export interface ModelSession {
   readonly conversation: Conversation;
-  /** The adapter that answers unless a magic names another; null is the base model. */
+  /** The adapter that answers unless a magic names another, or a sum of several; null is the base model. */
   adapter: string | null;
   /** Names of the model's adapters as last seen, for completion. */
   adapters: readonly string[];

@@ -104,9 +104,11 @@ export type {
   AdapterRef,
   Batch,
   DeviceChoice,
+  MergedForm,
   ModelInfo,
   ParameterInfo,
   Precision,
+  SaveReport,
 } from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";

@@ -1,5 +1,6 @@
-/** @file %adapter: lists, chooses, makes, saves, loads, merges and deletes adapters. */
+/** @file %adapter: lists, chooses, makes, saves, loads, combines, merges and deletes adapters. */
 import { adapterFormats } from "../../src/adapters/formats.ts";
+import { mergedForms } from "../../src/engine/engine.ts";
 import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
@@ -59,7 +60,7 @@ function nameOf(call: Call) {
 
 const use: Command = {
   usage: "NAME|none",
-  summary: "Answers with this adapter from now on; none is the base model.",
+  summary: "Answers with this adapter from now on, or with several (a+0.5*b); none is the base model.",
   options: MODEL_OPTION,
   positional: 1,
   completes: "adapter",
@@ -125,11 +126,60 @@ const load: Command = {
 };
 
 const merge: Command = {
-  ...named("NAME", "Makes an adapter's effect part of the weights that this notebook sees."),
+  usage: "NAME [FOLDER]",
+  summary:
+    "Makes an adapter's effect part of the weights that this notebook sees; with FOLDER, of a checkpoint that is written there instead (a+0.5*b, too).",
+  options: {
+    quantized: {
+      kind: "choice",
+      choices: mergedForms,
+      default: "dequantize",
+      help: "With FOLDER, of a model in int8 or int4: write all matrices in float16, those that change in the same form again (which loses something, and says how much), or nothing.",
+    },
+    ...MODEL_OPTION,
+  },
+  positional: 2,
+  completes: "adapter",
+  expand(call) {
+    const [name, [, folder]] = [textValue(nameOf(call)), call.arguments.positional];
+    const given = call.arguments.options.get("quantized");
+    if (!folder && given) {
+      const message = `--quantized says how a checkpoint is written: ${call.title} ${call.arguments.positional[0]?.text ?? "dream"} ./merged --quantized ...`;
+      throw new MagicError(message, given.name.from, given.name.to - given.name.from);
+    }
+    if (!folder) {
+      return {
+        expression: runtimeCall("adapterMerge", [name], modelOption(call)),
+        shown: onAdapter(call, ["merge()"]),
+      };
+    }
+    const [at, options] = [textValue(folder), propertiesOf(call, ["quantized"])];
+    return {
+      expression: runtimeCall("adapterWrite", [name, at], [...options, ...modelOption(call)]),
+      shown: ["await ", ...modelOf(call), ".save", ...argumentsOf([at], [["adapter", name], ...options]), ";"],
+    };
+  },
+};
+
+const unmerge: Command = {
+  ...named("NAME", "Takes a merge back; the adapter can be trained again."),
   expand: (call) => ({
-    expression: runtimeCall("adapterMerge", [textValue(nameOf(call))], modelOption(call)),
-    shown: onAdapter(call, ["merge()"]),
+    expression: runtimeCall("adapterUnmerge", [textValue(nameOf(call))], modelOption(call)),
+    shown: onAdapter(call, ["unmerge()"]),
   }),
+};
+
+const combine: Command = {
+  usage: "NAME SUM",
+  summary: "Makes one adapter of several, which does what a sum such as a+0.5*b does.",
+  options: { ...REPLACE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
+  positional: 2,
+  expand(call) {
+    const name = nameOf(call);
+    const sum = required(call, 1, `a sum of adapters: ${call.title} both a+0.5*b`);
+    const values = [textValue(name), textValue(sum)];
+    return made(call, "adapterCombine", "combine", { values, options: propertiesOf(call, ["replace"]) });
+  },
 };
 
 const remove: Command = {
@@ -177,13 +227,15 @@ function variableOf(call: Call): string {
 }
 
 export const adapter: Magic = {
-  summary: "Adapters: lists, chooses, makes, saves, loads, merges and deletes them.",
+  summary: "Adapters: lists, chooses, makes, saves, loads, combines, merges and deletes them.",
   examples: [
     "%adapter list",
     "%adapter use dream",
     "%adapter new dream --r 8 --alpha 32 --targets query_key_value,dense",
     "%adapter save dream ./dream",
     "%adapter load dream ./dream",
+    "%adapter combine both dream+0.5*facts",
+    "%adapter merge dream ./merged",
   ],
-  line: { "": list, list, use, new: create, save, load, merge, delete: remove },
+  line: { "": list, list, use, new: create, save, load, combine, merge, unmerge, delete: remove },
 };

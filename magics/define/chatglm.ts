@@ -21,7 +21,7 @@ import { SAMPLING_NAMES, SAMPLING_OPTIONS } from "./sampling.ts";
 const OPTIONS = {
   adapter: {
     kind: "adapter",
-    help: "Answer with this adapter; none is the base model. Otherwise the one that %adapter use chose.",
+    help: "Answer with this adapter, or with several at once: a+0.5*b. none is the base model. Otherwise what %adapter use chose.",
   },
   compare: {
     kind: "adapters",
@@ -115,6 +115,7 @@ export const chatglm: Magic = {
   examples: [
     "%chatglm 你好",
     "const answer = %chatglm --adapter dream 啥是梦中情炉？",
+    "%chatglm --adapter dream+0.5*facts 啥是梦中情炉？",
     "%%chatglm --compare none,dream --greedy\n啥是梦中情炉？",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what users write
     "%%chatglm --to answer\nSummarise in one sentence: ${text}",

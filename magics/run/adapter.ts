@@ -1,9 +1,10 @@
 /** @file What %adapter does. */
 import { resolve } from "node:path";
 import type { AdapterFormat } from "../../src/adapters/formats.ts";
+import { namesIn } from "../../src/api/adapter-sum.ts";
 import { SHARED } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
-import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM } from "../../src/index.ts";
+import type { AdapterConfig, AdapterHandle, AdapterInfo, ChatGLM, MergedForm, SaveReport } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import { show, write } from "../live.ts";
 import { renderTable } from "../render/table.ts";
@@ -19,7 +20,8 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
   const model = currentModel(given);
   const infos = await model.adapters();
   remember(model, infos);
-  const { adapter: inUse } = sessionOf(model);
+  const { adapter } = sessionOf(model);
+  const inUse = adapter === null ? [] : namesIn(adapter);
   const rows = infos.map((info) => [
     info.name,
     info.config.method,
@@ -27,7 +29,7 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
     grouped(info.steps),
     info.source ?? "",
     [
-      ...(info.name === inUse ? ["in use"] : []),
+      ...(inUse.includes(info.name) ? ["in use"] : []),
       ...(info.merged ? ["merged"] : []),
       ...(info.unkept ? [`not on disk: ${plural(info.unkept.steps, "step")}`] : []),
     ].join(", "),
@@ -46,10 +48,10 @@ export async function adapterList({ model: given }: OfModel = {}): Promise<reado
   return infos;
 }
 
-/** Answers with this adapter from now on; null is the base model. */
+/** Answers with this adapter from now on, or with a sum of several; null is the base model. */
 export async function adapterUse(name: string | null, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);
-  if (name !== null) await model.adapter(name);
+  for (const one of name === null ? [] : namesIn(name)) await model.adapter(one);
   sessionOf(model).adapter = name;
   write(name === null ? "The base model answers, without an adapter.\n" : `${name} answers from now on.\n`);
 }
@@ -124,13 +126,68 @@ export async function adapterMerge(name: string, { model: given }: OfModel = {})
   return adapter;
 }
 
+export interface WriteOptions extends OfModel {
+  /** Of a model in int8 or int4: what becomes of matrices that the adapter changes. */
+  readonly quantized?: MergedForm;
+}
+
+/** Writes a checkpoint with an adapter merged into it, or with a sum of several. Nothing changes in memory. */
+export async function adapterWrite(
+  name: string,
+  folder: string,
+  { model: given, quantized }: WriteOptions = {},
+): Promise<SaveReport> {
+  const model = currentModel(given);
+  const report = await model.save(folder, { adapter: name, ...(quantized === undefined ? {} : { quantized }) });
+  write(`A model with ${name} merged into it is in ${resolve(folder)}\n${rewrittenNote(model, report)}`);
+  return report;
+}
+
+/** In two digits: "1.4%", "110%". */
+const percent = (share: number): string => `${Number((100 * share).toPrecision(2))}%`;
+
+/** What of the weights was not written as it was to be. */
+function rewrittenNote({ info }: ChatGLM, { rewritten }: SaveReport): string {
+  if (!rewritten) return "";
+  const { form, matrices, max, relative, ofChange } = rewritten;
+  const some = matrices === 1 ? "1 matrix" : `${matrices} matrices`;
+  const what =
+    form === "float16"
+      ? `Of weights in ${info.quantize}, ${some} went into float16, which takes more room (--quantized requantize writes ${info.quantize} again)`
+      : `${some} were quantised to ${form} again`;
+  const much = `${max.toPrecision(3)} at most, ${percent(relative)} all together`;
+  const lost = ofChange === undefined ? "" : ` That is ${percent(ofChange)} of what merging changed.`;
+  return `${what}: they differ from what they were to be by ${much}.${lost}\n`;
+}
+
+/** Takes a merge back. */
+export async function adapterUnmerge(name: string, { model: given }: OfModel = {}): Promise<AdapterHandle> {
+  const adapter = await currentModel(given).adapter(name);
+  await adapter.unmerge();
+  write(`${name} is no longer part of the weights that this notebook sees, and can be trained again.\n`);
+  return adapter;
+}
+
+/** Makes one adapter of several. */
+export async function adapterCombine(
+  name: string,
+  sum: string,
+  { model: given, replace = false }: LoadOptions = {},
+): Promise<AdapterHandle> {
+  const model = currentModel(given);
+  const adapter = await model.combine(name, sum, { replace });
+  await refreshAdapters(model);
+  write(`${setAsideNote(adapter)}${adapter.summary()}\n`);
+  return adapter;
+}
+
 /** Deletes an adapter; files that it was saved to stay. */
 export async function adapterDelete(name: string, { model: given }: OfModel = {}): Promise<void> {
   const model = currentModel(given);
   const isMerged = (await model.adapters()).some((one) => one.name === name && one.merged);
   await model.deleteAdapter(name);
   const session = sessionOf(model);
-  const wasInUse = session.adapter === name;
+  const wasInUse = session.adapter !== null && namesIn(session.adapter).includes(name);
   if (wasInUse) session.adapter = null;
   await refreshAdapters(model);
   const undone = isMerged ? " What was merged of it is gone with it: save the model before to keep that." : "";

@@ -1,4 +1,5 @@
 /** @file What %params does. */
+import { namesIn } from "../../src/api/adapter-sum.ts";
 import type { ParameterInfo } from "../../src/index.ts";
 import { show, write } from "../live.ts";
 import { parameterTable } from "../render/parameter-table.ts";
@@ -15,13 +16,22 @@ export interface ParamsOptions extends OfModel {
 }
 
 /**
- * Shows the summary of trainable parameters of an adapter: the one in use when no name is given; null is the base.
+ * Shows the summary of trainable parameters of an adapter: the one in use when no name is given, or each of those; null is the base.
  * Returns the parameters that the summary is about.
  */
 export async function params(name?: string | null, options: ParamsOptions = {}): Promise<readonly ParameterInfo[]> {
   const model = currentModel(options.model);
   const chosen = name === undefined ? sessionOf(model).adapter : name;
-  const adapter = chosen === null ? undefined : await model.adapter(chosen);
+  const [single, ...more] = chosen === null ? [] : namesIn(chosen);
+  if (single !== undefined && more.length > 0) {
+    const each: ParameterInfo[] = [];
+    for (const part of [single, ...more]) {
+      write(`${part}: `);
+      each.push(...(await params(part, options)));
+    }
+    return each;
+  }
+  const adapter = single === undefined ? undefined : await model.adapter(single);
   const base = model.info.parameters;
   const all = base.reduce((sum, { count }) => sum + count, 0);
   const summary = adapter?.summary();

@@ -47,6 +47,10 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     adapters: { model, owner: "fuzz" },
     createAdapter: { ...of, config, seed: 1, existing: "replace", documents: { "facts.json": "[]" } },
     loadAdapter: { ...of, folder: scratch, existing: "refuse" },
+    combineAdapters: {
+      ...{ model, adapter: { owner: "fuzz", name: "combined" }, parts: [{ adapter, weight: 0.5 }] },
+      existing: "replace",
+    },
     saveAdapter: { ...of, folder: scratch, format: "peft" },
     adapterInfo: of,
     disposeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
@@ -55,7 +59,8 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     readDocument: { ...of, document: "facts.json" },
     writeDocument: { ...of, document: "facts.json", text: "[]" },
     mergeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
-    saveModel: { model, adapter: null, folder: scratch, maxShardBytes: 1e6 },
+    unmergeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
+    saveModel: { model, adapter: null, folder: scratch, maxShardBytes: 1e6, quantized: "requantize" },
     gradients: { ...of, batch: { inputIds: [[5, 6, 7]], labels: [[-100, 6, 7]] }, seed: 1 },
     readGradients: { model, handle: 1 },
     releaseGradients: { model, handle: 1 },
@@ -66,7 +71,10 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     load: { name: folder, hub, device: "cpu", precision: "exact", quantize: "none" },
     generate: {
       model,
-      rows: [{ ids: [5, 6], adapter }],
+      rows: [
+        { ids: [5, 6], adapter },
+        { ids: [5], adapter: [{ adapter, weight: -0.5 }] },
+      ],
       options: {
         ...{ maxNewTokens: 2, greedy: false, temperature: 1, topP: 0.9, topK: 5, repetitionPenalty: 1.1, seed: 1 },
         stop: [2],

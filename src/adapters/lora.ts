@@ -14,7 +14,7 @@ import { patternValues } from "./module-patterns.ts";
 import { isNamed, targetNames } from "./target-names.ts";
 
 /** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
-const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
+export const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
   a: `base_model.model.${module}.lora_A.weight`,
   b: `base_model.model.${module}.lora_B.weight`,
 });
@@ -23,7 +23,7 @@ const loraNames = (module: string): { readonly a: string; readonly b: string } =
 const factorName = (module: string): string => `factor of ${module}`;
 
 /** PEFT's name of a base bias that is trained: a targeted module lies one level deeper in its model. */
-const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
+export const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
   const module = bias.slice(0, -".bias".length);
   return targeted.has(module) ? `base_model.model.${module}.base_layer.bias` : `base_model.model.${bias}`;
 };

@@ -106,6 +106,30 @@ function pieces(x: Value, count: number): readonly Value[] {
   return split(x, sizes, 0).flatMap((part, i) => pieces(part, sizes[i] as number));
 }
 
+/** A prefix as an adapter without a projection. */
+export function prefixAdapter(
+  { length, layers }: Prefix,
+  dropout: number,
+  { groups, headSize }: ChatGLMConfig,
+): { readonly config: PTuningConfig; readonly tensors: AdapterTensors } {
+  const parts = layers.flatMap(({ keys, values }) => [keys, values]);
+  const width = parts.length * groups * headSize;
+  const data = new Float32Array(length * width);
+  parts.forEach((block, part) => {
+    for (let group = 0; group < groups; group += 1) {
+      for (let place = 0; place < length; place += 1) {
+        const from = (group * length + place) * headSize;
+        const to = place * width + (part * groups + group) * headSize;
+        data.set(block.data.subarray(from, from + headSize), to);
+      }
+    }
+  });
+  return {
+    config: { method: "pTuning", length, projection: false, dropout },
+    tensors: { [EMBEDDING]: tensor("float32", [length, width], data) },
+  };
+}
+
 /** All keys and values [length, 2 * layers * groups * headSize], layer by layer its keys and then its values. */
 export function keysAndValues(tensors: AdapterTensors, { length, projection }: PTuningConfig): FloatTensor {
   const embeddings = tensors[EMBEDDING] as FloatTensor;

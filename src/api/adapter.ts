@@ -200,16 +200,33 @@ export class AdapterHandle {
     await this.#context.engine.call("saveAdapter", params, cellSignal(signal));
   }
 
-  /** From now on, the model answers as with this adapter when no adapter is named, in this notebook. */
+  /**
+   * From now on, the model answers as with this adapter when no adapter is named, in this notebook; as with all of them, when several
+   * are merged. `unmerge` takes it back.
+   */
   async merge(options: Abortable = {}): Promise<void> {
     await this.#context.engine.call("mergeAdapter", this.#target(), onlySignal("merge", options));
-    this.#context.merged = refOf(this);
+    this.#context.merged = [...this.#unmerged(), refOf(this)];
+  }
+
+  /**
+   * Takes a merge back: the model answers as before when no adapter is named, and the adapter can be trained again.
+   * @throws GlmError "adapter-invalid" when it is not merged
+   */
+  async unmerge(options: Abortable = {}): Promise<void> {
+    await this.#context.engine.call("unmergeAdapter", this.#target(), onlySignal("unmerge", options));
+    this.#context.merged = this.#unmerged();
   }
 
   /** Deletes the adapter, also from the disk; files it was saved to stay. */
   async dispose(options: Abortable = {}): Promise<void> {
     await this.#context.engine.call("disposeAdapter", this.#target(), onlySignal("dispose", options));
-    if (sameAdapter(this, this.#context.merged)) this.#context.merged = null;
+    this.#context.merged = this.#unmerged();
+  }
+
+  /** The other adapters that are merged. */
+  #unmerged(): readonly AdapterRef[] {
+    return this.#context.merged.filter((one) => !sameAdapter(this, one));
   }
 
   /** What a loop of one's own asks; notes that its user is told of a loss. */

@@ -1,4 +1,5 @@
 /** @file What the methods of a loaded model take and give. */
+import type { MergedForm } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Given } from "../options.ts";
 import type { History } from "../text/history.ts";
@@ -6,7 +7,7 @@ import type { AdapterHandle } from "./adapter.ts";
 import type { BookMethod } from "./knowledge-method.ts";
 import type { Abortable } from "./signal.ts";
 
-/** An adapter by name or handle; null is the base model. */
+/** An adapter by name or handle, or several with weights, which act together: "a + 0.5*b - c". null is the base model. */
 export type AdapterChoice = string | AdapterHandle | null;
 
 export interface GenerateOptions extends Given<Omit<SamplingOptions, "stop">>, Abortable {
@@ -65,8 +66,13 @@ export type LoadAdapterOptions = Pick<CreateAdapterOptions, "replace" | "signal"
 export interface SaveOptions extends Abortable {
   /** The largest file, as in transformers ("500MB", "2GB"), or in bytes. */
   readonly maxShardSize?: string | number | undefined;
-  /** The adapter to merge into what is written. */
+  /** The adapter to merge into what is written, or several. */
   readonly adapter?: AdapterChoice | undefined;
+  /**
+   * Of a model in int8 or int4, what becomes of matrices that the adapter changes: "dequantize" (the default) writes all such matrices in
+   * float16, "requantize" those that change in the same form again, "refuse" none.
+   */
+  readonly quantized?: MergedForm | undefined;
 }
 
 export interface AskEachOptions extends Abortable {

@@ -2,7 +2,15 @@
 import { resolve } from "node:path";
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import { shownJson } from "../describe.ts";
-import { type AdapterInfo, type AdapterRef, type GenerateEvent, type ModelInfo, SHARED } from "../engine/engine.ts";
+import {
+  type AdapterInfo,
+  type AdapterSelection,
+  type GenerateEvent,
+  type ModelInfo,
+  type SaveReport,
+  SHARED,
+  type WeightedAdapter,
+} from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
@@ -12,6 +20,7 @@ import type { FloatTensor } from "../tensor.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { AdapterHandle } from "./adapter.ts";
+import { termsOf } from "./adapter-sum.ts";
 import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { mustHaveSoundFacts } from "./book-facts.ts";
@@ -29,7 +38,7 @@ import type {
   SaveOptions,
 } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
-import { type HandleContext, refOf } from "./context.ts";
+import { baseOf, type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { type Chosen, type EvaluateOptions, evaluate } from "./evaluate.ts";
 import { type ForgettingOptions, forgetting } from "./forgetting.ts";
@@ -109,7 +118,7 @@ export class ChatGLM {
   generate(ids: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number, void, void> {
     const sampling = samplingOf(this, "generate", options, [...OWN, "adapter"], { idRow: ids });
     const settings = sampling(ids.length);
-    const { adapter } = options;
+    const adapter = this.#choose(options.adapter);
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     return (async function* tokens() {
       for await (const event of events()) if (event.type === "token") yield event.token;
@@ -121,7 +130,7 @@ export class ChatGLM {
     const sampling = samplingOf(this, "chat", options, [...OWN_CHAT, "adapter"], { question });
     const ids = questionIds(this, question, options);
     const settings = sampling(ids.length);
-    const { adapter } = options;
+    const adapter = this.#choose(options.adapter);
     const events = (): AsyncGenerator<AnswerEvent, void, void> => this.#generate([ids], [adapter], settings, options);
     const answer = new AnswerText(this.family, this.tokenizer);
     return (async function* pieces() {
@@ -145,11 +154,11 @@ export class ChatGLM {
     const sampling = samplingOf(this, "askAll", asked, OWN_CHAT, { question, adapters, onAnswers });
     const ids = questionIds(this, question, asked);
     const settings = sampling(ids.length);
-    const rows = adapters.map(() => ids);
+    const [rows, chosen] = [adapters.map(() => ids), adapters.map((adapter) => this.#choose(adapter))];
     const texts = adapters.map(() => new AnswerText(this.family, this.tokenizer));
     const answers = adapters.map(() => "");
     const soFar = () => adapters.map((adapter, row) => ({ adapter: nameOf(adapter), answer: answers[row] ?? "" }));
-    for await (const event of this.#generate(rows, adapters, settings, asked)) {
+    for await (const event of this.#generate(rows, chosen, settings, asked)) {
       const text = texts[event.row] as AnswerText;
       const piece = event.type === "token" ? text.push(event.token) : text.end();
       answers[event.row] += piece;
@@ -195,6 +204,24 @@ export class ChatGLM {
     const target = { model: this.info.key, adapter, folder: resolve(folder) };
     const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
     return new AdapterHandle(this.#context, await this.#context.engine.call("loadAdapter", params, cellSignal(signal)));
+  }
+
+  /**
+   * A new adapter that does by itself what several do together, as they are now: LoRAs and AdaLoRAs become a LoRA whose ranks are the
+   * sums of theirs, prefixes a longer one. One of the same name that was trained is set aside, as by `createAdapter`.
+   * @param sum the adapters with their weights: "a + 0.5*b"
+   * @throws GlmError "unsupported" when no adapter does what they do together
+   */
+  async combine(name: string, sum: string, options: LoadAdapterOptions = {}): Promise<AdapterHandle> {
+    const { signal, replace = false } = options ?? {};
+    refuseUnknown("combine", options, ["signal", "replace"], faultsOf({ sum, signal, replace }));
+    const parts = this.#termsOf(sum);
+    const target = { model: this.info.key, adapter: { owner: this.#context.owner, name: checkedName(name) }, parts };
+    const params = { ...target, ...(replace ? { existing: "replace" as const } : {}) };
+    return new AdapterHandle(
+      this.#context,
+      await this.#context.engine.call("combineAdapters", params, cellSignal(signal)),
+    );
   }
 
   /** This notebook's adapters, then the shared ones. */
@@ -273,15 +300,17 @@ export class ChatGLM {
   }
 
   /**
-   * Writes a checkpoint that transformers loads: the base, with a merged adapter in it if there is one.
+   * Writes a checkpoint that transformers loads: the base, with merged adapters in it if there are some.
+   * @returns what could not be written exactly as it was to be, and how far it is from that
    */
-  async save(folder: string, options: SaveOptions = {}): Promise<void> {
-    const { maxShardSize = defaults.maxShardSize, adapter, signal } = options ?? {};
-    const found = faultsOf({ folder, adapter, signal });
-    refuseUnknown("save", options, ["maxShardSize", "adapter", "signal"], found);
+  async save(folder: string, options: SaveOptions = {}): Promise<SaveReport> {
+    const { maxShardSize = defaults.maxShardSize, adapter, quantized, signal } = options ?? {};
+    const found = faultsOf({ folder, adapter, quantized, signal });
+    refuseUnknown("save", options, ["maxShardSize", "adapter", "quantized", "signal"], found);
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
     const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
-    await this.#context.engine.call("saveModel", params, cellSignal(signal));
+    const asked = { ...params, ...(quantized === undefined ? {} : { quantized }) };
+    return this.#context.engine.call("saveModel", asked, cellSignal(signal));
   }
 
   /**
@@ -302,11 +331,11 @@ export class ChatGLM {
 
   async *#generate(
     rows: readonly (readonly number[])[],
-    adapters: readonly (AdapterChoice | undefined)[],
+    adapters: readonly AdapterSelection[],
     options: SamplingOptions,
     { signal, onProgress }: Pick<GenerateOptions, "signal" | "onProgress">,
   ): AsyncGenerator<AnswerEvent, void, void> {
-    const asked = rows.map((ids, row) => ({ ids, adapter: this.#choose(adapters[row]) }));
+    const asked = rows.map((ids, row) => ({ ids, adapter: adapters[row] ?? null }));
     const params = { model: this.info.key, rows: asked, options };
     const answering = { done: 0, total: rows.length * options.maxNewTokens };
     // Looked up when reading begins: the cell that reads is the cell that can interrupt.
@@ -328,9 +357,17 @@ export class ChatGLM {
   }
 
   /** The engine knows names: the owner's own adapter first, else a shared one. */
-  #choose(choice: AdapterChoice | undefined): AdapterRef | null {
-    if (choice === null || choice === undefined) return this.#context.merged;
-    return typeof choice === "string" ? { owner: this.#context.owner, name: choice } : refOf(choice);
+  #choose(choice: AdapterChoice | undefined): AdapterSelection {
+    if (choice === null || choice === undefined) return baseOf(this.#context);
+    if (typeof choice !== "string") return refOf(choice);
+    const terms = this.#termsOf(choice);
+    const [first] = terms;
+    return terms.length === 1 && first?.weight === 1 ? first.adapter : terms;
+  }
+
+  #termsOf(sum: string): readonly WeightedAdapter[] {
+    const { owner } = this.#context;
+    return termsOf(sum).map(({ name, weight }) => ({ adapter: { owner, name }, weight }));
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { adapterFormats } from "../adapters/formats.ts";
 import { shownJson } from "../describe.ts";
+import { mergedForms } from "../engine/engine.ts";
 import { whole } from "../options.ts";
 import { suggestion } from "../suggestion.ts";
 import { ADAPTER, isAdapter, type StructureName, schemas } from "./schemas.ts";
@@ -25,19 +26,9 @@ const call: Rule = { expected: "a function", allows: (value) => typeof value ===
 const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof value === "boolean" };
 
 type PlainName =
-  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone")
-  | (
-      | "save"
-      | "share"
-      | "replace"
-      | "create"
-      | "rankStabilized"
-      | "totalStep"
-      | "targets"
-      | "match"
-      | "bias"
-      | "format"
-    );
+  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum" | "save")
+  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format")
+  | "quantized";
 
 /** As their schemas; ids and a history have two each. */
 type StructureKey = Exclude<StructureName, "idRows" | "pairs"> | "ids" | "history";
@@ -50,6 +41,11 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   folder: { expected: "a folder's path", allows: (value) => typeof value === "string" && value.trim() !== "" },
   system: { expected: "text", allows: isText },
   adapter: { expected: ADAPTER, allows: isAdapter },
+  sum: { expected: 'a sum of adapters such as "a + 0.5*b"', allows: (value) => isText(value) && value !== "" },
+  quantized: {
+    expected: mergedForms.map((form) => JSON.stringify(form)).join(" or "),
+    allows: (value) => mergedForms.some((form) => form === value),
+  },
   signal: { expected: "an AbortSignal", allows: (value) => value instanceof AbortSignal },
   save: {
     expected: 'a file such as "scores.json"',
@@ -88,7 +84,7 @@ function schemaOf(name: StructureKey, value: unknown): StructureName {
 
 /** What may not be left out. */
 const NEEDED: ReadonlySet<Name> = new Set([
-  ...(["question", "folder", "messages", "questions", "adapters", "batch", "tensors", "idRow", "ids"] as const),
+  ...(["question", "folder", "sum", "messages", "questions", "adapters", "batch", "tensors", "idRow", "ids"] as const),
 ]);
 
 export type Checked = { readonly [K in Name]?: unknown };

@@ -1,5 +1,6 @@
 /** @file Where a model lives and for whom: what everything that belongs to one loaded model shares. */
-import type { AdapterRef, Engine, ModelInfo } from "../engine/engine.ts";
+import { selectionOf } from "../engine/adapter-selection.ts";
+import type { AdapterRef, AdapterSelection, Engine, ModelInfo } from "../engine/engine.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { GenerationDefaults } from "./generation.ts";
 
@@ -11,14 +12,17 @@ export interface HandleContext {
   readonly generation: GenerationDefaults;
   /** Whose adapters are seen, besides the shared ones. */
   readonly owner: string;
-  /** The adapter that was merged into what the owner sees when it names none; null when there is none. */
-  merged: AdapterRef | null;
+  /** The adapters that were merged into what the owner sees when it names none. */
+  merged: readonly AdapterRef[];
 }
+
+/** What the owner sees when it names no adapter. */
+export const baseOf = ({ merged }: Pick<HandleContext, "merged">): AdapterSelection => selectionOf(merged);
 
 export function refOf({ owner, name }: AdapterRef): AdapterRef {
   return { owner, name };
 }
 
-export function sameAdapter(one: AdapterRef, other: AdapterRef | null): boolean {
-  return one.owner === other?.owner && one.name === other.name;
+export function sameAdapter(one: AdapterRef, other: AdapterRef): boolean {
+  return one.owner === other.owner && one.name === other.name;
 }

@@ -10,7 +10,7 @@ import { version } from "../version.ts";
 import { sayable } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { type AskBase, type BaseAnswer, baseAnswers } from "./base-answers.ts";
-import type { HandleContext } from "./context.ts";
+import { baseOf, type HandleContext } from "./context.ts";
 import type { Breadth } from "./knowledge-pace.ts";
 import { type Abortable, cellSignal } from "./signal.ts";
 
@@ -149,20 +149,21 @@ export class Examiner {
   /** Answers of the base: each question is put once, for as long as the model's files and their form stay. */
   base(questions: readonly string[], { signal, onProgress }: ExamineOptions): Promise<ReadonlyMap<string, BaseAnswer>> {
     const { info, merged, generation } = this.#context;
+    const adapter = baseOf(this.#context);
     const maxNewTokens = this.#breadth.answerTokens;
     const report = (done: number, total: number): void => onProgress?.({ type: "asking", whom: "base", done, total });
     const ask: AskBase = (missing, onAnswer) =>
-      askRows(this.#context, missing, { adapter: merged, maxNewTokens, onAnswer, ...cellSignal(signal) });
+      askRows(this.#context, missing, { adapter, maxNewTokens, onAnswer, ...cellSignal(signal) });
     // A merged adapter is part of what its owner sees as the base, and is nobody else's. Another version may ask otherwise.
-    const key = merged === null ? JSON.stringify([version, info.key, maxNewTokens, generation.stop]) : undefined;
+    const key = merged.length === 0 ? JSON.stringify([version, info.key, maxNewTokens, generation.stop]) : undefined;
     return baseAnswers(key, questions, ask, report);
   }
 
   /** The scores of one question without the adapter. */
   async scores({ signal }: Abortable): Promise<Float32Array> {
-    const { engine, info, merged, tokenizer } = this.#context;
+    const { engine, info, tokenizer } = this.#context;
     const inputIds = [rowWriter(info.family, tokenizer).prompt({ prompt: PROBE, response: "" })];
-    const params = { model: info.key, inputIds, adapter: merged, positions: [-1] };
+    const params = { model: info.key, inputIds, adapter: baseOf(this.#context), positions: [-1] };
     return (await engine.call("logits", params, cellSignal(signal))).data;
   }
 

@@ -238,7 +238,7 @@ export class KnowledgeBook {
     throw new GlmError(
       "adapter-invalid",
       `book ${this.name}: it is merged into the base and cannot be changed any more. ` +
-        "Save the merged model, load it, and teach a new book on it.",
+        "Take that back (book.adapter.unmerge(), or %adapter unmerge), or save the merged model, load it, and teach a new book on it.",
     );
   }
 

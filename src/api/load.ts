@@ -68,9 +68,9 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
     const generation = { ...said, maxLength: Math.min(said.maxLength, info.config.contextLength) };
     const owner = notebook ?? resolve(process.argv[1] ?? ".");
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
-    const merged = own.find((adapter) => adapter.merged && adapter.owner === owner);
+    const merged = own.filter((adapter) => adapter.merged && adapter.owner === owner).map(refOf);
     const context: HandleContext = {
-      ...{ engine: lease, info, generation, owner, merged: merged ? refOf(merged) : null },
+      ...{ engine: lease, info, generation, owner, merged },
       get tokenizer() {
         return tokenizer.get();
       },

@@ -3,12 +3,15 @@ import { shownJson } from "../describe.ts";
 import type { AdapterInfo, EngineOptions } from "../engine/engine.ts";
 import { invalid } from "../options.ts";
 import { AdapterHandle } from "./adapter.ts";
+import { isSum } from "./adapter-sum.ts";
 import type { HandleContext } from "./context.ts";
 
 /** @throws GlmError "option-invalid" for what is no name, or means the base model */
 export function checkedName(name: string): string {
-  if (typeof name === "string" && name.trim() !== "" && name !== "none") return name;
-  throw invalid("adapter", [`expected a name ("none" means the base model), got ${shownJson(name)}.`]);
+  const isName = typeof name === "string" && name.trim() !== "" && name !== "none";
+  if (isName && !isSum(name)) return name;
+  const meant = isName ? "the name of one adapter" : 'a name ("none" means the base model)';
+  throw invalid("adapter", [`expected ${meant}, got ${shownJson(name)}.`]);
 }
 
 /** All that are seen. */

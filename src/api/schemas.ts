@@ -76,7 +76,7 @@ function makeSchemas(z: typeof zod.z): Schemas {
   };
 }
 
-export const ADAPTER = "an adapter's name, its handle, or null for the base model";
+export const ADAPTER = 'an adapter\'s name or a sum such as "a + 0.5*b", its handle, or null for the base model';
 
 export function isAdapter(value: unknown): boolean {
   if (value === null) return true;

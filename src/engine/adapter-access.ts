@@ -92,6 +92,23 @@ export class AdapterAccess {
   }
 
   /**
+   * It can be trained again.
+   * @throws GlmError "adapter-invalid" when it is not merged
+   */
+  unmerge(): Promise<void> {
+    return this.#alone(() => {
+      this.mustBeThere();
+      if (!this.#merged) {
+        throw new GlmError(
+          "adapter-invalid",
+          `adapter ${this.#name}: it is not merged into the base: there is nothing to take back.`,
+        );
+      }
+      this.#merged = false;
+    });
+  }
+
+  /**
    * Waits for brief changes, and for training that was given up: whoever interrupted it need not know how long its last
    * step takes.
    * @throws GlmError "adapter-invalid" when it is being trained
@@ -126,7 +143,7 @@ export class AdapterAccess {
     throw new GlmError(
       "adapter-invalid",
       `adapter ${this.#name}: it is merged into the base and cannot be trained any more. ` +
-        "Save the merged model, load it, and train a new adapter on it.",
+        `Take that back (%adapter unmerge ${this.#name}, or adapter.unmerge()), or save the merged model, load it, and train a new adapter on it.`,
     );
   }
 

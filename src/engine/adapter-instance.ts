@@ -169,11 +169,21 @@ export class AdapterInstance {
       for (const name of this.adapter.mergeTargets) {
         overrides.set(name, this.adapter.merge(this.tensors, name, await base.read(name)));
       }
-      this.#setEffect({ overrides });
+      // It may have been taken back meanwhile.
+      if (this.access.merged) this.#setEffect({ overrides });
     } catch (error) {
       undo();
       throw error;
     }
+  }
+
+  /**
+   * Takes `merge` back: it acts beside the base's weights again, which were never changed.
+   * @throws GlmError "adapter-invalid" when it is not merged
+   */
+  async unmerge(): Promise<void> {
+    await this.access.unmerge();
+    this.#setEffect(undefined);
   }
 
   /** Its tensors as they are now: a copy that is taken at once where they are here, since what changes from now on must not mix with it. */

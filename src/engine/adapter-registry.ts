@@ -1,5 +1,6 @@
 /** @file The adapters of one model: made, loaded, found again on disk, listed, saved and put away. */
 import type { Adapter, AdapterConfig, AdapterEffect, BaseModel } from "../adapters/adapter.ts";
+import { type CombinedPart, combinedAdapter } from "../adapters/combined-adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { type AskedForm, readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
@@ -12,7 +13,7 @@ import { finiteFault } from "../weights/finite.ts";
 import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
-import { type AdapterInfo, type AdapterRef, type Existing, SHARED } from "./engine.ts";
+import { type AdapterInfo, type AdapterRef, type Existing, SHARED, type WeightedAdapter } from "./engine.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
@@ -81,6 +82,25 @@ export class AdapterRegistry {
   }
 
   /**
+   * A new adapter of what others are now, each counted by its weight.
+   * @throws GlmError "unsupported" when no adapter does what they do together, and as `create`
+   */
+  async combine(ref: AdapterRef, parts: readonly WeightedAdapter[], existing?: Existing): Promise<NewAdapter> {
+    // Before its turn: it may take the name of one of them.
+    const found = parts.map(async ({ adapter, weight }): Promise<CombinedPart> => {
+      const part = await this.find(adapter);
+      return { name: part.ref.name, adapter: part.adapter, tensors: await part.copy(), weight };
+    });
+    const { config, tensors } = await combinedAdapter(await Promise.all(found), this.#base);
+    return this.#inTurn(ref, async () => {
+      await this.#check(ref, existing);
+      const note = `It is what ${parts.map(({ adapter, weight }) => `${weight}*${adapter.name}`).join(" + ")} was.`;
+      const state = { tensors, steps: 0, touched: true, note };
+      return this.#add(this.#instance(ref, createAdapter(config, this.#base), state), existing);
+    });
+  }
+
+  /**
    * The owner's adapter of that name, else the shared one; from disk when it is not in memory.
    * @throws GlmError "adapter-not-found" with the nearest name
    */
@@ -94,7 +114,10 @@ export class AdapterRegistry {
 
   async #notFound(ref: AdapterRef): Promise<GlmError> {
     const names = await this.names(ref.owner);
-    const hint = names.length > 0 ? suggestion(ref.name, names) : " This notebook has none yet: create one first.";
+    const hint =
+      names.length > 0
+        ? difference(ref.name, names) + suggestion(ref.name, names)
+        : " This notebook has none yet: create one first.";
     return new GlmError("adapter-not-found", `there is no adapter ${shortened(ref.name, 100)}.${hint}`);
   }
 
@@ -285,6 +308,16 @@ export class AdapterRegistry {
     if (existing !== "refuse" || !(await this.#store.has(ref))) return;
     throw new GlmError("adapter-exists", `there is an adapter ${ref.name} already. Use it, or choose another name.`);
   }
+}
+
+/** How "a-b" is written where a and b are adapters, and a-b is none. */
+function difference(name: string, names: readonly string[]): string {
+  const cut = [...name.matchAll(/-/g)].find(
+    ({ index }) => names.includes(name.slice(0, index)) && names.includes(name.slice(index + 1)),
+  );
+  if (!cut) return "";
+  const [from, less] = [name.slice(0, cut.index), name.slice(cut.index + 1)];
+  return ` ${from} without ${less} is written with spaces, "${from} - ${less}", or ${from}-1*${less}.`;
 }
 
 const keyOf = ({ owner, name }: AdapterRef): string => JSON.stringify([owner, name]);

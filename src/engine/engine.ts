@@ -12,6 +12,7 @@ import type { RowLoss } from "../generate/losses.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
+import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { Row } from "../train/row.ts";
@@ -37,6 +38,28 @@ export interface AdapterRef {
   readonly name: string;
 }
 export const SHARED = "shared";
+
+/** One of several adapters that act together: what it changes counts `weight` times, which is finite. */
+export interface WeightedAdapter {
+  readonly adapter: AdapterRef;
+  readonly weight: number;
+}
+
+/** What answers, or is written: the base, the base with an adapter, or with the sum of several. */
+export type AdapterSelection = AdapterRef | readonly WeightedAdapter[] | null;
+
+export const mergedForms = ["dequantize", "requantize", "refuse"] as const;
+/**
+ * What becomes of matrices in 8 or 4 bits that a merged adapter changes, when the model is written: all such matrices in float16;
+ * those that change quantised again in the same form, which loses a part of what was learnt; or nothing, and an error.
+ */
+export type MergedForm = (typeof mergedForms)[number];
+
+/** What saving a model changed. */
+export interface SaveReport {
+  /** Matrices that were written in another form than they are held in, or quantised again, and how far that is from what they were to be. */
+  readonly rewritten?: Deviation & { readonly form: "float16" | "int8" | "int4" };
+}
 
 export interface LoadParams {
   /** "tiny", a folder with config.json, weights and tokenizer (absolute path), or with `hub` a model's id there. */
@@ -143,7 +166,7 @@ export interface LossRow extends GenerateRow {
 
 export interface GenerateRow {
   readonly ids: readonly number[];
-  readonly adapter: AdapterRef | null;
+  readonly adapter: AdapterSelection;
 }
 
 export type LoadEvent =
@@ -184,7 +207,7 @@ export interface Calls {
     params: {
       readonly model: string;
       readonly inputIds: readonly (readonly number[])[];
-      readonly adapter: AdapterRef | null;
+      readonly adapter: AdapterSelection;
       /** Positions of each row whose logits are wanted; all of them by default. */
       readonly positions?: readonly number[];
     };
@@ -206,6 +229,11 @@ export interface Calls {
     params: OfAdapter & { readonly folder: string; readonly existing?: Existing };
     result: NewAdapterInfo;
   };
+  /** A new adapter that does by itself what several do together, as they are now. */
+  combineAdapters: {
+    params: OfAdapter & { readonly parts: readonly WeightedAdapter[]; readonly existing?: Existing };
+    result: NewAdapterInfo;
+  };
   /** In the form that its method usually has, or in a named one. */
   saveAdapter: { params: OfAdapter & { readonly folder: string; readonly format?: AdapterFormat }; result: undefined };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
@@ -224,15 +252,19 @@ export interface Calls {
   };
   /** Makes the adapter's effect a part of the weights that this adapter's owner sees when it names no adapter. */
   mergeAdapter: { params: OfAdapter; result: AdapterInfo };
-  /** Writes a checkpoint of the base, with this adapter merged into it when one is named. */
+  /** Takes that back: the base is as it was, and the adapter can be trained again. */
+  unmergeAdapter: { params: OfAdapter; result: AdapterInfo };
+  /** Writes a checkpoint of the base, with the adapters merged into it that are named. */
   saveModel: {
     params: {
       readonly model: string;
-      readonly adapter: AdapterRef | null;
+      readonly adapter: AdapterSelection;
       readonly folder: string;
       readonly maxShardBytes: number;
+      /** "dequantize" when it is left out. */
+      readonly quantized?: MergedForm;
     };
-    result: undefined;
+    result: SaveReport;
   };
   gradients: { params: OfAdapter & { readonly batch: Batch; readonly seed: number }; result: GradientInfo };
   readGradients: {

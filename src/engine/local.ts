@@ -95,6 +95,10 @@ export class LocalEngine implements Engine {
       const runner = this.#runner(model);
       return infoOf(await runner.adapters.load(adapter, folder, existing), runner);
     },
+    combineAdapters: async ({ model, adapter, parts, existing }) => {
+      const runner = this.#runner(model);
+      return infoOf(await runner.adapters.combine(adapter, parts, existing), runner);
+    },
     saveAdapter: async ({ model, adapter, folder, format }) => {
       await this.#runner(model).saveAdapter(adapter, folder, format);
     },
@@ -127,12 +131,18 @@ export class LocalEngine implements Engine {
       await runner.training.atHome(found, () => undefined).catch(() => undefined);
       return found.info(runner.base);
     },
-    saveModel: async ({ model, adapter, folder, maxShardBytes }) => {
+    unmergeAdapter: async ({ model, adapter }) => {
+      const runner = this.#runner(model);
+      const found = await runner.adapters.find(adapter);
+      await found.unmerge();
+      return found.info(runner.base);
+    },
+    saveModel: async ({ model, adapter, folder, maxShardBytes, quantized }) => {
       await mustBeElsewhere(
         folder,
         [...this.#runners.values()].map(({ info }) => info),
       );
-      await this.#runner(model).save(adapter, folder, maxShardBytes);
+      return this.#runner(model).save(adapter, folder, maxShardBytes, quantized);
     },
     gradients: async ({ model, adapter, batch, seed }) => {
       const runner = this.#runner(model);

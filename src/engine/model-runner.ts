@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { AdapterEffect, BaseModel } from "../adapters/adapter.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
-import { mustMerge } from "../adapters/merging.ts";
+import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
@@ -29,16 +29,21 @@ import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../t
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
+import { partsOf } from "./adapter-selection.ts";
 import { AdapterStore } from "./adapter-store.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
+import { CombinedEffects } from "./combined-effects.ts";
 import type {
   AdapterRef,
+  AdapterSelection,
   GenerateEvent,
   GenerateRow,
   LoadParams,
   LossRow,
+  MergedForm,
   ModelInfo,
   ResidentModel,
+  SaveReport,
 } from "./engine.ts";
 import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
@@ -67,6 +72,7 @@ export class ModelRunner {
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
+  readonly #combined: CombinedEffects;
   readonly #share: TimeShare;
   readonly #device: Device;
   #text: OptionalTokenizer;
@@ -98,9 +104,13 @@ export class ModelRunner {
       );
     const onNotFinite = plan.name === "float16" ? tooCoarse : undefined;
     this.#forward = new ForwardModel(config, model.weights, device, compileFor("answers"), onNotFinite);
+    this.#combined = new CombinedEffects(base, (effect) => this.#forward.forget(effect));
     const store = new AdapterStore(join(dataFolder(), "adapters", model.key));
     this.adapters = new AdapterRegistry(base, store, {
-      over: (effect) => this.#forward.forget(effect),
+      over: (effect) => {
+        this.#combined.over(effect);
+        this.#forward.forget(effect);
+      },
       gone: (adapter) => this.training.forget(adapter),
     });
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
@@ -159,7 +169,7 @@ export class ModelRunner {
   /** float32 [batch, positions, vocabulary]. */
   async logits(
     inputIds: readonly (readonly number[])[],
-    adapter: AdapterRef | null,
+    adapter: AdapterSelection,
     wanted?: readonly number[],
   ): Promise<FloatTensor> {
     checkIds(inputIds, this.info.config);
@@ -310,16 +320,24 @@ export class ModelRunner {
     return tokenizer.decode(answer) === tokenizer.decode(expected);
   }
 
-  /** Writes a checkpoint that transformers loads, with the adapter merged into it when one is given. */
-  async save(ref: AdapterRef | null, folder: string, maxShardBytes: number): Promise<void> {
-    const adapter = ref ? await this.adapters.find(ref) : undefined;
-    if (adapter) mustMerge(adapter.ref.name, adapter.adapter);
-    // A copy: steps that are taken while it is written must not mix with it.
-    const merged = adapter && { adapter: adapter.adapter, tensors: await adapter.copy() };
-    const saved = savedModel(this.#model, merged);
+  /** Writes a checkpoint that transformers loads, with adapters merged into it when some are given. */
+  async save(
+    selection: AdapterSelection,
+    folder: string,
+    maxShardBytes: number,
+    form?: MergedForm,
+  ): Promise<SaveReport> {
+    const merged = partsOf(selection).map(async ({ adapter, weight }): Promise<MergedAdapter> => {
+      const found = await this.adapters.find(adapter);
+      mustMerge(found.ref.name, found.adapter);
+      // A copy: steps that are taken while it is written must not mix with it.
+      return { adapter: found.adapter, tensors: await found.copy(), weight };
+    });
+    const saved = savedModel(this.#model, await Promise.all(merged), form);
     const text = JSON.stringify({ ...(await this.#settings()), ...saved.settings }, null, 2);
     const files = [textFile("config.json", `${text}\n`), ...(await this.#companions())];
     await writeCheckpoint(folder, saved.tensors, { maxShardBytes, files });
+    return saved.report();
   }
 
   /** Writes an adapter's files, in its method's usual form when none is named. */
@@ -349,8 +367,12 @@ export class ModelRunner {
     }
   }
 
-  async #effect(ref: AdapterRef | null): Promise<AdapterEffect | undefined> {
-    return ref === null ? undefined : (await this.adapters.find(ref)).effect();
+  async #effect(selection: AdapterSelection): Promise<AdapterEffect | undefined> {
+    const parts = partsOf(selection).map(async ({ adapter, weight }) => {
+      const found = await this.adapters.find(adapter);
+      return { name: found.ref.name, effect: await found.effect(), weight };
+    });
+    return this.#combined.of(await Promise.all(parts));
   }
 
   async #answer(ids: readonly number[], stop: readonly number[]): Promise<string> {

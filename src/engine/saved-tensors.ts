@@ -1,55 +1,93 @@
 /** @file What a loaded model is as a checkpoint: its tensors, and what its config.json must say of them. */
-import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
+import { type MergedAdapter, mergedNames, mergedParameter } from "../adapters/merging.ts";
 import { GlmError } from "../errors.ts";
 import { toFloat16 } from "../float16.ts";
+import { toFloat32 } from "../float32.ts";
+import { DeviationSum } from "../quantization/deviation.ts";
+import type { PublishedMatrix } from "../quantization/form.ts";
+import { type Bits, dequantizeRows, packPublished, quantizeRows, unpackPublished } from "../quantization/quantize.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
 import { scaleName } from "../weights/model-tensors.ts";
 import { readTensor, type TensorSource } from "../weights/safetensors.ts";
 import type { StoredTensor } from "../weights/stored.ts";
+import type { MergedForm, SaveReport } from "./engine.ts";
 import type { OpenedModel } from "./opened-model.ts";
-
-/** An adapter whose effect becomes part of the weights, with its tensors as they are at one moment. */
-export interface Merged {
-  readonly adapter: Adapter;
-  readonly tensors: AdapterTensors;
-}
 
 export interface SavedModel {
   readonly tensors: readonly TensorSource[];
   /** Fields of config.json that change; undefined ones go. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** What saving changed, once all tensors were read. */
+  report(): SaveReport;
 }
 
 /**
  * The tensors as a checkpoint has them: as they were, quantised in the published format where the model is quantised,
- * with the adapter's changes. Where an adapter changes packed weights, all of them become float16: dequantised, as the
- * adapter was trained on them. To quantise them again would lose a part of what it learned.
- * @throws GlmError "unsupported" when the form has no published format
+ * with the adapters' changes.
+ * @param form where adapters change packed weights: all of those in float16, dequantised, as the adapters were trained on them; or
+ * those that change quantised again, which loses a part of what was learned
+ * @throws GlmError "unsupported" when the form has no published format, or is refused
  */
-export function savedModel(model: OpenedModel, merged: Merged | undefined): SavedModel {
+export function savedModel(
+  model: OpenedModel,
+  merged: readonly MergedAdapter[],
+  form: MergedForm = "dequantize",
+): SavedModel {
   const { base, plan, stored, config } = model;
-  const targets = merged?.adapter.mergeTargets ?? new Set<string>();
+  const targets = mergedNames(merged);
   const packed = new Set(plan.bits ? base.modules.map(({ name }) => `${name}.weight`) : []);
-  const unpacks = [...targets].some((name) => packed.has(name));
-  const value = async (name: string): Promise<FloatTensor> => {
-    const values = await base.read(name);
-    return merged && targets.has(name) ? merged.adapter.merge(merged.tensors, name, values) : values;
+  const changed = [...targets].filter((name) => packed.has(name));
+  if (changed.length > 0 && form === "refuse") throw refused(changed.length, plan.bits);
+  const unpacks = changed.length > 0 && form === "dequantize";
+  const value: ReadValue = async (name) => {
+    const before = await base.read(name);
+    if (!targets.has(name)) return { meant: before };
+    return { meant: mergedParameter(merged, name, before), before };
   };
+  const deviation = new DeviationSum();
   const tensors = base.parameters.flatMap(({ name, shape }): TensorSource[] => {
     if (packed.has(name)) {
-      if (!unpacks) return publishedSources(model, name);
-      return [{ name, shape, dtype: "float16", read: async () => toFloat16(await value(name)) }];
+      if (unpacks) return [{ name, shape, dtype: "float16", read: () => halved(name, value, deviation) }];
+      return packedSources(model, name, value, targets.has(name), deviation);
     }
-    if (targets.has(name)) return [{ name, shape, dtype: "float32", read: () => value(name) }];
+    if (targets.has(name)) return [{ name, shape, dtype: "float32", read: async () => (await value(name)).meant }];
     return [asStored(stored, name)];
   });
   const quantization = { quantization_bit: unpacks ? undefined : plan.bits, torch_dtype: "float16" };
-  return { tensors, settings: { glmlab_family: config.family, ...(plan.bits ? quantization : {}) } };
+  return {
+    tensors,
+    settings: { glmlab_family: config.family, ...(plan.bits ? quantization : {}) },
+    report() {
+      const { total } = deviation;
+      const written = unpacks ? "float16" : (`int${plan.bits as Bits}` as const);
+      return total.matrices === 0 ? {} : { rewritten: { form: written, ...total } };
+    },
+  };
 }
 
-/** Codes and scales of a packed weight: those of the checkpoint, else those that the published scheme makes of its floats. */
-function publishedSources({ stored, weightStore, plan, config }: OpenedModel, name: string): TensorSource[] {
-  if (stored.has(scaleName(name))) return [asStored(stored, name), asStored(stored, scaleName(name))];
+/** What a parameter is to be, and what it was where that is another. */
+type ReadValue = (name: string) => Promise<{ readonly meant: FloatTensor; readonly before?: FloatTensor }>;
+
+async function halved(name: string, value: ReadValue, deviation: DeviationSum) {
+  const { meant, before } = await value(name);
+  const written = toFloat16(meant);
+  deviation.add(name, meant.data, toFloat32(written).data, before?.data);
+  return written;
+}
+
+/**
+ * Codes and scales of a packed weight: those of the checkpoint, else those that the published scheme makes of its floats, or of
+ * what adapters made of them.
+ */
+function packedSources(
+  model: OpenedModel,
+  name: string,
+  value: ReadValue,
+  isChanged: boolean,
+  deviation: DeviationSum,
+): TensorSource[] {
+  const { stored, weightStore, plan, config } = model;
+  if (!isChanged && stored.has(scaleName(name))) return [asStored(stored, name), asStored(stored, scaleName(name))];
   const [held, planned] = [weightStore.matrices.get(name), plan.matrices.get(name)];
   if (!held || !planned || !plan.bits) throw new Error(`${name} is not held in fewer bits`);
   if (config.layout === "transformers") {
@@ -60,17 +98,48 @@ function publishedSources({ stored, weightStore, plan, config }: OpenedModel, na
     );
   }
   const { in: width, out, form, prepared } = held;
-  const shape = [out, (width * plan.bits) / 8];
-  const published = form.published(planned.matrix, prepared);
+  const { bits } = plan;
+  const shape = [out, (width * bits) / 8];
+  const made = isChanged
+    ? requantized(async () => (await value(name)).meant, width, bits)
+    : form.published(planned.matrix, prepared);
   return [
-    { name, shape, dtype: "int8", read: async () => tensor("int8", shape, await published.codes()) },
+    {
+      ...{ name, shape, dtype: "int8" },
+      async read() {
+        const [codes, scales] = [await made.codes(), await made.scales()];
+        const written = dequantizeRows({ codes: bits === 4 ? unpackPublished(codes) : codes, scales });
+        const { meant, before } = await value(name);
+        // What is not changed is told of where groups of it had scales of their own.
+        const isTold = before !== undefined || written.some((number, i) => number !== meant.data[i]);
+        if (isTold) deviation.add(name, meant.data, written, before?.data);
+        return tensor("int8", shape, codes);
+      },
+    },
     {
       name: scaleName(name),
       shape: [out],
       dtype: "float16",
-      read: async () => toFloat16(tensor("float32", [out], await published.scales())),
+      read: async () => toFloat16(tensor("float32", [out], await made.scales())),
     },
   ];
+}
+
+/** A matrix of floats in the published scheme, quantised once. */
+function requantized(read: () => Promise<FloatTensor>, width: number, bits: Bits): PublishedMatrix {
+  let scales: Float32Array | undefined;
+  const quantized = async () => {
+    const made = quantizeRows((await read()).data, width, bits);
+    scales = made.scales;
+    return made;
+  };
+  return {
+    async codes() {
+      const { codes } = await quantized();
+      return bits === 4 ? packPublished(codes) : codes;
+    },
+    scales: async () => scales ?? (await quantized()).scales,
+  };
 }
 
 function asStored(stored: ReadonlyMap<string, StoredTensor>, name: string): TensorSource {
@@ -78,3 +147,10 @@ function asStored(stored: ReadonlyMap<string, StoredTensor>, name: string): Tens
   if (!found) throw new Error(`the checkpoint was checked, but has no ${name}`);
   return { ...found, read: () => readTensor(found) };
 }
+
+const refused = (matrices: number, bits: Bits | undefined): GlmError =>
+  new GlmError(
+    "unsupported",
+    `save: what is merged changes ${matrices} matrices that are held in int${bits}, and quantized is "refuse". ` +
+      'Write them in float16 with quantized: "dequantize", or in the same form with "requantize", which loses a part of what was learnt and says how much.',
+  );

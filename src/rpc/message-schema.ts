@@ -7,6 +7,7 @@ import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { adapterFormats } from "../adapters/formats.ts";
 import {
   type AdapterRef,
+  type AdapterSelection,
   type Batch,
   type CallName,
   type Calls,
@@ -14,10 +15,12 @@ import {
   type GenerateRow,
   type LoadParams,
   type LossRow,
+  mergedForms,
   precisionChoices,
   quantizations,
   type StreamName,
   type Streams,
+  type WeightedAdapter,
 } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import { hubNames, isHubId, isRevision } from "../hub/names.ts";
@@ -107,6 +110,16 @@ function faultsOf(
 }
 
 const adapter = exactly<AdapterRef>({ owner: name, name });
+/** Adapters that act together; more would be no use that anybody has. */
+const MAX_TOGETHER = 64;
+const together = z
+  .array(exactly<WeightedAdapter>({ adapter, weight: z.number() }))
+  .min(1)
+  .max(MAX_TOGETHER);
+const selection = z.custom<AdapterSelection>(
+  (value) => [adapter, together].some((form) => value === null || form.safeParse(value).success),
+  expected(`an adapter, 1 to ${MAX_TOGETHER} adapters with finite weights, or null`),
+);
 const ofModel = { model: name };
 const ofAdapter = { ...ofModel, adapter };
 
@@ -216,7 +229,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   logits: exactly<Calls["logits"]["params"]>({
     ...ofModel,
     inputIds,
-    adapter: adapter.nullable(),
+    adapter: selection,
     positions: numbers.optional(),
   }),
   adapters: exactly<Calls["adapters"]["params"]>({ ...ofModel, owner: name }),
@@ -232,6 +245,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     folder: path,
     existing,
   }),
+  combineAdapters: exactly<Calls["combineAdapters"]["params"]>({ ...ofAdapter, parts: together, existing }),
   saveAdapter: exactly<Calls["saveAdapter"]["params"]>({ ...ofAdapter, folder: path, format: adapterFormat }),
   adapterInfo: exactly<Calls["adapterInfo"]["params"]>(ofAdapter),
   disposeAdapter: exactly<Calls["disposeAdapter"]["params"]>(ofAdapter),
@@ -245,10 +259,12 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     replaces: z.string().nullable().optional(),
   }),
   mergeAdapter: exactly<Calls["mergeAdapter"]["params"]>(ofAdapter),
+  unmergeAdapter: exactly<Calls["unmergeAdapter"]["params"]>(ofAdapter),
   saveModel: exactly<Calls["saveModel"]["params"]>({
     ...ofModel,
-    adapter: adapter.nullable(),
+    adapter: selection,
     folder: path,
+    quantized: z.enum(mergedForms).optional(),
     maxShardBytes: z.number().or(z.literal(Number.POSITIVE_INFINITY)),
   }),
   gradients: exactly<Calls["gradients"]["params"]>({
@@ -272,12 +288,12 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
   load,
   generate: exactly<Streams["generate"]["params"]>({
     ...ofModel,
-    rows: list(exactly<GenerateRow>({ ids: numbers, adapter: adapter.nullable() })),
+    rows: list(exactly<GenerateRow>({ ids: numbers, adapter: selection })),
     options: sampling,
   }),
   losses: exactly<Streams["losses"]["params"]>({
     ...ofModel,
-    rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: adapter.nullable() })),
+    rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: selection })),
   }),
   fit: exactly<Streams["fit"]["params"]>({
     ...ofAdapter,

@@ -3,7 +3,17 @@
  * that is read from the disk again is as it was written last, which may be some steps ago.
  */
 
-import type { AdapterInfo, AdapterRef, CallName, Calls, GenerateRow, StreamName, Streams } from "../engine/engine.ts";
+import { partsOf } from "../engine/adapter-selection.ts";
+import type {
+  AdapterInfo,
+  AdapterRef,
+  AdapterSelection,
+  CallName,
+  Calls,
+  GenerateRow,
+  StreamName,
+  Streams,
+} from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 
 type Method = CallName | StreamName;
@@ -30,8 +40,9 @@ export class SeenAdapters {
 
   /** Takes note of what an answer says about adapters. */
   note<M extends CallName>(method: M, params: Calls[M]["params"], result: Calls[M]["result"]): void {
-    const { model, adapter } = params as { model?: string; adapter?: AdapterRef | null };
-    if (model === undefined || !adapter) return;
+    const { model, adapter } = params as { model?: string; adapter?: AdapterSelection };
+    // Of several at once, an answer tells nothing.
+    if (model === undefined || !adapter || !("name" in adapter)) return;
     const key = keyOf(model, adapter);
     if (method === "disposeAdapter") this.#seen.delete(key);
     const { revision } = (result ?? {}) as { revision?: number };
@@ -70,9 +81,14 @@ export class SeenAdapters {
 }
 
 function named(params: object): AdapterRef[] {
-  const { adapter, rows } = params as { adapter?: AdapterRef | null; rows?: readonly Partial<GenerateRow>[] };
+  const { adapter, parts, rows } = params as {
+    adapter?: AdapterSelection;
+    parts?: AdapterSelection;
+    rows?: readonly Partial<GenerateRow>[];
+  };
   const ofRows = Array.isArray(rows) ? rows.map((row) => row.adapter) : [];
-  return [adapter, ...ofRows].filter((one): one is AdapterRef => one !== null && one !== undefined);
+  // An adapter that is made of others is new: what was seen under its name is gone.
+  return [parts ?? adapter, ...ofRows].flatMap((one) => partsOf(one ?? null).map((part) => part.adapter));
 }
 
 const keyOf = (model: string, { owner, name }: AdapterRef): string => JSON.stringify([model, owner, name]);

@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+  type AdapterHandle,
   type AnswerProgress,
   adamW,
   type ChatGLM,
@@ -14,6 +15,7 @@ import {
   withAmbient,
 } from "../../src/index.ts";
 import { ownHome } from "../home.ts";
+import { deviation } from "../oracle.ts";
 import { writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
@@ -254,6 +256,58 @@ describe("fine-tuning", { timeout: LONG }, () => {
     expect(await glm.ask("What is it?", short)).toBe(base);
     await expect(glm.adapter("again")).rejects.toMatchObject({ code: "adapter-not-found" });
     expect((await glm.adapter("whole")).name).toBe("whole");
+  });
+
+  it("answers with several adapters at once, merges them together, takes that back, and makes one of them", async () => {
+    const [one, two] = [await glm.createAdapter("one", lora({ r: 2 })), await glm.createAdapter("two", lora({ r: 3 }))];
+    for (const [adapter, lr] of [
+      [one, 0.02],
+      [two, 0.03],
+    ] as const) {
+      for await (const _ of adapter.fit(rows, { epochs: 3, lr }));
+    }
+    const ids = [[5, 900, 31, 7]];
+    const scores = async (adapter?: string | AdapterHandle): Promise<Float32Array> =>
+      (await glm.logits(ids, adapter === undefined ? {} : { adapter })).data;
+    const [base, both] = [await scores(), await scores("one+two")];
+    expect(await scores("two + 1*one")).not.toEqual(base);
+    expect(deviation(await scores("two + 1*one"), both)).toBeLessThan(1e-4);
+    expect(await scores("one - one + 0*two")).toEqual(base);
+    const answers = await glm.askAll("What is it?", { ...short, adapters: ["one + 0.5*two", null, one] });
+    expect(answers.map(({ adapter }) => adapter)).toEqual(["one + 0.5*two", null, "one"]);
+    expect(answers[0]?.answer).toBe(await glm.ask("What is it?", { ...short, adapter: "one + 0.5*two" }));
+    expect(await glm.askEach(["What is it?"], { adapter: "one+0.5*two", maxNewTokens: short.maxNewTokens })).toEqual([
+      answers[0]?.answer,
+    ]);
+
+    await one.merge();
+    await two.merge();
+    await two.merge();
+    expect(deviation(await scores(), both)).toBeLessThan(1e-4);
+    expect(await glm.save(join(home, "merged-both"))).toEqual({});
+    const merged = await load(join(home, "merged-both"), { runtime: "none" });
+    expect(deviation((await merged.logits(ids)).data, both)).toBeLessThan(1e-4);
+    await merged.dispose();
+    await one.unmerge();
+    expect(deviation(await scores(), await scores(two))).toBe(0);
+    await expect(one.unmerge()).rejects.toThrow("it is not merged into the base");
+    await two.unmerge();
+    expect(await scores()).toEqual(base);
+    for await (const _ of two.fit(rows, { epochs: 1 }));
+
+    const made = await glm.combine("made", "one - 0.5*two");
+    expect(made.config).toMatchObject({ method: "lora", r: 5, alpha: 5 });
+    expect(deviation(await scores(made), await scores("one - 0.5*two"))).toBeLessThan(1e-4);
+    for (const name of ["one+two", "one - two"]) {
+      await expect(glm.adapter(name)).rejects.toThrow("expected the name of one adapter");
+      await expect(glm.createAdapter(name, lora())).rejects.toThrow("expected the name of one adapter");
+    }
+    expect(() => glm.chat("q", { adapter: "one+" })).toThrow("expected the name of an adapter, or a number");
+    await expect(glm.ask("q", { adapter: "one+tow" })).rejects.toThrow("no adapter tow. Did you mean two?");
+    await expect(glm.combine("made", "one+two+")).rejects.toThrow("expected the name of an adapter, or a number");
+    await expect(glm.save(join(home, "never"), { quantized: "half" as never })).rejects.toThrow(
+      'quantized: expected "dequantize" or "requantize" or "refuse", got "half"',
+    );
   });
 
   it("reads and writes an adapter's values", async () => {

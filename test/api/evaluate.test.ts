@@ -73,6 +73,14 @@ describe("evaluate", { timeout: LONG }, () => {
     expect(Math.log(evaluation.score("perplexity", "taught"))).toBeCloseTo(step.loss, 4);
   });
 
+  it("asks sums of adapters", async () => {
+    const adapters = ["taught", "taught + new"];
+    const evaluation = await glm.evaluate(rows, { ...short, scores: ["exact", "perplexity"], adapters });
+    expect(evaluation.adapters).toEqual(adapters);
+    expect(evaluation.score("exact", "taught + new")).toBe(1);
+    expect(evaluation.score("perplexity", "taught + new")).toBeCloseTo(evaluation.score("perplexity", "taught"), 3);
+  });
+
   it("takes rubrics and functions, one of which may fail without costing the answers", async () => {
     const long = (answer: string): number => answer.length;
     const broken = async (answer: string, { prompt }: { prompt: string }): Promise<number> => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
 import {
   type AdapterRef,
+  type AdapterSelection,
   type Batch,
   type Engine,
   type LoadParams,
@@ -96,7 +97,7 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       return adapter;
     }
 
-    async function logits(adapter: AdapterRef | null): Promise<Float32Array> {
+    async function logits(adapter: AdapterSelection): Promise<Float32Array> {
       return (await engine.call("logits", { model: model.key, inputIds: [[5, 6, 7]], adapter })).data;
     }
 
@@ -109,7 +110,7 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
     async function generate(
       ids: number[],
       options: Partial<SamplingOptions> = {},
-      adapter: AdapterRef | null = null,
+      adapter: AdapterSelection = null,
     ): Promise<number[]> {
       const params = { model: model.key, rows: [{ ids, adapter }], options: { ...sampling, ...options } };
       const tokens: number[] = [];
@@ -187,6 +188,25 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       expect(await names("somebody else")).not.toContain(mine.name);
       await engine.call("disposeAdapter", { model: model.key, adapter: mine });
       await expect(logits(mine)).rejects.toMatchObject({ code: "adapter-not-found" });
+    });
+
+    it("answers with several adapters, each counted by its weight, and makes one of them", async () => {
+      const [one, two] = [await newAdapter(), await newAdapter()];
+      for (const adapter of [one, two, two]) await learn(adapter);
+      const base = await logits(null);
+      const part = (adapter: AdapterRef, weight: number) => ({ adapter, weight });
+      expect(Array.from(await logits([part(one, 1)]))).toEqual(Array.from(await logits(one)));
+      expect(Array.from(await logits([part(one, 0), part(two, 0)]))).toEqual(Array.from(base));
+      const sum = [part(one, 2), part(two, -0.5)];
+      const both = await logits(sum);
+      expect(Array.from(both)).not.toEqual(Array.from(base));
+      expect(await generate([5, 6], { maxNewTokens: 3 }, sum)).toHaveLength(3);
+      const adapter = { owner: "contract", name: `${one.name}-sum` };
+      const { steps } = await engine.call("combineAdapters", { model: model.key, adapter, parts: sum });
+      expect(steps).toBe(0);
+      for (const [i, value] of (await logits(adapter)).entries()) expect(value).toBeCloseTo(both[i] ?? Number.NaN, 4);
+      const lost = { owner: "contract", name: "lost" };
+      await expect(logits([part(one, 1), part(lost, 1)])).rejects.toMatchObject({ code: "adapter-not-found" });
     });
 
     it("shows shared adapters to everybody who asks for them", async () => {

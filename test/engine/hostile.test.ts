@@ -182,6 +182,20 @@ describe("fields of other types", { timeout: LONG }, () => {
     await expect(ask("generate", { model, rows: [{ ids: ["a"], adapter: null }], options })).rejects.toThrow(
       /^generate: rows\[0\]\.ids: expected a list of numbers, got a list of 1/,
     );
+    const part = (weight: unknown) => ({ adapter: { owner: "a", name: "b" }, weight });
+    const selections = [
+      [],
+      [part(Number.NaN)],
+      [part("1")],
+      [{ name: "b" }],
+      Array.from({ length: 65 }, () => part(1)),
+      5,
+    ];
+    for (const adapter of selections) {
+      await expect(ask("generate", { model, rows: [{ ids: [1], adapter }], options })).rejects.toThrow(
+        /^generate: rows\[0\]\.adapter: expected an adapter, 1 to 64 adapters with finite weights, or null, got /,
+      );
+    }
     await expect(ask("generate", { model, rows: [], options: { ...options, topp: 1 } })).rejects.toThrow(
       /options: there is no topp/,
     );

@@ -7,9 +7,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { partsOf } from "../../src/engine/adapter-selection.ts";
 import {
   type AdapterInfo,
   type AdapterRef,
+  type AdapterSelection,
   type Batch,
   type CallName,
   type Calls,
@@ -95,7 +97,7 @@ export class MemoryEngine implements Engine {
       [...this.#models.values()].map((model) => ({ model, adapters: [], mappedBytes: 4 * VOCABULARY ** 2 })),
     unload: ({ model }) => void this.#models.delete(model),
     logits: ({ model, inputIds, adapter, positions }) => {
-      const shift = adapter && this.#adapter(model, adapter).shift;
+      const shift = this.#shift(model, adapter);
       const length = Math.max(...inputIds.map((row) => row.length));
       const chosen = positions ?? Array.from({ length }, (_, i) => i);
       const rows = inputIds.flatMap((row) => chosen.flatMap((at) => logits(row[at] ?? 0, shift)));
@@ -164,6 +166,12 @@ export class MemoryEngine implements Engine {
       documents.set(document, text);
     },
     mergeAdapter: ({ model, adapter }) => this.#info(model, adapter),
+    unmergeAdapter: ({ model, adapter }) => this.#info(model, adapter),
+    combineAdapters: ({ model, adapter, parts }) => {
+      const shift = this.#shift(model, parts) as Float32Array;
+      this.#disk.set(address(model, adapter), { config: { method: "full" }, documents: new Map(), shift, steps: 0 });
+      return this.#info(model, adapter);
+    },
     saveModel: () => {
       throw new GlmError("unsupported", "The memory engine has no checkpoint to save. Use a real one.");
     },
@@ -233,8 +241,7 @@ export class MemoryEngine implements Engine {
       await sleep(this.#pace);
       signal?.throwIfAborted();
       for (const row of [...running]) {
-        const adapter = rows[row]?.adapter;
-        const scores = logits(last[row] ?? 0, adapter && this.#adapter(model, adapter).shift);
+        const scores = logits(last[row] ?? 0, this.#shift(model, rows[row]?.adapter ?? null));
         const token = scores.indexOf(Math.max(...scores));
         const reason = made === options.maxNewTokens ? "length" : options.stop.includes(token) ? "stop" : undefined;
         if (reason) {
@@ -257,7 +264,7 @@ export class MemoryEngine implements Engine {
     for (const [row, { ids, labels, adapter }] of rows.entries()) {
       await sleep(this.#pace);
       signal?.throwIfAborted();
-      const shift = adapter ? this.#adapter(model, adapter).shift : new Float32Array(VOCABULARY);
+      const shift = this.#shift(model, adapter) ?? new Float32Array(VOCABULARY);
       const { loss, tokens } = gradientsOf({ inputIds: [ids], labels: [labels] }, shift);
       yield { row, loss: loss * tokens, tokens };
     }
@@ -311,6 +318,14 @@ export class MemoryEngine implements Engine {
     const found = this.#disk.get(address(model, ref)) ?? this.#disk.get(address(model, { ...ref, owner: SHARED }));
     if (!found) throw new GlmError("adapter-not-found", `No adapter ${ref.name}. Create it first.`);
     return found;
+  }
+
+  #shift(model: string, selection: AdapterSelection): Float32Array | null {
+    const parts = partsOf(selection).map(({ adapter, weight }) => ({ of: this.#adapter(model, adapter), weight }));
+    if (parts.length === 0) return null;
+    return Float32Array.from({ length: VOCABULARY }, (_, i) =>
+      parts.reduce((sum, { of, weight }) => sum + weight * (of.shift[i] ?? 0), 0),
+    );
   }
 
   #gradientsOf(handle: number): Gradients {
@@ -369,7 +384,7 @@ function modelInfo(key: string, { name, precision, quantize }: LoadParams): Mode
 }
 
 /** The next token is the previous one plus one, never EOS on its own. */
-function logits(previous: number, shift: Float32Array | null | undefined): number[] {
+function logits(previous: number, shift: Float32Array | null): number[] {
   return Array.from({ length: VOCABULARY }, (_, id) => {
     const base = id === EOS ? -5 : id === (previous + 1) % VOCABULARY ? 4 : Math.sin(previous * 7 + id);
     return base + (shift?.[id] ?? 0);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
-import { type ChatGLM, lora, unrelatedQuestions } from "../../src/index.ts";
+import { type ChatGLM, load, lora, unrelatedQuestions } from "../../src/index.ts";
 import { parametersOf } from "../../src/models/architectures.ts";
 import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -348,6 +348,33 @@ describe("with a model", () => {
       expect(begun).not.toBe(later[0]?.bundle["text/plain"]);
     });
 
+    it("answers with a sum that is named or in use, and writes it as a checkpoint", async () => {
+      await cell(() => magics.adapterCombine("half", "0.5*dream"));
+      const sum = "dream - 0.5*half";
+      const expected = await glm.ask("一", { ...short, adapter: sum });
+      await cell(() => magics.adapterUse(sum));
+      expect(notebook.text()).toContain("dream - 0.5*half answers from now on.");
+      expect(await cell(() => magics.chatglm("一", { ...short, new: true }))).toBe(expected);
+      const compared = await cell(() => magics.compare("一", [null, "dream", sum], short));
+      expect(compared).toEqual({
+        none: await glm.ask("一", short),
+        dream: await glm.ask("一", { ...short, adapter: "dream" }),
+        [sum]: expected,
+      });
+      await cell(() => magics.adapterList());
+      expect(String(notebook.plain.at(-1))).toMatch(/half .* in use/);
+      expect((await cell(() => magics.params())).length).toBe(2 * (await glm.adapter("dream")).parameters().length);
+      await expect(cell(() => magics.adapterUse("dream+hlf"))).rejects.toThrow("Did you mean half?");
+      const folder = join(scratch, "summed");
+      expect(await cell(() => magics.adapterWrite(sum, folder))).toEqual({});
+      const written = await load(folder, { runtime: "none" });
+      expect(await written.ask("一", short)).toBe(expected);
+      await written.dispose();
+      await cell(() => magics.adapterDelete("half"));
+      expect(notebook.text()).toContain("The base model answers from now on.");
+      await cell(() => magics.adapterUse("dream"));
+    });
+
     it("lists what there is", async () => {
       await cell(() => magics.adapterNew("other", magics.lora({ r: 4 })));
       const infos = await cell(() => magics.adapterList());
@@ -456,6 +483,30 @@ describe("with a model in int4", () => {
     const before = notebook.text();
     await (await cell(() => magics.adapterNew("low", magics.lora()))).dispose();
     expect(notebook.text().slice(before.length)).not.toContain("only floats train");
+  });
+
+  it("says what a merge costs that is written, in float16 or quantised again", async () => {
+    const adapter = await packed.createAdapter("written", lora({ r: 2, targets: ["dense"] }));
+    const values = await adapter.read();
+    for (const { data } of Object.values(values)) data.fill(0.2);
+    await adapter.write(values);
+    const told =
+      /they differ from what they were to be by 0\.\d+ at most, \d+(\.\d+)?% all together\. That is \d+(\.\d+)?% of what merging changed\.\n$/;
+    await cell(() => magics.adapterWrite("written", join(scratch, "floats")));
+    expect(notebook.text()).toMatch(
+      /Of weights in int4, 8 matrices went into float16, which takes more room \(--quantized requantize/,
+    );
+    expect(notebook.text()).toMatch(/at most, 0\.\d+% all together/);
+    const { rewritten } = await cell(() =>
+      magics.adapterWrite("written", join(scratch, "again"), { quantized: "requantize" }),
+    );
+    expect(rewritten).toMatchObject({ form: "int4", matrices: 8 });
+    expect(notebook.text()).toMatch(/8 matrices were quantised to int4 again: /);
+    expect(notebook.text()).toMatch(told);
+    await expect(
+      cell(() => magics.adapterWrite("written", join(scratch, "no"), { quantized: "refuse" })),
+    ).rejects.toThrow('quantized is "refuse"');
+    await adapter.dispose();
   });
 });
 

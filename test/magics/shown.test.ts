@@ -33,12 +33,10 @@ const { AdapterHandle, ChatGLM, KnowledgeBook } = library;
 /** What only looks. The magics look more often, for completion and for their messages. */
 const LOOKS = ["adapter", "adapters", "knowledge", "list", "parameters", "summary"];
 const METHODS = [
-  [
-    ChatGLM.prototype,
-    ["askAll", "chat", "createAdapter", "deleteAdapter", "evaluate", "forgetting", "loadAdapter", "unload"],
-  ],
+  [ChatGLM.prototype, ["askAll", "chat", "combine", "createAdapter", "deleteAdapter", "loadAdapter", "save", "unload"]],
+  [ChatGLM.prototype, ["evaluate", "forgetting"]],
   [ChatGLM.prototype, ["adapter", "adapters", "knowledge"]],
-  [AdapterHandle.prototype, ["fit", "merge", "save", "parameters", "summary"]],
+  [AdapterHandle.prototype, ["fit", "merge", "unmerge", "save", "parameters", "summary"]],
   [KnowledgeBook.prototype, ["add", "check", "delete", "query", "update", "list"]],
 ] as const;
 
@@ -86,6 +84,9 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%adapter save dream --format peft", "dream"],
   ["%adapter load again ${`${folder}/dream`} --replace", 'dream\nawait dream.save("./dream")'],
   ["%adapter merge dream", "dream"],
+  ["%adapter merge dream ./merged --quantized refuse", "dream"],
+  ["%adapter unmerge dream", "dream\nawait dream.merge()"],
+  ["%adapter combine both 0.5*dream", "dream"],
   ["%adapter delete dream", "dream"],
   ["%params"],
   ["%params none --all"],
