@@ -15,6 +15,8 @@ export type OptionSpec = Described &
     /** Bounds and default are the library's own. */
     | { readonly kind: "number"; readonly rule: OptionRule<number> }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
+    /** Several of them, comma-separated. */
+    | { readonly kind: "choices"; readonly choices: readonly string[] }
     /** `value` names the value in the help: FOLDER, TEXT. */
     | { readonly kind: "text"; readonly value: string }
     /** Given as often as there are values. */
@@ -66,6 +68,8 @@ export function placeholder(spec: OptionSpec): string {
       return "N";
     case "choice":
       return spec.choices.join("|");
+    case "choices":
+      return `${spec.choices[0]},...`;
     case "text":
     case "texts":
       return spec.value;

@@ -11,6 +11,7 @@ export type { EpochPoint, LossPoint } from "./render/chart.ts";
 export * from "./run/adapter.ts";
 export * from "./run/chat.ts";
 export * from "./run/chatglm.ts";
+export * from "./run/evaluate.ts";
 export type { TrainCheck } from "./run/gauge.ts";
 export * from "./run/knowledge.ts";
 export * from "./run/model.ts";

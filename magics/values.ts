@@ -26,6 +26,8 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
         `--${name} is one of ${spec.choices.join(", ")}, not "${word.text}".${hint(word, spec.choices)}`,
         word,
       );
+    case "choices":
+      return [{ text: JSON.stringify(choicesOf(name, spec.choices, word)), at: word.from }];
     case "text":
     case "book":
       return [quoted(word)];
@@ -104,6 +106,14 @@ function listOf(name: string, word: Word): readonly string[] {
 /** No name has what a pattern is made of, but for dots. */
 const isPattern = (text: string, words: readonly string[]): boolean =>
   words.includes(text) || /[*+?()[\]{}|\\^$]/.test(text);
+
+function choicesOf(name: string, choices: readonly string[], word: Word): readonly string[] {
+  const items = listOf(name, word);
+  const strange = items.find((item) => !choices.includes(item));
+  if (strange === undefined) return items;
+  const near = hint({ ...word, text: strange }, choices);
+  throw wrong(`--${name}: expected some of ${choices.join(", ")}, got "${strange}".${near}`, word);
+}
 
 function isNumeral(text: string): boolean {
   return /^[+-]?(\d|\.\d)/.test(text) && Number.isFinite(Number(text));

@@ -10,6 +10,8 @@
  *
  *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
  *
+ *                       evaluate(rows, { scores, adapters }), forgetting(adapter)  ->  Evaluation  src/api/evaluate.ts, src/scores
+ *
  *   countParameters("THUDM/chatglm3-6b", lora())  ->  PEFT's line, from config.json alone         src/api/count-parameters.ts
  *
  * Behind it, an engine holds the weights (src/engine/engine.ts): LocalEngine in this process, or one in a runtime that
@@ -59,7 +61,16 @@ export type {
 export { type CountedParameters, type CountOptions, countParameters } from "./api/count-parameters.ts";
 export { devices } from "./api/devices.ts";
 // Knowledge
+// Scores
+export type {
+  AnswersOptions,
+  EvaluateOptions,
+  EvaluateProgress,
+  ScoreChoice,
+  ScoreFunction,
+} from "./api/evaluate.ts";
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";
+export type { ForgettingOptions } from "./api/forgetting.ts";
 export type { GenerationDefaults } from "./api/generation.ts";
 export { type GradientStep, Gradients } from "./api/gradients.ts";
 export { KnowledgeBook } from "./api/knowledge.ts";
@@ -108,6 +119,18 @@ export { type FactReport, KnowledgeReport, type LocalityReport, type ReportData 
 export type { ChatGLMConfig, Family } from "./models/config.ts";
 // Around it
 export type { Given } from "./options.ts";
+export {
+  type Answerer,
+  type EvaluatedAnswer,
+  type EvaluatedRow,
+  Evaluation,
+  type EvaluationData,
+  type ScoreInfo,
+  type Totals,
+} from "./scores/evaluation.ts";
+export { type ForgettingQuestions, forgettingQuestions } from "./scores/forgetting-questions.ts";
+export { type Check, type Checked, questionRubric, type Rubric, rubric } from "./scores/rubric.ts";
+export { type ScoreName, scoreNames } from "./scores/score.ts";
 export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
 export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";

@@ -1,7 +1,8 @@
 /** @file What stands below a cell magic: a text as it is, or data, or the name of a file that holds them. */
 import type { Code } from "../code.ts";
+import { MagicError } from "../error.ts";
 import type { Call } from "../magic.ts";
-import { RUNTIME } from "../values.ts";
+import { RUNTIME, rowsValue } from "../values.ts";
 
 /** Without the white space around it; "" for line magics. */
 export function bodyOf({ source, body }: Call): string {
@@ -22,6 +23,27 @@ export function dataOf(call: Call, { read, parse }: { readonly read: string; rea
   const above = call.source.slice(0, from).replace(/[^\n]/g, "");
   const data = { text: JSON.stringify(above + call.source.slice(from)), at: from };
   return [`${RUNTIME}.${parse}(`, data, `, { subject: "The cell's data" })`];
+}
+
+/**
+ * Rows: `@file` or a variable on the magic's line, `@file` or data below it.
+ * @param place of the word among those on the line
+ * @param purpose for messages: "to train on"
+ */
+export function rowsOf(call: Call, place: number, purpose: string): Code {
+  const word = call.arguments.positional[place];
+  const body = bodyOf(call);
+  if (word && body !== "") {
+    const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
+    throw new MagicError(message, word.from, word.to - word.from);
+  }
+  if (word) return rowsValue(call.title, word);
+  if (body === "") {
+    const after = place === 0 ? "" : " after the name";
+    const where = call.body ? "JSON or JSON lines below it, or @file" : `@file or a variable${after}`;
+    throw new MagicError(`${call.title} needs rows ${purpose}: ${where}.`, call.from, call.to - call.from);
+  }
+  return dataOf(call, { read: "readRows", parse: "parseRows" });
 }
 
 /**

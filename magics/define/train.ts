@@ -2,11 +2,10 @@
 import * as defaults from "../../src/api/defaults.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 import type { Code } from "../code.ts";
-import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { RUNTIME, rowsValue, textValue } from "../values.ts";
-import { bodyOf, dataOf, shownData } from "./body.ts";
+import { RUNTIME, textValue } from "../values.ts";
+import { rowsOf, shownData } from "./body.ts";
 import {
   argumentsOf,
   declared,
@@ -81,7 +80,7 @@ const FIT_NAMES = Object.keys(FIT_OPTIONS);
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
-  const [adapter, rows, settings] = [textValue(name), rowsOf(call), settingsOf(call)];
+  const [adapter, rows, settings] = [textValue(name), rowsOf(call, 1, "to train on"), settingsOf(call)];
   const unchecked = call.arguments.options.has("no-check") ? [["check", ["false"]] as const] : [];
   const own = [...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
   const created = argumentsOf([adapter, methodCall(call)], propertiesOf(call, ["share"]));
@@ -107,22 +106,6 @@ function shownTraining(
     '  if (event.type === "step") console.log(event.step, event.loss);\n',
     "}",
   ];
-}
-
-/** The rows: `@file` or a variable on the magic's line, `@file` or data below it. */
-function rowsOf(call: Call): Code {
-  const [, word] = call.arguments.positional;
-  const body = bodyOf(call);
-  if (word && body !== "") {
-    const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
-    throw new MagicError(message, word.from, word.to - word.from);
-  }
-  if (word) return rowsValue(call.title, word);
-  if (body === "") {
-    const where = call.body ? "JSON or JSON lines below it, or @file" : "@file or a variable after the name";
-    throw new MagicError(`${call.title} needs rows to train on: ${where}.`, call.from, call.to - call.from);
-  }
-  return dataOf(call, { read: "readRows", parse: "parseRows" });
 }
 
 function isRowsVariable(call: Call): boolean {

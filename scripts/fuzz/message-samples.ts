@@ -80,6 +80,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
         stop: [2],
       },
     },
+    losses: { model, rows: [{ ids: [5, 6], labels: [-100, 6], adapter }] },
     fit: {
       ...{ ...of, rows, validation: rows },
       options: {
@@ -97,7 +98,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
   };
 }
 
-const streams: readonly string[] = ["load", "generate", "fit", "teach"] satisfies StreamName[];
+const streams: readonly string[] = ["load", "generate", "losses", "fit", "teach"] satisfies StreamName[];
 
 /** All of them, under ids from `id` on. */
 export function sampleMessages(of: SampleOf, id: number): ClientMessage[] {

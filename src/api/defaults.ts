@@ -7,6 +7,7 @@ import { deviceChoices, type LoadParams, precisionChoices, quantizations } from 
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import { choice, number, type OptionRules, whole } from "../options.ts";
+import type { ScoreName } from "../scores/score.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
 
@@ -106,6 +107,12 @@ export const load: OptionRules<Omit<LoadParams, "name" | "hub" | "family">> = {
 
 /** Longest answer of `askEach`, in tokens. */
 export const askEach: OptionRules<{ readonly maxNewTokens: number }> = { maxNewTokens: whole(256, { min: 1 }) };
+
+/** Longest answer of `evaluate` and `forgetting`, in tokens. */
+export const evaluate: OptionRules<{ readonly maxNewTokens: number }> = { maxNewTokens: whole(256, { min: 1 }) };
+
+/** Scores of `evaluate` that are computed when none is named. */
+export const scores: readonly ScoreName[] = ["exact", "bleu-4"];
 
 /** Starting values of a new adapter, and gradients: the same seed gives the same. */
 export const seed: OptionRules<{ readonly seed: number }> = { seed: whole(0, { min: 0 }) };

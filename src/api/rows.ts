@@ -12,7 +12,7 @@ export type Rows = Dataset | readonly RowInput[];
 export type RehearsalRows = Dataset | readonly (RowInput | string)[];
 
 /** @throws GlmError "data-invalid" with every row that cannot be used */
-function asDataset(data: Rows): Dataset {
+export function asDataset(data: Rows): Dataset {
   return isDataset(data) ? data : dataset(data);
 }
 

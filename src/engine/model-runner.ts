@@ -13,12 +13,13 @@ import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
 import { dataFolder } from "../folders.ts";
 import { generate } from "../generate/generate.ts";
+import { losses, type RowLoss } from "../generate/losses.ts";
 import { ForwardModel } from "../generate/model.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
-import { checkIds, type TokenBatch } from "../train/batch.ts";
+import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
 import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
 import type { Learner } from "../train/learner.ts";
 import type { Row } from "../train/row.ts";
@@ -38,6 +39,7 @@ import type {
   GenerateEvent,
   GenerateRow,
   LoadParams,
+  LossRow,
   MergedForm,
   ModelInfo,
   ResidentModel,
@@ -195,6 +197,15 @@ export class ModelRunner {
       rows.map(async ({ ids, adapter }) => ({ ids, effect: await this.#effect(adapter) })),
     );
     yield* this.#share.answering(generate(this.#forward, prompts, options));
+  }
+
+  /** How well rows' labels are expected, in nats. */
+  async *losses(rows: readonly LossRow[]): AsyncGenerator<RowLoss, void, void> {
+    checkBatch({ inputIds: rows.map(({ ids }) => ids), labels: rows.map(({ labels }) => labels) }, this.info.config);
+    const labelled = await Promise.all(
+      rows.map(async ({ ids, labels, adapter }) => ({ ids, labels, effect: await this.#effect(adapter) })),
+    );
+    yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
   async *fit(

@@ -14,6 +14,7 @@ import {
   deviceChoices,
   type GenerateRow,
   type LoadParams,
+  type LossRow,
   mergedForms,
   precisionChoices,
   quantizations,
@@ -289,6 +290,10 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
     ...ofModel,
     rows: list(exactly<GenerateRow>({ ids: numbers, adapter: selection })),
     options: sampling,
+  }),
+  losses: exactly<Streams["losses"]["params"]>({
+    ...ofModel,
+    rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: selection })),
   }),
   fit: exactly<Streams["fit"]["params"]>({
     ...ofAdapter,

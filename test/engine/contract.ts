@@ -259,6 +259,33 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       );
     });
 
+    it("tells the losses that gradients have, of each row and with each row's adapter", async () => {
+      const adapter = await newAdapter();
+      const lossOf = async () => {
+        const { handle, ...rest } = await engine.call("gradients", { model: model.key, adapter, batch, seed: 1 });
+        await engine.call("releaseGradients", { model: model.key, handle });
+        return rest;
+      };
+      const before = await lossOf();
+      for (let i = 0; i < 3; i++) await learn(adapter);
+      const after = await lossOf();
+      expect(after.loss).toBeLessThan(before.loss);
+      const rowsOf = (one: AdapterRef | null) =>
+        batch.inputIds.map((ids, i) => ({ ids, labels: batch.labels[i] as readonly number[], adapter: one }));
+      const found: { row: number; loss: number; tokens: number }[] = [];
+      const rows = [...rowsOf(null), ...rowsOf(adapter)];
+      for await (const event of engine.stream("losses", { model: model.key, rows })) found.push(event);
+      const of = (row: number) => found.find((one) => one.row === row) ?? { loss: Number.NaN, tokens: 0 };
+      expect(found.map(({ tokens }) => tokens).sort()).toEqual([1, 1, 3, 3]);
+      for (const [first, { loss, tokens }] of [
+        [0, before],
+        [2, after],
+      ] as const) {
+        expect(of(first).tokens + of(first + 1).tokens).toBe(tokens);
+        expect((of(first).loss + of(first + 1).loss) / tokens).toBeCloseTo(loss, 4);
+      }
+    });
+
     it("generates the same greedy tokens every time, and stops at a stop id", async () => {
       const tokens = await generate([5, 6]);
       expect(tokens).toHaveLength(6);

@@ -244,6 +244,17 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%modle tiny", "There is no magic %modle. Did you mean %model?", "%modle"],
     ["%%trian x\n{}", "There is no cell magic %%trian. Did you mean %%train?", "%%trian"],
     ["%%params", "There is no cell magic %%params. It takes one line: write %params.", "%%params"],
+    ["%evaluate", "%evaluate needs rows to evaluate: @file or a variable.", "%evaluate"],
+    [
+      "%evaluate rows --scores exact,rogue-l",
+      '--scores: expected some of exact, accuracy, f1, micro-f1, micro-precision, micro-recall, bleu-4, rouge-1, rouge-2, rouge-l, perplexity, got "rogue-l". Did you mean rouge-l?',
+      "exact,rogue-l",
+    ],
+    [
+      "%evaluate rows --forgetting",
+      '%evaluate --forgetting puts its own questions, so "rows" is one source too many.',
+      "rows",
+    ],
     ["const a = 1;\n%%chatglm\nhi", "%%chatglm must be the first line of its cell.", "%%chatglm"],
     [
       "f(%chatglm hi)",

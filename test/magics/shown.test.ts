@@ -34,6 +34,7 @@ const { AdapterHandle, ChatGLM, KnowledgeBook } = library;
 const LOOKS = ["adapter", "adapters", "knowledge", "list", "parameters", "summary"];
 const METHODS = [
   [ChatGLM.prototype, ["askAll", "chat", "combine", "createAdapter", "deleteAdapter", "loadAdapter", "save", "unload"]],
+  [ChatGLM.prototype, ["evaluate", "forgetting"]],
   [ChatGLM.prototype, ["adapter", "adapters", "knowledge"]],
   [AdapterHandle.prototype, ["fit", "merge", "unmerge", "save", "parameters", "summary"]],
   [KnowledgeBook.prototype, ["add", "check", "delete", "query", "update", "list"]],
@@ -114,6 +115,10 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%knowledge list --book facts", "book"],
   ["%knowledge check --to said", "book"],
   ["%knowledge query --model glm q?", "book"],
+  ["%evaluate rows --scores exact,f1 --adapters none,dream --max-new-tokens 3 --save there.json --to scores", "dream"],
+  ["%evaluate @rows.jsonl --max-new-tokens 3 --model glm"],
+  [`%%evaluate --scores accuracy --max-new-tokens 3\n${ROWS}`],
+  ["%evaluate --forgetting --adapters dream --max-new-tokens 1", "dream"],
   ["%runtime unload"],
   ["%runtime devices"],
 ];
