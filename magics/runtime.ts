@@ -2,7 +2,7 @@
 
 export type { MethodChoice } from "../src/api/methods.ts";
 export { adaLora, embeddings, freeze, full, lora, pTuning } from "../src/index.ts";
-export { parseRows, readRows } from "../src/train/rows.ts";
+export { parseRows, readRows } from "../src/data/rows.ts";
 export type { Round } from "./conversation.ts";
 export { parseFacts, readFacts } from "./facts.ts";
 export { LossChart, type LossChartOptions, type LossChartPoint, lossChart } from "./loss-chart.ts";

@@ -110,11 +110,11 @@ export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
 // Data
-export { type BatchOptions, type Dataset, dataset, type RowBatch } from "./train/dataset.ts";
+export { type BatchOptions, type Dataset, dataset, type RowBatch } from "./data/dataset.ts";
 export type { Cut } from "./train/encode.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
-export type { Row } from "./train/row.ts";
-export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./train/rows.ts";
+export type { Row } from "./data/row.ts";
+export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./data/rows.ts";
 export type { SchedulerName } from "./train/schedule.ts";
 export type { FitEvent, FitOptions } from "./train/trainer.ts";
 export { version } from "./version.ts";

@@ -2,7 +2,7 @@
 import { expect, describe as group, it } from "vitest";
 import { describe, shownJson } from "../src/describe.ts";
 import { quoted, shortened } from "../src/text-cut.ts";
-import { toRows } from "../src/train/rows.ts";
+import { toRows } from "../src/data/rows.ts";
 
 const FAMILY = "👨‍👩‍👧‍👦";
 

@@ -6,7 +6,7 @@ import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } fr
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
-import type { RowBatch } from "../train/dataset.ts";
+import type { RowBatch } from "../data/dataset.ts";
 import { cutOf, encodeForModel, rowWriter } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";

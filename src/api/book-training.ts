@@ -8,7 +8,7 @@ import type { Given } from "../options.ts";
 import { plural } from "../plural.ts";
 import { quoted } from "../text-cut.ts";
 import { rowWriter } from "../train/encode.ts";
-import type { Row } from "../train/row.ts";
+import type { Row } from "../data/row.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { BaseAnswer } from "./base-answers.ts";
 import type { HandleContext } from "./context.ts";

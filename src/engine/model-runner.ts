@@ -21,7 +21,7 @@ import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkIds, type TokenBatch } from "../train/batch.ts";
 import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
 import type { Learner } from "../train/learner.ts";
-import type { Row } from "../train/row.ts";
+import type { Row } from "../data/row.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";

@@ -25,7 +25,7 @@ import type { HubSettings, ProxySettings } from "../hub/settings.ts";
 import { families } from "../models/family.ts";
 import type { Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
-import type { Row } from "../train/row.ts";
+import type { Row } from "../data/row.ts";
 import { schedulerNames } from "../train/schedule.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";

@@ -8,7 +8,7 @@ import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { quoted } from "../text-cut.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { Row } from "./row.ts";
+import type { Row } from "../data/row.ts";
 
 /** Faults listed in one report. */
 const SHOWN = 10;

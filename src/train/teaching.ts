@@ -6,7 +6,7 @@ import { byLength, drawn, type Example, encodedRows, joined, meanLoss, shares } 
 import type { Learner, Lesson, Loss, Share, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
 import { Recall } from "./recall.ts";
-import type { Row } from "./row.ts";
+import type { Row } from "../data/row.ts";
 
 /** What a run is about; every row has its response. */
 export interface TeachRows {

@@ -6,7 +6,7 @@ import { type Cut, cutOf } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, shares } from "./examples.ts";
 import type { Learner, Lesson, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
-import type { Row } from "./row.ts";
+import type { Row } from "../data/row.ts";
 import { type SchedulerName, scheduleFactor } from "./schedule.ts";
 
 export interface FitOptions {

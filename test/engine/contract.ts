@@ -18,7 +18,7 @@ import { GREEDY } from "../../src/generate/sampler.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
 import type { OptimizerConfig } from "../../src/train/optimizer.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 
 export interface Subject {

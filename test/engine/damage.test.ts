@@ -9,7 +9,7 @@ import { GREEDY } from "../../src/generate/sampler.ts";
 import type { RemoteEngine } from "../../src/rpc/client.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
-import { readRows } from "../../src/train/rows.ts";
+import { readRows } from "../../src/data/rows.ts";
 import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 

@@ -11,7 +11,7 @@ import { connectRuntime } from "../../src/runtime/connect.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { rowWriter } from "../../src/train/encode.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import type { TeachEvent } from "../../src/train/teach.ts";
 import type { TeachOptions } from "../../src/train/teaching.ts";
 import { ownHome } from "../home.ts";

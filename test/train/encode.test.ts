@@ -11,7 +11,7 @@ import {
   rowWriter,
   withoutOpening,
 } from "../../src/train/encode.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import { textFixture } from "../text/fixtures.ts";
 
 const ignored = -100;

@@ -1,7 +1,7 @@
 /** @file Teaching on a real model: until rows are recalled, what is kept of it however it ends, and when it breaks down. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { AdapterTensors, LoraConfig } from "../../src/adapters/adapter.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import { type TeachEvent, teach } from "../../src/train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../../src/train/teaching.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";

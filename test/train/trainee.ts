@@ -12,7 +12,7 @@ import type { TokenBatch } from "../../src/train/batch.ts";
 import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
 import { hostLearner } from "../../src/train/host-learner.ts";
 import { trainingProgram } from "../../src/train/program.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import type { Pupil } from "../../src/train/teaching.ts";
 import type { Trainee } from "../../src/train/trainer.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";

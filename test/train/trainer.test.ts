@@ -1,7 +1,7 @@
 /** @file The training loop on a real model: reproducible, accumulated, rehearsed, stopped early, broken down, abandoned. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { LoraConfig } from "../../src/adapters/adapter.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import { type FitEvent, type FitOptions, fit as train } from "../../src/train/trainer.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { GlmError } from "../../src/errors.ts";
 import { randomStream } from "../../src/random.ts";
-import { parseRows, readRows, toRows } from "../../src/train/rows.ts";
+import { parseRows, readRows, toRows } from "../../src/data/rows.ts";
 
 const turn = (role: string, content: string) => ({ role, content });
 
