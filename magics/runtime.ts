@@ -1,8 +1,10 @@
 /** @file What cells call when they use magics: the package's entry point "glmlab/magics". */
 
 export type { MethodChoice } from "../src/api/methods.ts";
+export { loadDataset } from "../src/data/dataset.ts";
+export { readRows } from "../src/data/read-files.ts";
+export { parseRows } from "../src/data/rows.ts";
 export { adaLora, embeddings, freeze, full, lora, pTuning } from "../src/index.ts";
-export { parseRows, readRows } from "../src/data/rows.ts";
 export type { Round } from "./conversation.ts";
 export { parseFacts, readFacts } from "./facts.ts";
 export { LossChart, type LossChartOptions, type LossChartPoint, lossChart } from "./loss-chart.ts";

@@ -87,6 +87,20 @@ export { TrainableSummary } from "./api/summary.ts";
 // Text
 export { loadTokenizer } from "./api/tokenizer.ts";
 export type { DeviceReport } from "./backend/devices.ts";
+// Data
+export type { ColumnMap, ColumnTarget } from "./data/columns.ts";
+export {
+  type BatchOptions,
+  type Dataset,
+  type DatasetRules,
+  dataset,
+  type LoadDatasetOptions,
+  loadDataset,
+  type RowBatch,
+} from "./data/dataset.ts";
+export { type FileRules, type ReadingProgress, readRows, type StreamRules, streamRows } from "./data/read-files.ts";
+export type { Row, RowTurn } from "./data/row.ts";
+export { parseRows, type RowInput, type RowRules, type Turn } from "./data/rows.ts";
 export type {
   AdapterInfo,
   AdapterRef,
@@ -109,12 +123,8 @@ export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
 export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
-// Data
-export { type BatchOptions, type Dataset, dataset, type RowBatch } from "./data/dataset.ts";
-export type { Cut } from "./train/encode.ts";
+export type { Cut } from "./train/cut.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
-export type { Row } from "./data/row.ts";
-export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./data/rows.ts";
 export type { SchedulerName } from "./train/schedule.ts";
 export type { FitEvent, FitOptions } from "./train/trainer.ts";
 export { version } from "./version.ts";

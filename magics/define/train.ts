@@ -60,6 +60,15 @@ const FIT_OPTIONS = {
     rule: defaults.fit.maxLength,
     help: "Longest row in tokens; longer prompts lose their start.",
   },
+  "max-prompt-length": {
+    kind: "number",
+    rule: defaults.fit.maxPromptLength,
+    help: "Longest prompt in tokens; 0 leaves it what the answer leaves.",
+  },
+  "learn-role": {
+    kind: "flag",
+    help: "Learn <|assistant|>, too, as ChatGLM-Finetuning does; finetune_demo does not.",
+  },
   seed: { kind: "number", rule: defaults.fit.seed, help: "The same seed reproduces the run." },
 } as const satisfies Readonly<Record<FitOption, OptionSpec>>;
 

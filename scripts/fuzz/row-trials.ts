@@ -1,11 +1,12 @@
 /** @file Trials of training rows: a file of any published shape is changed, read, and made tokens of. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readRows } from "../../src/data/read-files.ts";
+import type { Row } from "../../src/data/row.ts";
 import { randomStream } from "../../src/random.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
-import { encodeRows, rowWriter } from "../../src/train/encode.ts";
-import type { Row } from "../../src/data/row.ts";
-import { readRows } from "../../src/data/rows.ts";
+import { encodeRows } from "../../src/train/encode.ts";
+import { rowWriter } from "../../src/train/row-writer.ts";
 import { once, pick } from "./choice.ts";
 import { mustBeMeant, type Outcome, type Trials } from "./kinds.ts";
 import { byteMutators } from "./mutate-bytes.ts";
@@ -91,7 +92,7 @@ export const rowTrials: Trials = async (folder, seed) => {
     }
     const answered = rows.filter(({ response }) => response !== "");
     if (answered.length === 0) return "same";
-    const { inputIds, labels } = encodeRows(answered, writer, LONGEST);
+    const { inputIds, labels } = encodeRows(answered, writer, { maxLength: LONGEST });
     if (inputIds.some((ids, i) => ids.length > LONGEST || ids.length !== labels[i]?.length)) {
       throw new Error("it was encoded to rows of other lengths");
     }

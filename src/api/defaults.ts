@@ -40,7 +40,7 @@ export function sampling(model: Sampling): OptionRules<Sampling> {
 }
 
 /** `maxLength` is also bounded by what the model can read; where answers end, its files say. */
-export const fit: OptionRules<Omit<FitOptions, "rehearse" | "stop">> = {
+export const fit: OptionRules<Required<Omit<FitOptions, "rehearse" | "stop">>> = {
   epochs: whole(10, { min: 1 }),
   lr: number(1e-3, { min: 0 }),
   batchSize: whole(8, { min: 1 }),
@@ -52,6 +52,8 @@ export const fit: OptionRules<Omit<FitOptions, "rehearse" | "stop">> = {
   patience: whole(0, { min: 0 }),
   rehearsePerBatch: whole(8, { min: 1 }),
   maxLength: whole(512, { min: 2 }),
+  maxPromptLength: whole(0, { min: 0 }),
+  learnRole: choice(false, [true, false]),
   seed: whole(0, { min: 0 }),
 };
 

@@ -7,13 +7,13 @@
 import type { AdapterConfig } from "../adapters/adapter.ts";
 import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
+import type { Row } from "../data/row.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
-import type { Row } from "../data/row.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";

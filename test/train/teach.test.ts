@@ -320,9 +320,9 @@ describe("a run whose budget is spent", () => {
     const whole = doneOf(await run(fresh, only(LESSONS))).steps;
     const half = Math.max(5, Math.floor(whole / 10) * 5);
     await run(pupil, only(LESSONS), { steps: half });
-    const first = (await pupil.gradients(pupil.encode(LESSONS, 32), 0)).loss;
+    const first = (await pupil.gradients(pupil.encode(LESSONS, { maxLength: 32 }), 0)).loss;
     expect(doneOf(await run(pupil, only(LESSONS))).reason).toBe("recalled");
-    expect(first).toBeLessThan((await (await student()).gradients(pupil.encode(LESSONS, 32), 0)).loss);
+    expect(first).toBeLessThan((await (await student()).gradients(pupil.encode(LESSONS, { maxLength: 32 }), 0)).loss);
   });
 });
 
