@@ -29,7 +29,7 @@ const TARGETS: readonly string[] = [
 ] satisfies ColumnTarget[];
 
 /** What is wrong with a choice of columns. */
-export function columnFaults(columns: unknown): string[] {
+function columnFaults(columns: unknown): string[] {
   if (columns === undefined) return [];
   const form = 'expected which column is what, such as { prompt: "query", response: "answer" }';
   if (typeof columns !== "object" || columns === null || Array.isArray(columns) || Object.keys(columns).length === 0) {

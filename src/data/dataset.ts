@@ -81,7 +81,7 @@ export async function loadDataset(path: string, options: LoadDatasetOptions = {}
 export const fromRows = (rows: readonly Row[]): Dataset => fromStore(inMemory(rows), rows);
 
 /** A data set of rows that lie somewhere. */
-export function fromStore(store: RowStore, all?: readonly Row[]): Dataset {
+function fromStore(store: RowStore, all?: readonly Row[]): Dataset {
   return {
     length: store.length,
     at(index) {

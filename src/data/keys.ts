@@ -8,7 +8,7 @@ export type Fault = (text: string) => void;
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Keys that tell rows apart or say where they come from: nothing of them is learnt, whatever they hold. docs/data.md lists them. */
-export const NOTES: ReadonlySet<string> = new Set([
+const NOTES: ReadonlySet<string> = new Set([
   ...["id", "idx", "index", "uid", "uuid", "source", "dataset", "category", "lang", "language", "split", "url"],
 ]);
 

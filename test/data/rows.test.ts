@@ -85,7 +85,12 @@ describe("shapes of published data", () => {
         turn("system", "s"),
         turn("user", "股价"),
         turn("assistant", "我来查"),
-        { role: "tool", name: "track", parameters: { symbol: "10'111", n: 3, x: null }, observation: { price: 1.5, ok: true } },
+        {
+          role: "tool",
+          name: "track",
+          parameters: { symbol: "10'111", n: 3, x: null },
+          observation: { price: 1.5, ok: true },
+        },
         { ...turn("assistant", "贵"), loss: false },
         turn("user", "q"),
         { role: "tool", name: "track", parameters: {}, observation: "", loss: false },
@@ -101,7 +106,7 @@ describe("shapes of published data", () => {
           turn("system", "s"),
           turn("user", "股价"),
           turn("assistant", "我来查"),
-          { role: "assistant", metadata: "track", content: "```python\ntool_call(symbol=\"10'111\", n=3, x=None)\n```" },
+          { role: "assistant", metadata: "track", content: '```python\ntool_call(symbol="10\'111", n=3, x=None)\n```' },
           turn("observation", '{"price": 1.5, "ok": true}'),
           { ...turn("assistant", "贵"), loss: false },
           turn("user", "q"),
@@ -156,7 +161,9 @@ describe("shapes of published data", () => {
     expect(() => toRows([row], { columns: { prompt: "qeury", response: "answer" } })).toThrow(
       /row 1: expected the column qeury, got the columns query, answer, context, score. Did you mean query\?/,
     );
-    expect(() => toRows([row], { columns: { promt: "query" } as object })).toThrow(/no promt in a row. Did you mean prompt/);
+    expect(() => toRows([row], { columns: { promt: "query" } as object })).toThrow(
+      /no promt in a row. Did you mean prompt/,
+    );
     expect(() => toRows([row], { columns: {} })).toThrow(/columns: expected which column is what/);
   });
 
@@ -230,10 +237,22 @@ describe("bad rows", () => {
       'row 1: promt: expected no keys but prompt, response, system, history, got "q". Did you mean prompt?',
     ],
     ["no question", { response: "a" }, "row 1: prompt: expected text that is not empty, got undefined"],
-    ["query for prompt", { query: "q", response: "a" }, "got the keys query, response. Rename query to prompt, or choose the columns: --columns prompt=query,response=response"],
+    [
+      "query for prompt",
+      { query: "q", response: "a" },
+      "got the keys query, response. Rename query to prompt, or choose the columns: --columns prompt=query,response=response",
+    ],
     ["input and output", { input: "q", output: "a" }, "Rename input to prompt and output to response, or choose"],
-    ["question and answer", { question: "q", answer: "a", id: 1 }, "Rename question to prompt and answer to response, or choose"],
-    ["prompt and completion", { prompt: "q", completion: "a" }, "Rename completion to response, or choose the columns: --columns prompt=prompt,response=completion"],
+    [
+      "question and answer",
+      { question: "q", answer: "a", id: 1 },
+      "Rename question to prompt and answer to response, or choose",
+    ],
+    [
+      "prompt and completion",
+      { prompt: "q", completion: "a" },
+      "Rename completion to response, or choose the columns: --columns prompt=prompt,response=completion",
+    ],
     ["instruction and response", { instruction: "q", response: "a" }, "Rename instruction to prompt, or choose"],
     ["text alone", { text: "q" }, "got the keys text"],
     [
@@ -337,7 +356,11 @@ describe("bad rows", () => {
       'history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got [["x"]]',
     ],
     ["no turns", { messages: [] }, "expected a list of {role, content}, got []"],
-    ["an unknown role", { messages: [turn("robot", "x")] }, "turn 1: expected {role: system, user, assistant, observation or tool"],
+    [
+      "an unknown role",
+      { messages: [turn("robot", "x")] },
+      "turn 1: expected {role: system, user, assistant, observation or tool",
+    ],
     [
       "a wrong order",
       { messages: [turn("system", "s"), turn("assistant", "x")] },
