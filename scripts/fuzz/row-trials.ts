@@ -32,6 +32,16 @@ const values: readonly object[] = [
       { role: "assistant", content: "b" },
     ],
   },
+  {
+    tools: [{ name: "f", parameters: {} }],
+    conversations: [
+      { role: "user", content: "q" },
+      { role: "tool", name: "f", parameters: { x: 1, y: ["z"] }, observation: { a: null } },
+      { role: "assistant", content: "a", loss: false },
+      { role: "user", content: "r" },
+      { role: "assistant", content: "b", metadata: "" },
+    ],
+  },
 ];
 const LONGEST = 64;
 const ROWS = 20;
@@ -49,8 +59,8 @@ const characters: Tokenizer = {
   specialIds: Object.fromEntries(special.map((name, id) => [name, id])),
   encode,
   encodePlain: encode,
-  decode: (ids) => String.fromCodePoint(...[...ids].map((id) => id - 100)),
-  stream: () => ({ push: (id) => String.fromCodePoint(id - 100), end: () => "" }),
+  decode: (ids) => String.fromCodePoint(...[...ids].flatMap((id) => (id < 100 ? [] : [id - 100]))),
+  stream: () => ({ push: (id) => (id < 100 ? "" : String.fromCodePoint(id - 100)), end: () => "" }),
 };
 
 /** Rows are refused with a message, or read as rows that training takes. */

@@ -35,7 +35,7 @@ export interface WholeRow {
   readonly end: number;
 }
 
-type Bounds = Pick<RowWriter, "prefix" | "suffix" | "opening" | "isWhole">;
+type Bounds = Pick<RowWriter, "prefix" | "suffix" | "opening" | "isWhole" | "isBlank">;
 
 /** The least that a row can be cut to. */
 export const smallestLength = ({ prefix, suffix, opening }: Bounds): number => prefix + suffix + opening.length + 2;
@@ -46,7 +46,7 @@ export const smallestLength = ({ prefix, suffix, opening }: Bounds): number => p
  */
 export function cutRow(
   { prompt, labels, answer, opening, end }: WholeRow,
-  { prefix, suffix, isWhole }: Bounds,
+  { prefix, suffix, isWhole, isBlank }: Bounds,
   { maxLength, maxPromptLength = 0 }: RowLimits,
 ): {
   readonly ids: readonly number[];
@@ -55,7 +55,7 @@ export function cutRow(
 } {
   const kept = prefix + suffix;
   const said = answer.slice(0, wholeLength(answer, maxLength - kept - 1, isWhole));
-  if (said.length <= opening) {
+  if (said.length <= opening || (said.length < answer.length && isBlank(said.slice(opening)))) {
     throw new GlmError(
       "data-invalid",
       `expected room for one character of its answer, got ${maxLength} tokens. Raise maxLength (--max-length)`,

@@ -31,6 +31,8 @@ export interface RowWriter {
   readonly role: number | undefined;
   /** Whether text may be cut after these ids: not in the midst of a character's bytes. */
   isWhole(ids: readonly number[]): boolean;
+  /** Whether these ids say nothing. */
+  isBlank(ids: readonly number[]): boolean;
 }
 
 interface RowForm extends Pick<RowWriter, "prefix" | "suffix"> {
@@ -74,6 +76,7 @@ export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
       for (const id of ids) stream.push(id);
       return stream.end() === "";
     },
+    isBlank: (ids) => tokenizer.decode(ids).trim() === "",
   };
 }
 

@@ -20,6 +20,7 @@ const writer: RowWriter = {
   end: 2,
   role: undefined,
   isWhole: () => true,
+  isBlank: () => false,
   turns: () => ({ start: [], messages: [] }),
 };
 const encode = (prompt: string, response: string, maxLength = 99) =>

@@ -34,6 +34,7 @@ const writer: RowWriter = {
   end: END,
   role: undefined,
   isWhole: () => true,
+  isBlank: () => false,
   turns: () => ({ start: [], messages: [] }),
 };
 
