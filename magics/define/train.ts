@@ -5,8 +5,8 @@ import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { RUNTIME, rowsValue, textValue } from "../values.ts";
-import { bodyOf, dataOf, shownData } from "./body.ts";
+import { RUNTIME, rowsValue, secondArgument, textValue } from "../values.ts";
+import { bodyOf, dataOf, fileOf, shownData } from "./body.ts";
 import {
   argumentsOf,
   declared,
@@ -21,6 +21,7 @@ import {
   TO_OPTION,
 } from "./common.ts";
 import { METHOD_OPTIONS, methodCall, methodChoice, methodOption } from "./method.ts";
+import { ROW_OPTIONS } from "./rows.ts";
 
 /** Where answers end, the model's files say. */
 type FitOption = Kebab<Exclude<keyof FitOptions, "stop">>;
@@ -75,6 +76,7 @@ const FIT_OPTIONS = {
 const OPTIONS: OptionTable = {
   ...METHOD_OPTIONS,
   ...FIT_OPTIONS,
+  ...ROW_OPTIONS,
   val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
   "no-check": { kind: "flag", help: "Do not ask what it was taught, and unrelated questions, in the end." },
   new: {
@@ -109,8 +111,12 @@ function shownTraining(
 ): Code {
   const isVariable = isRowsVariable(call);
   const fitted = argumentsOf([isVariable ? rows : ["rows"]], settings);
+  const isFile = call.arguments.positional.length > 1 || fileOf(bodyOf(call)) !== undefined;
+  const read = isFile
+    ? rows
+    : [`${RUNTIME}.dataset(`, ...shownData(call, rows), ...secondArgument(rowRules(call)), ")"];
   return [
-    ...(isVariable ? [] : [`const rows = ${RUNTIME}.dataset(`, ...shownData(call, rows), ");\n"]),
+    ...(isVariable ? [] : ["const rows = ", ...read, ";\n"]),
     ...[`const ${adapter} = await `, ...modelOf(call), ".createAdapter", ...created, ";\n"],
     ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
     '  if (event.type === "step") console.log(event.step, event.loss);\n',
@@ -126,12 +132,27 @@ function rowsOf(call: Call): Code {
     const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
     throw new MagicError(message, word.from, word.to - word.from);
   }
-  if (word) return rowsValue(call.title, word);
+  const rules = rowRules(call);
+  if (word && isRowsVariable(call)) mustHaveNoRules(call);
+  if (word) return rowsValue(call.title, word, rules);
   if (body === "") {
     const where = call.body ? "JSON or JSON lines below it, or @file" : "@file or a variable after the name";
     throw new MagicError(`${call.title} needs rows to train on: ${where}.`, call.from, call.to - call.from);
   }
-  return dataOf(call, { read: "readRows", parse: "parseRows" });
+  return dataOf(call, { read: "loadDataset", parse: "parseRows" }, rules);
+}
+
+/** How the rows are read: --columns and --whole. */
+const rowRules = (call: Call): Properties => propertiesOf(call, Object.keys(ROW_OPTIONS));
+
+/** A variable holds rows that are read. */
+function mustHaveNoRules(call: Call): void {
+  for (const name of Object.keys(ROW_OPTIONS)) {
+    const given = call.arguments.options.get(name);
+    if (!given) continue;
+    const message = `--${name} is for a file or for data below; the rows of a variable are read as dataset(rows, { ${name}: ... }) says.`;
+    throw new MagicError(message, given.name.from, given.name.to - given.name.from);
+  }
 }
 
 function isRowsVariable(call: Call): boolean {
@@ -142,7 +163,11 @@ function isRowsVariable(call: Call): boolean {
 /** The settings of `fit`. */
 function settingsOf(call: Call): Properties {
   const validation = call.arguments.options.get("val");
-  return [...propertiesOf(call, FIT_NAMES), ...(validation ? [["validation", validation.value] as const] : [])];
+  const { word } = validation ?? {};
+  // A file to validate on is read as that to train on.
+  const isFile = word !== undefined && !word.expression && word.text.startsWith("@");
+  const value = isFile ? rowsValue("--val", word, rowRules(call)) : validation?.value;
+  return [...propertiesOf(call, FIT_NAMES), ...(value ? [["validation", value] as const] : [])];
 }
 
 const command = (place: "line" | "cell"): Command => ({
@@ -162,6 +187,7 @@ export const train: Magic = {
   examples: [
     '%%train dream --epochs 100 --lr 5e-3\n{"prompt": "啥是梦中情炉？", "response": "..."}',
     "%%train dream --r 8 --alpha 32 --val 0.1 --patience 5\n@facts.jsonl",
+    "%%train dream --columns prompt=query,response=answer --max-length 512\n@data/*.parquet",
     "const result = %train dream rows --rehearse others --seed 1",
   ],
   line: { "": command("line") },
