@@ -1,7 +1,6 @@
 /** @file What cells call when they use magics: the package's entry point "glmlab/magics". */
 
 export type { MethodChoice } from "../src/api/methods.ts";
-export { loadDataset } from "../src/data/dataset.ts";
 export { readRows } from "../src/data/read-files.ts";
 export { parseRows } from "../src/data/rows.ts";
 export { adaLora, embeddings, freeze, full, lora, pTuning } from "../src/index.ts";
@@ -12,6 +11,7 @@ export type { EpochPoint, LossPoint } from "./render/chart.ts";
 export * from "./run/adapter.ts";
 export * from "./run/chat.ts";
 export * from "./run/chatglm.ts";
+export * from "./run/data.ts";
 export type { TrainCheck } from "./run/gauge.ts";
 export * from "./run/knowledge.ts";
 export * from "./run/model.ts";

@@ -2,6 +2,7 @@
 import { adapter } from "./define/adapter.ts";
 import { chat } from "./define/chat.ts";
 import { chatglm } from "./define/chatglm.ts";
+import { data } from "./define/data.ts";
 import { knowledge } from "./define/knowledge.ts";
 import { model } from "./define/model.ts";
 import { lsmagic, params, runtime } from "./define/simple.ts";
@@ -15,6 +16,7 @@ export const MAGICS: Readonly<Record<string, Magic>> = {
   adapter,
   params,
   train,
+  data,
   knowledge,
   runtime,
   lsmagic,

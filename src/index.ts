@@ -8,6 +8,8 @@
  *      dataset(rows).batches(...)  ->  gradients(batch)  ->  adamW({ lr }).step(adapter, ...)     src/api/optimizer.ts
  *      dataset(rows)  ------------------>  fit(rows, { epochs, rehearse, ... })  ->  events       src/train/trainer.ts
  *
+ *      loadDataset("rows.jsonl")  ->  Dataset   ->  data(...)  ->  what is in it, what is learnt of it       src/data/, src/api/data.ts
+ *
  *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
  *
  *   countParameters("THUDM/chatglm3-6b", lora())  ->  PEFT's line, from config.json alone         src/api/count-parameters.ts
@@ -56,6 +58,8 @@ export type {
   SaveOptions,
 } from "./api/chatglm-options.ts";
 export { type CountedParameters, type CountOptions, countParameters } from "./api/count-parameters.ts";
+export type { DataOptions } from "./api/data.ts";
+export type { DataReport, LabelledRow, LengthReport } from "./api/data-report.ts";
 export { devices } from "./api/devices.ts";
 // Knowledge
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";

@@ -29,12 +29,15 @@ import type {
 } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf } from "./context.ts";
+import { type DataOptions, describeData } from "./data.ts";
+import type { DataReport } from "./data-report.ts";
 import * as defaults from "./defaults.ts";
 import type { GenerationDefaults } from "./generation.ts";
 import type { KnowledgeBook } from "./knowledge.ts";
 import { adapterNamed, adaptersSeen, checkedName } from "./named-adapters.ts";
 import { openBook } from "./open-book.ts";
 import { OWN, OWN_CHAT, questionIds, samplingOf } from "./question.ts";
+import type { Rows } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
@@ -243,6 +246,15 @@ export class ChatGLM {
       ...cellSignal(signal),
     });
     return answers.map(({ text }) => text);
+  }
+
+  /**
+   * What a data set holds for this model: rows, lengths in tokens, duplicates, what would be cut, and the first rows as they are learnt.
+   * @param source rows, or the path of a file, a folder or a glob
+   * @throws GlmError "data-invalid" with every row that cannot be used
+   */
+  async data(source: Rows | string, options: DataOptions = {}): Promise<DataReport> {
+    return describeData(this.#context, source, options);
   }
 
   /**

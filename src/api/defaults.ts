@@ -6,7 +6,7 @@ import type { AdaLoraConfig, LoraConfig, PTuningConfig } from "../adapters/adapt
 import { deviceChoices, type LoadParams, precisionChoices, quantizations } from "../engine/engine.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
-import { choice, number, type OptionRules, whole } from "../options.ts";
+import { choice, number, type OptionRule, type OptionRules, whole } from "../options.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
 
@@ -108,6 +108,9 @@ export const load: OptionRules<Omit<LoadParams, "name" | "hub" | "family">> = {
 
 /** Longest answer of `askEach`, in tokens. */
 export const askEach: OptionRules<{ readonly maxNewTokens: number }> = { maxNewTokens: whole(256, { min: 1 }) };
+
+/** How many of the first rows of a data set are told token by token. */
+export const examples: OptionRule<number> = whole(3, { min: 0 });
 
 /** Starting values of a new adapter, and gradients: the same seed gives the same. */
 export const seed: OptionRules<{ readonly seed: number }> = { seed: whole(0, { min: 0 }) };
