@@ -1,6 +1,7 @@
 /**
  * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/results.md has measured figures.
  *
+ *   data        a large file of JSON lines: peak memory and rows a second
  *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get, beside PyTorch; kernels and traffic
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   kernel      the kernel's start, restart and memory beside tslab's
@@ -9,6 +10,7 @@
  */
 /** Each with what it needs only: some need packages that others do without. */
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
+  data: async () => (await import("./data.ts")).dataBench,
   device: async () => (await import("./device.ts")).devices,
   "lora-step": async () => (await import("./lora-step.ts")).loraStep,
   kernel: async () => (await import("./kernel.ts")).kernels,

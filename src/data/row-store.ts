@@ -17,7 +17,7 @@ export interface RowStore {
 }
 
 /** Bytes of rows that are held in memory before the disk is used. */
-const IN_MEMORY = 2 ** 26;
+const IN_MEMORY = 2 ** 25;
 /** Bytes that are written at a time. */
 const PIECE = 2 ** 22;
 
@@ -51,11 +51,11 @@ export async function storedRows(rows: AsyncIterable<Row>, most: number = IN_MEM
       bytes += text.length;
       unwritten += text.length;
       ends.push(bytes);
-      pieces.push(text);
-      if (!spool) held.push(row);
+      if (spool) pieces.push(text);
+      else held.push(row);
       if (!spool && bytes > most) {
         spool = await Spool.open();
-        held.length = 0;
+        pieces = held.splice(0).map((one) => Buffer.from(JSON.stringify(one)));
       }
       if (spool && unwritten >= PIECE) {
         await flush();
