@@ -53,13 +53,14 @@ export const data: Magic = {
   summary: "What is in a data set: rows, lengths in tokens, duplicates, what would be cut, and what is learnt of it.",
   examples: [
     "%data facts.jsonl",
+    "%data hub:shibing624/AdvertiseGen",
     "%data data/*.parquet --columns prompt=query,response=answer --max-length 1024",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: as a magic takes an expression
     "%data ${rows} --examples 5",
   ],
   line: {
     "": {
-      usage: "FILE|FOLDER|GLOB",
+      usage: "FILE|FOLDER|GLOB|hub:OWNER/NAME",
       summary: "Looks through a data set: JSON, JSON lines, CSV or Parquet, also as .gz.",
       options: { ...LIMITS, ...TO_OPTION, ...MODEL_OPTION },
       positional: 1,

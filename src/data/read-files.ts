@@ -36,7 +36,7 @@ const REPORT = 1024;
 export async function* streamRows(path: string, rules: StreamRules = {}): AsyncGenerator<Row, void, void> {
   const { signal, onProgress, ...rest } = rules;
   const reader = new RowReader({ ...rest, subject: path });
-  const files = await dataFiles(path);
+  const files = await dataFiles(path, signal);
   let rows = 0;
   for (const file of files) {
     const name = files.length === 1 ? "" : `${file}, `;

@@ -1,23 +1,25 @@
-/** @file Which files a path means: one, all data in a folder, or what a glob finds. */
+/** @file Which files a path means: one, all data in a folder, what a glob finds, or a data set of a hub. */
 import { join, relative } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { statOf } from "../regular-file.ts";
 import { formOfName } from "./file-kind.ts";
+import { hubFiles, isOnHub } from "./hub-files.ts";
 import { FORMS } from "./refusal.ts";
 
 /**
  * The files, by name. A path that exists is never read as a pattern, so that names with brackets can be given.
  * @throws GlmError "data-invalid" when there is none
  */
-export async function dataFiles(path: string): Promise<readonly string[]> {
+export async function dataFiles(path: string, signal?: AbortSignal): Promise<readonly string[]> {
   if (typeof path !== "string" || path === "") {
     throw new GlmError(
       "data-invalid",
       `expected the path of a file of rows, a folder or a glob, got ${shownJson(path)}.`,
     );
   }
+  if (isOnHub(path)) return hubFiles(path, signal);
   const found = await statOf(path).catch((cause: NodeJS.ErrnoException) => {
     if (isDynamicPattern(path)) return undefined;
     const why = cause.code === "ENOENT" ? "there is none" : cause.message;
