@@ -7,6 +7,7 @@ export { adaLora, embeddings, freeze, full, lora, pTuning } from "../src/index.t
 export type { Round } from "./conversation.ts";
 export { parseFacts, readFacts } from "./facts.ts";
 export { LossChart, type LossChartOptions, type LossChartPoint, lossChart } from "./loss-chart.ts";
+export { RankChart, type RankChartOptions, type RankChartPoint, rankChart } from "./rank-chart.ts";
 export type { EpochPoint, LossPoint } from "./render/chart.ts";
 export * from "./run/adapter.ts";
 export * from "./run/chat.ts";

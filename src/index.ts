@@ -29,6 +29,7 @@ export type {
   FullConfig,
   LoraConfig,
   Method,
+  ModuleRank,
   PTuningConfig,
 } from "./adapters/adapter.ts";
 export { type Ambient, ambient, type Frontend, type MimeBundle, withAmbient } from "./ambient.ts";

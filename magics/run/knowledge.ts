@@ -53,6 +53,7 @@ export async function knowledgeAdd(
     const isNew = known === undefined;
     const book = await opened(model, name, { ...method, ...(share ? { share } : {}) });
     if (isNew) await refreshAdapters(model);
+    if (isNew && book.adapter.note !== undefined) write(`${book.adapter.note}\n`);
     view.begin(`teaching ${named([facts].flat().map((fact) => fact?.key))}`);
     try {
       const report = await book.add(facts, { ...settings, onProgress: (progress) => view.take(progress) });

@@ -4,14 +4,20 @@ import { differences, type MethodChoice } from "../../src/api/methods.ts";
 import { GlmError } from "../../src/errors.ts";
 import { faultLines } from "../../src/fault-list.ts";
 import type { AdapterConfig } from "../../src/index.ts";
+import type { ModuleSpec } from "../../src/models/context.ts";
 import { optionOf } from "../option.ts";
 
 /**
  * An adapter that trains on keeps its configuration, so that whatever is given of another must not be passed over.
  * @throws GlmError "option-invalid" with every given option that differs
  */
-export function mustMatch(name: string, choice: MethodChoice, config: AdapterConfig): void {
-  const faults = differences(choice, config).map(
+export function mustMatch(
+  name: string,
+  choice: MethodChoice,
+  config: AdapterConfig,
+  modules: readonly ModuleSpec[],
+): void {
+  const faults = differences(choice, config, modules).map(
     ({ option, wanted, actual }) =>
       `--${optionOf(option)}: ${name} has ${show(option, actual)}, given is ${show(option, wanted)}`,
   );

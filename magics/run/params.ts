@@ -2,6 +2,7 @@
 import type { ParameterInfo } from "../../src/index.ts";
 import { show, write } from "../live.ts";
 import { parameterTable } from "../render/parameter-table.ts";
+import { renderRankTable } from "../render/rank-table.ts";
 import { renderTable } from "../render/table.ts";
 import { grouped } from "../render/text.ts";
 import { currentModel, sessionOf } from "../session.ts";
@@ -30,5 +31,7 @@ export async function params(name?: string | null, options: ParamsOptions = {}):
     const counted = { base, ...own, all: summary?.all ?? all, caption: caption + countingNote(model) };
     show(renderTable(parameterTable(counted)));
   } else write(`${caption}\n`);
+  const ranks = (await adapter?.info())?.ranks;
+  if (ranks) show(renderRankTable(ranks));
   return adapter?.parameters() ?? base;
 }

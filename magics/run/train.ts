@@ -4,6 +4,7 @@ import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
+import { modulesOf } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
@@ -160,7 +161,7 @@ async function adapterFor(
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
   if (found && !anew) {
     const adapter = await model.adapter(name);
-    if (method) mustMatch(name, method, adapter.config);
+    if (method) mustMatch(name, method, adapter.config, modulesOf(model.info.config));
     if (share) mustBeShared(`%%train ${name}`, adapter);
     if (keepsFacts(found)) throw bookIsTaught(name);
     write(`${name} exists and trains on. With --new it starts again.\n`);

@@ -1,9 +1,10 @@
-/** @file A training run as it is watched: one progress bar, one chart, and the numbers it came to. */
+/** @file A training run as it is watched: one progress bar, a chart of losses and one of ranks where some are given up, and the numbers it came to. */
 import { plural } from "../../src/plural.ts";
 import type { FitEvent } from "../../src/train/trainer.ts";
 import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
+import { RankChart } from "../rank-chart.ts";
 import { figure } from "../render/text.ts";
 
 export interface EpochRow {
@@ -21,6 +22,7 @@ export class TrainingView {
   #rehearsal: ProgressBar | undefined;
   #bar: ProgressBar | undefined;
   #chart: LossChart | undefined;
+  #ranks: RankChart | undefined;
   #done: Done | undefined;
   #rows = 0;
   #last: Extract<FitEvent, { type: "step" }> | undefined;
@@ -94,9 +96,10 @@ export class TrainingView {
     this.#finish(state);
   }
 
-  /** The chart's last state, with its static picture. */
+  /** The charts' last state, with their static pictures. */
   async picture(): Promise<void> {
     await this.#chart?.done();
+    await this.#ranks?.done();
   }
 
   result(): Pick<Done, "steps" | "bestEpoch" | "loss" | "seconds" | "reason"> & {
@@ -119,6 +122,8 @@ export class TrainingView {
     const note = `epoch ${event.epoch}  loss ${figure(event.loss)}`;
     this.#bar.update({ done: event.step, total: event.steps, note });
     this.#chart?.push({ step: event.step, loss: event.loss });
+    if (event.ranks) this.#ranks ??= new RankChart({ title: `${this.#name}: ranks left`, steps: event.steps });
+    this.#ranks?.push(event);
   }
 
   #finish(state: "done" | "stopped" | "failed"): void {

@@ -8,12 +8,13 @@ import { faultLines } from "../fault-list.ts";
 import type { FileToWrite } from "../files.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
+import { shortened } from "../text-cut.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { adaLora } from "./ada-lora.ts";
 import type { AdaLoraConfig, AdapterTensors, BaseModel } from "./adapter.ts";
 import { adapterFiles, CONFIG_FILE } from "./adapter-files.ts";
 import { fitting } from "./own-files.ts";
-import { peftTargets } from "./peft-targets.ts";
+import { type PeftTargets, peftTargets } from "./peft-targets.ts";
 import { describe } from "./peft-values.ts";
 import { adaLoraNames } from "./rank-allocator.ts";
 
@@ -89,36 +90,25 @@ export async function readAdaLora(
   const faults: string[] = [];
   const numbers = Object.entries(NUMBERS).map(([ours, theirs]) => {
     const value = json[theirs] ?? DEFAULTS[ours as keyof typeof NUMBERS];
-    if (typeof value !== "number") faults.push(`${theirs}: expected a number, got ${describe(value)}`);
+    if (!isNumber(value)) faults.push(`${theirs}: expected a number, got ${describe(value)}`);
     return [ours, value];
   });
-  const pattern = (json.rank_pattern ?? {}) as RankPattern;
-  for (const [name, there] of Object.entries(pattern)) {
-    if (Array.isArray(there) && there.every((one) => typeof one === "boolean")) continue;
-    faults.push(`rank_pattern: ${name}: expected a list of true and false, got ${describe(there)}`);
+  const total = json.total_step ?? undefined;
+  if (total !== undefined && !isNumber(total)) {
+    faults.push(`total_step: expected a number or null, got ${describe(total)}`);
   }
-  if (faults.length > 0) throw new GlmError("adapter-invalid", `${subject} cannot be used:${faultLines(faults)}`);
-  const { names, note } = peftTargets(
-    { ...json, target_modules: json.target_modules ?? ["query_key_value"] },
-    base.modules,
-  );
-  const total = json.total_step;
+  const given = { ...json, target_modules: json.target_modules ?? ["query_key_value"] };
+  const { names: targets, note } = found(() => peftTargets(given, base.modules, stored.keys()), faults);
+  if (faults.length > 0) throw invalid(subject, faults);
   const config = {
-    method: "adaLora",
-    ...Object.fromEntries(numbers),
-    targets: names,
-    ...(typeof total === "number" ? { totalStep: total } : {}),
+    ...{ method: "adaLora", ...Object.fromEntries(numbers), targets },
+    ...(total === undefined ? {} : { totalStep: total }),
   } as AdaLoraConfig;
   const adapter = adaLora(config, base);
-  const thereOf = (module: string): readonly boolean[] | undefined => pattern[`${module}.lora_E`];
   const modules = base.modules.filter(({ name }) => adapter.mergeTargets.has(`${name}.weight`));
-  const lost = Object.keys(pattern).filter((name) => !modules.some((module) => `${module.name}.lora_E` === name));
-  if (lost.length > 0) {
-    throw new GlmError(
-      "adapter-invalid",
-      `${subject} cannot be used:${faultLines(lost.map((name) => `rank_pattern: ${name}: this adapter has no such module`))}`,
-    );
-  }
+  const pattern = rankPattern(json.rank_pattern, modules, config.initR, faults);
+  if (faults.length > 0) throw invalid(subject, faults);
+  const thereOf = (module: string): readonly boolean[] | undefined => pattern[patternName(module)];
   const left = modules.flatMap((module) => shrunkParameters(module, thereOf(module.name), config.initR));
   const read = await fitting(folder, left, stored);
   const tensors = Object.assign(
@@ -127,6 +117,43 @@ export async function readAdaLora(
   );
   return { config, tensors, ...(note === undefined ? {} : { note }) };
 }
+
+/** Which singular values are there, of modules that have a list of them; what is wrong with it is added to the faults. */
+function rankPattern(given: unknown, modules: readonly ModuleSpec[], rank: number, faults: string[]): RankPattern {
+  if (given === undefined || given === null) return {};
+  if (typeof given !== "object" || Array.isArray(given)) {
+    faults.push(`rank_pattern: expected lists of true and false by module, got ${describe(given)}`);
+    return {};
+  }
+  const known = new Set(modules.map(({ name }) => patternName(name)));
+  for (const [name, there] of Object.entries(given)) {
+    const subject = `rank_pattern: ${shortened(name, 200)}`;
+    if (!known.has(name)) faults.push(`${subject}: this adapter has no such module`);
+    else if (!(Array.isArray(there) && there.every((one) => typeof one === "boolean"))) {
+      faults.push(`${subject}: expected a list of true and false, got ${describe(there)}`);
+    } else if (there.length !== rank) {
+      faults.push(`${subject}: expected ${rank} of true and false, as many as init_r, got ${there.length}`);
+    }
+  }
+  return given as RankPattern;
+}
+
+const patternName = (module: string): string => `${module}.lora_E`;
+
+const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+
+function found(targets: () => PeftTargets, faults: string[]): PeftTargets {
+  try {
+    return targets();
+  } catch (error) {
+    if (!(error instanceof GlmError) || error.code !== "adapter-invalid") throw error;
+    faults.push(error.message);
+    return { names: [] };
+  }
+}
+
+const invalid = (subject: string, faults: readonly string[]): GlmError =>
+  new GlmError("adapter-invalid", `${subject} cannot be used:${faultLines(faults)}`);
 
 const ranksLeft = (there: readonly boolean[] | undefined, rank: number): number =>
   there ? there.filter(Boolean).length : rank;
@@ -154,7 +181,7 @@ function grown(
   const left = ranksLeft(there, rank);
   let at = 0;
   for (const [k, isThere] of there.entries()) {
-    if (!isThere || k >= rank) continue;
+    if (!isThere) continue;
     all[a]?.data.set(rows.data.subarray(at * width, (at + 1) * width), k * width);
     for (let o = 0; o < out; o += 1) (all[b] as FloatTensor).data[o * rank + k] = columns.data[o * left + at] as number;
     (all[e] as FloatTensor).data[k] = values.data[at] as number;

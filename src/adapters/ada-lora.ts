@@ -12,7 +12,8 @@ import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
 import { plusProduct, targetedModules, transposed } from "./lora.ts";
-import { adaLoraNames, allocated } from "./rank-allocator.ts";
+import { adaLoraNames, allocated, ranksLeft } from "./rank-allocator.ts";
+import { targetNames } from "./target-names.ts";
 
 /** Deviation of the starting values of A and B. */
 const START = 0.02;
@@ -20,27 +21,33 @@ const START = 0.02;
 const TINY = 1e-5;
 
 /** @throws GlmError "adapter-invalid" when an option is out of range or a target names no module */
-export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
-  check(config);
+export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
+  check(given);
+  const { names: targets, note } = targetNames(given.targets, base.modules);
+  const config: AdaLoraConfig = { ...given, targets };
   const modules = targetedModules("AdaLoRA", config.targets, base.modules);
   const { initR: rank, orthogonality } = config;
   const factor = config.alpha / (rank + TINY);
   const names = modules.map((module) => ({ module, ...adaLoraNames(module.name) }));
   return {
     config,
+    ...(note === undefined ? {} : { note }),
     parameters: names.flatMap(({ module, a, b, e }) => [
       { name: a, shape: [rank, module.in] },
       { name: b, shape: [module.out, rank] },
       { name: e, shape: [rank, 1] },
     ]),
-    initialize: async (seed) =>
-      Object.fromEntries(
+    async initialize(seed) {
+      // Only of new ones: files may say anything of a run that is over.
+      if (config.totalStep !== undefined) mustLast(config, config.totalStep);
+      return Object.fromEntries(
         names.flatMap(({ module, a, b, e }) => [
           [a, started(seed, a, [rank, module.in])],
           [b, started(seed, b, [module.out, rank])],
           [e, filled([rank, 1])],
         ]),
-      ),
+      );
+    },
     applyToTraining(unadapted, inputs, drop) {
       const value = (name: string): Value => inputOf(inputs, name);
       const adapted = new Set(modules.map(({ name }) => name));
@@ -61,7 +68,9 @@ export function adaLora(config: AdaLoraConfig, base: BaseModel): Adapter {
       ]);
       return { context, penalty: scale(distances.reduce(add), orthogonality / distances.length) };
     },
+    mustLast: (steps) => mustLast(config, steps),
     afterStep: (step) => allocated(config, modules, step),
+    ranks: (tensors, memory) => ranksLeft(config, modules, tensors, memory),
     ...(config.totalStep === undefined ? {} : { totalSteps: config.totalStep }),
     forInference(tensors) {
       const lowRank = names.map(({ module, a, b, e }) => {
@@ -103,11 +112,21 @@ function scaledRows({ shape, data }: FloatTensor, factors: FloatTensor): FloatTe
   );
 }
 
+/** As PEFT: there must be steps in which singular values are given up. */
+function mustLast({ tinit, tfinal }: AdaLoraConfig, steps: number): void {
+  if (steps > tinit + tfinal) return;
+  throw new GlmError(
+    "option-invalid",
+    `AdaLoRA: expected more steps than tinit + tfinal (${tinit} + ${tfinal}), between which singular values are given up, got ${steps}. ` +
+      "Make the adapter with a smaller tinit or tfinal, or train for more steps.",
+  );
+}
+
 function check(config: AdaLoraConfig): void {
   const faults: string[] = [];
-  const whole = (key: "r" | "initR" | "tinit" | "tfinal" | "deltaT", least: number): void => {
+  const whole = (key: "r" | "initR" | "tinit" | "tfinal" | "deltaT" | "totalStep", least: number): void => {
     const value = config[key];
-    if (!Number.isInteger(value) || value < least) {
+    if (value === undefined || !Number.isInteger(value) || value < least) {
       faults.push(`${key}: expected a whole number of ${least} or more, got ${value}`);
     }
   };
@@ -116,6 +135,7 @@ function check(config: AdaLoraConfig): void {
   whole("tinit", 0);
   whole("tfinal", 0);
   whole("deltaT", 1);
+  if (config.totalStep !== undefined) whole("totalStep", 1);
   if (config.r > config.initR) faults.push(`r: expected at most initR (${config.initR}), got ${config.r}`);
   if (!(config.alpha > 0 && Number.isFinite(config.alpha))) {
     faults.push(`alpha: expected a number above 0, got ${config.alpha}`);

@@ -110,6 +110,15 @@ export interface AdaptedModel {
   readonly penalty?: Value;
 }
 
+/** How much of its rank a module has left. */
+export interface ModuleRank {
+  /** In the base's words: "transformer.encoder.layers.0.self_attention.query_key_value". */
+  readonly module: string;
+  readonly rank: number;
+  /** The rank that it began with. */
+  readonly of: number;
+}
+
 /** What an adapter is told of a step that an optimiser has taken. */
 export interface TakenStep {
   /** The values after it; they may be changed in place. */
@@ -152,6 +161,16 @@ export interface Adapter {
   readonly counters?: number;
   /** Does what it does after each step, and returns what it will remember. */
   readonly afterStep?: (step: TakenStep) => AdapterTensors;
+  /**
+   * What is left of each module's rank, where training gives ranks up.
+   * @param memory what it remembered after the last step, where that is known
+   */
+  readonly ranks?: (tensors: AdapterTensors, memory?: AdapterTensors) => readonly ModuleRank[];
+  /**
+   * To be asked before a run.
+   * @throws GlmError "option-invalid" when so many steps are too few for what it does over a run
+   */
+  readonly mustLast?: (steps: number) => void;
   /** Steps that there will be, where only its configuration can tell. */
   readonly totalSteps?: number;
   /** Places before every row's own in attention; 0 when absent. */

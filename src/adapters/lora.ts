@@ -11,6 +11,7 @@ import { shortened } from "../text-cut.ts";
 import type { Adapter, BaseModel, LoraConfig } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
 import { patternValues } from "./module-patterns.ts";
+import { isNamed, targetNames } from "./target-names.ts";
 
 /** PEFT's names of a module's two matrices: A [r, in] and B [out, r]. */
 const loraNames = (module: string): { readonly a: string; readonly b: string } => ({
@@ -34,7 +35,8 @@ const biasName = (bias: string, targeted: ReadonlySet<string>): string => {
 export function lora(given: LoraConfig, base: BaseModel): Adapter {
   check(given);
   const sizeOf = updateSizes(given);
-  const config = { ...given, targets: given.targets.flatMap((target) => namesHere(target, base.modules)) };
+  const { names, note } = targetNames(given.targets, base.modules);
+  const config = { ...given, targets: names };
   const { dropout } = config;
   const modules = targetedModules("LoRA", config.targets, base.modules);
   const sizes = new Map(modules.map(({ name }) => [name, sizeOf(name)]));
@@ -56,6 +58,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
   const factorOf = (module: string): number => (sizes.get(module) as Size).factor;
   return {
     config,
+    ...(note === undefined ? {} : { note }),
     parameters: [
       ...modules.flatMap((module) => {
         const { a, b } = loraNames(module.name);
@@ -179,33 +182,11 @@ function check({ r, alpha, dropout, targets, rankPattern = {}, alphaPattern = {}
 const patternEntries = (name: string, patterns: Readonly<Record<string, number>>): (readonly [string, number])[] =>
   Object.entries(patterns).map(([ending, value]) => [`${name}[${JSON.stringify(ending)}]`, value]);
 
-/** What transformers' layout of GLM-4 calls the modules of the published one. */
-const inTransformers: Readonly<Record<string, readonly string[]>> = {
-  query_key_value: ["q_proj", "k_proj", "v_proj"],
-  dense: ["o_proj"],
-  dense_h_to_4h: ["gate_up_proj"],
-  dense_4h_to_h: ["down_proj"],
-};
-
 /** The first names of a list, which may be long and have anything in it. */
 const listed = (names: readonly string[]): string => {
   const shown = names.slice(0, 10).map((name) => shortened(name, 100));
   return names.length > shown.length ? `${shown.join(", ")} and ${names.length - shown.length} more` : shown.join(", ");
 };
-
-const matches = (module: ModuleSpec, target: string): boolean =>
-  module.name === target || module.name.endsWith(`.${target}`);
-
-/** A target, or the other layout's names for it where the model has only those. */
-function namesHere(target: string, modules: readonly ModuleSpec[]): readonly string[] {
-  const others = Object.hasOwn(inTransformers, target) ? (inTransformers[target] ?? []) : [];
-  const known = (name: string): boolean => modules.some((module) => matches(module, name));
-  return !known(target) && others.length > 0 && others.every(known) ? others : [target];
-}
-
-/** Whether a target is the name of a module, or its ending, in either layout's words. */
-export const namesModule = (target: string, modules: readonly ModuleSpec[]): boolean =>
-  namesHere(target, modules).some((name) => modules.some((module) => matches(module, name)));
 
 /**
  * The modules whose name is a target or ends in one, as PEFT matches them.
@@ -216,7 +197,7 @@ export function targetedModules(
   targets: readonly string[],
   modules: readonly ModuleSpec[],
 ): ModuleSpec[] {
-  const lost = targets.filter((target) => !modules.some((module) => matches(module, target)));
+  const lost = targets.filter((target) => !modules.some((module) => isNamed(module.name, target)));
   if (lost.length > 0) {
     const endings = [...new Set(modules.map(({ name }) => name.split(".").at(-1)))];
     throw new GlmError(
@@ -224,7 +205,7 @@ export function targetedModules(
       `${method} targets ${listed(lost)}: the model has no linear module of that name. It has ${endings.join(", ")}.`,
     );
   }
-  return modules.filter((module) => targets.some((target) => matches(module, target)));
+  return modules.filter((module) => targets.some((target) => isNamed(module.name, target)));
 }
 
 /** torch.nn.init.kaiming_uniform_(a=sqrt(5)), PEFT's start for A: uniform in ±1/sqrt(in). */

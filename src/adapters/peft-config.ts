@@ -42,9 +42,15 @@ export interface ReadConfig {
  * Translates PEFT's configuration; what it leaves out is as in PEFT.
  * @param subject what to call it in messages
  * @param modules of the model, for targets that are patterns: they become the names that they match
+ * @param tensors names of what the adapter's file holds, for targets that are called otherwise in this model
  * @throws GlmError "adapter-invalid" or "unsupported" with every fault
  */
-export function parsePeftConfig(json: unknown, subject: string, modules: readonly ModuleSpec[]): ReadConfig {
+export function parsePeftConfig(
+  json: unknown,
+  subject: string,
+  modules: readonly ModuleSpec[],
+  tensors: Iterable<string> = [],
+): ReadConfig {
   if (!isRecord(json))
     throw new GlmError("adapter-invalid", `${subject}: expected a JSON object, got ${describe(json)}.`);
   const unsupported = unsupportedOptions(json);
@@ -77,7 +83,7 @@ export function parsePeftConfig(json: unknown, subject: string, modules: readonl
   const alphaPattern = pattern("alpha_pattern");
   const given = { ...json, target_modules: json.target_modules ?? defaults.target_modules };
   const [r, alpha, dropout] = [number("r"), number("lora_alpha"), number("lora_dropout")];
-  const { names, note } = matched<PeftTargets>(() => peftTargets(given, modules), { names: [] });
+  const { names, note } = matched<PeftTargets>(() => peftTargets(given, modules, tensors), { names: [] });
   const config: LoraConfig = {
     method: "lora",
     r,

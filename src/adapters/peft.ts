@@ -28,8 +28,9 @@ export interface PeftAdapter {
  * adapter uses something that is not supported
  */
 export async function readPeft(folder: string, base: BaseModel): Promise<PeftAdapter> {
-  const { config, ...noted } = parsePeftConfig(await readConfig(folder), join(folder, CONFIG_FILE), base.modules);
+  const json = await readConfig(folder);
   const stored = await storedTensors(folder);
+  const { config, ...noted } = parsePeftConfig(json, join(folder, CONFIG_FILE), base.modules, stored.keys());
   // The configuration says which tensors there must be; `lora` knows their names and shapes.
   const expected = new Map(lora(config, base).parameters.map(({ name, shape }) => [name, shape]));
   const older = new Set([...expected.keys()].map(olderName));

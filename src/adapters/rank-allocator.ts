@@ -4,7 +4,7 @@
  */
 import type { ModuleSpec } from "../models/context.ts";
 import { type FloatTensor, filled } from "../tensor.ts";
-import type { AdaLoraConfig, AdapterTensors, TakenStep } from "./adapter.ts";
+import type { AdaLoraConfig, AdapterTensors, ModuleRank, TakenStep } from "./adapter.ts";
 
 /** PEFT's names of a module's three matrices: A [r, in], B [out, r] and the singular values E [r, 1]. */
 export const adaLoraNames = (module: string): { readonly a: string; readonly b: string; readonly e: string } => ({
@@ -69,6 +69,26 @@ function smooth(
     memory[UNCERTAINTY + name] = uncertainty;
   }
 }
+
+/**
+ * What is left of each module's rank: the singular values that were chosen to stay, or those that are not 0 where none were
+ * chosen yet. Between two choices the others grow again, as in PEFT, until the next. New ones are 0, and all there.
+ */
+export function ranksLeft(
+  { initR: of }: AdaLoraConfig,
+  modules: readonly ModuleSpec[],
+  tensors: AdapterTensors,
+  memory: AdapterTensors = {},
+): ModuleRank[] {
+  const values = modules.map(({ name }) => {
+    const { e } = adaLoraNames(name);
+    return { module: name, left: count(memory[KEPT + e] ?? tensors[e]) };
+  });
+  const isNew = values.every(({ left }) => left === 0);
+  return values.map(({ module, left }) => ({ module, rank: isNew ? of : left, of }));
+}
+
+const count = (values: FloatTensor | undefined): number => values?.data.reduce((n, v) => n + Number(v !== 0), 0) ?? 0;
 
 /** Decides which singular values stay: those whose triplets score above the best of the ones that go. */
 function choose(

@@ -1,6 +1,6 @@
 /** @file An adapter as a notebook holds it: a handle; its tensors live beside the weights. */
 import { resolve } from "node:path";
-import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
 import type { RowBatch } from "../data/dataset.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
@@ -59,6 +59,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Steps the optimiser has taken with the adapter. */
   readonly step: number;
+  /** What is left of each module's rank, of methods that give ranks up while they train (AdaLoRA). */
+  readonly ranks?: readonly ModuleRank[];
 }
 
 export class AdapterHandle {
@@ -68,7 +70,7 @@ export class AdapterHandle {
   readonly config: AdapterConfig;
   /** The name under which the trained adapter is kept that had this name when this one was made; undefined when there was none. */
   readonly setAside: string | undefined;
-  /** What its user should know, for example that its files name modules which this model has not. */
+  /** What its user should know of how it was made or loaded: that modules which it names are called otherwise, or are not there. */
   readonly note: string | undefined;
   readonly #context: HandleContext;
   readonly #info: AdapterInfo;
@@ -100,7 +102,7 @@ export class AdapterHandle {
     return this.#info.parameters;
   }
 
-  /** How it stands now: steps taken, where it was loaded from, whether it is merged. */
+  /** How it stands now: steps taken, ranks left, where it was loaded from, whether it is merged. */
   async info(options: Abortable = {}): Promise<AdapterInfo> {
     return this.#context.engine.call("adapterInfo", this.#target(), onlySignal("info", options));
   }
@@ -150,7 +152,8 @@ export class AdapterHandle {
     const params = { ...this.#target(), optimizer: step.id, config: step.config, handles, taken: step.taken };
     const result = await this.#training(this.#context.engine.call("optimizerStep", params, cellSignal(step.signal)));
     for (const used of step.gradients) used.spent();
-    return { gradientNorm: result.gradientNorm, step: result.step };
+    const { gradientNorm, step: taken, ranks } = result;
+    return { gradientNorm, step: taken, ...(ranks === undefined ? {} : { ranks }) };
   }
 
   /** The adapter's tensors, named as in its files. */

@@ -4,6 +4,7 @@ import type { AdapterConfig } from "../adapters/adapter.ts";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
+import type { ModuleSpec } from "../models/context.ts";
 import * as defaults from "./defaults.ts";
 import { configOf, differences, type FullOptions, type LoraOptions, type MethodChoice } from "./methods.ts";
 
@@ -27,9 +28,14 @@ export function bookConfig(method: BookMethod): AdapterConfig {
  * A book that exists keeps its method.
  * @throws GlmError "adapter-invalid" with every option that is given and differs
  */
-export function mustMatchBook(name: string, method: BookMethod, config: AdapterConfig): void {
+export function mustMatchBook(
+  name: string,
+  method: BookMethod,
+  config: AdapterConfig,
+  modules: readonly ModuleSpec[],
+): void {
   if (Object.values(method).every((value) => value === undefined)) return;
-  const faults = differences(named(method), config).map(
+  const faults = differences(named(method), config, modules).map(
     ({ option, wanted, actual }) => `${option}: expected ${shownJson(actual)}, got ${shownJson(wanted)}`,
   );
   if (faults.length === 0) return;

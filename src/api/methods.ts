@@ -9,6 +9,8 @@ import type {
   LoraConfig,
   PTuningConfig,
 } from "../adapters/adapter.ts";
+import { targetNames } from "../adapters/target-names.ts";
+import type { ModuleSpec } from "../models/context.ts";
 import { complete, type Given, refuseUnknown } from "../options.ts";
 import { faultsOf } from "./checks.ts";
 import * as defaults from "./defaults.ts";
@@ -148,9 +150,18 @@ export interface Difference {
   readonly actual: unknown;
 }
 
-/** Where a choice differs from how an adapter is made; what the choice leaves out does not differ. */
-export function differences(choice: MethodChoice, config: AdapterConfig): readonly Difference[] {
-  const wanted: Readonly<Record<string, unknown>> = { ...configOf(choice) };
+/**
+ * Where a choice differs from how an adapter is made; what the choice leaves out does not differ.
+ * @param modules of the model, whose names an adapter's targets have
+ */
+export function differences(
+  choice: MethodChoice,
+  config: AdapterConfig,
+  modules: readonly ModuleSpec[],
+): readonly Difference[] {
+  const made = configOf(choice);
+  const targets = "targets" in made ? { targets: targetNames(made.targets, modules).names } : {};
+  const wanted: Readonly<Record<string, unknown>> = { ...made, ...targets };
   const actual: Readonly<Record<string, unknown>> = { ...config };
   const given = Object.entries(choice).flatMap(([key, value]) => (value === undefined ? [] : [key]));
   // Another method's options have nothing to be compared with.

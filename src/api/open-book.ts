@@ -1,6 +1,7 @@
 /** @file A knowledge book by its name: opened where there is one, else made. */
 import { SHARED } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
+import { modulesOf } from "../models/architectures.ts";
 import { invalid, refuseUnknown } from "../options.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { factsOf, noFacts } from "./book-facts.ts";
@@ -28,7 +29,7 @@ export async function openBook(
   const handle = known || !create ? await adapterNamed(context, name, cellSignal(signal)) : undefined;
   if (handle) {
     const facts = await factsOf(context, refOf(handle));
-    mustMatchBook(name, choice, handle.config);
+    mustMatchBook(name, choice, handle.config, modulesOf(context.info.config));
     if (share && handle.owner !== SHARED) {
       throw invalid("knowledge", [
         `share: the book ${name} belongs to this notebook and cannot be shared any more. Choose another name.`,

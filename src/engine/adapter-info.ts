@@ -1,5 +1,5 @@
 /** @file What is told of an adapter: how many parameters it has and trains, how far it is trained, where it is from. */
-import type { Adapter, BaseModel } from "../adapters/adapter.ts";
+import type { Adapter, BaseModel, ModuleRank } from "../adapters/adapter.ts";
 import { parameterCounts } from "../adapters/counts.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { sizeOf } from "../tensor.ts";
@@ -11,13 +11,14 @@ export interface AdapterState extends Pick<AdapterInfo, "steps" | "merged"> {
   readonly documents: AdapterDocuments;
   readonly source?: string | undefined;
   readonly note?: string | undefined;
+  readonly ranks?: readonly ModuleRank[] | undefined;
   readonly unkept?: AdapterInfo["unkept"] | undefined;
 }
 
 export function adapterInfo(
   ref: AdapterRef,
   adapter: Adapter,
-  { steps, revision, merged, documents, source, note, unkept }: AdapterState,
+  { steps, revision, merged, documents, source, note, ranks, unkept }: AdapterState,
   base: BaseModel,
 ): AdapterInfo {
   const parameters = adapter.parameters.map(({ name, shape }) => {
@@ -34,6 +35,7 @@ export function adapterInfo(
     documents: Object.keys(documents),
     ...(source === undefined ? {} : { source }),
     ...(notes.length === 0 ? {} : { note: notes.join("\n") }),
+    ...(ranks === undefined ? {} : { ranks }),
     merged,
     ...(unkept ? { unkept } : {}),
   };

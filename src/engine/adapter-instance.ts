@@ -1,5 +1,12 @@
 /** @file An adapter in memory: its tensors, what the forward graph makes of them, and their way to the disk. */
-import type { Adapter, AdapterConfig, AdapterEffect, AdapterTensors, BaseModel } from "../adapters/adapter.ts";
+import type {
+  Adapter,
+  AdapterConfig,
+  AdapterEffect,
+  AdapterTensors,
+  BaseModel,
+  ModuleRank,
+} from "../adapters/adapter.ts";
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { mustMerge } from "../adapters/merging.ts";
 import { GlmError } from "../errors.ts";
@@ -25,6 +32,7 @@ export interface LiveState {
   readonly note?: string;
   readonly revision?: number;
   readonly optimizers?: OptimizerStates;
+  readonly ranks?: readonly ModuleRank[];
 }
 
 export class AdapterInstance {
@@ -47,6 +55,8 @@ export class AdapterInstance {
   /** Whether it holds anything but what it was made or loaded with. */
   #touched: boolean;
   #effect: AdapterEffect | undefined;
+  /** As the last step said; undefined where the values tell. */
+  #ranks: readonly ModuleRank[] | undefined;
   /** Whether it is no longer the adapter of its name. */
   #left = false;
   /** Of the tensors, where the values are trained elsewhere. */
@@ -56,7 +66,7 @@ export class AdapterInstance {
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
-    { tensors, steps, source, documents = {}, touched = false, note, revision = steps, optimizers }: LiveState,
+    { tensors, steps, source, documents = {}, touched = false, note, revision = steps, optimizers, ranks }: LiveState,
     store: AdapterStore,
     onOver: (effect: AdapterEffect) => void = () => undefined,
   ) {
@@ -72,6 +82,7 @@ export class AdapterInstance {
     this.#note = note;
     this.#documents = documents;
     this.#touched = touched;
+    this.#ranks = ranks;
     this.#store = store;
     this.#onOver = onOver;
     this.#keeper = new Keeper(() => this.#copyToKeep());
@@ -238,8 +249,17 @@ export class AdapterInstance {
     return this.#revision;
   }
 
-  /** To be called after every change of the values. */
-  changed(steps = 0): void {
+  /** What is left of each module's rank, where training gives ranks up. */
+  get ranks(): readonly ModuleRank[] | undefined {
+    return this.#ranks ?? this.adapter.ranks?.(this.tensors);
+  }
+
+  /**
+   * To be called after every change of the values.
+   * @param ranks what is left of them, where whoever changed the values knows
+   */
+  changed(steps = 0, ranks?: readonly ModuleRank[]): void {
+    this.#ranks = ranks;
     this.#setEffect(undefined);
     this.values.changed();
     this.#touched = true;
@@ -286,6 +306,7 @@ export class AdapterInstance {
       revision: this.#revision,
       documents: this.#documents,
       touched: this.#touched,
+      ...(this.#ranks === undefined ? {} : { ranks: this.#ranks }),
       ...(this.#source === undefined ? {} : { source: this.#source }),
     };
     return async () => {
@@ -328,7 +349,7 @@ export class AdapterInstance {
     const { failure } = this.#keeper;
     const state = {
       ...{ steps: this.#steps, revision: this.#revision, merged: this.access.merged, documents: this.#documents },
-      ...{ source: this.#source, note: this.#note },
+      ...{ source: this.#source, note: this.#note, ranks: this.ranks },
       unkept: failure && { steps: this.#steps - this.#keptSteps, reason: failure.message },
     };
     return adapterInfo(this.ref, this.adapter, state, base);

@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { AdapterConfig, AdapterTensors } from "../adapters/adapter.ts";
+import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
 import type { FloatTensor, Tensor } from "../tensor.ts";
-import type { OptimizerState } from "../train/optimizer.ts";
+import type { StepState } from "../train/step-state.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
@@ -25,6 +25,8 @@ export interface AdapterSummary {
   readonly touched: boolean;
   /** Counts the changes of its tensors. */
   readonly revision: number;
+  /** What the last step left of each module's rank, where it said so. */
+  readonly ranks?: readonly ModuleRank[];
 }
 
 /** By tensor. */
@@ -55,7 +57,7 @@ export class AdapterStore {
    */
   async keep(
     { owner, name }: AdapterRef,
-    { config, tensors, steps, source, documents, touched, revision, optimizers }: KeptAdapter,
+    { config, tensors, steps, source, documents, touched, revision, ranks, optimizers }: KeptAdapter,
   ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
     const states = [...optimizers].map(([id, { step }]) => ({ id, step }));
@@ -64,6 +66,7 @@ export class AdapterStore {
       ...(states.length === 0 ? {} : { optimizers: JSON.stringify(states) }),
       ...(source === undefined ? {} : { source }),
       ...(touched ? { touched: "true" } : {}),
+      ...(ranks === undefined ? {} : { ranks: JSON.stringify(ranks) }),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
     };
     const file = this.#file({ owner, name });
@@ -212,7 +215,10 @@ async function summaryOf(
   const touched = metadata.touched === "true" || steps > 0;
   const revision = Number(metadata.revision ?? steps);
   if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
-  return { config, steps, revision, documents, touched, ...(source === undefined ? {} : { source }) };
+  const ranks = metadata.ranks === undefined ? undefined : parsed(metadata.ranks);
+  if (ranks !== undefined && !areRanks(ranks)) throw damaged("its ranks are none");
+  const more = { ...(source === undefined ? {} : { source }), ...(ranks === undefined ? {} : { ranks }) };
+  return { config, steps, revision, documents, touched, ...more };
 }
 
 function parsed(text: string | undefined): unknown {
@@ -234,6 +240,10 @@ function isDocuments(value: unknown): value is AdapterDocuments {
 const areFloats = (values: Readonly<Record<string, Tensor>>): values is Record<string, FloatTensor> =>
   Object.values(values).every(({ dtype }) => dtype === "float32");
 
+const areRanks = (value: unknown): value is readonly ModuleRank[] =>
+  Array.isArray(value) &&
+  value.every((one) => typeof one?.module === "string" && Number.isInteger(one.rank) && Number.isInteger(one.of));
+
 type MomentList = readonly { readonly id: string; readonly step: number }[];
 
 const areStates = (value: unknown): value is MomentList =>
@@ -245,12 +255,16 @@ const MOMENTS = ["mean", "square"] as const;
 const momentName = (place: number, moment: (typeof MOMENTS)[number], parameter: string): string =>
   `optimizer ${place}: ${moment} of ${parameter}`;
 
+/** Before the names of what an adapter remembers of the steps that it took with an optimiser. */
+const memoryName = (place: number): string => `optimizer ${place}: adapter's `;
+
 function momentTensors(optimizers: OptimizerStates): AdapterTensors {
   const tensors: AdapterTensors = {};
   for (const [place, state] of [...optimizers.values()].entries()) {
     for (const moment of MOMENTS) {
       for (const [name, value] of Object.entries(state[moment])) tensors[momentName(place, moment, name)] = value;
     }
+    for (const [name, value] of Object.entries(state.memory ?? {})) tensors[memoryName(place) + name] = value;
   }
   return tensors;
 }
@@ -262,7 +276,7 @@ function apart(
 ): { readonly tensors: AdapterTensors; readonly optimizers: OptimizerStates } {
   const moments = new Set<string>();
   const names = Object.keys(values);
-  const found = states.map(({ id, step }, place): [string, OptimizerState] => {
+  const found = states.map(({ id, step }, place): [string, StepState] => {
     const part = (moment: (typeof MOMENTS)[number]): AdapterTensors =>
       Object.fromEntries(
         names.flatMap((name) => {
@@ -272,7 +286,13 @@ function apart(
           return [[name, value]];
         }),
       );
-    return [id, { step, mean: part("mean"), square: part("square") }];
+    const remembered = names.filter((name) => name.startsWith(memoryName(place)));
+    for (const name of remembered) moments.add(name);
+    const memory = Object.fromEntries(
+      remembered.map((name) => [name.slice(memoryName(place).length), values[name] as FloatTensor]),
+    );
+    const state = { step, mean: part("mean"), square: part("square") };
+    return [id, remembered.length === 0 ? state : { ...state, memory }];
   });
   const tensors = Object.fromEntries(Object.entries(values).filter(([name]) => !moments.has(name)));
   return { tensors, optimizers: new Map(found) };

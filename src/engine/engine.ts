@@ -4,7 +4,7 @@
  * LocalEngine answers in this process, RemoteEngine asks a runtime process. Everything that passes is plain data
  * (structured-cloneable, typed arrays included), so one contract serves threads and sockets alike.
  */
-import type { AdapterConfig } from "../adapters/adapter.ts";
+import type { AdapterConfig, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
 import type { Row } from "../data/row.ts";
@@ -95,8 +95,13 @@ export interface AdapterInfo extends AdapterRef {
   readonly documents: readonly string[];
   /** The folder it was loaded from, if it was. */
   readonly source?: string;
-  /** What its user should know, for example that the files name modules which this model has not. */
+  /** What its user should know of how it was made or loaded: that modules which it names are called otherwise, or are not there. */
   readonly note?: string;
+  /**
+   * What is left of each module's rank, of methods that give ranks up while they train. Absent for others, and for one that
+   * was written by an earlier version and is not in memory.
+   */
+  readonly ranks?: readonly ModuleRank[];
   readonly merged: boolean;
   /** What could not be written to the disk when that was tried last: so many steps, and why; absent when all is well. */
   readonly unkept?: { readonly steps: number; readonly reason: string };
@@ -240,7 +245,13 @@ export interface Calls {
       readonly taken?: number;
     };
     /** Total gradient norm before clipping. */
-    result: { readonly gradientNorm: number; readonly step: number; readonly revision?: number };
+    result: {
+      readonly gradientNorm: number;
+      readonly step: number;
+      readonly revision?: number;
+      /** As `AdapterInfo`. */
+      readonly ranks?: readonly ModuleRank[];
+    };
   };
 }
 

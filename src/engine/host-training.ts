@@ -3,9 +3,11 @@ import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { hostLearner } from "../train/host-learner.ts";
+import { takeStep } from "../train/host-step.ts";
 import type { Learner, Loss } from "../train/learner.ts";
-import { adamW, clipped, type OptimizerConfig, weightedMean } from "../train/optimizer.ts";
+import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TrainingProgram } from "../train/program.ts";
+import { newStepState } from "../train/step-state.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { HostMoments } from "./moments.ts";
 import type { HeldGradients, HeldLesson, TrainingPlace } from "./training-place.ts";
@@ -14,9 +16,6 @@ export class HostTraining implements TrainingPlace {
   /** Gradients and two moments. */
   readonly copies = 3;
   readonly #program: (adapter: AdapterInstance) => Promise<TrainingProgram>;
-
-  /** What adapters remember of steps by hand. */
-  readonly #memories = new WeakMap<AdapterInstance, AdapterTensors>();
 
   constructor(program: (adapter: AdapterInstance) => Promise<TrainingProgram>) {
     this.#program = program;
@@ -38,21 +37,20 @@ export class HostTraining implements TrainingPlace {
     config: OptimizerConfig,
     lessons: readonly HeldLesson[],
   ): Promise<number> {
-    const mean = weightedMean(
-      lessons.map(({ gradients, tokens }) => ({ gradients: (gradients as HostGradients).tensors, weight: tokens })),
-    );
-    const { moments, tensors } = adapter;
-    const remembered = (moments.of(optimizer) as HostMoments | undefined) ?? new HostMoments(adamW.init(tensors));
-    const { afterStep } = adapter.adapter;
-    if (afterStep && adapter.adapter.totalSteps === undefined) throw needsTotal(adapter);
-    const norm = adamW.update(config, remembered.state, tensors, mean);
+    const { moments, tensors, adapter: method } = adapter;
+    const { totalSteps } = method;
+    if (method.afterStep && totalSteps === undefined) throw needsTotal(adapter);
+    if (totalSteps !== undefined) method.mustLast?.(totalSteps);
+    const remembered = (moments.of(optimizer) as HostMoments | undefined) ?? new HostMoments(newStepState(tensors));
+    const { state } = remembered;
+    const shares = lessons.map(({ gradients, tokens }) => ({
+      gradients: (gradients as HostGradients).tensors,
+      weight: tokens,
+    }));
+    const progress = totalSteps === undefined ? undefined : { step: state.step, steps: totalSteps };
+    const norm = takeStep(method, config, state, tensors, shares, progress);
     moments.used(optimizer, remembered);
-    if (afterStep) {
-      const progress = { step: remembered.state.step - 1, steps: adapter.adapter.totalSteps as number };
-      const memory = this.#memories.get(adapter);
-      this.#memories.set(adapter, afterStep({ tensors, gradients: clipped(mean, norm, config), memory, ...progress }));
-    }
-    adapter.changed(1);
+    adapter.changed(1, method.ranks?.(tensors, state.memory));
     return norm;
   }
 
@@ -68,7 +66,7 @@ export class HostTraining implements TrainingPlace {
           gradients: async (batch, seed) => (await this.#program(adapter)).gradients(batch, tensors, seed),
           loss: async (batch) => (await this.#program(adapter)).loss(batch, tensors),
         },
-        adapter.adapter.afterStep,
+        adapter.adapter,
       ),
     );
   }

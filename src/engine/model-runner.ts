@@ -192,7 +192,7 @@ export class ModelRunner {
     const trainee = (learner: Learner): Trainee => ({
       ...this.#trainable(adapter, learner, options.batchSize, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
-      changed: (steps) => adapter.changed(steps),
+      changed: (steps) => adapter.changed(steps, learner.ranks?.()),
     });
     yield* alone(adapter, signal, () =>
       training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
@@ -210,7 +210,7 @@ export class ModelRunner {
       ...this.#trainable(adapter, learner, options.batchSize, signal),
       recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
       changed(steps) {
-        adapter.changed(steps);
+        adapter.changed(steps, learner.ranks?.());
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
         void adapter.flush().catch(() => undefined);
       },
@@ -243,6 +243,8 @@ export class ModelRunner {
         signal?.throwIfAborted();
         return learner.step(config, shares, progress);
       },
+      mustLast: (steps) => learner.mustLast?.(steps),
+      ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
       encode: (rows, options) => {

@@ -1,10 +1,9 @@
 /** @file What optimisers remember of one adapter between their steps; it is kept with the adapter's values, as of one moment. */
-
 import type { Remembered } from "../train/learner.ts";
-import { copiedState, type OptimizerState } from "../train/optimizer.ts";
+import { copiedStepState, type StepState } from "../train/step-state.ts";
 
 /** States by the optimiser's id, the one used last at the end. */
-export type OptimizerStates = ReadonlyMap<string, OptimizerState>;
+export type OptimizerStates = ReadonlyMap<string, StepState>;
 
 /** Every run of a cell makes another optimiser, and each takes twice the memory of the adapter: those used last stay. */
 const KEPT = 2;
@@ -12,9 +11,9 @@ const KEPT = 2;
 /** In ordinary memory. */
 export class HostMoments implements Remembered {
   /** Changed in place by the steps. */
-  readonly state: OptimizerState;
+  readonly state: StepState;
 
-  constructor(state: OptimizerState) {
+  constructor(state: StepState) {
     this.state = state;
   }
 
@@ -22,8 +21,8 @@ export class HostMoments implements Remembered {
     return this.state.step;
   }
 
-  async copy(): Promise<OptimizerState> {
-    return copiedState(this.state);
+  async copy(): Promise<StepState> {
+    return copiedStepState(this.state);
   }
 
   release(): void {}

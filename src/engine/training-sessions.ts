@@ -177,7 +177,11 @@ export class TrainingSessions {
     const lessons = held.map(({ lesson }) => lesson);
     const gradientNorm = await this.#placeOf(adapter).step(adapter, optimizer, config, lessons);
     for (const handle of handles) this.release(handle);
-    return { gradientNorm, step: adapter.moments.steps(optimizer), revision: adapter.revision };
+    const { ranks, revision } = adapter;
+    return {
+      ...{ gradientNorm, step: adapter.moments.steps(optimizer), revision },
+      ...(ranks === undefined ? {} : { ranks }),
+    };
   }
 
   /** The adapter is no longer there: what is held for it on a device goes. */

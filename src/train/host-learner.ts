@@ -2,8 +2,9 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { copiedAll, type FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
+import { takeStep } from "./host-step.ts";
 import type { Learner, Lesson, Loss, Snapshot } from "./learner.ts";
-import { adamW, clipped, copiedState, type OptimizerState, weightedMean } from "./optimizer.ts";
+import { copiedStepState, newStepState, type StepState } from "./step-state.ts";
 
 /** Runs over batches with the tensors as they are. */
 export interface HostRuns {
@@ -13,45 +14,39 @@ export interface HostRuns {
 
 interface HostSnapshot extends Snapshot {
   readonly values: AdapterTensors;
-  readonly state?: OptimizerState;
-  /** What the adapter remembers of its steps. */
-  readonly memory?: AdapterTensors;
+  readonly state?: StepState;
 }
 
-/** @param afterStep of the adapter, if it does anything then */
+/** @param adapter whose values they are, if it takes part in steps */
 export function hostLearner(
   tensors: AdapterTensors,
   { gradients, loss }: HostRuns,
-  afterStep?: Adapter["afterStep"],
+  adapter: Pick<Adapter, "afterStep" | "mustLast" | "ranks"> = {},
 ): Learner {
-  let state = adamW.init(tensors);
-  let memory: AdapterTensors | undefined;
+  let state = newStepState(tensors);
   return {
     gradients,
     loss,
     async step(config, shares, progress) {
       const parts = shares.map(({ gradients, weight }) => ({ gradients: gradients as AdapterTensors, weight }));
-      const mean = weightedMean(parts);
-      const norm = adamW.update(config, state, tensors, mean);
-      if (afterStep && progress) {
-        memory = afterStep({ tensors, gradients: clipped(mean, norm, config), memory, ...progress });
-      }
-      return norm;
+      return takeStep(adapter, config, state, tensors, parts, progress);
     },
+    mustLast: (steps) => adapter.mustLast?.(steps),
+    ranks: () => adapter.ranks?.(tensors, state.memory),
     snapshot: async (what) => {
       const copy: HostSnapshot = {
         values: copiedAll(tensors),
-        ...(what === "all" ? { state: copiedState(state) } : {}),
-        ...(what === "all" && memory ? { memory: copiedAll(memory) } : {}),
+        ...(what === "all" ? { state: copiedStepState(state) } : {}),
         release: () => undefined,
       };
       return copy;
     },
     async restore(snapshot) {
-      const { values, state: before, memory: remembered } = snapshot as HostSnapshot;
+      const { values, state: before } = snapshot as HostSnapshot;
       for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
-      if (before) state = copiedState(before);
-      if (before) memory = remembered && copiedAll(remembered);
+      if (before) state = copiedStepState(before);
+      // What an adapter remembers of other values says nothing of these.
+      else delete state.memory;
     },
   };
 }

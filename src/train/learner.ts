@@ -1,6 +1,8 @@
 /** @file Values that train, wherever they are, with what AdamW remembers of them: in ordinary memory, or on a device. */
+import type { ModuleRank } from "../adapters/adapter.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { OptimizerConfig, OptimizerState } from "./optimizer.ts";
+import type { OptimizerConfig } from "./optimizer.ts";
+import type { StepState } from "./step-state.ts";
 
 export interface Loss {
   /** Mean cross-entropy over the labelled tokens, in nats. */
@@ -32,7 +34,7 @@ export interface Remembered {
   /** Steps taken. */
   readonly step: number;
   /** In ordinary memory, as it is at the moment of the call. */
-  copy(): Promise<OptimizerState>;
+  copy(): Promise<StepState>;
   /** Gives its memory back. */
   release(): void;
 }
@@ -55,6 +57,13 @@ export interface Learner {
    * @throws GlmError "loss-not-finite" before anything is changed, when a gradient is NaN or infinite
    */
   step(config: OptimizerConfig, shares: readonly Share[], progress?: Progress): Promise<number>;
+  /**
+   * To be asked before a run.
+   * @throws GlmError "option-invalid" when so many steps are too few for what the adapter does over a run
+   */
+  mustLast?(steps: number): void;
+  /** What is left of each module's rank, where training gives ranks up. */
+  ranks?(): readonly ModuleRank[] | undefined;
   snapshot(what: "values" | "all"): Promise<Snapshot>;
   /** Goes back to a snapshot of this learner, which can be used again. */
   restore(snapshot: Snapshot): Promise<void>;

@@ -1,5 +1,5 @@
 /** @file One run of teaching: the steps it takes, the questions it asks, and the values that it holds on to. */
-
+import type { ModuleRank } from "../adapters/adapter.ts";
 import type { Row } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import { type RandomStream, randomStream } from "../random.ts";
@@ -8,6 +8,7 @@ import type { EncodeOptions } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, meanLoss, shares } from "./examples.ts";
 import type { Learner, Lesson, Loss, Share, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
+import { RankNews } from "./rank-news.ts";
 import { Recall } from "./recall.ts";
 
 /** What a run is about; every row has its response. */
@@ -96,6 +97,8 @@ export interface Step {
   readonly lr: number;
   /** Before clipping. */
   readonly gradientNorm: number;
+  /** What is left of each module's rank, where training gives ranks up: of the first step, and when it has changed. */
+  readonly ranks?: readonly ModuleRank[];
 }
 
 export class Teaching {
@@ -107,6 +110,7 @@ export class Teaching {
   readonly #groups: readonly (readonly Example[])[];
   readonly #recall: Recall;
   readonly #optimizer: ReturnType<typeof adamWConfig>;
+  readonly #news = new RankNews();
   #rate: number;
   #retreats = 0;
   #best: Best | undefined;
@@ -123,10 +127,11 @@ export class Teaching {
   /** The step after which it ends. */
   #end: number;
 
-  /** @throws GlmError "data-invalid" for rows that cannot be learnt */
+  /** @throws GlmError "data-invalid" for rows that cannot be learnt, "option-invalid" when the adapter needs more steps */
   constructor(pupil: Pupil, { lessons, kept, rehearse }: TeachRows, options: TeachOptions) {
     const { maxLength, seed, clip, weightDecay, lr, steps } = options;
     const encoded = (rows: readonly Row[]): Example[] => encodedRows(pupil.encode(rows, { maxLength }));
+    if (steps > 0) pupil.mustLast?.(steps);
     this.#pupil = pupil;
     this.#options = options;
     this.#rows = [...lessons, ...kept];
@@ -198,7 +203,11 @@ export class Teaching {
     this.#taken += 1;
     this.#unsaid += 1;
     this.#unchecked += 1;
-    return { loss, ...(rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {}), lr, gradientNorm };
+    const more = {
+      ...(rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {}),
+      ...this.#news.of(this.#pupil.ranks?.()),
+    };
+    return { loss, ...more, lr, gradientNorm };
   }
 
   get isCheckDue(): boolean {

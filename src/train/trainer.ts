@@ -1,5 +1,5 @@
 /** @file The training loop: epochs, accumulation, schedule, rehearsal, validation, early stopping, best values. */
-
+import type { ModuleRank } from "../adapters/adapter.ts";
 import type { Row } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
@@ -9,6 +9,7 @@ import { cutOf, type EncodeOptions } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, shares } from "./examples.ts";
 import type { Learner, Lesson, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
+import { RankNews } from "./rank-news.ts";
 import { type SchedulerName, scheduleFactor } from "./schedule.ts";
 
 export interface FitOptions {
@@ -69,6 +70,8 @@ export type FitEvent =
       /** Labelled tokens. */
       readonly tokens: number;
       readonly seconds: number;
+      /** What is left of each module's rank, where training gives ranks up: of the first step, and when it has changed. */
+      readonly ranks?: readonly ModuleRank[];
     }
   | {
       readonly type: "epoch";
@@ -99,8 +102,8 @@ export interface Trainee extends Learner {
 /**
  * Trains on the rows. Abandoned at any event, it leaves the values of the last finished step. Finished with validation
  * rows or with patience, it leaves those of the best epoch, else those of the last.
- * @throws GlmError "data-invalid" for rows that cannot be learnt, "loss-not-finite" when training breaks down; the
- * values before the step that broke down are kept
+ * @throws GlmError "data-invalid" for rows that cannot be learnt, "option-invalid" when the adapter needs more steps,
+ * "loss-not-finite" when training breaks down; the values before the step that broke down are kept
  */
 export async function* fit(
   trainee: Trainee,
@@ -116,6 +119,7 @@ export async function* fit(
   const validating = validation.length > 0 ? trainee.encode(validation, options) : undefined;
   const perEpoch = Math.ceil(Math.ceil(examples.length / batchSize) / accumulate);
   const steps = epochs * perEpoch;
+  if (steps > 0) trainee.mustLast?.(steps);
   const cut = sumOfCuts([taught, ...(validating ? [validating] : []), ...givenRehearsal(trainee, options)]);
   yield {
     type: "start",
@@ -127,6 +131,7 @@ export async function* fit(
   const rehearsal = yield* rehearsalRows(trainee, options);
 
   const optimizer = adamWConfig({ lr: options.lr, clip: options.clip, weightDecay: options.weightDecay });
+  const news = new RankNews();
   let taken = 0;
   let best: { readonly epoch: number; readonly loss: number; readonly values?: Snapshot } | undefined;
   let reason: "epochs" | "patience" = "epochs";
@@ -169,7 +174,10 @@ export async function* fit(
       trainee.changed(1);
       const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
       const seconds = (performance.now() - begun) / 1000;
-      const beside = rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {};
+      const beside = {
+        ...(rehearsed.length > 0 ? { rehearsalLoss: meanLoss(rehearsed) } : {}),
+        ...news.of(trainee.ranks?.()),
+      };
       yield { type: "step", step: taken, steps, epoch, loss, ...beside, lr, gradientNorm, tokens, seconds };
     }
     const validationLoss = validating && (await evaluate(trainee, validating, batchSize));

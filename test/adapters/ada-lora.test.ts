@@ -1,5 +1,5 @@
 /** @file AdaLoRA against PEFT: losses with the orthogonality term, gradients, fourteen steps, and which singular values stay. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -98,6 +98,11 @@ describe.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b"])("%s", (family) => {
         for (let i = 0; i < data.length; i += 1) data[i] = data[i]! * clipped;
       adamW.update({ ...optimizer, clip: 0 }, state, tensors, gradients);
       memory = adapter.afterStep!({ tensors, gradients, memory, step: k, steps: expected.total_step });
+      // Between two choices, what was given up grows again until the next: that is no rank.
+      const isChoice = budgetAt(config, adapter.mergeTargets.size, k, expected.total_step) !== undefined;
+      const ranks = Object.values(step.kept).map((kept) => kept.reduce((sum, one) => sum + one));
+      if (isChoice) expect(adapter.ranks!(tensors, memory).map(({ rank }) => rank)).toEqual(ranks);
+      expect(adapter.ranks!(tensors).map(({ rank }) => rank)).toEqual(ranks);
       for (const [name, kept] of Object.entries(step.kept)) {
         const module = name.slice(0, -".lora_E".length);
         const values = tensors[adaLoraNames(module).e]!.data;
@@ -172,5 +177,84 @@ describe.each(["chatglm-6b", "chatglm2-6b", "chatglm3-6b"])("%s: files", (family
   it("of a new one have all of it", async () => {
     const read = await readAdapter(join(oracleFolder(family), "adalora"), base);
     expect(read.tensors).toEqual(await oracleTensors(family, "adalora/adapter_model"));
+  });
+});
+
+describe("what cannot be", () => {
+  const model = oracleConfig("chatglm2-6b");
+  const base: BaseModel = {
+    parameters: parametersOf(model),
+    modules: modulesOf(model),
+    config: model,
+    read: () => Promise.reject(new Error("AdaLoRA reads no base weights")),
+  };
+  const config: AdaLoraConfig = {
+    ...{ method: "adaLora", r: 2, initR: 4, alpha: 8, dropout: 0, targets: ["query_key_value"] },
+    ...{ tinit: 0, tfinal: 0, deltaT: 1, beta1: 0.85, beta2: 0.85, orthogonality: 0.5 },
+  };
+
+  it.each([
+    [{ r: 5 }, "r: expected at most initR (4), got 5"],
+    [{ initR: 0 }, "initR: expected a whole number of 1 or more, got 0"],
+    [{ beta1: 1 }, "beta1: expected 0 or more and less than 1, got 1"],
+    [{ beta2: Number.NaN }, "beta2: expected 0 or more and less than 1, got NaN"],
+    [{ deltaT: 0.5 }, "deltaT: expected a whole number of 1 or more, got 0.5"],
+    [{ totalStep: 0 }, "totalStep: expected a whole number of 1 or more, got 0"],
+    [{ alpha: Number.NaN }, "alpha: expected a number above 0, got NaN"],
+    [{ targets: ["nothing"] }, "AdaLoRA targets nothing"],
+  ])("options %j", (change, said) => {
+    expect(() => adaLora({ ...config, ...change }, base)).toThrow(
+      expect.objectContaining({ code: "adapter-invalid", message: expect.stringContaining(said) }),
+    );
+  });
+
+  it("a schedule without steps in which something is given up, of a new one", async () => {
+    await expect(adaLora({ ...config, tinit: 4, tfinal: 6, totalStep: 10 }, base).initialize(0)).rejects.toThrow(
+      /tinit \+ tfinal \(4 \+ 6\).*got 10\./,
+    );
+    await expect(adaLora({ ...config, tinit: 4, tfinal: 6, totalStep: 11 }, base).initialize(0)).resolves.toBeDefined();
+  });
+
+  const qkv = "transformer.encoder.layers.0.self_attention.query_key_value.lora_E";
+  const six = [true, false, true, true, false, false];
+  it.each([
+    [
+      { rank_pattern: { [qkv]: [...six, false] } },
+      [`rank_pattern: ${qkv}: expected 6 of true and false, as many as init_r, got 7`],
+    ],
+    [{ rank_pattern: { [qkv]: six.slice(1) } }, ["expected 6 of true and false, as many as init_r, got 5"]],
+    [
+      { rank_pattern: { [qkv]: [...six.slice(1), 1] } },
+      ["expected a list of true and false, got [false,true,true,false,false,1]"],
+    ],
+    [{ rank_pattern: { [qkv]: 3 } }, ["expected a list of true and false, got 3"]],
+    [{ rank_pattern: [six] }, ["rank_pattern: expected lists of true and false by module, got [["]],
+    [
+      { rank_pattern: { "transformer.encoder.layers.9.mlp.nowhere.lora_E": six, [qkv]: [] } },
+      ["layers.9.mlp.nowhere.lora_E: this adapter has no such module", "as many as init_r, got 0"],
+    ],
+    [
+      { init_r: null, target_r: "2", total_step: "soon", target_modules: 5 },
+      [
+        'target_r: expected a number, got "2"',
+        'total_step: expected a number or null, got "soon"',
+        "target_modules: expected names",
+      ],
+    ],
+  ])("files with %j", async (change, said) => {
+    const folder = await mkdtemp(join(tmpdir(), "glmlab-adalora-"));
+    try {
+      await cp(join(oracleFolder("chatglm2-6b"), "adalora-after"), folder, { recursive: true });
+      const file = join(folder, "adapter_config.json");
+      await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, "utf8")), ...change }));
+      const error = await readAdapter(folder, base).then(
+        () => undefined,
+        (refused: unknown) => refused,
+      );
+      expect(error).toMatchObject({ code: "adapter-invalid" });
+      for (const part of [`${file} cannot be used:`, ...said]) expect((error as Error).message).toContain(part);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

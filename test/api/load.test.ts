@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ChatGLM, type LoadOptions, load, lora } from "../../src/index.ts";
+import { adaLora, type ChatGLM, type LoadOptions, load, lora } from "../../src/index.ts";
 import { filled } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { ownHome } from "../home.ts";
@@ -124,7 +124,35 @@ it("an adapter that names modules which the model has not says so, also when it 
   const note = "This model has no module v_proj, which the adapter names.";
   expect((await glm.loadAdapter("partly", place)).note).toBe(note);
   expect((await glm.adapter("partly")).note).toBe(note);
+  writeFileSync(file, JSON.stringify({ ...json, target_modules: ["query", "value"] }));
+  const legacy = await glm.loadAdapter("legacy", place);
+  expect(legacy.note).toMatch(
+    /^Targets by their names in this model: query → query_key_value; value → query_key_value\./,
+  );
+  expect(legacy.config).toMatchObject({ targets: ["query_key_value"] });
+  writeFileSync(file, JSON.stringify({ ...json, target_modules: ["o_proj", "gate_proj"] }));
+  await expect(glm.loadAdapter("other", place)).rejects.toThrow(
+    /got \["o_proj","gate_proj"\], which fits none\. It has/,
+  );
   expect((await glm.loadAdapter("wholly", oracleFolder("chatglm2-6b", "lora-qkv"))).note).toBeUndefined();
+});
+
+it("an adapter that is made for modules by other names says what they are here", async () => {
+  const glm = await open(oracleFolder("chatglm2-6b"));
+  const targets = ["query", "value"];
+  for (const [name, config] of [
+    ["lora", lora({ targets })],
+    ["adaLora", adaLora({ targets })],
+  ] as const) {
+    const made = await glm.createAdapter(name, config);
+    expect(made.note).toContain("query → query_key_value; value → query_key_value.");
+    expect(made.config).toMatchObject({ method: name, targets: ["query_key_value"] });
+  }
+  const book = await glm.knowledge("book", { method: "adaLora", targets });
+  expect(book.adapter.note).toContain("value → query_key_value");
+  // Opened again by the same names, it is the same.
+  expect((await glm.knowledge("book", { method: "adaLora", targets })).adapter.config).toEqual(book.adapter.config);
+  await expect(glm.knowledge("book", { method: "adaLora", targets: ["dense"] })).rejects.toThrow("made otherwise");
 });
 
 describe("a folder of something else", () => {

@@ -4,6 +4,7 @@ import { AnswerDisplay } from "../../magics/answer-display.ts";
 import { LiveDisplay, show, write } from "../../magics/live.ts";
 import { lossChart } from "../../magics/loss-chart.ts";
 import { ProgressBar } from "../../magics/progress.ts";
+import { rankChart } from "../../magics/rank-chart.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import { Notebook } from "./notebook.ts";
 
@@ -97,6 +98,37 @@ describe("loss chart in a cell", () => {
   it("shows nothing when there was nothing to show", async () => {
     const notebook = new Notebook();
     await withAmbient({ frontend: notebook }, () => lossChart().done());
+    expect(notebook.shown).toEqual([]);
+  });
+});
+
+describe("chart of ranks in a cell", () => {
+  it("ends with a picture of every change, whether steps always tell ranks or only news", async () => {
+    const notebook = new Notebook();
+    const ranks = (rank: number) => [{ module: "a.dense", rank, of: 4 }];
+    await withAmbient({ frontend: notebook }, async () => {
+      const chart = rankChart({ title: "by hand", steps: 9 });
+      chart.push({ step: 1 });
+      chart.push({ step: 2, ranks: ranks(4) });
+      chart.push({ step: 3, ranks: ranks(4) });
+      chart.push({ step: 4, ranks: ranks(2) });
+      chart.push({ step: 5 });
+      await chart.done();
+    });
+    const last = notebook.shown.at(-1)?.bundle ?? {};
+    expect(last["text/plain"]).toBe("by hand: 4 → 2 of 4 in 1 module, 2 of each in 5 steps");
+    expect(last["image/svg+xml"]).toContain("<svg");
+    const drawn = JSON.stringify(last["application/vnd.vegalite.v5+json"]);
+    expect(drawn).toContain('[{"step":2,"rank":4,"mean":4},{"step":4,"rank":2,"mean":2},{"step":5,"rank":2,"mean":2}]');
+  });
+
+  it("shows nothing where no ranks are given up", async () => {
+    const notebook = new Notebook();
+    await withAmbient({ frontend: notebook }, async () => {
+      const chart = rankChart();
+      chart.push({ step: 1 });
+      await chart.done();
+    });
     expect(notebook.shown).toEqual([]);
   });
 });

@@ -5,6 +5,8 @@ import { describe, expect, it } from "vitest";
 import { renderComparison, renderMarkdown } from "../../magics/render/answer.ts";
 import { type LossCurve, lossSpec, renderChart } from "../../magics/render/chart.ts";
 import { renderProgress } from "../../magics/render/progress.ts";
+import { type RankCurve, rankSpec, renderRanks } from "../../magics/render/rank-chart.ts";
+import { renderRankTable } from "../../magics/render/rank-table.ts";
 import { type RecallCurve, recallSpec, renderRecall } from "../../magics/render/recall-chart.ts";
 import { renderFacts, renderReport } from "../../magics/render/report.ts";
 import { renderSource } from "../../magics/render/source.ts";
@@ -90,6 +92,77 @@ describe("loss chart", () => {
     const bundle = renderChart(curve);
     expect(bundle["text/plain"]).toBe("dream: training loss: loss 4 → 0.1 in 40 steps, best epoch 3 (0.3333)");
     expect(bundle[VEGA_LITE_MIME]).toMatchObject({ usermeta: { embedOptions: { renderer: "svg" } } });
+  });
+});
+
+describe("chart of ranks", () => {
+  const module = (i: number, name: string) => `transformer.encoder.layers.${i}.self_attention.${name}`;
+  const ranks = (...left: readonly number[]) =>
+    left.map((rank, i) => ({ module: module(i >> 1, i % 2 === 0 ? "query_key_value" : "dense"), rank, of: 4 }));
+  const kept: RankCurve = {
+    title: "dream: ranks left",
+    changes: [
+      { step: 1, ranks: ranks(4, 4, 4, 4) },
+      { step: 5, ranks: ranks(4, 3, 2, 1) },
+      { step: 9, ranks: ranks(3, 3, 2, 0) },
+    ],
+    last: 12,
+  };
+  type Panels = { vconcat: { data: { values: unknown[] }; encoding: { x: object; y: object } }[] };
+
+  it("has the total above each module, over the same steps", () => {
+    const { vconcat } = rankSpec({ ...kept, steps: 20 }) as unknown as Panels;
+    for (const { encoding } of vconcat) expect(encoding.x).toMatchObject({ scale: { domain: [0, 20] } });
+    expect(vconcat[0]?.encoding.y).toMatchObject({ scale: { domain: [0, 16] } });
+    expect(vconcat[0]?.data.values).toEqual([
+      { step: 1, rank: 16, mean: 4 },
+      { step: 5, rank: 10, mean: 2.5 },
+      { step: 9, rank: 8, mean: 2 },
+      { step: 12, rank: 8, mean: 2 },
+    ]);
+    const cells = vconcat[1]!.data.values as { step: number; to: number; module: string; rank: number }[];
+    expect(cells.filter((cell) => cell.module === "1.self_attention.dense")).toEqual([
+      { step: 1, to: 5, module: "1.self_attention.dense", rank: 4 },
+      { step: 5, to: 9, module: "1.self_attention.dense", rank: 1 },
+      { step: 9, to: 12, module: "1.self_attention.dense", rank: 0 },
+    ]);
+  });
+
+  it("stays small of many modules and steps, with the first and the last of them", () => {
+    const many = (rank: number) =>
+      Array.from({ length: 160 }, (_, i) => ({ module: module(i, "dense"), rank, of: 400 }));
+    const changes = Array.from({ length: 400 }, (_, k) => ({ step: k + 1, ranks: many(400 - k) }));
+    const { vconcat } = rankSpec({ title: "", changes, last: 400 }) as unknown as Panels;
+    const [line, cells] = vconcat.map(({ data }) => data.values as { step: number; rank: number }[]);
+    expect(line!.length).toBeLessThanOrEqual(300);
+    expect(cells!.length).toBeLessThanOrEqual(3000);
+    expect([cells![0], cells!.at(-1)]).toMatchObject([
+      { step: 1, rank: 400 },
+      { step: 400, rank: 1 },
+    ]);
+  });
+
+  it("is drawn as SVG, and says in words what a terminal cannot draw", async () => {
+    const svg = await toSvg(rankSpec(kept));
+    expect(svg).toContain("rank left, all modules");
+    expect(svg).toContain("1.self_attention.dense");
+    expect(renderRanks(kept)["text/plain"]).toBe(
+      "dream: ranks left: 16 → 8 of 16 in 4 modules, 0 to 3 of each in 12 steps",
+    );
+  });
+
+  it("is a table of what is left", () => {
+    expect(renderRankTable(ranks(3, 3, 2, 0))["text/plain"]).toBe(
+      [
+        "rank left: 8 of 16 in 4 modules, 0 to 3 of each",
+        "module                                                       rank left  of",
+        "───────────────────────────────────────────────────────────  ─────────  ──",
+        "transformer.encoder.layers.0.self_attention.query_key_value          3   4",
+        "transformer.encoder.layers.0.self_attention.dense                    3   4",
+        "transformer.encoder.layers.1.self_attention.query_key_value          2   4",
+        "transformer.encoder.layers.1.self_attention.dense                    0   4",
+      ].join("\n"),
+    );
   });
 });
 

@@ -277,6 +277,33 @@ describe("with a model", () => {
       expect(anew.adapter.config).toMatchObject({ method: "lora", r: 2 });
     });
 
+    it("shows the ranks that AdaLoRA has left, as it trains and in %params", async () => {
+      const targets = ["query", "value"];
+      const method = { method: "adaLora", r: 2, initR: 4, targets, tinit: 1, tfinal: 2 } as const;
+      const before = notebook.shown.length;
+      const { adapter } = await cell(() => magics.train("ranks", rows, { method, epochs: 12, check: false }));
+      expect(notebook.text()).toContain("query → query_key_value; value → query_key_value.");
+      const charts = notebook.shown
+        .slice(before)
+        .flatMap(({ bundle }) => (bundle["image/svg+xml"] ? [String(bundle["text/plain"])] : []));
+      const { ranks = [] } = await adapter.info();
+      const left = ranks.reduce((sum, { rank }) => sum + rank, 0);
+      expect(left).toBe(2 * ranks.length);
+      expect(charts).toEqual([
+        expect.stringMatching(/^ranks: training loss: loss /),
+        expect.stringContaining(`ranks: ranks left: ${4 * ranks.length} → ${left} of ${4 * ranks.length} in `),
+      ]);
+      await cell(() => magics.params("ranks"));
+      expect(String(notebook.plain.at(-1))).toContain(`rank left: ${left} of ${4 * ranks.length} in `);
+      // It is how it was made, by whatever names.
+      await cell(() => magics.train("ranks", rows, { method, epochs: 4, check: false }));
+      const plain = await glm.createAdapter("unranked", magics.lora({ r: 2 }));
+      const shown = notebook.shown.length;
+      await cell(() => magics.params("unranked"));
+      expect(notebook.shown).toHaveLength(shown);
+      await Promise.all([adapter.dispose(), plain.dispose()]);
+    });
+
     it("trains on only as the adapter was made", async () => {
       const adapter = await glm.createAdapter("fixed", magics.lora({ r: 2, dropout: 0.1 }));
       await expect(
