@@ -3,9 +3,11 @@ import { describe, expect, test } from "vitest";
 import { messagesOf, type Row, type RowTurn } from "../../src/data/row.ts";
 import { toRows } from "../../src/data/rows.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
+import { type Message, prompt } from "../../src/text/prompt.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { cutOf, type EncodeOptions, encodeRows } from "../../src/train/encode.ts";
 import { rowWriter } from "../../src/train/row-writer.ts";
+import { textFixture } from "../text/fixtures.ts";
 
 const TINY = join(import.meta.dirname, "../../models/tiny");
 const words = await loadTokenizer(TINY, "chatglm3-6b");
@@ -108,6 +110,28 @@ describe("whole conversations in ChatGLM3's format", () => {
     const added = more.labels.map((labels, r) => labels.filter((id, i) => id !== plain.labels[r]?.[i]));
     // Of the first, the second call's is learnt anyway: it ends the answer before it.
     expect(added).toEqual([[role, role], [role]]);
+  });
+
+  test("GLM-4: tools in its own prompt, observations are read, the turn is handed over in the end", async () => {
+    const four = await loadTokenizer(textFixture("glm-4-9b"), "glm-4-9b");
+    const messages = [
+      { role: "system", content: "", tools: [{ name: "f", description: "d" }] },
+      { role: "user", content: "q" },
+      { role: "assistant", metadata: "f", content: '{"x": 1}' },
+      { role: "observation", content: "5" },
+      { role: "assistant", content: "a" },
+    ];
+    const [row] = toRows([{ messages }]);
+    const { inputIds, labels } = encodeRows([row as Row], rowWriter("glm-4-9b", four), { maxLength: 999 });
+    const [ids = [], own = []] = [inputIds[0], labels[0]];
+    // What the chat template writes before the last answer, then that answer.
+    const asked = prompt("glm-4-9b", four, messages.slice(0, -1) as Message[]);
+    const { "<|user|>": user = -1, "<|observation|>": observation = -1 } = four.specialIds;
+    expect(ids).toEqual([...asked, ...four.encode("\n"), ...four.encode("a"), user]);
+    expect(own.filter((id) => id !== -100)).toEqual([
+      ...[...four.encode("f\n"), ...four.encode('{"x": 1}'), observation],
+      ...[...four.encode("\n"), ...four.encode("a"), user],
+    ]);
   });
 
   test("families without roles say so", async () => {
