@@ -34,6 +34,8 @@ export type OptionSpec = Described &
     | { readonly kind: "declares" }
     /** A variable of the notebook, or any expression as `${...}`. */
     | { readonly kind: "variable" }
+    /** Which column is what: prompt=query,response=answer. */
+    | { readonly kind: "columns" }
     /** Rows: `@file`, or a variable; `unanswered` ones may be prompts without a response. */
     | { readonly kind: "rows"; readonly unanswered?: boolean }
     /** A share of the rows, or rows. */
@@ -86,6 +88,8 @@ export function placeholder(spec: OptionSpec): string {
     case "declares":
     case "variable":
       return "VAR";
+    case "columns":
+      return "WHAT=COLUMN,...";
     case "rows":
       return "@FILE|VAR";
     case "share":

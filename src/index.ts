@@ -8,6 +8,8 @@
  *      dataset(rows).batches(...)  ->  gradients(batch)  ->  adamW({ lr }).step(adapter, ...)     src/api/optimizer.ts
  *      dataset(rows)  ------------------>  fit(rows, { epochs, rehearse, ... })  ->  events       src/train/trainer.ts
  *
+ *      loadDataset("rows.jsonl")  ->  Dataset   ->  data(...)  ->  what is in it, what is learnt of it       src/data/, src/api/data.ts
+ *
  *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
  *
  *                       evaluate(rows, { scores, adapters }), forgetting(adapter)  ->  Evaluation  src/api/evaluate.ts, src/scores
@@ -59,6 +61,8 @@ export type {
   SaveOptions,
 } from "./api/chatglm-options.ts";
 export { type CountedParameters, type CountOptions, countParameters } from "./api/count-parameters.ts";
+export type { DataOptions } from "./api/data.ts";
+export type { DataReport, LabelledRow, LengthReport } from "./api/data-report.ts";
 export { devices } from "./api/devices.ts";
 // Knowledge
 // Scores
@@ -99,6 +103,20 @@ export { TrainableSummary } from "./api/summary.ts";
 // Text
 export { loadTokenizer } from "./api/tokenizer.ts";
 export type { DeviceReport } from "./backend/devices.ts";
+// Data
+export type { ColumnMap, ColumnTarget } from "./data/columns.ts";
+export {
+  type BatchOptions,
+  type Dataset,
+  type DatasetRules,
+  dataset,
+  type LoadDatasetOptions,
+  loadDataset,
+  type RowBatch,
+} from "./data/dataset.ts";
+export { type FileRules, type ReadingProgress, readRows, type StreamRules, streamRows } from "./data/read-files.ts";
+export type { Row, RowTurn } from "./data/row.ts";
+export { parseRows, type RowInput, type RowRules, type Turn } from "./data/rows.ts";
 export type {
   AdapterInfo,
   AdapterRef,
@@ -135,12 +153,8 @@ export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
 export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
-// Data
-export { type BatchOptions, type Dataset, dataset, type RowBatch } from "./train/dataset.ts";
-export type { Cut } from "./train/encode.ts";
+export type { Cut } from "./train/cut.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
-export type { Row } from "./train/row.ts";
-export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./train/rows.ts";
 export type { SchedulerName } from "./train/schedule.ts";
 export type { FitEvent, FitOptions } from "./train/trainer.ts";
 export { version } from "./version.ts";

@@ -13,7 +13,7 @@ const ROOMS = [
   ["src/rpc"],
   ["src/engine", "src/knowledge"],
   ["src/train", "src/generate"],
-  ["src/adapters", "src/quantization"],
+  ["src/adapters", "src/quantization", "src/data"],
   ["src/weights", "src/text", "src/hub", "src/scores"],
   ["src/models"],
   ["src/backend"],

@@ -1,8 +1,7 @@
 /** @file What stands below a cell magic: a text as it is, or data, or the name of a file that holds them. */
 import type { Code } from "../code.ts";
-import { MagicError } from "../error.ts";
 import type { Call } from "../magic.ts";
-import { RUNTIME, rowsValue } from "../values.ts";
+import { type RowRuleCode, RUNTIME, secondArgument } from "../values.ts";
 
 /** Without the white space around it; "" for line magics. */
 export function bodyOf({ source, body }: Call): string {
@@ -15,35 +14,20 @@ export function fileOf(body: string): string | undefined {
 }
 
 /** The data below, or in the file that is named there, read by functions of the magics' runtime. */
-export function dataOf(call: Call, { read, parse }: { readonly read: string; readonly parse: string }): Code {
+export function dataOf(
+  call: Call,
+  { read, parse }: { readonly read: string; readonly parse: string },
+  rules: RowRuleCode = [],
+): Code {
   const from = call.body?.from ?? call.to;
   const file = fileOf(bodyOf(call));
-  if (file !== undefined) return [`await ${RUNTIME}.${read}(`, { text: JSON.stringify(file), at: from }, ")"];
+  if (file !== undefined)
+    return [`await ${RUNTIME}.${read}(`, { text: JSON.stringify(file), at: from }, ...secondArgument(rules), ")"];
   // With the line breaks above it, faults name the cell's own lines.
   const above = call.source.slice(0, from).replace(/[^\n]/g, "");
   const data = { text: JSON.stringify(above + call.source.slice(from)), at: from };
-  return [`${RUNTIME}.${parse}(`, data, `, { subject: "The cell's data" })`];
-}
-
-/**
- * Rows: `@file` or a variable on the magic's line, `@file` or data below it.
- * @param place of the word among those on the line
- * @param purpose for messages: "to train on"
- */
-export function rowsOf(call: Call, place: number, purpose: string): Code {
-  const word = call.arguments.positional[place];
-  const body = bodyOf(call);
-  if (word && body !== "") {
-    const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
-    throw new MagicError(message, word.from, word.to - word.from);
-  }
-  if (word) return rowsValue(call.title, word);
-  if (body === "") {
-    const after = place === 0 ? "" : " after the name";
-    const where = call.body ? "JSON or JSON lines below it, or @file" : `@file or a variable${after}`;
-    throw new MagicError(`${call.title} needs rows ${purpose}: ${where}.`, call.from, call.to - call.from);
-  }
-  return dataOf(call, { read: "readRows", parse: "parseRows" });
+  const subject = ["subject", [JSON.stringify("The cell's data")]] as const;
+  return [`${RUNTIME}.${parse}(`, data, ...secondArgument([subject, ...rules]), ")"];
 }
 
 /**

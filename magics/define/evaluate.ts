@@ -5,8 +5,6 @@ import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { OptionTable } from "../option.ts";
-import { RUNTIME } from "../values.ts";
-import { bodyOf, rowsOf, shownData } from "./body.ts";
 import {
   argumentsOf,
   declared,
@@ -18,6 +16,7 @@ import {
   runtimeCall,
   TO_OPTION,
 } from "./common.ts";
+import { isRowsVariable, ROW_OPTIONS, rowsOf, shownRows } from "./rows.ts";
 
 const ADAPTERS_OPTION = {
   adapters: {
@@ -41,6 +40,7 @@ const OPTIONS: OptionTable = {
   },
   ...ADAPTERS_OPTION,
   ...COMMON_OPTIONS,
+  ...ROW_OPTIONS,
   ...TO_OPTION,
   ...MODEL_OPTION,
 };
@@ -50,7 +50,7 @@ const FORGETTING: OptionTable = {
   forgetting: {
     kind: "flag",
     help: "Without rows: put shipped questions (translation, code, everyday knowledge) and compare the answers with the base's.",
-    conflicts: ["scores"],
+    conflicts: ["scores", ...Object.keys(ROW_OPTIONS)],
   },
 };
 
@@ -84,10 +84,9 @@ function expandForgetting(call: Call, settings: Properties): Expanded {
 }
 
 function shownEvaluation(call: Call, rows: Code, settings: Properties): Code {
-  const isVariable = bodyOf(call) === "" && !call.arguments.positional[0]?.text.startsWith("@");
-  const evaluated = [...modelOf(call), ".evaluate", ...argumentsOf([isVariable ? rows : ["rows"]], settings)];
-  if (isVariable) return printed(call, evaluated);
-  return [`const rows = ${RUNTIME}.dataset(`, ...shownData(call, rows), ");\n", ...printed(call, evaluated)];
+  const given = isRowsVariable(call, 0) ? rows : ["rows"];
+  const evaluated = [...modelOf(call), ".evaluate", ...argumentsOf([given], settings)];
+  return [...shownRows(call, 0, rows), ...printed(call, evaluated)];
 }
 
 /** What is waited for, printed. */
@@ -113,6 +112,7 @@ export const evaluate: Magic = {
   examples: [
     "%evaluate rows --scores exact,bleu-4,rouge-l --adapters none,dream",
     "%evaluate @test.jsonl --scores f1,micro-f1 --max-new-tokens 128 --save scores.json",
+    "%evaluate @test.csv --columns prompt=query,response=answer",
     "const evaluation = %evaluate rows --scores perplexity",
     '%%evaluate --scores accuracy\n{"prompt": "这家店很好，是正面还是负面？", "response": "正面"}',
     "%evaluate --forgetting --adapters dream",

@@ -17,7 +17,11 @@ export interface SampleOf {
 
 type Params = { [M in CallName]: Calls[M]["params"] } & { [M in StreamName]: Streams[M]["params"] };
 
-const rows = [{ prompt: "a", response: "b", system: "c", history: [["d", "e"]] as [string, string][] }];
+const turns = [
+  { role: "system" as const, content: "", tools: [{ name: "f" }] },
+  { role: "assistant" as const, content: "b", metadata: "f", loss: false },
+];
+const rows = [{ prompt: "a", response: "b", system: "c", history: [["d", "e"]] as [string, string][], turns }];
 const bounds = { clip: 1, weightDecay: 0, maxLength: 16, seed: 0 };
 
 /** Every optional field is there, so that it can be changed. */

@@ -39,6 +39,8 @@ import type {
 } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
 import { baseOf, type HandleContext, refOf } from "./context.ts";
+import { type DataOptions, describeData } from "./data.ts";
+import type { DataReport } from "./data-report.ts";
 import * as defaults from "./defaults.ts";
 import { type Chosen, type EvaluateOptions, evaluate } from "./evaluate.ts";
 import { type ForgettingOptions, forgetting } from "./forgetting.ts";
@@ -277,7 +279,17 @@ export class ChatGLM {
   }
 
   /**
-   * Answers rows greedily, by the base and by adapters side by side in one batched pass, and scores the answers.
+   * What a data set holds for this model: rows, lengths in tokens, duplicates, what would be cut, and the first rows as they are learnt.
+   * @param source rows, or the path of a file, a folder or a glob
+   * @throws GlmError "data-invalid" with every row that cannot be used
+   */
+  async data(source: Rows | string, options: DataOptions = {}): Promise<DataReport> {
+    return describeData(this.#context, source, options);
+  }
+
+  /**
+   * Answers rows greedily, by the base and by adapters side by side in one batched pass, and scores the answers. Of conversations that are
+   * read as a whole, each answer is asked for by itself, and is a row of the evaluation.
    * @param rows with the responses that are the references
    * @throws GlmError "data-invalid" with every row that cannot be used, "option-invalid" for scores that there are not,
    * "adapter-not-found", "disk" when it could not be saved, before anything is asked

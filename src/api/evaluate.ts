@@ -1,6 +1,8 @@
 /** @file `ChatGLM.evaluate`: rows answered by the base and by adapters in one batched pass, and scored. */
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { eachAnswer } from "../data/each-answer.ts";
+import type { Row } from "../data/row.ts";
 import { shownJson } from "../describe.ts";
 import type { GenerateRow } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
@@ -12,8 +14,8 @@ import type { ReferenceLoss } from "../scores/perplexity.ts";
 import type { Rubric } from "../scores/rubric.ts";
 import { scores as known, rubricScore, type Score, type ScoreName, scoreNames } from "../scores/score.ts";
 import { suggestion } from "../suggestion.ts";
-import { encodeForModel, rowWriter } from "../train/encode.ts";
-import type { Row } from "../train/row.ts";
+import { encodeForModel } from "../train/encode.ts";
+import { rowWriter } from "../train/row-writer.ts";
 import { sayable } from "./answer.ts";
 import { answerRows, questionsMustFit } from "./ask-rows.ts";
 import type { AdapterChoice } from "./chatglm-options.ts";
@@ -70,7 +72,7 @@ export async function evaluate(
   const found = [...faultsOf({ adapters, signal, onProgress, save }), ...scoreFaults(wanted)];
   const others = ["scores", "adapters", "signal", "onProgress", "save"];
   const { maxNewTokens } = complete("evaluate", defaults.evaluate, options, others, found);
-  const { rows } = asDataset(data);
+  const rows = eachAnswer(asDataset(data).rows);
   const all = wanted.map(asScore);
   const chosen = choose(adapters);
   await mustBeWritable("evaluate", save);
@@ -139,7 +141,8 @@ async function lossesOf(
   { onProgress, signal }: Going,
 ): Promise<readonly (readonly ReferenceLoss[])[]> {
   const { config, family, key: model } = info;
-  const { inputIds, labels } = encodeForModel(rows, rowWriter(family, tokenizer), config.contextLength, config);
+  const limits = { maxLength: config.contextLength };
+  const { inputIds, labels } = encodeForModel(rows, rowWriter(family, tokenizer), limits, config);
   const asked = inputIds.flatMap((ids, row) =>
     chosen.map(({ adapter }) => ({ ids, labels: labels[row] as readonly number[], adapter })),
   );

@@ -7,6 +7,7 @@
 import type { AdapterConfig, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
+import type { Row } from "../data/row.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { RowLoss } from "../generate/losses.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
@@ -15,7 +16,6 @@ import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
-import type { Row } from "../train/row.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";

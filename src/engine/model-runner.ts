@@ -7,6 +7,7 @@ import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
+import type { Row } from "../data/row.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
@@ -20,9 +21,9 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
-import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
+import { encodeForModel } from "../train/encode.ts";
 import type { Learner } from "../train/learner.ts";
-import type { Row } from "../train/row.ts";
+import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
@@ -274,8 +275,8 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
-      encode: (rows, maxLength) => {
-        const batch = encodeForModel(rows, this.#rows, maxLength, config);
+      encode: (rows, options) => {
+        const batch = encodeForModel(rows, this.#rows, options, config);
         this.training.mustFit(adapter, longest(batch, batchSize));
         return batch;
       },

@@ -170,6 +170,7 @@ describe("the options of every function", { timeout: LONG }, () => {
       generate: () => glm.generate([1], options),
       askAll: () => glm.askAll("q", options),
       askEach: () => glm.askEach(["q"], options),
+      data: () => glm.data([{ prompt: "q", response: "a" }], options),
       logits: () => glm.logits([1], options),
       save: () => glm.save(join(home, "never"), options),
       createAdapter: () => glm.createAdapter("b", lora(), options),

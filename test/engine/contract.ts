@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
+import type { Row } from "../../src/data/row.ts";
 import {
   type AdapterRef,
   type AdapterSelection,
@@ -19,7 +20,6 @@ import { GREEDY } from "../../src/generate/sampler.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
 import type { OptimizerConfig } from "../../src/train/optimizer.ts";
-import type { Row } from "../../src/train/row.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 
 export interface Subject {

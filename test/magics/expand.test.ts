@@ -187,11 +187,11 @@ describe("cell magics", () => {
 
   it("read rows from files", () => {
     const wanted =
-      'void await __glmlab.train("dream", await __glmlab.readRows("my facts.jsonl"), { validation: 0.1 });';
+      'void await __glmlab.train("dream", await __glmlab.loadDataset("my facts.jsonl"), { validation: 0.1 });';
     expect(expanded("%%train dream --val 0.1\n@my facts.jsonl\n")).toBe(wanted);
     expect(expanded('%%train dream --val 0.1 "@my facts.jsonl"')).toBe(wanted);
     expect(expanded("%%train dream @a --rehearse @b.json")).toContain(
-      'await __glmlab.readRows("a"), { rehearse: await __glmlab.readRows("b.json", { unanswered: true }) }',
+      'await __glmlab.loadDataset("a"), { rehearse: await __glmlab.readRows("b.json", { unanswered: true }) }',
     );
   });
 });
@@ -418,9 +418,9 @@ describe("--show-code", () => {
       }"
     `);
     expect(shown("%%train dream --rehearse @others.txt --show-code\n@facts.json")).toMatchInlineSnapshot(`
-      "import { dataset, lora, readRows } from "glmlab";
+      "import { loadDataset, lora, readRows } from "glmlab";
 
-      const rows = dataset(await readRows("facts.json"));
+      const rows = await loadDataset("facts.json");
       const dream = await glm.createAdapter("dream", lora());
       for await (const event of dream.fit(rows, { rehearse: await readRows("others.txt", { unanswered: true }) })) {
         if (event.type === "step") console.log(event.step, event.loss);

@@ -35,7 +35,7 @@ const LOOKS = ["adapter", "adapters", "knowledge", "list", "parameters", "summar
 const METHODS = [
   [ChatGLM.prototype, ["askAll", "chat", "combine", "createAdapter", "deleteAdapter", "loadAdapter", "save", "unload"]],
   [ChatGLM.prototype, ["evaluate", "forgetting"]],
-  [ChatGLM.prototype, ["adapter", "adapters", "knowledge"]],
+  [ChatGLM.prototype, ["adapter", "adapters", "knowledge", "data"]],
   [AdapterHandle.prototype, ["fit", "merge", "unmerge", "save", "parameters", "summary"]],
   [KnowledgeBook.prototype, ["add", "check", "delete", "query", "update", "list"]],
 ] as const;
@@ -92,6 +92,9 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%params none --all"],
   ["%params dream", "dream"],
   ["%params dream --all", "dream"],
+  ["%data rows.jsonl --max-length 64 --to report"],
+  ["%data @rows.jsonl --columns prompt=prompt,response=response --examples 1 --model glm"],
+  ["%data ${rows} --max-prompt-length 9 --whole"],
   ["%train dream rows --no-check --epochs 1"],
   ["%train dream @rows.jsonl --no-check --epochs 1 --rehearse @prompts.json --r 2 --lr 1e-2"],
   [`%%train dream --no-check --epochs 1 --val 0.5 --method full --match final_layernorm --share\n${ROWS}`],
@@ -99,6 +102,8 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%adapter new dream --method ptuning --length 4 --projection --to made"],
   [`%%train dream --no-check --epochs 1 --method ptuning --length 4\n${ROWS}`],
   ["%%train my-dream --no-check --epochs 1\n@rows.jsonl"],
+  ["%%train dream --no-check --epochs 1 --columns prompt,response --val @rows.jsonl\n@r*.jsonl"],
+  ['%%train dream --no-check --epochs 1 --columns prompt=q,response=a\n{"q": "a", "a": "b", "score": 1}'],
   [
     '%%train dream --no-check --epochs 1 --val rows\n[\n  ["a", "b"]\n]'.replace(
       '["a", "b"]',
