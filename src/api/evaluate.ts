@@ -1,7 +1,7 @@
 /** @file `ChatGLM.evaluate`: rows answered by the base and by adapters in one batched pass, and scored. */
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { eachAnswer } from "../data/each-answer.ts";
+import { type AskedAnswer, eachAnswer } from "../data/each-answer.ts";
 import type { Row } from "../data/row.ts";
 import { shownJson } from "../describe.ts";
 import type { GenerateRow } from "../engine/engine.ts";
@@ -16,7 +16,7 @@ import { scores as known, rubricScore, type Score, type ScoreName, scoreNames } 
 import { suggestion } from "../suggestion.ts";
 import { encodeForModel } from "../train/encode.ts";
 import { rowWriter } from "../train/row-writer.ts";
-import { sayable } from "./answer.ts";
+import { textOf } from "./answer.ts";
 import { answerRows, questionsMustFit } from "./ask-rows.ts";
 import type { AdapterChoice } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
@@ -72,12 +72,14 @@ export async function evaluate(
   const found = [...faultsOf({ adapters, signal, onProgress, save }), ...scoreFaults(wanted)];
   const others = ["scores", "adapters", "signal", "onProgress", "save"];
   const { maxNewTokens } = complete("evaluate", defaults.evaluate, options, others, found);
-  const rows = eachAnswer(asDataset(data).rows);
+  const cases = eachAnswer(asDataset(data).rows);
+  const rows = cases.map(({ row }) => row);
   const all = wanted.map(asScore);
   const chosen = choose(adapters);
   await mustBeWritable("evaluate", save);
-  const { family } = context.info;
-  const asked = await answersOf(context, rows, chosen, { maxNewTokens, onProgress, signal });
+  const references = cases.map((one) => referenceOf(context, one));
+  const questions = cases.map(({ question }) => question);
+  const asked = await answersOf(context, questions, chosen, { maxNewTokens, onProgress, signal });
   const losses = all.some(({ score }) => score.of === "losses")
     ? await lossesOf(context, rows, chosen, { onProgress, signal })
     : undefined;
@@ -87,14 +89,26 @@ export async function evaluate(
     if (use) own[score.name] = await ownValues(score.name, use, rows, asked, problems);
   }
   const measured = asked.map((answers, row): Asked => {
-    const { prompt, response } = rows[row] as Row;
-    const reference = sayable(family, context.tokenizer, response);
+    const [{ prompt }, reference] = [rows[row] as Row, references[row] as string];
     return { prompt, reference, answers: answers.map((one, at) => ({ ...one, loss: losses?.[row]?.[at] })) };
   });
   const seconds = (performance.now() - started) / 1000;
   const names = chosen.map(({ name }) => name);
   const scores = all.map(({ score }) => score);
   return saved(new Evaluation(evaluated(measured, names, scores, { seconds, problems, own })), save);
+}
+
+/** What the model's answer would be, given exactly as it is learnt. */
+function referenceOf({ info, tokenizer }: HandleContext, { row, answer }: AskedAnswer): string {
+  const writer = rowWriter(info.family, tokenizer);
+  // The first id is the role's, after which the model speaks.
+  const ids = answer
+    ? writer
+        .turns(answer)
+        .messages.flatMap((one) => one.ids)
+        .slice(1)
+    : writer.response(row);
+  return textOf(info.family, tokenizer, ids);
 }
 
 interface Answer {

@@ -7,39 +7,80 @@ import type { Row, RowTurn } from "./row.ts";
 /** Faults listed in one report. */
 const SHOWN = 10;
 
+/** An answer that is asked for. */
+export interface AskedAnswer {
+  /**
+   * The row that is learnt when this answer alone is: `response` is all that the model then says, with the names of tools that it
+   * calls. What follows the answer stays, since it ends it.
+   */
+  readonly row: Row;
+  /** The same up to the answer. */
+  readonly question: Row;
+  /** What the answer is made of, in a conversation. */
+  readonly answer?: readonly RowTurn[];
+}
+
 /**
- * A row for each answer that is learnt, with the conversation before it: `response` is all that the model then says, the name of
- * a tool that it calls included. What the answer is followed by stays, since it ends it. Rows of pairs stay as they are.
- * @throws GlmError "data-invalid" with every row in which an answer follows another: no model stops between them
+ * Every answer of the rows that is learnt: one of a row of pairs, each of a conversation. Assistant's turns without another's between
+ * them are one answer, since a model goes on from one to the next.
+ * @throws GlmError "data-invalid" with every row that has a part of such an answer learnt, and a part not
  */
-export function eachAnswer(rows: readonly Row[]): Row[] {
+export function eachAnswer(rows: readonly Row[]): AskedAnswer[] {
   const faults: string[] = [];
-  const answers = rows.flatMap((row, i) => {
+  const answers = rows.flatMap((row, i): AskedAnswer[] => {
+    if (!row.turns) return [{ row, question: row }];
     const { turns } = row;
-    if (!turns) return [row];
-    const asked = turns.flatMap((turn, at) => (isLearnt(turn) ? [at] : []));
-    const double = asked.find((at) => [turns[at - 1], turns[at + 1]].some((beside) => beside?.role === "assistant"));
-    if (double === undefined) return asked.map((at) => answerAt(turns, at));
-    faults.push(
-      `row ${i + 1} (${quoted(row.prompt, 40)}): expected each answer between turns of others, got one assistant's turn after another`,
-    );
-    return [];
+    const runs = runsOf(turns);
+    if (runs.some((run) => isLearntInPart(turns, run))) {
+      faults.push(
+        `row ${i + 1} (${quoted(row.prompt, 40)}): expected assistant's turns that follow each other to be learnt alike, got loss: false in one`,
+      );
+    }
+    return runs.filter((run) => isLearnt(turns, run)).map((run) => answerOf(turns, run));
   });
   if (faults.length === 0) return answers;
   throw new GlmError(
     "data-invalid",
-    `The data set cannot be evaluated; join these turns, or mark both with loss: false:${faultLines(faults, SHOWN)}`,
+    `The data set cannot be evaluated; correct or remove these rows:${faultLines(faults, SHOWN)}`,
   );
 }
 
-const isLearnt = ({ role, loss }: RowTurn): boolean => role === "assistant" && loss !== false;
+/** Turns from one up to below another. */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+}
 
-function answerAt(turns: readonly RowTurn[], at: number): Row {
-  const { content, metadata = "" } = turns[at] as RowTurn;
-  const question = turns.slice(0, at).findLast(({ role }) => role === "user");
+/** Where an assistant speaks, until another does. */
+function runsOf(turns: readonly RowTurn[]): Run[] {
+  const speaks = (at: number): boolean => turns[at]?.role === "assistant";
+  const starts = [...turns.keys()].filter((at) => speaks(at) && !speaks(at - 1));
+  return starts.map((from) => {
+    let to = from + 1;
+    while (speaks(to)) to += 1;
+    return { from, to };
+  });
+}
+
+const learntIn = (turns: readonly RowTurn[], { from, to }: Run): number =>
+  turns.slice(from, to).filter(({ loss }) => loss !== false).length;
+
+const isLearnt = (turns: readonly RowTurn[], run: Run): boolean => learntIn(turns, run) === run.to - run.from;
+
+const isLearntInPart = (turns: readonly RowTurn[], run: Run): boolean =>
+  learntIn(turns, run) > 0 && !isLearnt(turns, run);
+
+function answerOf(turns: readonly RowTurn[], { from, to }: Run): AskedAnswer {
+  const before = turns.slice(0, from);
+  const prompt = before.findLast(({ role }) => role === "user")?.content ?? "";
+  const answer = turns.slice(from, to);
+  const said = answer.map(({ metadata = "", content }) => `${metadata}\n${content}`);
+  const own = turns.map((turn, i) =>
+    turn.role === "assistant" && (i < from || i >= to) ? { ...turn, loss: false } : turn,
+  );
   return {
-    prompt: question?.content ?? "",
-    response: metadata === "" ? content : `${metadata}\n${content}`,
-    turns: turns.map((turn, i) => (i !== at && turn.role === "assistant" ? { ...turn, loss: false } : turn)),
+    row: { prompt, response: said.join("").trim(), turns: own },
+    question: { prompt, response: "", turns: before },
+    answer,
   };
 }

@@ -6,7 +6,7 @@ import { sayable } from "../../src/api/answer.ts";
 import { type ChatGLM, type EvaluateProgress, load, lora, rubric } from "../../src/index.ts";
 import { bleu4 } from "../../src/scores/bleu.ts";
 import { ownHome } from "../home.ts";
-import { writeSmallModel } from "../small-model.ts";
+import { VOCABULARY_WITH_ROLES, writeSmallModel } from "../small-model.ts";
 
 const LONG = 120_000;
 const home = ownHome();
@@ -134,6 +134,52 @@ describe("evaluate", { timeout: LONG }, () => {
     const long = [{ prompt: "长".repeat(400), response: "a" }];
     await expect(asked({}, long)).rejects.toThrow(/question 1: expected fewer than 256 tokens/);
     await expect(asked({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" });
+  });
+});
+
+describe("evaluate of conversations", { timeout: LONG }, () => {
+  const conversation = {
+    tools: [{ name: "f" }],
+    messages: [
+      { role: "user" as const, content: "几？" },
+      { role: "assistant" as const, content: "我来查" },
+      { role: "tool" as const, name: "f", parameters: { a: 1 }, observation: 5 },
+      { role: "assistant" as const, content: "五", loss: false },
+      { role: "user" as const, content: "好" },
+      { role: "assistant" as const, content: "不客气" },
+    ],
+  };
+
+  it("asks for each answer that is learnt, calls of tools included, as it was trained", async () => {
+    const folder = await writeSmallModel(join(home, "roles"), 0, 0.3, VOCABULARY_WITH_ROLES);
+    const roles = await load(folder, { runtime: "none", family: "chatglm3-6b" });
+    try {
+      const adapter = await roles.createAdapter("tools", lora({ r: 8, targets: ["query_key_value", "dense_h_to_4h"] }));
+      for await (const _ of adapter.fit([conversation], { epochs: 240, lr: 1e-2 }));
+      const evaluation = await roles.evaluate([conversation, { prompt: "一", response: "二" }], {
+        ...{ scores: ["exact", "perplexity"], adapters: [null, adapter], maxNewTokens: 60 },
+      });
+      expect(evaluation.rows.map(({ prompt, reference }) => [prompt, reference])).toEqual([
+        ["几？", "我来查 f\n ```python\ntool_call(a=1)\n```"],
+        ["好", "不客气"],
+        ["一", "二"],
+      ]);
+      const taught = evaluation.rows.slice(0, 2).map(({ answers }) => answers[1]);
+      for (const answer of taught) expect(answer).toMatchObject({ complete: true, scores: { exact: 1 } });
+      expect(evaluation.score("exact", null)).toBe(0);
+      const step = await adapter.gradients([conversation]);
+      await step.gradients.release();
+      const own = await roles.evaluate([conversation], {
+        ...{ scores: ["perplexity"], adapters: ["tools"], maxNewTokens: 1 },
+      });
+      expect(Math.log(own.score("perplexity", "tools"))).toBeCloseTo(step.loss, 4);
+    } finally {
+      await roles.dispose();
+    }
+  });
+
+  it("refuses them of a family without roles", async () => {
+    await expect(glm.evaluate([conversation], short)).rejects.toThrow(/expected a family whose messages have roles/);
   });
 });
 

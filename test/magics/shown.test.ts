@@ -122,6 +122,8 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%knowledge query --model glm q?", "book"],
   ["%evaluate rows --scores exact,f1 --adapters none,dream --max-new-tokens 3 --save there.json --to scores", "dream"],
   ["%evaluate @rows.jsonl --max-new-tokens 3 --model glm"],
+  ["%evaluate @r*.jsonl --columns prompt,response --max-new-tokens 3"],
+  ['%%evaluate --columns prompt=q,response=a --max-new-tokens 3\n{"q": "a", "a": "b", "score": 1}'],
   [`%%evaluate --scores accuracy --max-new-tokens 3\n${ROWS}`],
   ["%evaluate --forgetting --adapters dream --max-new-tokens 1", "dream"],
   ["%runtime unload"],
