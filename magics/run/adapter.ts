@@ -136,7 +136,7 @@ export async function adapterWrite(
   name: string,
   folder: string,
   { model: given, quantized }: WriteOptions = {},
-): Promise<SaveReport> {
+): Promise<SaveReport | undefined> {
   const model = currentModel(given);
   const report = await model.save(folder, { adapter: name, ...(quantized === undefined ? {} : { quantized }) });
   write(`A model with ${name} merged into it is in ${resolve(folder)}\n${rewrittenNote(model, report)}`);
@@ -147,9 +147,9 @@ export async function adapterWrite(
 const percent = (share: number): string => `${Number((100 * share).toPrecision(2))}%`;
 
 /** What of the weights was not written as it was to be. */
-function rewrittenNote({ info }: ChatGLM, { rewritten }: SaveReport): string {
-  if (!rewritten) return "";
-  const { form, matrices, max, relative, ofChange } = rewritten;
+function rewrittenNote({ info }: ChatGLM, report: SaveReport | undefined): string {
+  if (!report?.rewritten) return "";
+  const { form, matrices, max, relative, ofChange } = report.rewritten;
   const some = matrices === 1 ? "1 matrix" : `${matrices} matrices`;
   const what =
     form === "float16"

@@ -313,16 +313,17 @@ export class ChatGLM {
 
   /**
    * Writes a checkpoint that transformers loads: the base, with merged adapters in it if there are some.
-   * @returns what could not be written exactly as it was to be, and how far it is from that
+   * @returns what could not be written exactly as it was to be, and how far it is from that; undefined when all was
    */
-  async save(folder: string, options: SaveOptions = {}): Promise<SaveReport> {
+  async save(folder: string, options: SaveOptions = {}): Promise<SaveReport | undefined> {
     const { maxShardSize = defaults.maxShardSize, adapter, quantized, signal } = options ?? {};
     const found = faultsOf({ folder, adapter, quantized, signal });
     refuseUnknown("save", options, ["maxShardSize", "adapter", "quantized", "signal"], found);
     const maxShardBytes = bytesOf("save", "maxShardSize", maxShardSize);
     const params = { model: this.info.key, adapter: this.#choose(adapter), folder: resolve(folder), maxShardBytes };
     const asked = { ...params, ...(quantized === undefined ? {} : { quantized }) };
-    return this.#context.engine.call("saveModel", asked, cellSignal(signal));
+    const report = await this.#context.engine.call("saveModel", asked, cellSignal(signal));
+    return report.rewritten ? report : undefined;
   }
 
   /**

@@ -497,10 +497,10 @@ describe("with a model in int4", () => {
       /Of weights in int4, 8 matrices went into float16, which takes more room \(--quantized requantize/,
     );
     expect(notebook.text()).toMatch(/at most, 0\.\d+% all together/);
-    const { rewritten } = await cell(() =>
+    const report = await cell(() =>
       magics.adapterWrite("written", join(scratch, "again"), { quantized: "requantize" }),
     );
-    expect(rewritten).toMatchObject({ form: "int4", matrices: 8 });
+    expect(report?.rewritten).toMatchObject({ form: "int4", matrices: 8 });
     expect(notebook.text()).toMatch(/8 matrices were quantised to int4 again: /);
     expect(notebook.text()).toMatch(told);
     await expect(

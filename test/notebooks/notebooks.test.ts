@@ -222,9 +222,9 @@ describe("notebooks", () => {
       const cells = await run("06-adalora-one-sample.ipynb");
       expect(tagged(cells, "before")).toMatch(/没有.*信息/);
       expect(tagged(cells, "parameters")).toMatch(/query_key_value/);
-      const ranks = tagged(cells, "ranks")
-        .split("\n")
-        .flatMap((line) => (line.includes("query_key_value") ? [Number(line.split("│")[2])] : []));
+      const ranks = [...tagged(cells, "ranks").matchAll(/query_key_value\s+(\d+)\s+12$/gm)].map(([, rank]) =>
+        Number(rank),
+      );
       expect(ranks).toHaveLength(6);
       expect(
         ranks.reduce((sum, rank) => sum + rank, 0),
