@@ -1,7 +1,9 @@
 /**
  * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/results.md has measured figures.
  *
+ *   data        a large file of JSON lines: peak memory and rows a second
  *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get, beside PyTorch; kernels and traffic
+ *   evaluate    rows answered by the base and three adapters: one pass that they share beside four passes
  *   lora-step   a LoRA training step: its share of the machine's GEMM peak, and beside PyTorch + PEFT
  *   adapters    eight answers with eight adapters, in one batch and one after the other
  *   kernel      the kernel's start, restart and memory beside tslab's
@@ -11,7 +13,9 @@
  */
 /** Each with what it needs only: some need packages that others do without. */
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
+  data: async () => (await import("./data.ts")).dataBench,
   device: async () => (await import("./device.ts")).devices,
+  evaluate: async () => (await import("./evaluate.ts")).evaluate,
   "lora-step": async () => (await import("./lora-step.ts")).loraStep,
   methods: async () => (await import("./methods.ts")).methods,
   adapters: async () => (await import("./adapter-batch.ts")).adapterBatches,

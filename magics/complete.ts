@@ -104,6 +104,12 @@ function names(code: string, cursor: number, { at, sign, nameEnd }: Located): Ma
   return completion(code.slice(at, cursor), all, at, nameEnd);
 }
 
+/** What a list with commas could go on with: what it has not yet. */
+function listed(names: readonly string[], typed: string): readonly string[] {
+  const done = typed.slice(0, typed.lastIndexOf(",") + 1);
+  return names.filter((name) => !done.split(",").includes(name)).map((name) => done + name);
+}
+
 function values(spec: OptionSpec, typed: string): readonly string[] {
   switch (spec.kind) {
     case "choice":
@@ -118,8 +124,10 @@ function values(spec: OptionSpec, typed: string): readonly string[] {
       const done = typed.slice(0, typed.lastIndexOf(",") + 1);
       const sum = sumSoFar(typed.slice(done.length));
       if (sum !== "") return knownAdapters().map((name) => done + sum + name);
-      return [...knownAdapters(), "none"].filter((name) => !done.split(",").includes(name)).map((name) => done + name);
+      return listed([...knownAdapters(), "none"], typed);
     }
+    case "choices":
+      return listed(spec.choices, typed);
     default:
       return [];
   }

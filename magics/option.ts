@@ -15,6 +15,8 @@ export type OptionSpec = Described &
     /** Bounds and default are the library's own. */
     | { readonly kind: "number"; readonly rule: OptionRule<number> }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
+    /** Several of them, comma-separated. */
+    | { readonly kind: "choices"; readonly choices: readonly string[] }
     /** `value` names the value in the help: FOLDER, TEXT. */
     | { readonly kind: "text"; readonly value: string }
     /** Given as often as there are values. */
@@ -32,6 +34,8 @@ export type OptionSpec = Described &
     | { readonly kind: "declares" }
     /** A variable of the notebook, or any expression as `${...}`. */
     | { readonly kind: "variable" }
+    /** Which column is what: prompt=query,response=answer. */
+    | { readonly kind: "columns" }
     /** Rows: `@file`, or a variable; `unanswered` ones may be prompts without a response. */
     | { readonly kind: "rows"; readonly unanswered?: boolean }
     /** A share of the rows, or rows. */
@@ -66,6 +70,8 @@ export function placeholder(spec: OptionSpec): string {
       return "N";
     case "choice":
       return spec.choices.join("|");
+    case "choices":
+      return `${spec.choices[0]},...`;
     case "text":
     case "texts":
       return spec.value;
@@ -82,6 +88,8 @@ export function placeholder(spec: OptionSpec): string {
     case "declares":
     case "variable":
       return "VAR";
+    case "columns":
+      return "WHAT=COLUMN,...";
     case "rows":
       return "@FILE|VAR";
     case "share":

@@ -2,6 +2,8 @@
 import { adapter } from "./define/adapter.ts";
 import { chat } from "./define/chat.ts";
 import { chatglm } from "./define/chatglm.ts";
+import { data } from "./define/data.ts";
+import { evaluate } from "./define/evaluate.ts";
 import { knowledge } from "./define/knowledge.ts";
 import { model } from "./define/model.ts";
 import { lsmagic, params, runtime } from "./define/simple.ts";
@@ -15,7 +17,9 @@ export const MAGICS: Readonly<Record<string, Magic>> = {
   adapter,
   params,
   train,
+  data,
   knowledge,
+  evaluate,
   runtime,
   lsmagic,
 };

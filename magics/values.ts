@@ -1,10 +1,13 @@
 /** @file An option's written value, checked and turned into TypeScript. */
 import { suggestion } from "../src/suggestion.ts";
-import type { Code, Piece } from "./code.ts";
+import { type Code, objectLiteral, type Piece } from "./code.ts";
 import { MagicError } from "./error.ts";
 import { isPattern, type OptionSpec } from "./option.ts";
 import { typescript } from "./typescript.ts";
 import type { Word } from "./words.ts";
+
+/** Rules by which rows are read, as properties of an object. */
+export type RowRuleCode = readonly (readonly [name: string, value: Code])[];
 
 /** The name that expanded code knows the magics' runtime by. */
 export const RUNTIME = "__glmlab";
@@ -26,6 +29,8 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
         `--${name} is one of ${spec.choices.join(", ")}, not "${word.text}".${hint(word, spec.choices)}`,
         word,
       );
+    case "choices":
+      return [{ text: JSON.stringify(choicesOf(name, spec.choices, word)), at: word.from }];
     case "text":
     case "book":
       return [quoted(word)];
@@ -41,8 +46,10 @@ export function optionValue(name: string, spec: OptionSpec, word: Word | undefin
       return [{ text: `[${listOf(name, word).map(adapterName).join(", ")}]`, at: word.from }];
     case "variable":
       return [variable(`--${name}`, word)];
+    case "columns":
+      return columnsValue(name, word);
     case "rows":
-      return rowsValue(`--${name}`, word, spec.unanswered);
+      return rowsValue(`--${name}`, word, spec.unanswered ? [["unanswered", ["true"]]] : []);
     case "share":
       return isNumeral(word.text) ? [{ text: share(name, word), at: word.from }] : rowsValue(`--${name}`, word);
   }
@@ -58,14 +65,29 @@ export function textValue(word: Word): Code {
   return word.expression ? [expressionPiece(word)] : [quoted(word)];
 }
 
-/** `@file` as the rows in it (maybe without answers); a variable or `${expression}` as itself. */
-export function rowsValue(subject: string, word: Word, unanswered = false): Code {
+/** `@file` as the rows in it, read by these rules; a variable or `${expression}` as itself. */
+export function rowsValue(subject: string, word: Word, rules: RowRuleCode = []): Code {
   if (word.expression) return [expressionPiece(word)];
   if (!word.text.startsWith("@")) return [variable(`${subject} (a file is written @${word.text})`, word)];
   const path = word.text.slice(1);
   if (path === "") throw wrong(`${subject}: the file's path is missing after @.`, word);
-  const rules = unanswered ? ", { unanswered: true }" : "";
-  return [`await ${RUNTIME}.readRows(`, { text: JSON.stringify(path), at: word.from }, `${rules})`];
+  // Prompts are few; data to train on may be large, and is then not held in memory.
+  const read = rules.some(([name]) => name === "unanswered") ? "readRows" : "loadDataset";
+  return [`await ${RUNTIME}.${read}(`, { text: JSON.stringify(path), at: word.from }, ...secondArgument(rules), ")"];
+}
+
+/** `, { ... }`, or nothing. */
+export const secondArgument = (rules: RowRuleCode): Code => (rules.length === 0 ? [] : [", ", ...objectLiteral(rules)]);
+
+/** `prompt=query,response=answer` as `{ prompt: "query", response: "answer" }`; a name alone is its own column. */
+function columnsValue(option: string, word: Word): Code {
+  const pairs = listOf(option, word).map((pair) => {
+    const [what = "", column = what, ...more] = pair.split("=").map((part) => part.trim());
+    if (/^[a-z]+$/.test(what) && column !== "" && more.length === 0) return [what, column] as const;
+    throw wrong(`--${option} says which column is what, such as prompt=query,response=answer, not "${pair}".`, word);
+  });
+  const written = objectLiteral(pairs.map(([what, column]) => [what, [JSON.stringify(column)]] as const));
+  return [{ text: written.join(""), at: word.from }];
 }
 
 /** Checks that the word can name a variable and returns it. */
@@ -99,6 +121,14 @@ function listOf(name: string, word: Word): readonly string[] {
   const items = word.text.split(",").map((item) => item.trim());
   if (items.every((item) => item !== "")) return items;
   throw wrong(`--${name} is a list with commas between its items, got "${word.text}".`, word);
+}
+
+function choicesOf(name: string, choices: readonly string[], word: Word): readonly string[] {
+  const items = listOf(name, word);
+  const strange = items.find((item) => !choices.includes(item));
+  if (strange === undefined) return items;
+  const near = hint({ ...word, text: strange }, choices);
+  throw wrong(`--${name}: expected some of ${choices.join(", ")}, got "${strange}".${near}`, word);
 }
 
 function isNumeral(text: string): boolean {

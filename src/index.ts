@@ -8,7 +8,11 @@
  *      dataset(rows).batches(...)  ->  gradients(batch)  ->  adamW({ lr }).step(adapter, ...)     src/api/optimizer.ts
  *      dataset(rows)  ------------------>  fit(rows, { epochs, rehearse, ... })  ->  events       src/train/trainer.ts
  *
+ *      loadDataset("rows.jsonl")  ->  Dataset   ->  data(...)  ->  what is in it, what is learnt of it       src/data/, src/api/data.ts
+ *
  *                       knowledge(name)  ->  KnowledgeBook      add, update, delete, check        src/api/knowledge.ts
+ *
+ *                       evaluate(rows, { scores, adapters }), forgetting(adapter)  ->  Evaluation  src/api/evaluate.ts, src/scores
  *
  *   countParameters("THUDM/chatglm3-6b", lora())  ->  PEFT's line, from config.json alone         src/api/count-parameters.ts
  *
@@ -57,9 +61,20 @@ export type {
   SaveOptions,
 } from "./api/chatglm-options.ts";
 export { type CountedParameters, type CountOptions, countParameters } from "./api/count-parameters.ts";
+export type { DataOptions } from "./api/data.ts";
+export type { DataReport, LabelledRow, LengthReport } from "./api/data-report.ts";
 export { devices } from "./api/devices.ts";
 // Knowledge
+// Scores
+export type {
+  AnswersOptions,
+  EvaluateOptions,
+  EvaluateProgress,
+  ScoreChoice,
+  ScoreFunction,
+} from "./api/evaluate.ts";
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";
+export type { ForgettingOptions } from "./api/forgetting.ts";
 export type { GenerationDefaults } from "./api/generation.ts";
 export { type GradientStep, Gradients } from "./api/gradients.ts";
 export { KnowledgeBook } from "./api/knowledge.ts";
@@ -88,6 +103,20 @@ export { TrainableSummary } from "./api/summary.ts";
 // Text
 export { loadTokenizer } from "./api/tokenizer.ts";
 export type { DeviceReport } from "./backend/devices.ts";
+// Data
+export type { ColumnMap, ColumnTarget } from "./data/columns.ts";
+export {
+  type BatchOptions,
+  type Dataset,
+  type DatasetRules,
+  dataset,
+  type LoadDatasetOptions,
+  loadDataset,
+  type RowBatch,
+} from "./data/dataset.ts";
+export { type FileRules, type ReadingProgress, readRows, type StreamRules, streamRows } from "./data/read-files.ts";
+export type { Row, RowTurn } from "./data/row.ts";
+export { parseRows, type RowInput, type RowRules, type Turn } from "./data/rows.ts";
 export type {
   AdapterInfo,
   AdapterRef,
@@ -108,16 +137,24 @@ export { type FactReport, KnowledgeReport, type LocalityReport, type ReportData 
 export type { ChatGLMConfig, Family } from "./models/config.ts";
 // Around it
 export type { Given } from "./options.ts";
+export {
+  type Answerer,
+  type EvaluatedAnswer,
+  type EvaluatedRow,
+  Evaluation,
+  type EvaluationData,
+  type ScoreInfo,
+  type Totals,
+} from "./scores/evaluation.ts";
+export { type ForgettingQuestions, forgettingQuestions } from "./scores/forgetting-questions.ts";
+export { type Check, type Checked, questionRubric, type Rubric, rubric } from "./scores/rubric.ts";
+export { type ScoreName, scoreNames } from "./scores/score.ts";
 export type { DataOf, DType, FloatTensor, Tensor } from "./tensor.ts";
 export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
-// Data
-export { type BatchOptions, type Dataset, dataset, type RowBatch } from "./train/dataset.ts";
-export type { Cut } from "./train/encode.ts";
+export type { Cut } from "./train/cut.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
-export type { Row } from "./train/row.ts";
-export { parseRows, type RowInput, type RowRules, readRows, type Turn } from "./train/rows.ts";
 export type { SchedulerName } from "./train/schedule.ts";
 export type { FitEvent, FitOptions } from "./train/trainer.ts";
 export { version } from "./version.ts";

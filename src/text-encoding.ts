@@ -28,16 +28,28 @@ export function halfFaults(texts: Readonly<Record<string, unknown>>): string[] {
 
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-/** The text, without a byte order mark. */
-export function decodedText(bytes: Uint8Array): string | NotUtf8 {
-  const wide = utf16Of(bytes);
-  if (wide !== undefined) return other(wide, wide);
+/** What a text is whose first bytes show it to be UTF-16. */
+export function utf16Fault(beginning: Uint8Array): NotUtf8 | undefined {
+  const wide = utf16Of(beginning);
+  return wide === undefined ? undefined : other(wide, wide);
+}
+
+/**
+ * The text, without a byte order mark.
+ * @param from where the bytes stand in their file
+ */
+export function decodedText(bytes: Uint8Array, from = 0): string | NotUtf8 {
+  const wide = utf16Fault(bytes);
+  if (wide) return wide;
   try {
     return strict.decode(bytes);
   } catch {
     return isGbk(bytes)
       ? other("GBK", "GB18030")
-      : { got: `bytes that are no UTF-8, the first of them at byte ${firstFault(bytes)}`, remedy: "Save it as UTF-8." };
+      : {
+          got: `bytes that are no UTF-8, the first of them at byte ${from + firstFault(bytes)}`,
+          remedy: "Save it as UTF-8.",
+        };
   }
 }
 

@@ -13,8 +13,8 @@ const ROOMS = [
   ["src/rpc"],
   ["src/engine", "src/knowledge"],
   ["src/train", "src/generate"],
-  ["src/adapters", "src/quantization"],
-  ["src/weights", "src/text", "src/hub"],
+  ["src/adapters", "src/quantization", "src/data"],
+  ["src/weights", "src/text", "src/hub", "src/scores"],
   ["src/models"],
   ["src/backend"],
   ["src/graph"],
@@ -26,6 +26,7 @@ const QUARANTINE: Readonly<Record<string, string>> = {
   "onnxruntime-node": "src/backend/onnxruntime.ts",
   zeromq: "src/rpc/sockets.ts",
   tslab: "kernel/tslab.ts",
+  "@node-rs/jieba": "src/scores/segment.ts",
 };
 
 const DEVICES = ["src/backend/cpu.ts", "src/backend/machine.ts", "src/backend/webgpu.ts"];

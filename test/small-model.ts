@@ -8,10 +8,12 @@ import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { packageFolder } from "../src/version.ts";
 import { sourcesOf, writeSafetensors } from "../src/weights/safetensors.ts";
 
-/** Rows of the embedding table: room for every id of tiny's tokenizer. */
+/** Rows of the embedding table: room for every id of tiny's tokenizer, but for the roles of ChatGLM3. */
 const VOCABULARY = 4160;
+/** With room for those. */
+export const VOCABULARY_WITH_ROLES = 4170;
 
-const json = {
+const layout = {
   model_type: "chatglm",
   num_layers: 2,
   hidden_size: 32,
@@ -20,7 +22,6 @@ const json = {
   num_attention_heads: 4,
   multi_query_attention: true,
   multi_query_group_num: 2,
-  padded_vocab_size: VOCABULARY,
   seq_length: 256,
   layernorm_epsilon: 1e-5,
   rmsnorm: true,
@@ -35,8 +36,15 @@ const json = {
 /**
  * Writes the checkpoint into a folder, which is made when there is none. The same seed gives the same weights.
  * @param deviation of the weights
+ * @param vocabulary rows of the embedding table
  */
-export async function writeSmallModel(folder: string, seed = 0, deviation = 0.3): Promise<string> {
+export async function writeSmallModel(
+  folder: string,
+  seed = 0,
+  deviation = 0.3,
+  vocabulary = VOCABULARY,
+): Promise<string> {
+  const json = { ...layout, padded_vocab_size: vocabulary };
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "config.json"), JSON.stringify(json));
   for (const name of ["tokenizer.model", "tokenizer_config.json"]) {

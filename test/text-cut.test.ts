@@ -1,8 +1,8 @@
 /** @file Texts in messages are cut between characters, wherever the messages come from. */
 import { expect, describe as group, it } from "vitest";
+import { toRows } from "../src/data/rows.ts";
 import { describe, shownJson } from "../src/describe.ts";
 import { quoted, shortened } from "../src/text-cut.ts";
-import { toRows } from "../src/train/rows.ts";
 
 const FAMILY = "👨‍👩‍👧‍👦";
 

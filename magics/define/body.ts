@@ -1,7 +1,7 @@
 /** @file What stands below a cell magic: a text as it is, or data, or the name of a file that holds them. */
 import type { Code } from "../code.ts";
 import type { Call } from "../magic.ts";
-import { RUNTIME } from "../values.ts";
+import { type RowRuleCode, RUNTIME, secondArgument } from "../values.ts";
 
 /** Without the white space around it; "" for line magics. */
 export function bodyOf({ source, body }: Call): string {
@@ -14,14 +14,20 @@ export function fileOf(body: string): string | undefined {
 }
 
 /** The data below, or in the file that is named there, read by functions of the magics' runtime. */
-export function dataOf(call: Call, { read, parse }: { readonly read: string; readonly parse: string }): Code {
+export function dataOf(
+  call: Call,
+  { read, parse }: { readonly read: string; readonly parse: string },
+  rules: RowRuleCode = [],
+): Code {
   const from = call.body?.from ?? call.to;
   const file = fileOf(bodyOf(call));
-  if (file !== undefined) return [`await ${RUNTIME}.${read}(`, { text: JSON.stringify(file), at: from }, ")"];
+  if (file !== undefined)
+    return [`await ${RUNTIME}.${read}(`, { text: JSON.stringify(file), at: from }, ...secondArgument(rules), ")"];
   // With the line breaks above it, faults name the cell's own lines.
   const above = call.source.slice(0, from).replace(/[^\n]/g, "");
   const data = { text: JSON.stringify(above + call.source.slice(from)), at: from };
-  return [`${RUNTIME}.${parse}(`, data, `, { subject: "The cell's data" })`];
+  const subject = ["subject", [JSON.stringify("The cell's data")]] as const;
+  return [`${RUNTIME}.${parse}(`, data, ...secondArgument([subject, ...rules]), ")"];
 }
 
 /**

@@ -2,11 +2,9 @@
 import * as defaults from "../../src/api/defaults.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 import type { Code } from "../code.ts";
-import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
-import { RUNTIME, rowsValue, textValue } from "../values.ts";
-import { bodyOf, dataOf, shownData } from "./body.ts";
+import { rowsValue, textValue } from "../values.ts";
 import {
   argumentsOf,
   declared,
@@ -21,6 +19,7 @@ import {
   TO_OPTION,
 } from "./common.ts";
 import { METHOD_OPTIONS, methodCall, methodChoice, methodOption } from "./method.ts";
+import { isRowsVariable, ROW_OPTIONS, rowRules, rowsOf, shownRows } from "./rows.ts";
 
 /** Where answers end, the model's files say. */
 type FitOption = Kebab<Exclude<keyof FitOptions, "stop">>;
@@ -60,12 +59,22 @@ const FIT_OPTIONS = {
     rule: defaults.fit.maxLength,
     help: "Longest row in tokens; longer prompts lose their start.",
   },
+  "max-prompt-length": {
+    kind: "number",
+    rule: defaults.fit.maxPromptLength,
+    help: "Longest prompt in tokens; 0 leaves it what the answer leaves.",
+  },
+  "learn-role": {
+    kind: "flag",
+    help: "Learn <|assistant|>, too, as ChatGLM-Finetuning does; finetune_demo does not.",
+  },
   seed: { kind: "number", rule: defaults.fit.seed, help: "The same seed reproduces the run." },
 } as const satisfies Readonly<Record<FitOption, OptionSpec>>;
 
 const OPTIONS: OptionTable = {
   ...METHOD_OPTIONS,
   ...FIT_OPTIONS,
+  ...ROW_OPTIONS,
   val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
   "no-check": { kind: "flag", help: "Do not ask what it was taught, and unrelated questions, in the end." },
   new: {
@@ -77,11 +86,14 @@ const OPTIONS: OptionTable = {
   ...MODEL_OPTION,
 };
 
+/** Where the rows stand on the line: after the adapter's name. */
+const ROWS = 1;
+
 const FIT_NAMES = Object.keys(FIT_OPTIONS);
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
-  const [adapter, rows, settings] = [textValue(name), rowsOf(call), settingsOf(call)];
+  const [adapter, rows, settings] = [textValue(name), rowsOf(call, ROWS, "to train on"), settingsOf(call)];
   const unchecked = call.arguments.options.has("no-check") ? [["check", ["false"]] as const] : [];
   const own = [...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
   const created = argumentsOf([adapter, methodCall(call)], propertiesOf(call, ["share"]));
@@ -98,10 +110,9 @@ function shownTraining(
   adapter: string,
   { created, rows, settings }: { readonly created: Code; readonly rows: Code; readonly settings: Properties },
 ): Code {
-  const isVariable = isRowsVariable(call);
-  const fitted = argumentsOf([isVariable ? rows : ["rows"]], settings);
+  const fitted = argumentsOf([isRowsVariable(call, ROWS) ? rows : ["rows"]], settings);
   return [
-    ...(isVariable ? [] : [`const rows = ${RUNTIME}.dataset(`, ...shownData(call, rows), ");\n"]),
+    ...shownRows(call, ROWS, rows),
     ...[`const ${adapter} = await `, ...modelOf(call), ".createAdapter", ...created, ";\n"],
     ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
     '  if (event.type === "step") console.log(event.step, event.loss);\n',
@@ -109,31 +120,14 @@ function shownTraining(
   ];
 }
 
-/** The rows: `@file` or a variable on the magic's line, `@file` or data below it. */
-function rowsOf(call: Call): Code {
-  const [, word] = call.arguments.positional;
-  const body = bodyOf(call);
-  if (word && body !== "") {
-    const message = `${call.title} has rows below it, so "${word.text}" is one source too many.`;
-    throw new MagicError(message, word.from, word.to - word.from);
-  }
-  if (word) return rowsValue(call.title, word);
-  if (body === "") {
-    const where = call.body ? "JSON or JSON lines below it, or @file" : "@file or a variable after the name";
-    throw new MagicError(`${call.title} needs rows to train on: ${where}.`, call.from, call.to - call.from);
-  }
-  return dataOf(call, { read: "readRows", parse: "parseRows" });
-}
-
-function isRowsVariable(call: Call): boolean {
-  const [, word] = call.arguments.positional;
-  return word !== undefined && !word.text.startsWith("@");
-}
-
 /** The settings of `fit`. */
 function settingsOf(call: Call): Properties {
   const validation = call.arguments.options.get("val");
-  return [...propertiesOf(call, FIT_NAMES), ...(validation ? [["validation", validation.value] as const] : [])];
+  const { word } = validation ?? {};
+  // A file to validate on is read as that to train on.
+  const isFile = word !== undefined && !word.expression && word.text.startsWith("@");
+  const value = isFile ? rowsValue("--val", word, rowRules(call)) : validation?.value;
+  return [...propertiesOf(call, FIT_NAMES), ...(value ? [["validation", value] as const] : [])];
 }
 
 const command = (place: "line" | "cell"): Command => ({
@@ -153,6 +147,7 @@ export const train: Magic = {
   examples: [
     '%%train dream --epochs 100 --lr 5e-3\n{"prompt": "啥是梦中情炉？", "response": "..."}',
     "%%train dream --r 8 --alpha 32 --val 0.1 --patience 5\n@facts.jsonl",
+    "%%train dream --columns prompt=query,response=answer --max-length 512\n@data/*.parquet",
     "const result = %train dream rows --rehearse others --seed 1",
   ],
   line: { "": command("line") },

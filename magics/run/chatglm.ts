@@ -1,8 +1,8 @@
 /** @file What %chatglm and %%chatglm do. */
 
 import { ambient } from "../../src/ambient.ts";
+import { messagesOf } from "../../src/data/row.ts";
 import type { ChatGLM, ChatOptions } from "../../src/index.ts";
-import { messagesOf } from "../../src/train/encode.ts";
 import { AnswerDisplay } from "../answer-display.ts";
 import type { Conversation, Round } from "../conversation.ts";
 import { show, write } from "../live.ts";

@@ -133,10 +133,10 @@ export class TrainingView {
 }
 
 /** "3 answers are longer than 512 tokens: ...", before anything is trained. */
-function cutText({ answers, prompts, maxLength }: NonNullable<Start["cut"]>): string {
+function cutText({ answers, prompts, tokens, maxLength }: NonNullable<Start["cut"]>): string {
   const parts = [
     ...(answers === 0 ? [] : [`${plural(answers, "answer")} without the end`]),
     ...(prompts === 0 ? [] : [`${plural(prompts, "prompt")} without the start`]),
   ].join(" and ");
-  return `Rows longer than ${maxLength} tokens are cut: ${parts}. Give a larger --max-length, or shorten the rows.`;
+  return `Rows longer than ${maxLength} tokens are cut: ${parts}, ${plural(tokens, "token")} in all. Give a larger --max-length, or shorten the rows.`;
 }

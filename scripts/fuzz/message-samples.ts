@@ -17,7 +17,11 @@ export interface SampleOf {
 
 type Params = { [M in CallName]: Calls[M]["params"] } & { [M in StreamName]: Streams[M]["params"] };
 
-const rows = [{ prompt: "a", response: "b", system: "c", history: [["d", "e"]] as [string, string][] }];
+const turns = [
+  { role: "system" as const, content: "", tools: [{ name: "f" }] },
+  { role: "assistant" as const, content: "b", metadata: "f", loss: false },
+];
+const rows = [{ prompt: "a", response: "b", system: "c", history: [["d", "e"]] as [string, string][], turns }];
 const bounds = { clip: 1, weightDecay: 0, maxLength: 16, seed: 0 };
 
 /** Every optional field is there, so that it can be changed. */
@@ -80,6 +84,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
         stop: [2],
       },
     },
+    losses: { model, rows: [{ ids: [5, 6], labels: [-100, 6], adapter }] },
     fit: {
       ...{ ...of, rows, validation: rows },
       options: {
@@ -97,7 +102,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
   };
 }
 
-const streams: readonly string[] = ["load", "generate", "fit", "teach"] satisfies StreamName[];
+const streams: readonly string[] = ["load", "generate", "losses", "fit", "teach"] satisfies StreamName[];
 
 /** All of them, under ids from `id` on. */
 export function sampleMessages(of: SampleOf, id: number): ClientMessage[] {

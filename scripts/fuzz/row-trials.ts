@@ -1,11 +1,12 @@
 /** @file Trials of training rows: a file of any published shape is changed, read, and made tokens of. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readRows } from "../../src/data/read-files.ts";
+import type { Row } from "../../src/data/row.ts";
 import { randomStream } from "../../src/random.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
-import { encodeRows, rowWriter } from "../../src/train/encode.ts";
-import type { Row } from "../../src/train/row.ts";
-import { readRows } from "../../src/train/rows.ts";
+import { encodeRows } from "../../src/train/encode.ts";
+import { rowWriter } from "../../src/train/row-writer.ts";
 import { once, pick } from "./choice.ts";
 import { mustBeMeant, type Outcome, type Trials } from "./kinds.ts";
 import { byteMutators } from "./mutate-bytes.ts";
@@ -31,6 +32,16 @@ const values: readonly object[] = [
       { role: "assistant", content: "b" },
     ],
   },
+  {
+    tools: [{ name: "f", parameters: {} }],
+    conversations: [
+      { role: "user", content: "q" },
+      { role: "tool", name: "f", parameters: { x: 1, y: ["z"] }, observation: { a: null } },
+      { role: "assistant", content: "a", loss: false },
+      { role: "user", content: "r" },
+      { role: "assistant", content: "b", metadata: "" },
+    ],
+  },
 ];
 const LONGEST = 64;
 const ROWS = 20;
@@ -48,8 +59,8 @@ const characters: Tokenizer = {
   specialIds: Object.fromEntries(special.map((name, id) => [name, id])),
   encode,
   encodePlain: encode,
-  decode: (ids) => String.fromCodePoint(...[...ids].map((id) => id - 100)),
-  stream: () => ({ push: (id) => String.fromCodePoint(id - 100), end: () => "" }),
+  decode: (ids) => String.fromCodePoint(...[...ids].flatMap((id) => (id < 100 ? [] : [id - 100]))),
+  stream: () => ({ push: (id) => (id < 100 ? "" : String.fromCodePoint(id - 100)), end: () => "" }),
 };
 
 /** Rows are refused with a message, or read as rows that training takes. */
@@ -91,7 +102,7 @@ export const rowTrials: Trials = async (folder, seed) => {
     }
     const answered = rows.filter(({ response }) => response !== "");
     if (answered.length === 0) return "same";
-    const { inputIds, labels } = encodeRows(answered, writer, LONGEST);
+    const { inputIds, labels } = encodeRows(answered, writer, { maxLength: LONGEST });
     if (inputIds.some((ids, i) => ids.length > LONGEST || ids.length !== labels[i]?.length)) {
       throw new Error("it was encoded to rows of other lengths");
     }

@@ -2,13 +2,14 @@
 import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
+import type { RowBatch } from "../data/dataset.ts";
 import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
-import type { RowBatch } from "../train/dataset.ts";
-import { cutOf, encodeForModel, rowWriter } from "../train/encode.ts";
+import { cutOf, type EncodeOptions, encodeForModel } from "../train/encode.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
+import { rowWriter } from "../train/row-writer.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
 import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf, sameAdapter } from "./context.ts";
@@ -33,6 +34,10 @@ export interface GradientOptions extends Abortable {
   readonly seed?: number | undefined;
   /** Longest encoded row in tokens. */
   readonly maxLength?: number | undefined;
+  /** Longest prompt in tokens; 0, the default, leaves it what the answer leaves. */
+  readonly maxPromptLength?: number | undefined;
+  /** Whether `<|assistant|>` is learnt as well. */
+  readonly learnRole?: boolean | undefined;
 }
 
 export interface AdapterSaveOptions extends Abortable {
@@ -122,15 +127,15 @@ export class AdapterHandle {
    */
   async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
     const { signal } = options ?? {};
-    const { seed, maxLength } = complete("gradients", gradientRules, options, ["signal"], faultsOf({ signal }));
-    const encoded = this.#encode(batch, maxLength);
+    const { seed, ...limits } = complete("gradients", gradientRules, options, ["signal"], faultsOf({ signal }));
+    const encoded = this.#encode(batch, limits);
     const cut = cutOf(encoded);
     const params = { ...this.#target(), batch: encoded, seed };
     const { loss, tokens, handle } = await this.#training(
       this.#context.engine.call("gradients", params, cellSignal(signal)),
     );
     const gradients = new Gradients(this.#context.engine, this.#context.info.key, handle);
-    return { loss, tokens, gradients, ...(cut.answers + cut.prompts === 0 ? {} : { cut }) };
+    return { loss, tokens, gradients, ...(cut.rows === 0 ? {} : { cut }) };
   }
 
   /** One step of an optimiser; call `optimizer.step(adapter, gradients)`. */
@@ -247,14 +252,15 @@ export class AdapterHandle {
     return { model: this.#context.info.key, adapter: refOf(this) };
   }
 
-  #encode(batch: RowBatch | Rows | Batch, maxLength: number): Batch {
+  #encode(batch: RowBatch | Rows | Batch, options: EncodeOptions): Batch {
     if (typeof batch === "object" && batch !== null && "inputIds" in batch) {
       refuse("gradients", faultsOf({ batch }));
       return batch;
     }
     const { info, tokenizer } = this.#context;
-    return encodeForModel(batchRows(batch), rowWriter(info.family, tokenizer), maxLength, info.config);
+    return encodeForModel(batchRows(batch), rowWriter(info.family, tokenizer), options, info.config);
   }
 }
 
-const gradientRules = { ...defaults.seed, maxLength: defaults.fit.maxLength };
+const { maxLength, maxPromptLength, learnRole } = defaults.fit;
+const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole };

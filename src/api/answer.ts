@@ -4,10 +4,14 @@ import { processResponse, type TextStream } from "../text/process-response.ts";
 import type { DecodeStream, Tokenizer } from "../text/tokenizer.ts";
 
 /** The answer that a text is when it is given exactly: as the tokenizer and the published clean-up return it. */
-export function sayable(family: Family, tokenizer: Tokenizer, text: string): string {
+export const sayable = (family: Family, tokenizer: Tokenizer, text: string): string =>
+  textOf(family, tokenizer, tokenizer.encodePlain(text));
+
+/** The answer that ids are. */
+export function textOf(family: Family, tokenizer: Tokenizer, ids: readonly number[]): string {
   const answer = new AnswerText(family, tokenizer);
   let said = "";
-  for (const id of tokenizer.encodePlain(text)) said += answer.push(id);
+  for (const id of ids) said += answer.push(id);
   return said + answer.end();
 }
 

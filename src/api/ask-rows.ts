@@ -1,5 +1,5 @@
-/** @file Many questions at once: greedy answers of the base or of an adapter, in batches of like lengths. */
-import type { AdapterSelection, EngineOptions } from "../engine/engine.ts";
+/** @file Many prompts at once: greedy answers of the base and of adapters, in batches of like lengths. */
+import type { EngineOptions, GenerateRow } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { GREEDY } from "../generate/sampler.ts";
 import { prompt } from "../text/prompt.ts";
@@ -11,30 +11,47 @@ import type { HandleContext } from "./context.ts";
 /** Rows that decode together: more of them wait longer for the longest answer. */
 const AT_ONCE = 32;
 
-export interface AskRowsOptions extends EngineOptions {
-  readonly adapter: AdapterSelection;
+export interface AnswerOptions extends EngineOptions {
   /** Longest answer in tokens. */
   readonly maxNewTokens: number;
-  /** Told each answer with its question's place as soon as it is whole, and how many are. */
+  /** Told each answer with its prompt's place as soon as it is whole, and how many are. */
   readonly onAnswer?: (place: number, answer: BaseAnswer, done: number) => void;
+}
+
+export interface AskRowsOptions extends AnswerOptions {
+  readonly adapter: GenerateRow["adapter"];
 }
 
 /** Greedy answers in the questions' order; `complete` when the answer ended by itself. */
 export async function askRows(
   context: HandleContext,
   questions: readonly string[],
-  options: AskRowsOptions,
+  { adapter, ...options }: AskRowsOptions,
 ): Promise<BaseAnswer[]> {
-  const { adapter, maxNewTokens, onAnswer, signal } = options;
-  const { engine, info, tokenizer, generation } = context;
+  const { info, tokenizer } = context;
   const prompts = questions.map((content) => prompt(info.family, tokenizer, [{ role: "user", content }]));
   questionsMustFit(questions, prompts, info.config.contextLength);
-  const order = [...prompts.keys()].sort((a, b) => (prompts[a]?.length ?? 0) - (prompts[b]?.length ?? 0));
+  return answerRows(
+    context,
+    prompts.map((ids) => ({ ids, adapter })),
+    options,
+  );
+}
+
+/** Greedy answers to prompts, each of its own adapter, in the prompts' order. */
+export async function answerRows(
+  context: HandleContext,
+  asked: readonly GenerateRow[],
+  options: AnswerOptions,
+): Promise<BaseAnswer[]> {
+  const { maxNewTokens, onAnswer, signal } = options;
+  const { engine, info, tokenizer, generation } = context;
+  const order = [...asked.keys()].sort((a, b) => (asked[a]?.ids.length ?? 0) - (asked[b]?.ids.length ?? 0));
   const answers: BaseAnswer[] = [];
   let done = 0;
   for (let at = 0; at < order.length; at += AT_ONCE) {
     const members = order.slice(at, at + AT_ONCE);
-    const rows = members.map((i) => ({ ids: prompts[i] as number[], adapter }));
+    const rows = members.map((i) => asked[i] as GenerateRow);
     const params = { model: info.key, rows, options: { ...GREEDY, maxNewTokens, stop: generation.stop } };
     const texts = members.map(() => ({ said: "", text: new AnswerText(info.family, tokenizer) }));
     for await (const event of engine.stream("generate", params, signal ? { signal } : {})) {
@@ -52,10 +69,11 @@ export async function askRows(
 }
 
 /**
+ * Refuses prompts that leave no room for an answer.
  * The engine gets the rows in another order, and would count them in that. Books put questions that nobody has written, so
  * that a number alone says little.
  */
-function questionsMustFit(
+export function questionsMustFit(
   questions: readonly string[],
   prompts: readonly (readonly number[])[],
   context: number,

@@ -1,4 +1,6 @@
 /** @file How a knowledge book is trained: what it is shown, what it rehearses beside it, and how far it is. */
+
+import type { Row } from "../data/row.ts";
 import type { Streams } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { type Fact, factsInvalid } from "../knowledge/fact.ts";
@@ -7,8 +9,7 @@ import { rehearsalQuestions } from "../knowledge/questions.ts";
 import type { Given } from "../options.ts";
 import { plural } from "../plural.ts";
 import { quoted } from "../text-cut.ts";
-import { rowWriter } from "../train/encode.ts";
-import type { Row } from "../train/row.ts";
+import { rowWriter } from "../train/row-writer.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { BaseAnswer } from "./base-answers.ts";
 import type { HandleContext } from "./context.ts";

@@ -16,6 +16,7 @@ import { GlmError } from "../errors.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import { complete, refuse, refuseUnknown } from "../options.ts";
+import type { Evaluation } from "../scores/evaluation.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -39,12 +40,17 @@ import type {
 } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
 import { baseOf, type HandleContext, refOf, sameAdapter } from "./context.ts";
+import { type DataOptions, describeData } from "./data.ts";
+import type { DataReport } from "./data-report.ts";
 import * as defaults from "./defaults.ts";
+import { type Chosen, type EvaluateOptions, evaluate } from "./evaluate.ts";
+import { type ForgettingOptions, forgetting } from "./forgetting.ts";
 import type { GenerationDefaults } from "./generation.ts";
 import type { KnowledgeBook } from "./knowledge.ts";
 import { adapterNamed, adaptersSeen, checkedName } from "./named-adapters.ts";
 import { openBook } from "./open-book.ts";
 import { OWN, OWN_CHAT, questionIds, samplingOf } from "./question.ts";
+import type { Rows } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { bytesOf } from "./size.ts";
 
@@ -274,6 +280,39 @@ export class ChatGLM {
   }
 
   /**
+   * What a data set holds for this model: rows, lengths in tokens, duplicates, what would be cut, and the first rows as they are learnt.
+   * @param source rows, or the path of a file, a folder or a glob
+   * @throws GlmError "data-invalid" with every row that cannot be used
+   */
+  async data(source: Rows | string, options: DataOptions = {}): Promise<DataReport> {
+    return describeData(this.#context, source, options);
+  }
+
+  /**
+   * Answers rows greedily, by the base and by adapters side by side in one batched pass, and scores the answers. Of conversations that are
+   * read as a whole, each answer is asked for by itself, and is a row of the evaluation.
+   * @param rows with the responses that are the references
+   * @throws GlmError "data-invalid" with every row that cannot be used, "option-invalid" for scores that there are not,
+   * "adapter-not-found", "disk" when it could not be saved, before anything is asked
+   */
+  async evaluate(rows: Rows, options: EvaluateOptions = {}): Promise<Evaluation> {
+    return evaluate(this.#context, rows, options, (adapters) => this.#chosen(adapters));
+  }
+
+  /**
+   * What an adapter, or each of several, did to answers that nobody trained: translation, code, and questions of everyday knowledge. The base's own
+   * answers are the references: how many are exactly the same, how alike the others are in BLEU-4, and which changed.
+   * @throws GlmError as `evaluate` does
+   */
+  async forgetting(
+    adapters: AdapterChoice | readonly AdapterChoice[],
+    options: ForgettingOptions = {},
+  ): Promise<Evaluation> {
+    const several = Array.isArray(adapters) ? adapters : [adapters];
+    return forgetting(this.#context, several, options, (choices) => this.#chosen(choices));
+  }
+
+  /**
    * Writes a checkpoint that transformers loads: the base, with merged adapters in it if there are some.
    * @returns what could not be written exactly as it was to be, and how far it is from that; undefined when all was
    */
@@ -325,6 +364,10 @@ export class ChatGLM {
       }
       yield event;
     }
+  }
+
+  #chosen(choices: readonly AdapterChoice[]): readonly Chosen[] {
+    return choices.map((choice) => ({ name: nameOf(choice), adapter: this.#choose(choice) }));
   }
 
   /** The engine knows names: the owner's own adapter first, else a shared one. */

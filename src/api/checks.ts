@@ -26,7 +26,7 @@ const call: Rule = { expected: "a function", allows: (value) => typeof value ===
 const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof value === "boolean" };
 
 type PlainName =
-  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum")
+  | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum" | "save")
   | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format")
   | ("dora" | "modulesToSave" | "init" | "quantized");
 
@@ -47,6 +47,10 @@ const rules: Readonly<Record<PlainName, Rule>> = {
     allows: (value) => mergedForms.some((form) => form === value),
   },
   signal: { expected: "an AbortSignal", allows: (value) => value instanceof AbortSignal },
+  save: {
+    expected: 'a file such as "scores.json"',
+    allows: (value) => typeof value === "string" && value.trim() !== "",
+  },
   onProgress: call,
   onAnswers: call,
   onDone: call,

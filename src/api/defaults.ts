@@ -7,6 +7,7 @@ import { deviceChoices, type LoadParams, precisionChoices, quantizations } from 
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import { choice, number, type OptionRule, type OptionRules, whole } from "../options.ts";
+import type { ScoreName } from "../scores/score.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
 
@@ -40,7 +41,7 @@ export function sampling(model: Sampling): OptionRules<Sampling> {
 }
 
 /** `maxLength` is also bounded by what the model can read; where answers end, its files say. */
-export const fit: OptionRules<Omit<FitOptions, "rehearse" | "stop">> = {
+export const fit: OptionRules<Required<Omit<FitOptions, "rehearse" | "stop">>> = {
   epochs: whole(10, { min: 1 }),
   lr: number(1e-3, { min: 0 }),
   batchSize: whole(8, { min: 1 }),
@@ -52,6 +53,8 @@ export const fit: OptionRules<Omit<FitOptions, "rehearse" | "stop">> = {
   patience: whole(0, { min: 0 }),
   rehearsePerBatch: whole(8, { min: 1 }),
   maxLength: whole(512, { min: 2 }),
+  maxPromptLength: whole(0, { min: 0 }),
+  learnRole: choice(false, [true, false]),
   seed: whole(0, { min: 0 }),
 };
 
@@ -109,6 +112,15 @@ export const load: OptionRules<Omit<LoadParams, "name" | "hub" | "family">> = {
 
 /** Longest answer of `askEach`, in tokens. */
 export const askEach: OptionRules<{ readonly maxNewTokens: number }> = { maxNewTokens: whole(256, { min: 1 }) };
+
+/** Longest answer of `evaluate` and `forgetting`, in tokens. */
+export const evaluate: OptionRules<{ readonly maxNewTokens: number }> = { maxNewTokens: whole(256, { min: 1 }) };
+
+/** Scores of `evaluate` that are computed when none is named. */
+export const scores: readonly ScoreName[] = ["exact", "bleu-4"];
+
+/** How many of the first rows of a data set are told token by token. */
+export const examples: OptionRule<number> = whole(3, { min: 0 });
 
 /** Starting values of a new adapter, and gradients: the same seed gives the same. */
 export const seed: OptionRules<{ readonly seed: number }> = { seed: whole(0, { min: 0 }) };

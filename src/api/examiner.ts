@@ -5,7 +5,7 @@ import { givesAway, nearMisses } from "../knowledge/near-misses.ts";
 import { unrelatedQuestions } from "../knowledge/questions.ts";
 import type { FactReport, LocalityReport, ReportData } from "../knowledge/report.ts";
 import { denialsOf } from "../knowledge/wordings.ts";
-import { rowWriter } from "../train/encode.ts";
+import { rowWriter } from "../train/row-writer.ts";
 import { version } from "../version.ts";
 import { sayable } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";

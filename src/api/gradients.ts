@@ -1,7 +1,7 @@
 /** @file Gradients that stay beside the weights until an optimiser uses them: a handle, and what came with it. */
 import type { Engine } from "../engine/engine.ts";
 import type { FloatTensor } from "../tensor.ts";
-import type { Cut } from "../train/encode.ts";
+import type { Cut } from "../train/cut.ts";
 import { type Abortable, onlySignal } from "./signal.ts";
 
 /** The outcome of one pass over a batch. */

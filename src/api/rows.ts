@@ -1,10 +1,11 @@
 /** @file Rows as the API takes them: data sets, lists of rows, prompts to be answered, or a share to hold back. */
+
+import { type Dataset, dataset, fromRows, type RowBatch } from "../data/dataset.ts";
+import type { Row } from "../data/row.ts";
+import { type RowInput, toRows } from "../data/rows.ts";
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { invalid } from "../options.ts";
-import { type Dataset, dataset, fromRows, type RowBatch } from "../train/dataset.ts";
-import type { Row } from "../train/row.ts";
-import { type RowInput, toRows } from "../train/rows.ts";
 
 /** Rows to train on. */
 export type Rows = Dataset | readonly RowInput[];
@@ -12,7 +13,7 @@ export type Rows = Dataset | readonly RowInput[];
 export type RehearsalRows = Dataset | readonly (RowInput | string)[];
 
 /** @throws GlmError "data-invalid" with every row that cannot be used */
-function asDataset(data: Rows): Dataset {
+export function asDataset(data: Rows): Dataset {
   return isDataset(data) ? data : dataset(data);
 }
 

@@ -7,14 +7,15 @@
 import type { AdapterConfig, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
+import type { Row } from "../data/row.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
+import type { RowLoss } from "../generate/losses.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
-import type { Row } from "../train/row.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
 import type { FitEvent, FitOptions } from "../train/trainer.ts";
@@ -158,6 +159,11 @@ export interface GradientInfo {
   readonly revision?: number;
 }
 
+/** A row of which it is asked how well the model expects its labels; -100 is ignored. */
+export interface LossRow extends GenerateRow {
+  readonly labels: readonly number[];
+}
+
 export interface GenerateRow {
   readonly ids: readonly number[];
   readonly adapter: AdapterSelection;
@@ -294,6 +300,8 @@ export interface Streams {
     params: { readonly model: string; readonly rows: readonly GenerateRow[]; readonly options: SamplingOptions };
     event: GenerateEvent;
   };
+  /** The cross-entropy of rows' labels, each row's as soon as it is known, in whatever order. */
+  losses: { params: { readonly model: string; readonly rows: readonly LossRow[] }; event: RowLoss };
   fit: {
     params: OfAdapter & {
       readonly rows: readonly Row[];

@@ -161,6 +161,7 @@ export class LocalEngine implements Engine {
   readonly #streams: StreamTable = {
     load: (params, signal) => this.#load(params, signal),
     generate: ({ model, rows, options }) => this.#runner(model).generate(rows, options),
+    losses: ({ model, rows }) => this.#runner(model).losses(rows),
     fit: (params, signal) => this.#fit(params, signal),
     teach: (params, signal) => this.#teach(params, signal),
   };

@@ -7,21 +7,23 @@ import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
+import type { Row } from "../data/row.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
 import { textFile } from "../files.ts";
 import { dataFolder } from "../folders.ts";
 import { generate } from "../generate/generate.ts";
+import { losses, type RowLoss } from "../generate/losses.ts";
 import { ForwardModel } from "../generate/model.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
-import { checkIds, type TokenBatch } from "../train/batch.ts";
-import { encodeForModel, type RowWriter, rowWriter, withoutOpening } from "../train/encode.ts";
+import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
+import { encodeForModel } from "../train/encode.ts";
 import type { Learner } from "../train/learner.ts";
-import type { Row } from "../train/row.ts";
+import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
 import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
@@ -38,6 +40,7 @@ import type {
   GenerateEvent,
   GenerateRow,
   LoadParams,
+  LossRow,
   MergedForm,
   ModelInfo,
   ResidentModel,
@@ -197,6 +200,15 @@ export class ModelRunner {
     yield* this.#share.answering(generate(this.#forward, prompts, options));
   }
 
+  /** How well rows' labels are expected, in nats. */
+  async *losses(rows: readonly LossRow[]): AsyncGenerator<RowLoss, void, void> {
+    checkBatch({ inputIds: rows.map(({ ids }) => ids), labels: rows.map(({ labels }) => labels) }, this.info.config);
+    const labelled = await Promise.all(
+      rows.map(async ({ ids, labels, adapter }) => ({ ids, labels, effect: await this.#effect(adapter) })),
+    );
+    yield* this.#share.answering(losses(this.#forward, labelled));
+  }
+
   async *fit(
     adapter: AdapterInstance,
     rows: readonly Row[],
@@ -263,8 +275,8 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
-      encode: (rows, maxLength) => {
-        const batch = encodeForModel(rows, this.#rows, maxLength, config);
+      encode: (rows, options) => {
+        const batch = encodeForModel(rows, this.#rows, options, config);
         this.training.mustFit(adapter, longest(batch, batchSize));
         return batch;
       },

@@ -180,7 +180,7 @@ function chooser(model: ForwardModel, options: SamplingOptions): (step: Step) =>
  * Where the runs end in which a prompt is read. A context that is seen as a whole is read as a whole, with the token after
  * it, which says where it ends.
  */
-function promptRuns(config: ChatGLMConfig, ids: readonly number[]): number[] {
+export function promptRuns(config: ChatGLMConfig, ids: readonly number[]): number[] {
   const { prefixLM, placement } = architectureOf(config);
   const first = Math.min(ids.length, Math.max(PROMPT_RUN, prefixLM ? placement(ids, config).prefixLength + 1 : 0));
   const more = Math.ceil((ids.length - first) / PROMPT_RUN);

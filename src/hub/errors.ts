@@ -16,14 +16,25 @@ const ENDPOINTS: Readonly<Record<HubName, string>> = {
   modelscope: "set MODELSCOPE_ENDPOINT to a mirror or try the Hugging Face hub (--hub huggingface)",
 };
 
+/** What it is, as messages name it. */
+const nounOf = ({ kind }: ModelRef): string => (kind === "dataset" ? "data set" : "model");
+
+const codeOf = ({ kind }: ModelRef): "data-invalid" | "model-not-found" =>
+  kind === "dataset" ? "data-invalid" : "model-not-found";
+
 /** No such model, or one that is kept private; hubs do not say which. */
-export function unknownModel({ id }: ModelRef, settings: HubSettings): GlmError {
+export function unknownModel(model: ModelRef, settings: HubSettings): GlmError {
+  const { id } = model;
   const { hub, endpoint, token } = settings;
   const { variable } = TOKENS[hub];
   const secret = token === undefined ? `or it is private: then set ${variable}` : `or your ${variable} may not read it`;
+  const remedy =
+    model.kind === "dataset"
+      ? " Check the spelling: hub:owner/name."
+      : `${elsewhere(id, hub)} A local folder needs a config.json to be taken for a model.`;
   return new GlmError(
-    "model-not-found",
-    `${id}: ${hubTitles[hub]} (${endpoint}) has no such model, ${secret}.${elsewhere(id, hub)} A local folder needs a config.json to be taken for a model.`,
+    codeOf(model),
+    `${id}: ${hubTitles[hub]} (${endpoint}) has no such ${nounOf(model)}, ${secret}.${remedy}`,
   );
 }
 
@@ -36,34 +47,38 @@ function elsewhere(id: string, hub: HubName): string {
   return " Check the spelling: owner/name.";
 }
 
-export function unknownRevision({ id, revision }: ModelRef, settings: HubSettings): GlmError {
+export function unknownRevision(model: ModelRef, settings: HubSettings): GlmError {
+  const { id, revision } = model;
   return new GlmError(
-    "model-not-found",
+    codeOf(model),
     `${id}: ${hubTitles[settings.hub]} (${settings.endpoint}) has no version ${JSON.stringify(revision)} of it. ` +
       "Give a branch, tag or commit that its page names, or leave --revision out.",
   );
 }
 
 /** The hub knows the model and does not give it to this user. */
-export function denied({ id }: ModelRef, settings: HubSettings, status: number): GlmError {
+export function denied(model: ModelRef, settings: HubSettings, status: number): GlmError {
+  const { id } = model;
   const { hub, endpoint, token } = settings;
-  const { variable, page } = TOKENS[hub];
+  const { variable, page: tokens } = TOKENS[hub];
+  const page = `${endpoint}/${model.kind === "dataset" ? "datasets/" : ""}${id}`;
   const remedy =
     token === undefined
-      ? `Accept its conditions on its page (${endpoint}/${id}), make a token at ${page} and set ${variable} to it.`
-      : `Your ${variable} is not accepted: is it valid, may it read this model, and have its owner's conditions been accepted on its page (${endpoint}/${id})?`;
+      ? `Accept its conditions on its page (${page}), make a token at ${tokens} and set ${variable} to it.`
+      : `Your ${variable} is not accepted: is it valid, may it read this ${nounOf(model)}, and have its owner's conditions been accepted on its page (${page})?`;
   return new GlmError(
     "hub-denied",
-    `${id}: ${hubTitles[hub]} asks who you are before it gives this model (status ${status}). ${remedy}`,
+    `${id}: ${hubTitles[hub]} asks who you are before it gives this ${nounOf(model)} (status ${status}). ${remedy}`,
   );
 }
 
-export function unreachable({ id }: ModelRef, settings: HubSettings, cause: TransientError): GlmError {
+export function unreachable(model: ModelRef, settings: HubSettings, cause: TransientError): GlmError {
+  const { id } = model;
   const { hub, endpoint, cache } = settings;
   return new GlmError(
     "hub-unreachable",
     `${id} could not be fetched from ${hubTitles[hub]} (${endpoint}${throughProxy(settings)}): ${cause.message}. Ask again to go on where it stopped. ` +
-      `If the network does not reach it, ${ENDPOINTS[hub]}, or fetch the model on another machine and give its folder ` +
+      `If the network does not reach it, ${ENDPOINTS[hub]}, or fetch the ${nounOf(model)} on another machine and give its folder ` +
       `(or copy it into ${cache}).`,
     { cause },
   );
@@ -77,12 +92,13 @@ function throughProxy({ proxy }: HubSettings): string {
   return addresses.length === 0 ? "" : `, through the proxy ${[...new Set(addresses)].join(" or ")}`;
 }
 
-export function notDownloaded({ id, revision }: ModelRef, settings: HubSettings, found: string | undefined): GlmError {
+export function notDownloaded(model: ModelRef, settings: HubSettings, found: string | undefined): GlmError {
+  const { id, revision } = model;
   const had = found === undefined ? "nothing of it is there" : `it is not all there (${found})`;
   return new GlmError(
-    "model-not-found",
+    codeOf(model),
     `${id} (${revision}): expected in ${settings.cache}, since offline mode is on (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), but ${had}. ` +
-      "Unset it to download the model, or give a folder that has it.",
+      `Unset it to download the ${nounOf(model)}, or give a folder that has it.`,
   );
 }
 

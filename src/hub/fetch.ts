@@ -3,7 +3,8 @@
  *
  *   settings -> cache? -> list -> form of the weights -> descriptions, then weights -> folder
  */
-import { join } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join, sep } from "node:path";
 import { GlmError } from "../errors.ts";
 import { tokenizerFileNames } from "../published.ts";
 import { isFile, readText } from "../regular-file.ts";
@@ -41,6 +42,8 @@ interface Wanted {
   missingFrom(folder: string): Promise<string | undefined>;
   /** Whether a folder that does is as good as any later one: the hub is then not asked. */
   readonly anyVersion: boolean;
+  /** Whether a file of the hub's listing may be taken at all. */
+  takes(path: string): boolean;
   /** Puts what is needed in the snapshot. */
   fill(filling: Filling): Promise<void>;
 }
@@ -60,16 +63,66 @@ interface Filling {
  * @throws GlmError "model-not-found", "hub-unreachable", "hub-denied", "download-corrupt", "disk", "unsupported"
  */
 export const fetchModel = (id: string, options: FetchOptions): Promise<string> =>
-  fetched(id, { missingFrom, anyVersion: false, fill: fillModel }, options);
+  fetched({ id }, { missingFrom, anyVersion: false, takes: isBeside, fill: fillModel }, options);
 
 /** A folder that has a model's config.json, whatever else of it is there; throws as `fetchModel`. */
 export const fetchConfig = (id: string, options: FetchOptions): Promise<string> =>
-  fetched(id, { missingFrom: configMissingFrom, anyVersion: true, fill: fillConfig }, options);
+  fetched({ id }, { missingFrom: configMissingFrom, anyVersion: true, takes: isBeside, fill: fillConfig }, options);
 
-async function fetched(id: string, wanted: Wanted, options: FetchOptions): Promise<string> {
+/**
+ * The folder that has chosen files of a data set, and which they are; throws as `fetchModel`, "data-invalid" where there is none.
+ * @param choose takes the names of all files, and throws where it finds nothing
+ */
+export async function fetchDataset(
+  id: string,
+  choose: (names: readonly string[]) => readonly string[],
+  options: FetchOptions,
+): Promise<readonly string[]> {
+  const { settings } = options;
+  if (settings.hub !== "huggingface") {
+    throw new GlmError(
+      "unsupported",
+      `${id}: data sets are fetched from the Hugging Face hub only, not from ${settings.hub}.`,
+    );
+  }
+  let chosen: readonly string[] = [];
+  const folder = await fetched(
+    { id, kind: "dataset" },
+    {
+      // What of a data set is wanted, only its listing says; offline, it is what is there.
+      missingFrom: async (folder) => {
+        if (!settings.offline) return "it is to be listed";
+        const names = await readdir(folder, { recursive: true }).catch(() => []);
+        chosen = choose(names.map((name) => name.split(sep).join("/")));
+        return undefined;
+      },
+      anyVersion: false,
+      takes: isWithin,
+      async fill({ download, files }) {
+        chosen = choose([...files.keys()]);
+        await download.get(chosen.flatMap((name) => files.get(name) ?? []));
+      },
+    },
+    options,
+  );
+  return chosen.map((name) => join(folder, name));
+}
+
+/** What lies in folders is no part of a checkpoint. */
+const isBeside = (path: string): boolean => /^[^/\\]+$/.test(path);
+
+/** A name that leads nowhere but below its folder. */
+const isWithin = (path: string): boolean =>
+  path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && !/[\\:\0]/.test(part));
+
+async function fetched(
+  { id, kind }: Pick<ModelRef, "id" | "kind">,
+  wanted: Wanted,
+  options: FetchOptions,
+): Promise<string> {
   const { settings, signal, onProgress = () => undefined, policy = defaultPolicy } = options;
   const hub = hubs[settings.hub](settings);
-  const model = checked(id, options.revision ?? hub.mainRevision);
+  const model = { ...checked(id, options.revision ?? hub.mainRevision), ...(kind && { kind }) };
   const { folder, missing } = await downloaded(hub, model, wanted);
   // What a commit names never changes.
   const isSettled = wanted.anyVersion || settings.offline || /^[0-9a-f]{40}$/.test(model.revision);
@@ -88,8 +141,7 @@ async function fetched(id: string, wanted: Wanted, options: FetchOptions): Promi
     if (!listing) return folder as string;
     const snapshot = await hub.snapshot(model, listing.commit);
     const download = new Download({ hub, client, model, commit: listing.commit, snapshot, onProgress, signal });
-    // What lies in folders is no part of a checkpoint.
-    const files = new Map(listing.files.filter(({ path }) => /^[^/\\]+$/.test(path)).map((file) => [file.path, file]));
+    const files = new Map(listing.files.filter(({ path }) => wanted.takes(path)).map((file) => [file.path, file]));
     const refuse = (lacks: string): GlmError => unusable(model, settings, [...files.keys()], lacks);
     try {
       await wanted.fill({ download, snapshot, files, refuse });

@@ -2,8 +2,10 @@
 import type { GlmError } from "../errors.ts";
 import type { Client, Reply } from "./client.ts";
 
-/** A model on a hub, in one version. */
+/** A model on a hub, or a data set, in one version. */
 export interface ModelRef {
+  /** A model, unless it says otherwise. */
+  readonly kind?: "dataset";
   /** "owner/name". */
   readonly id: string;
   /** Branch, tag or commit. */

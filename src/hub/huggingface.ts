@@ -1,7 +1,7 @@
 /**
  * @file The Hugging Face hub, and its cache as Python's huggingface_hub lays it out.
  *
- * models--OWNER--NAME/refs/REVISION names a commit, snapshots/COMMIT/FILE links to ../../blobs/HASH.
+ * models--OWNER--NAME (of a data set, datasets--OWNER--NAME)/refs/REVISION names a commit, snapshots/COMMIT/FILE links to ../../blobs/HASH.
  */
 import { copyFile, link, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -21,15 +21,15 @@ const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 export function huggingFace(settings: HubSettings): Hub {
   const { endpoint, cache } = settings;
   const refusal = (reply: Reply, model: ModelRef): GlmError | undefined => refused(reply, model, settings);
-  const url = ({ id }: ModelRef, commit: string, path: string): string =>
-    `${endpoint}/${id}/resolve/${encodeURIComponent(commit)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+  const url = ({ id, kind }: ModelRef, commit: string, path: string): string =>
+    `${endpoint}/${kind === "dataset" ? "datasets/" : ""}${id}/resolve/${encodeURIComponent(commit)}/${path.split("/").map(encodeURIComponent).join("/")}`;
   return {
     mainRevision: "main",
     cacheVariable: "HF_HUB_CACHE",
     url,
     refusal,
     async list(client, model, signal) {
-      const address = `${endpoint}/api/models/${model.id}/revision/${encodeURIComponent(model.revision)}?blobs=true`;
+      const address = `${endpoint}/api/${kindOf(model)}/${model.id}/revision/${encodeURIComponent(model.revision)}?blobs=true`;
       return listing(await client.json(address, (reply) => refusal(reply, model), signal), address);
     },
     async describe(client, model, commit, file, signal) {
@@ -53,7 +53,11 @@ export function huggingFace(settings: HubSettings): Hub {
   };
 }
 
-const folderOf = (cache: string, { id }: ModelRef): string => join(cache, `models--${id.replaceAll("/", "--")}`);
+const kindOf = ({ kind }: ModelRef): "models" | "datasets" => (kind === "dataset" ? "datasets" : "models");
+
+const folderName = (model: ModelRef): string => `${kindOf(model)}--${model.id.replaceAll("/", "--")}`;
+
+const folderOf = (cache: string, model: ModelRef): string => join(cache, folderName(model));
 
 /** The commit that a revision was when it was last asked for. */
 async function commitOf(folder: string, revision: string): Promise<string | undefined> {
@@ -123,7 +127,7 @@ class Blobs implements CacheSnapshot {
     this.#commit = commit;
     this.#ref = isCommit(model.revision) ? undefined : join(this.#root, "refs", model.revision);
     this.folder = join(this.#root, "snapshots", commit);
-    this.turns = join(cache, ".locks", `models--${model.id.replaceAll("/", "--")}`, "glmlab");
+    this.turns = join(cache, ".locks", folderName(model), "glmlab");
   }
 
   async state(file: RemoteFile): Promise<boolean> {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { adapterConfigSchema, type Fields } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { adapterFormats } from "../adapters/formats.ts";
+import type { Row, RowTurn } from "../data/row.ts";
 import {
   type AdapterRef,
   type AdapterSelection,
@@ -14,6 +15,7 @@ import {
   deviceChoices,
   type GenerateRow,
   type LoadParams,
+  type LossRow,
   mergedForms,
   precisionChoices,
   quantizations,
@@ -28,7 +30,6 @@ import type { HubSettings, ProxySettings } from "../hub/settings.ts";
 import { families } from "../models/family.ts";
 import type { Tensor } from "../tensor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
-import type { Row } from "../train/row.ts";
 import { schedulerNames } from "../train/schedule.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
 import type { FitOptions } from "../train/trainer.ts";
@@ -128,11 +129,20 @@ const tensor = exactly<Tensor<"float32">>({
   data: z.instanceof(Float32Array, expected("a Float32Array")),
 });
 
+const turn = exactly<RowTurn>({
+  role: z.enum(["system", "user", "assistant", "observation"]),
+  content: z.string(),
+  metadata: z.string().optional(),
+  tools: list(z.unknown()).optional(),
+  loss: z.boolean().optional(),
+});
+
 const row = exactly<Row>({
   prompt: z.string(),
   response: z.string(),
   system: z.string().optional(),
   history: list(z.tuple([z.string(), z.string()])).optional(),
+  turns: list(turn).optional(),
 });
 
 const existing = z.enum(["set-aside", "replace", "refuse"]).optional();
@@ -172,6 +182,8 @@ const fitOptions = exactly<FitOptions>({
   rehearse: list(row),
   rehearsePerBatch: whole(0, 2 ** 16),
   maxLength: whole(2),
+  maxPromptLength: whole(0).optional(),
+  learnRole: z.boolean().optional(),
   seed,
   stop: numbers,
 });
@@ -289,6 +301,10 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
     ...ofModel,
     rows: list(exactly<GenerateRow>({ ids: numbers, adapter: selection })),
     options: sampling,
+  }),
+  losses: exactly<Streams["losses"]["params"]>({
+    ...ofModel,
+    rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: selection })),
   }),
   fit: exactly<Streams["fit"]["params"]>({
     ...ofAdapter,

@@ -15,9 +15,24 @@ export interface Message {
   tools?: readonly unknown[];
 }
 
+/** A message with its own ids, of which the first is its role's. */
+export interface WrittenMessage<M extends Message = Message> {
+  readonly message: M;
+  readonly ids: readonly number[];
+}
+
+/** A conversation message by message. */
+export interface WrittenConversation<M extends Message = Message> {
+  /** What stands before the first message. */
+  readonly start: readonly number[];
+  readonly messages: readonly WrittenMessage<M>[];
+}
+
 interface Template {
   /** Everything up to the place where the answer begins. */
   ids(tokenizer: Tokenizer, messages: readonly Message[]): number[];
+  /** Of families whose messages have roles. */
+  written?<M extends Message>(tokenizer: Tokenizer, messages: readonly M[]): WrittenConversation<M>;
   /** Names of the special tokens that end an answer. */
   readonly stop: readonly string[];
 }
@@ -27,8 +42,8 @@ const rolesStop: readonly string[] = ["eos", "<|user|>", "<|observation|>"];
 const templates: Record<Family, Template> = {
   "chatglm-6b": { ids: rounds6B, stop: ["eos"] },
   "chatglm2-6b": { ids: rounds2, stop: ["eos"] },
-  "chatglm3-6b": { ids: roles3, stop: rolesStop },
-  "glm-4-9b": { ids: roles4, stop: rolesStop },
+  "chatglm3-6b": { ids: asked(roles3), written: roles3, stop: rolesStop },
+  "glm-4-9b": { ids: asked(roles4), written: roles4, stop: rolesStop },
 };
 
 /**
@@ -38,6 +53,28 @@ const templates: Record<Family, Template> = {
 export function prompt(family: Family, tokenizer: Tokenizer, messages: readonly Message[]): number[] {
   return templates[family].ids(tokenizer, messages);
 }
+
+/**
+ * The ids of a whole conversation, answers included, message by message. Tools may make a message of their own.
+ * @throws GlmError `option-invalid` for a family whose messages have no roles
+ */
+export function writtenConversation<M extends Message>(
+  family: Family,
+  tokenizer: Tokenizer,
+  messages: readonly M[],
+): WrittenConversation<M> {
+  const { written } = templates[family];
+  if (written) return written(tokenizer, messages);
+  throw new GlmError(
+    "option-invalid",
+    `Conversation: expected a family whose messages have roles, got ${family}. Tools, observations and conversations that are ` +
+      "learnt as a whole need chatglm3-6b or glm-4-9b.",
+  );
+}
+
+/** The token that opens an answer; undefined in families without roles. */
+export const answerRole = (family: Family, tokenizer: Tokenizer): number | undefined =>
+  templates[family].written ? special(tokenizer, "<|assistant|>") : undefined;
 
 /** The ids that end an answer: the end of the sequence, and the roles that a model writes when its turn is over. */
 export function stopIds(family: Family, tokenizer: Tokenizer): number[] {
@@ -100,34 +137,53 @@ function roundsOf(family: Family, messages: readonly Message[]): Rounds {
   return { asked, question: texts.at(-1) as string };
 }
 
+/** What ChatGLM3 was trained to read before its tools; a message with text of its own says that instead. */
+const OFFER3 = "Answer the following questions as best as you can. You have access to the following tools:";
+
 /** ChatGLM3: tools are part of the message that offers them. */
-function roles3(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
-  const written = messages.map((message) =>
-    message.tools ? { ...message, content: `${message.content}\n${indented(message.tools)}` } : message,
-  );
-  return [special(tokenizer, "[gMASK]"), special(tokenizer, "sop"), ...roles(tokenizer, written)];
+function roles3<M extends Message>(tokenizer: Tokenizer, messages: readonly M[]): WrittenConversation<M> {
+  const said = ({ content, tools }: M): string =>
+    tools ? `${content === "" ? OFFER3 : content}\n${indented(tools)}` : content;
+  return {
+    start: [special(tokenizer, "[gMASK]"), special(tokenizer, "sop")],
+    messages: messages.map((message) => ({ message, ids: messageIds(tokenizer, message, said(message)) })),
+  };
 }
 
 /** GLM-4: tools are a system message of their own, before the message that offers them. */
-function roles4(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
-  const written = messages.flatMap((message): Message[] => {
-    if (!message.tools) return [message];
-    const offer: Message = { role: "system", content: offerOf(message.tools) };
-    return message.content === "" ? [offer] : [offer, message];
-  });
-  return [special(tokenizer, "[gMASK]"), special(tokenizer, "<sop>"), ...roles(tokenizer, written)];
+function roles4<M extends Message>(tokenizer: Tokenizer, messages: readonly M[]): WrittenConversation<M> {
+  return {
+    start: [special(tokenizer, "[gMASK]"), special(tokenizer, "<sop>")],
+    messages: messages.flatMap((message) => {
+      const own = { message, ids: messageIds(tokenizer, message, message.content) };
+      if (!message.tools) return [own];
+      const offer = { message, ids: messageIds(tokenizer, { role: "system" }, offerOf(message.tools)) };
+      return message.content === "" ? [offer] : [offer, own];
+    }),
+  };
 }
 
-/** Every message is its role's token, a line of metadata, and the content. */
-function roles(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
-  const last = messages.at(-1)?.role;
-  if (last === undefined || last === "assistant") throw endsWrong(last, ["user", "observation"]);
-  const body = messages.flatMap(({ role, content, metadata = "" }) => [
+/** A message is its role's token, a line of metadata, and the content. */
+function messageIds(
+  tokenizer: Tokenizer,
+  { role, metadata = "" }: Pick<Message, "role" | "metadata">,
+  content: string,
+): number[] {
+  return [
     special(tokenizer, `<|${role}|>`),
     ...tokenizer.encodePlain(`${metadata}\n`),
     ...tokenizer.encodePlain(content),
-  ]);
-  return [...body, special(tokenizer, "<|assistant|>")];
+  ];
+}
+
+/** The ids of a conversation that waits for an answer. */
+function asked(write: NonNullable<Template["written"]>): Template["ids"] {
+  return (tokenizer, messages) => {
+    const last = messages.at(-1)?.role;
+    if (last === undefined || last === "assistant") throw endsWrong(last, ["user", "observation"]);
+    const { start, messages: written } = write(tokenizer, messages);
+    return [...start, ...written.flatMap(({ ids }) => ids), special(tokenizer, "<|assistant|>")];
+  };
 }
 
 /** What GLM-4 was trained to read before it calls functions. */

@@ -30,7 +30,7 @@ const IGNORED = -100;
  * @throws GlmError "data-invalid" when rows and labels do not match, an id is outside the vocabulary, or no label is left
  */
 export function batchTensors(batch: TokenBatch, config: ChatGLMConfig, prefix = 0): BatchTensors {
-  check(batch, config);
+  checkBatch(batch, config);
   const rows = batch.inputIds;
   const seq = Math.max(...rows.map((ids) => ids.length));
   const select: bigint[] = [];
@@ -89,7 +89,8 @@ export function checkIds(inputIds: TokenBatch["inputIds"], config: ChatGLMConfig
   refuse(idFaults(inputIds, config));
 }
 
-function check({ inputIds, labels }: TokenBatch, config: ChatGLMConfig): void {
+/** @throws GlmError "data-invalid" with every row whose ids are not sound, or whose labels are not one for each of them */
+export function checkBatch({ inputIds, labels }: TokenBatch, config: ChatGLMConfig): void {
   const faults = idFaults(inputIds, config);
   if (labels.length !== inputIds.length) faults.push(`labels: expected ${inputIds.length} rows, got ${labels.length}`);
   inputIds.forEach((row, r) => {

@@ -1,30 +1,22 @@
 /** @file Rows as token ids with labels: what the model reads, and the part of it that it shall learn to say. */
 
+import { lastLearnt, type Row, type RowTurn } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
-import type { Family } from "../models/family.ts";
-import { type Message, prompt } from "../text/prompt.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { WrittenMessage } from "../text/prompt.ts";
 import { quoted } from "../text-cut.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { Row } from "./row.ts";
+import { type Cut, cutRow, type RowLimits, smallestLength, type WholeRow } from "./cut.ts";
+import type { RowWriter } from "./row-writer.ts";
 
 /** Faults listed in one report. */
 const SHOWN = 10;
 
 /** The label of a token that is not to be learned. */
-const ignored = -100;
+export const IGNORED = -100;
 
-/** How many rows did not fit into the longest length and lost something of what the model reads or learns. */
-export interface Cut {
-  /** Rows whose answer lost its end. */
-  readonly answers: number;
-  /** Rows whose prompt lost its start: the system prompt and earlier rounds go first. */
-  readonly prompts: number;
-}
-
-const NOTHING: Cut = { answers: 0, prompts: 0 };
+const NOTHING: Cut = { answers: 0, prompts: 0, rows: 0, tokens: 0 };
 
 /** By the rows that `encodeRows` made: a batch that goes to the graph has no need of it. */
 const cuts = new WeakMap<TokenBatch, Cut>();
@@ -32,110 +24,52 @@ const cuts = new WeakMap<TokenBatch, Cut>();
 /** What rows lost when they were encoded; nothing for those that were encoded elsewhere. */
 export const cutOf = (batch: TokenBatch): Cut => cuts.get(batch) ?? NOTHING;
 
-/** How a family writes a row in token ids. */
-export interface RowWriter {
-  /** Everything up to where the answer begins. */
-  prompt(row: Row): readonly number[];
-  /** What the model says: what opens its answer, and the answer without its end mark. */
-  response(row: Row): readonly number[];
-  /** How many ids at the prompt's start are always kept: [gMASK] and sop, where they stand there. */
-  readonly prefix: number;
-  /** How many ids at the prompt's end are always kept: where the answer begins. */
-  readonly suffix: number;
-  /** What the model writes before the answer's own text. */
-  readonly opening: readonly number[];
-  /** The token that ends an answer. */
-  readonly end: number;
-}
-
-interface RowForm extends Pick<RowWriter, "prefix" | "suffix"> {
-  /** After `<|assistant|>` ChatGLM3 and GLM-4 write a line of metadata, which is empty in an answer. */
-  readonly opening: string;
-  /** The special token that ends an answer in the family's published fine-tuning. */
-  readonly end: string;
-}
-
-const forms: Readonly<Record<Family, RowForm>> = {
-  // The prompt ends with [gMASK] and sop, without which the model does not know where the answer begins.
-  "chatglm-6b": { prefix: 0, suffix: 2, opening: "", end: "eos" },
-  "chatglm2-6b": { prefix: 2, suffix: 1, opening: "", end: "eos" },
-  "chatglm3-6b": { prefix: 2, suffix: 1, opening: "\n", end: "eos" },
-  // GLM-4 hands its turn over.
-  "glm-4-9b": { prefix: 2, suffix: 1, opening: "\n", end: "<|user|>" },
-};
-
-/** Writes rows as the family's chat template and its published fine-tuning scripts do. */
-export function rowWriter(family: Family, tokenizer: Tokenizer): RowWriter {
-  const form = forms[family];
-  const end = tokenizer.specialIds[form.end];
-  if (end === undefined) {
-    throw new GlmError(
-      "model-invalid",
-      `Tokenizer: expected the special token ${form.end}, which ends an answer, got none. Load the model's own tokenizer.`,
-    );
-  }
-  const opening = form.opening === "" ? [] : tokenizer.encode(form.opening);
-  return {
-    prompt: (row) => prompt(family, tokenizer, messagesOf(row)),
-    response: (row) => [...opening, ...tokenizer.encodePlain(row.response)],
-    prefix: form.prefix,
-    suffix: form.suffix,
-    opening,
-    end,
-  };
-}
-
-/** The ids of an answer's own text: what a model writes before it, every row's response gets again. */
-export function withoutOpening(answer: readonly number[], { opening }: Pick<RowWriter, "opening">): readonly number[] {
-  return opening.every((id, i) => answer[i] === id) ? answer.slice(opening.length) : answer;
-}
-
-/** The conversation that a row's answer follows. */
-export function messagesOf({ system, history = [], prompt: question }: Row): Message[] {
-  return [
-    ...(system === undefined ? [] : [{ role: "system" as const, content: system }]),
-    ...history.flatMap(([asked, answered]): Message[] => [
-      { role: "user", content: asked },
-      { role: "assistant", content: answered },
-    ]),
-    { role: "user", content: question },
-  ];
+/** How rows become labelled ids. */
+export interface EncodeOptions extends RowLimits {
+  /**
+   * Whether the token that opens an answer, `<|assistant|>`, is learnt as well. Published scripts differ: ChatGLM-Finetuning's do so,
+   * finetune_demo's of ChatGLM3 and GLM-4 do not.
+   */
+  readonly learnRole?: boolean;
 }
 
 /**
- * Encodes rows: the prompt is labelled -100, the answer and its end mark are learned. In rows that are longer than
- * `maxLength` the prompt loses its start, then the answer its end, but never the end mark: a model that was not shown
- * where answers end does not stop. `cutOf` tells how many rows lost something.
+ * Encodes rows: the prompt is labelled -100, the answer and its end mark are learned; of a whole conversation every answer is, up
+ * to the token of the next role, which ends it. In rows that are longer than `maxLength` the prompt loses its start, then the
+ * answer its end, but never the end mark: a model that was not shown where answers end does not stop. Cuts are between characters,
+ * and `cutOf` tells what was lost.
  * @throws GlmError "data-invalid" with every row of which no answer would be left
  */
-export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: number): TokenBatch {
+export function encodeRows(rows: readonly Row[], writer: RowWriter, options: EncodeOptions): TokenBatch {
+  const { maxLength, learnRole = false } = options;
   // Both ends of the prompt always stay, and at least one id of the answer and its end mark.
-  const kept = writer.prefix + writer.suffix;
-  const least = kept + writer.opening.length + 2;
+  const least = smallestLength(writer);
   if (!Number.isInteger(maxLength) || maxLength < least) {
     throw new GlmError(
       "option-invalid",
       `maxLength: expected a whole number of tokens from ${least}, got ${maxLength}.`,
     );
   }
+  if (learnRole && writer.role === undefined) {
+    throw new GlmError(
+      "option-invalid",
+      "learnRole: expected a family whose answers open with <|assistant|> (chatglm3-6b, glm-4-9b), got one without roles. Leave it out.",
+    );
+  }
   const faults: string[] = [];
-  const inputIds: number[][] = [];
-  const labels: number[][] = [];
-  const cut = { answers: 0, prompts: 0 };
+  const inputIds: (readonly number[])[] = [];
+  const labels: (readonly number[])[] = [];
+  const cut = { answers: 0, prompts: 0, rows: 0, tokens: 0 };
   rows.forEach((row, i) => {
     try {
-      const whole = writer.response(row);
-      const response = whole.slice(0, maxLength - kept - 1);
-      if (row.response.trim() === "" || response.length <= writer.opening.length) {
-        throw new GlmError("data-invalid", "expected a response, got none that could be learned");
-      }
-      const answer = [...response, writer.end];
-      const prompt = writer.prompt(row);
-      const asked = keepEnd(prompt, writer.prefix, maxLength - answer.length);
-      if (response.length < whole.length) cut.answers += 1;
-      if (asked.length < prompt.length) cut.prompts += 1;
-      inputIds.push([...asked, ...answer]);
-      labels.push([...asked.map(() => ignored), ...answer]);
+      const whole = row.turns ? wholeTurns(row.turns, writer, learnRole) : wholeRow(row, writer, learnRole);
+      const { ids, labels: own, lost } = cutRow(whole, writer, options);
+      cut.answers += lost.answer > 0 ? 1 : 0;
+      cut.prompts += lost.prompt > 0 ? 1 : 0;
+      cut.rows += lost.answer + lost.prompt > 0 ? 1 : 0;
+      cut.tokens += lost.answer + lost.prompt;
+      inputIds.push(ids);
+      labels.push(own);
     } catch (error) {
       if (!(error instanceof GlmError)) throw error;
       faults.push(`row ${i + 1} (${quoted(row.prompt, 40)}): ${error.message}`);
@@ -159,14 +93,52 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, maxLength: n
 export function encodeForModel(
   rows: readonly Row[],
   writer: RowWriter,
-  maxLength: number,
+  options: EncodeOptions,
   { contextLength }: Pick<ChatGLMConfig, "contextLength">,
 ): TokenBatch {
-  return encodeRows(rows, writer, Math.min(maxLength, contextLength));
+  return encodeRows(rows, writer, { ...options, maxLength: Math.min(options.maxLength, contextLength) });
 }
 
-/** The prompt in `room` tokens: its first `prefix` ids and as much of its end as fits. */
-function keepEnd(prompt: readonly number[], prefix: number, room: number): number[] {
-  if (prompt.length <= room) return [...prompt];
-  return [...prompt.slice(0, prefix), ...prompt.slice(prompt.length - (room - prefix))];
+function wholeRow(row: Row, writer: RowWriter, learnRole: boolean): WholeRow {
+  const answer = writer.response(row);
+  if (row.response.trim() === "" || answer.length <= writer.opening.length) throw nothingToLearn();
+  const ids = writer.prompt(row);
+  const labels = ids.map(() => IGNORED);
+  if (learnRole) labels[labels.length - 1] = ids.at(-1) as number;
+  return { prompt: ids, labels, answer, opening: writer.opening.length, end: writer.end };
 }
+
+/**
+ * A conversation up to its last answer that is learnt. As in the published scripts, what follows an answer ends it, and what is
+ * learnt of a turn is what comes after its role's token, that end included.
+ */
+function wholeTurns(turns: readonly RowTurn[], writer: RowWriter, learnRole: boolean): WholeRow {
+  const { start, messages } = writer.turns(turns);
+  const isLearnt = ({ message: { role, loss } }: WrittenMessage<RowTurn>): boolean =>
+    role === "assistant" && loss !== false;
+  const last = messages.findLastIndex(isLearnt);
+  const answer = messages[last];
+  if (!answer || lastLearnt(turns) < 0) throw nothingToLearn();
+  const prompt = [...start];
+  const labels = start.map(() => IGNORED);
+  let follows = false;
+  for (const written of [...messages.slice(0, last), { ...answer, ids: answer.ids.slice(0, 1) }]) {
+    const learns = isLearnt(written);
+    written.ids.forEach((id, i) => {
+      prompt.push(id);
+      labels.push((i === 0 ? follows || (learns && learnRole) : learns) ? id : IGNORED);
+    });
+    follows = learns;
+  }
+  const content = answer.message.content;
+  if (content.trim() === "") throw nothingToLearn();
+  const opening = answer.ids.length - 1 - contentLength(answer, writer);
+  return { prompt, labels, answer: answer.ids.slice(1), opening, end: messages[last + 1]?.ids[0] ?? writer.end };
+}
+
+/** How many ids of an answer are its own text: the others are its line of metadata. */
+const contentLength = ({ message }: WrittenMessage<RowTurn>, writer: RowWriter): number =>
+  writer.response({ prompt: "", response: message.content }).length - writer.opening.length;
+
+const nothingToLearn = (): GlmError =>
+  new GlmError("data-invalid", "expected a response, got none that could be learned");

@@ -1,14 +1,15 @@
 /** @file One run of teaching: the steps it takes, the questions it asks, and the values that it holds on to. */
 import type { ModuleRank } from "../adapters/adapter.ts";
+import type { Row } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import { type RandomStream, randomStream } from "../random.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { EncodeOptions } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, meanLoss, shares } from "./examples.ts";
 import type { Learner, Lesson, Loss, Share, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
 import { RankNews } from "./rank-news.ts";
 import { Recall } from "./recall.ts";
-import type { Row } from "./row.ts";
 
 /** What a run is about; every row has its response. */
 export interface TeachRows {
@@ -45,7 +46,7 @@ export interface TeachOptions {
 
 /** What the loop works on. */
 export interface Pupil extends Learner {
-  encode(rows: readonly Row[], maxLength: number): TokenBatch;
+  encode(rows: readonly Row[], options: EncodeOptions): TokenBatch;
   /** Whether each row's prompt is answered, greedily and freely, with exactly its response. */
   recalls(rows: readonly Row[], stop: readonly number[]): Promise<boolean[]>;
   /** Told when the values may be used and kept; `steps` were taken since the last time. */
@@ -129,7 +130,7 @@ export class Teaching {
   /** @throws GlmError "data-invalid" for rows that cannot be learnt, "option-invalid" when the adapter needs more steps */
   constructor(pupil: Pupil, { lessons, kept, rehearse }: TeachRows, options: TeachOptions) {
     const { maxLength, seed, clip, weightDecay, lr, steps } = options;
-    const encoded = (rows: readonly Row[]): Example[] => encodedRows(pupil.encode(rows, maxLength));
+    const encoded = (rows: readonly Row[]): Example[] => encodedRows(pupil.encode(rows, { maxLength }));
     if (steps > 0) pupil.mustLast?.(steps);
     this.#pupil = pupil;
     this.#options = options;

@@ -1,14 +1,15 @@
 /** @file The training loop: epochs, accumulation, schedule, rehearsal, validation, early stopping, best values. */
 import type { ModuleRank } from "../adapters/adapter.ts";
+import type { Row } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream, shuffled } from "../random.ts";
 import type { TokenBatch } from "./batch.ts";
-import { type Cut, cutOf } from "./encode.ts";
+import type { Cut } from "./cut.ts";
+import { cutOf, type EncodeOptions } from "./encode.ts";
 import { byLength, drawn, type Example, encodedRows, joined, Mean, meanLoss, shares } from "./examples.ts";
 import type { Learner, Lesson, Snapshot } from "./learner.ts";
 import { adamWConfig } from "./optimizer.ts";
 import { RankNews } from "./rank-news.ts";
-import type { Row } from "./row.ts";
 import { type SchedulerName, scheduleFactor } from "./schedule.ts";
 
 export interface FitOptions {
@@ -34,6 +35,10 @@ export interface FitOptions {
   readonly rehearsePerBatch: number;
   /** Longest row in tokens; longer prompts lose their start, the response and its end mark are kept. */
   readonly maxLength: number;
+  /** Longest prompt in tokens; 0 leaves it what the answer leaves. */
+  readonly maxPromptLength?: number;
+  /** Whether `<|assistant|>`, which opens an answer, is learnt as well: published scripts differ. */
+  readonly learnRole?: boolean;
   readonly seed: number;
   /** Token ids that end an answer of the base. */
   readonly stop: readonly number[];
@@ -87,7 +92,7 @@ export type FitEvent =
 
 /** What the loop works on. */
 export interface Trainee extends Learner {
-  encode(rows: readonly Row[], maxLength: number): TokenBatch;
+  encode(rows: readonly Row[], options: EncodeOptions): TokenBatch;
   /** The base model's answer to each row's prompt. */
   answer(row: Row): Promise<string>;
   /** Told after every change of the values, with the optimiser steps that it took: none when the best are restored. */
@@ -109,9 +114,9 @@ export async function* fit(
   const { epochs, batchSize, accumulate, seed, maxLength, patience } = options;
   const started = performance.now();
   if (rows.length === 0) throw new GlmError("data-invalid", "training needs at least one row, got none.");
-  const taught = trainee.encode(rows, maxLength);
+  const taught = trainee.encode(rows, options);
   const examples = encodedRows(taught);
-  const validating = validation.length > 0 ? trainee.encode(validation, maxLength) : undefined;
+  const validating = validation.length > 0 ? trainee.encode(validation, options) : undefined;
   const perEpoch = Math.ceil(Math.ceil(examples.length / batchSize) / accumulate);
   const steps = epochs * perEpoch;
   if (steps > 0) trainee.mustLast?.(steps);
@@ -217,23 +222,22 @@ export async function* fit(
 }
 
 /** Rows to rehearse that come with their answers, encoded: the others have none to be cut yet. */
-function givenRehearsal(trainee: Trainee, { rehearse, rehearsePerBatch, maxLength }: FitOptions): TokenBatch[] {
+function givenRehearsal(trainee: Trainee, options: FitOptions): TokenBatch[] {
+  const { rehearse, rehearsePerBatch } = options;
   const given = rehearsePerBatch === 0 ? [] : rehearse.filter(({ response }) => response.trim() !== "");
-  return given.length === 0 ? [] : [trainee.encode(given, maxLength)];
+  return given.length === 0 ? [] : [trainee.encode(given, options)];
 }
 
 function sumOfCuts(batches: readonly TokenBatch[]): Cut | undefined {
   const cuts = batches.map(cutOf);
-  const answers = cuts.reduce((sum, cut) => sum + cut.answers, 0);
-  const prompts = cuts.reduce((sum, cut) => sum + cut.prompts, 0);
-  return answers + prompts === 0 ? undefined : { answers, prompts };
+  const sumOf = (name: keyof Cut): number => cuts.reduce((sum, cut) => sum + cut[name], 0);
+  const cut = { answers: sumOf("answers"), prompts: sumOf("prompts"), rows: sumOf("rows"), tokens: sumOf("tokens") };
+  return cut.rows === 0 ? undefined : cut;
 }
 
 /** Rows to rehearse, with the base model's own answers where none was given. */
-async function* rehearsalRows(
-  trainee: Trainee,
-  { rehearse, rehearsePerBatch, maxLength }: FitOptions,
-): AsyncGenerator<FitEvent, Example[], void> {
+async function* rehearsalRows(trainee: Trainee, options: FitOptions): AsyncGenerator<FitEvent, Example[], void> {
+  const { rehearse, rehearsePerBatch } = options;
   if (rehearse.length === 0 || rehearsePerBatch === 0) return [];
   const rows: Row[] = [];
   for (const row of rehearse) {
@@ -248,7 +252,7 @@ async function* rehearsalRows(
       "rehearsal: the base model gave an empty answer to every prompt. Give rows with responses.",
     );
   }
-  return encodedRows(trainee.encode(answered, maxLength));
+  return encodedRows(trainee.encode(answered, options));
 }
 
 async function evaluate(trainee: Trainee, batch: TokenBatch, size: number): Promise<number> {

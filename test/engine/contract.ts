@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
+import type { Row } from "../../src/data/row.ts";
 import {
   type AdapterRef,
   type AdapterSelection,
@@ -19,7 +20,6 @@ import { GREEDY } from "../../src/generate/sampler.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
 import type { OptimizerConfig } from "../../src/train/optimizer.ts";
-import type { Row } from "../../src/train/row.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 
 export interface Subject {
@@ -257,6 +257,33 @@ export function engineContract(name: string, open: () => Promise<Subject>): void
       await expect(engine.call("readGradients", { model: model.key, handle: second.handle })).rejects.toThrow(
         /gradients/i,
       );
+    });
+
+    it("tells the losses that gradients have, of each row and with each row's adapter", async () => {
+      const adapter = await newAdapter();
+      const lossOf = async () => {
+        const { handle, ...rest } = await engine.call("gradients", { model: model.key, adapter, batch, seed: 1 });
+        await engine.call("releaseGradients", { model: model.key, handle });
+        return rest;
+      };
+      const before = await lossOf();
+      for (let i = 0; i < 3; i++) await learn(adapter);
+      const after = await lossOf();
+      expect(after.loss).toBeLessThan(before.loss);
+      const rowsOf = (one: AdapterRef | null) =>
+        batch.inputIds.map((ids, i) => ({ ids, labels: batch.labels[i] as readonly number[], adapter: one }));
+      const found: { row: number; loss: number; tokens: number }[] = [];
+      const rows = [...rowsOf(null), ...rowsOf(adapter)];
+      for await (const event of engine.stream("losses", { model: model.key, rows })) found.push(event);
+      const of = (row: number) => found.find((one) => one.row === row) ?? { loss: Number.NaN, tokens: 0 };
+      expect(found.map(({ tokens }) => tokens).sort()).toEqual([1, 1, 3, 3]);
+      for (const [first, { loss, tokens }] of [
+        [0, before],
+        [2, after],
+      ] as const) {
+        expect(of(first).tokens + of(first + 1).tokens).toBe(tokens);
+        expect((of(first).loss + of(first + 1).loss) / tokens).toBeCloseTo(loss, 4);
+      }
     });
 
     it("generates the same greedy tokens every time, and stops at a stop id", async () => {

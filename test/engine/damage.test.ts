@@ -4,12 +4,13 @@ import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, trunca
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readRows } from "../../src/data/read-files.ts";
 import type { LoadParams } from "../../src/engine/engine.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import type { RemoteEngine } from "../../src/rpc/client.ts";
 import { connectRuntime } from "../../src/runtime/connect.ts";
 import type { RuntimeStatus } from "../../src/runtime/server.ts";
-import { readRows } from "../../src/train/rows.ts";
+
 import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
 

@@ -138,7 +138,7 @@ describe("fields of other types", { timeout: LONG }, () => {
     let asked = 0;
     const answered = { refused: 0, otherwise: 0 };
     for (const [method, message] of Object.entries(sampleParams(sample))) {
-      const isStream = ["load", "generate", "fit", "teach"].includes(method);
+      const isStream = ["load", "generate", "losses", "fit", "teach"].includes(method);
       for (const place of [[], ...placesIn(message)]) {
         for (const stranger of [undefined, ...strangers]) {
           asked += 1;

@@ -206,6 +206,7 @@ export class MemoryEngine implements Engine {
   } = {
     load: (params, signal) => this.#load(params, signal),
     generate: (params, signal) => this.#generate(params, signal),
+    losses: (params, signal) => this.#losses(params, signal),
     fit: (params, signal) => this.#fit(params, signal),
     teach: () => {
       throw new GlmError("unsupported", "The memory engine learns too little to be taught. Use a real one.");
@@ -252,6 +253,20 @@ export class MemoryEngine implements Engine {
         this.done.tokens++;
         yield { type: "token", row, token };
       }
+    }
+  }
+
+  async *#losses(
+    { model, rows }: Streams["losses"]["params"],
+    signal?: AbortSignal,
+  ): AsyncGenerator<Streams["losses"]["event"], void, void> {
+    this.#require(model);
+    for (const [row, { ids, labels, adapter }] of rows.entries()) {
+      await sleep(this.#pace);
+      signal?.throwIfAborted();
+      const shift = this.#shift(model, adapter) ?? new Float32Array(VOCABULARY);
+      const { loss, tokens } = gradientsOf({ inputIds: [ids], labels: [labels] }, shift);
+      yield { row, loss: loss * tokens, tokens };
     }
   }
 

@@ -43,6 +43,7 @@ const LARGE = 10_000;
 const PIECE = 4096;
 
 export class TestHub {
+  /** By id; of data sets, "datasets/" and the id. */
   readonly repos = new Map<string, Repo>();
   /** Old ids and what they are called now. */
   readonly renamed = new Map<string, string>();
@@ -119,8 +120,10 @@ export class TestHub {
   }
 
   #huggingFace(request: IncomingMessage, response: ServerResponse, path: string): unknown {
-    const [, listed, wanted] = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/(.+)$/.exec(path) ?? [];
-    const [, resolved, commit, file = ""] = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
+    const [, kind, of, wanted] = /^\/api\/(models|datasets)\/([^/]+\/[^/]+)\/revision\/(.+)$/.exec(path) ?? [];
+    const listed = kind === "datasets" ? `datasets/${of}` : of;
+    const [, resolved, commit, file = ""] =
+      /^\/((?:datasets\/)?[^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
     const id = listed ?? resolved ?? "";
     const repo = this.repos.get(id);
     const known = request.headers.authorization === `Bearer ${this.token}`;

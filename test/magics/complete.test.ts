@@ -19,7 +19,7 @@ describe("completion", () => {
   it("offers the magics", () => {
     expect(at("%|")?.matches).toContain("%model");
     expect(at("%|")?.matches).toContain("%%train");
-    expect(at("%%|")?.matches).toEqual(["%%chatglm", "%%train", "%%knowledge"]);
+    expect(at("%%|")?.matches).toEqual(["%%chatglm", "%%train", "%%knowledge", "%%evaluate"]);
     expect(at("%ch|")).toEqual({
       matches: ["%chatglm", "%%chatglm", "%chat"].filter((name) => name.startsWith("%ch")),
       applied: "%chatglm",
@@ -42,6 +42,14 @@ describe("completion", () => {
     expect(at("%model tiny --device=w|")?.applied).toBe("%model tiny --device=webgpu");
     expect(at("%%chatglm --adapter n|")?.matches).toEqual(["none"]);
     expect(at("%%chatglm --compare none,|")?.matches).toEqual([]);
+    expect(at("%evaluate rows --scores exact,rouge-|")?.matches).toEqual([
+      "exact,rouge-1",
+      "exact,rouge-2",
+      "exact,rouge-l",
+    ]);
+    expect(at("%evaluate rows --scores exact,e|")?.matches).toEqual([]);
+    expect(at("%evaluate --forgetting --sc|")?.matches).toEqual([]);
+    expect(at("%%evaluate --forg|")?.matches).toEqual([]);
   });
 
   it("offers subcommands, then their own options", () => {

@@ -187,11 +187,11 @@ describe("cell magics", () => {
 
   it("read rows from files", () => {
     const wanted =
-      'void await __glmlab.train("dream", await __glmlab.readRows("my facts.jsonl"), { validation: 0.1 });';
+      'void await __glmlab.train("dream", await __glmlab.loadDataset("my facts.jsonl"), { validation: 0.1 });';
     expect(expanded("%%train dream --val 0.1\n@my facts.jsonl\n")).toBe(wanted);
     expect(expanded('%%train dream --val 0.1 "@my facts.jsonl"')).toBe(wanted);
     expect(expanded("%%train dream @a --rehearse @b.json")).toContain(
-      'await __glmlab.readRows("a"), { rehearse: await __glmlab.readRows("b.json", { unanswered: true }) }',
+      'await __glmlab.loadDataset("a"), { rehearse: await __glmlab.readRows("b.json", { unanswered: true }) }',
     );
   });
 });
@@ -244,6 +244,17 @@ describe("refusals name the fault and the remedy, where it is written", () => {
     ["%modle tiny", "There is no magic %modle. Did you mean %model?", "%modle"],
     ["%%trian x\n{}", "There is no cell magic %%trian. Did you mean %%train?", "%%trian"],
     ["%%params", "There is no cell magic %%params. It takes one line: write %params.", "%%params"],
+    ["%evaluate", "%evaluate needs rows to evaluate: @file or a variable.", "%evaluate"],
+    [
+      "%evaluate rows --scores exact,rogue-l",
+      '--scores: expected some of exact, accuracy, f1, micro-f1, micro-precision, micro-recall, bleu-4, rouge-1, rouge-2, rouge-l, perplexity, got "rogue-l". Did you mean rouge-l?',
+      "exact,rogue-l",
+    ],
+    [
+      "%evaluate rows --forgetting",
+      '%evaluate --forgetting puts its own questions, so "rows" is one source too many.',
+      "rows",
+    ],
     ["const a = 1;\n%%chatglm\nhi", "%%chatglm must be the first line of its cell.", "%%chatglm"],
     [
       "f(%chatglm hi)",
@@ -407,9 +418,9 @@ describe("--show-code", () => {
       }"
     `);
     expect(shown("%%train dream --rehearse @others.txt --show-code\n@facts.json")).toMatchInlineSnapshot(`
-      "import { dataset, lora, readRows } from "glmlab";
+      "import { loadDataset, lora, readRows } from "glmlab";
 
-      const rows = dataset(await readRows("facts.json"));
+      const rows = await loadDataset("facts.json");
       const dream = await glm.createAdapter("dream", lora());
       for await (const event of dream.fit(rows, { rehearse: await readRows("others.txt", { unanswered: true }) })) {
         if (event.type === "step") console.log(event.step, event.loss);

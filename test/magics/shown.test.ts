@@ -34,7 +34,8 @@ const { AdapterHandle, ChatGLM, KnowledgeBook } = library;
 const LOOKS = ["adapter", "adapters", "knowledge", "list", "parameters", "summary"];
 const METHODS = [
   [ChatGLM.prototype, ["askAll", "chat", "combine", "createAdapter", "deleteAdapter", "loadAdapter", "save", "unload"]],
-  [ChatGLM.prototype, ["adapter", "adapters", "knowledge"]],
+  [ChatGLM.prototype, ["evaluate", "forgetting"]],
+  [ChatGLM.prototype, ["adapter", "adapters", "knowledge", "data"]],
   [AdapterHandle.prototype, ["fit", "merge", "unmerge", "save", "parameters", "summary"]],
   [KnowledgeBook.prototype, ["add", "check", "delete", "query", "update", "list"]],
 ] as const;
@@ -91,6 +92,9 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%params none --all"],
   ["%params dream", "dream"],
   ["%params dream --all", "dream"],
+  ["%data rows.jsonl --max-length 64 --to report"],
+  ["%data @rows.jsonl --columns prompt=prompt,response=response --examples 1 --model glm"],
+  ["%data ${rows} --max-prompt-length 9 --whole"],
   ["%train dream rows --no-check --epochs 1"],
   ["%train dream @rows.jsonl --no-check --epochs 1 --rehearse @prompts.json --r 2 --lr 1e-2"],
   [`%%train dream --no-check --epochs 1 --val 0.5 --method full --match final_layernorm --share\n${ROWS}`],
@@ -98,6 +102,8 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%adapter new dream --method ptuning --length 4 --projection --to made"],
   [`%%train dream --no-check --epochs 1 --method ptuning --length 4\n${ROWS}`],
   ["%%train my-dream --no-check --epochs 1\n@rows.jsonl"],
+  ["%%train dream --no-check --epochs 1 --columns prompt,response --val @rows.jsonl\n@r*.jsonl"],
+  ['%%train dream --no-check --epochs 1 --columns prompt=q,response=a\n{"q": "a", "a": "b", "score": 1}'],
   [
     '%%train dream --no-check --epochs 1 --val rows\n[\n  ["a", "b"]\n]'.replace(
       '["a", "b"]',
@@ -114,6 +120,12 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%knowledge list --book facts", "book"],
   ["%knowledge check --to said", "book"],
   ["%knowledge query --model glm q?", "book"],
+  ["%evaluate rows --scores exact,f1 --adapters none,dream --max-new-tokens 3 --save there.json --to scores", "dream"],
+  ["%evaluate @rows.jsonl --max-new-tokens 3 --model glm"],
+  ["%evaluate @r*.jsonl --columns prompt,response --max-new-tokens 3"],
+  ['%%evaluate --columns prompt=q,response=a --max-new-tokens 3\n{"q": "a", "a": "b", "score": 1}'],
+  [`%%evaluate --scores accuracy --max-new-tokens 3\n${ROWS}`],
+  ["%evaluate --forgetting --adapters dream --max-new-tokens 1", "dream"],
   ["%runtime unload"],
   ["%runtime devices"],
 ];

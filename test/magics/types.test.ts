@@ -51,6 +51,10 @@ describe("expanded magics", () => {
     "%model tiny --device cpu --precision fast --quantize int8 --revision main --runtime none --as other",
     "%train a rows --val others2\ndeclare const others2: typeof rows",
     "%params a --all --model mine",
+    "%evaluate rows --scores exact,bleu-4 --adapters none,a --max-new-tokens 9 --save ${text} --to scores2 --model mine",
+    "%evaluate rows --scores ${[(answer, row) => answer.length - row.response.length, 'f1']}",
+    "%evaluate --forgetting --adapters a,b --max-new-tokens 9 --save s.json --to scores2 --model mine",
+    '%%evaluate --scores accuracy --to scores2\n{"prompt": "a", "response": "b"}',
     "%%train a --no-check\n{}",
     "%%knowledge add Blue ${text} --book b --prompt a --prompt ${text} --paraphrase c --steps 1 --lr 1 --batch-size 1 --rehearse-per-step 1 --extra-steps 0 --rehearse @a.json --seed 1 --method lora --r 1 --alpha 2 --dropout 0.1 --targets dense --bias all --rank-stabilized --share --to r --model mine\ntext",
     "%%knowledge add --method full --match word_embeddings --no-rehearse\n@a.jsonl",
@@ -68,6 +72,7 @@ describe("expanded magics", () => {
   it("declare what the library gives", () => {
     expect(typeOf("%model tiny\nglm;", "glm")).toBe("const glm: ChatGLM");
     expect(typeOf("const answer = %chatglm 你好\nanswer;", "answer")).toBe("const answer: string");
+    expect(typeOf("%evaluate rows --to found", "found")).toBe("const found: Evaluation");
     expect(typeOf("%%chatglm --to said\nhi", "said")).toBe("const said: string");
     expect(typeOf("%adapter new a --to made", "made")).toBe("const made: AdapterHandle");
     expect(typeOf("const result = %train a rows\nresult;", "result")).toContain("TrainResult");

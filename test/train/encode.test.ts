@@ -1,17 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { messagesOf, type Row } from "../../src/data/row.ts";
 import { loadTokenizer } from "../../src/text/load.ts";
 import { prompt } from "../../src/text/prompt.ts";
-import {
-  cutOf,
-  encodeForModel,
-  encodeRows,
-  messagesOf,
-  type RowWriter,
-  rowWriter,
-  withoutOpening,
-} from "../../src/train/encode.ts";
-import type { Row } from "../../src/train/row.ts";
+import { cutOf, encodeForModel, encodeRows } from "../../src/train/encode.ts";
+import { type RowWriter, rowWriter, withoutOpening } from "../../src/train/row-writer.ts";
 import { textFixture } from "../text/fixtures.ts";
 
 const ignored = -100;
@@ -25,9 +18,13 @@ const writer: RowWriter = {
   suffix: 1,
   opening: [],
   end: 2,
+  role: undefined,
+  isWhole: () => true,
+  isBlank: () => false,
+  turns: () => ({ start: [], messages: [] }),
 };
 const encode = (prompt: string, response: string, maxLength = 99) =>
-  encodeRows([{ prompt, response }], writer, maxLength);
+  encodeRows([{ prompt, response }], writer, { maxLength });
 
 test("the answer and its end are learned, the prompt is not", () => {
   expect(encode("ab", "cd")).toEqual({
@@ -56,7 +53,7 @@ test("long rows lose the prompt's start, then the answer's end, never the marks"
 test("no row is longer than a model reads, whatever is asked", () => {
   const rows = [{ prompt: "abcdef", response: "XY" }];
   const lengthOf = (maxLength: number): number | undefined =>
-    encodeForModel(rows, writer, maxLength, { contextLength: 9 }).inputIds[0]?.length;
+    encodeForModel(rows, writer, { maxLength }, { contextLength: 9 }).inputIds[0]?.length;
   expect([7, 9, 99].map(lengthOf)).toEqual([7, 9, 9]);
 });
 
@@ -67,11 +64,16 @@ test("how many rows lost something is counted, answers and prompts apart", () =>
     { prompt: "a", response: "UVWXYZ" },
     { prompt: "abcdef", response: "UVWXYZ" },
   ];
-  expect(cutOf(encodeRows(rows, writer, 99))).toEqual({ answers: 0, prompts: 0 });
-  expect(cutOf(encodeRows(rows, writer, 7))).toEqual({ answers: 2, prompts: 2 });
+  expect(cutOf(encodeRows(rows, writer, { maxLength: 99 }))).toEqual({ answers: 0, prompts: 0, rows: 0, tokens: 0 });
+  expect(cutOf(encodeRows(rows, writer, { maxLength: 7 }))).toEqual({ answers: 2, prompts: 2, rows: 3, tokens: 15 });
   // Exactly as long as allowed is whole.
-  expect(cutOf(encodeRows([{ prompt: "ab", response: "XY" }], writer, 7))).toEqual({ answers: 0, prompts: 0 });
-  expect(cutOf({ inputIds: [[1]], labels: [[1]] })).toEqual({ answers: 0, prompts: 0 });
+  expect(cutOf(encodeRows([{ prompt: "ab", response: "XY" }], writer, { maxLength: 7 }))).toEqual({
+    answers: 0,
+    prompts: 0,
+    rows: 0,
+    tokens: 0,
+  });
+  expect(cutOf({ inputIds: [[1]], labels: [[1]] })).toEqual({ answers: 0, prompts: 0, rows: 0, tokens: 0 });
 });
 
 test("rows without an answer are refused by number, senseless lengths by name", () => {
@@ -80,9 +82,11 @@ test("rows without an answer are refused by number, senseless lengths by name", 
     { prompt: "q", response: "" },
     { prompt: "r", response: " " },
   ];
-  expect(() => encodeRows(rows, writer, 99)).toThrow(/row 2 \("q"\): expected a response.*\n- row 3/);
+  expect(() => encodeRows(rows, writer, { maxLength: 99 })).toThrow(/row 2 \("q"\): expected a response.*\n- row 3/);
   const mute: RowWriter = { ...writer, response: () => [] };
-  expect(() => encodeRows(rows.slice(0, 1), mute, 99)).toThrow(expect.objectContaining({ code: "data-invalid" }));
+  expect(() => encodeRows(rows.slice(0, 1), mute, { maxLength: 99 })).toThrow(
+    expect.objectContaining({ code: "data-invalid" }),
+  );
   expect(() => encode("a", "b", 4)).toThrow(/maxLength: expected a whole number of tokens from 5, got 4/);
 });
 
@@ -97,14 +101,14 @@ describe("families", () => {
     const {
       inputIds: [ids = []],
       labels: [labels],
-    } = encodeRows([row], rowWriter("chatglm2-6b", words), 999);
+    } = encodeRows([row], rowWriter("chatglm2-6b", words), { maxLength: 999 });
     const asked = prompt("chatglm2-6b", words, messagesOf(row));
     expect(ids).toEqual([...asked, ...words.encode("我很好。"), words.specialIds.eos]);
     expect(words.decode(asked)).toBe("[Round 1]\n\n问：早\n\n答：早上好！\n\n[Round 2]\n\n问：你好\n\n答：");
     expect(words.decode(learned(labels))).toBe("我很好。");
-    expect(() => encodeRows([row, { ...row, system: "s" }], rowWriter("chatglm2-6b", words), 999)).toThrow(
-      /row 2 \("你好"\): .*system messages and tools need chatglm3-6b/,
-    );
+    expect(() =>
+      encodeRows([row, { ...row, system: "s" }], rowWriter("chatglm2-6b", words), { maxLength: 999 }),
+    ).toThrow(/row 2 \("你好"\): .*system messages and tools need chatglm3-6b/);
   });
 
   test("ChatGLM3: an answer is learned as it would stand in the history", async () => {
@@ -113,7 +117,7 @@ describe("families", () => {
     const {
       inputIds: [ids = []],
       labels: [labels],
-    } = encodeRows([asked], rowWriter("chatglm3-6b", words), 999);
+    } = encodeRows([asked], rowWriter("chatglm3-6b", words), { maxLength: 999 });
     const later = prompt("chatglm3-6b", words, [
       ...messagesOf(asked),
       { role: "assistant", content: row.response },
@@ -131,21 +135,23 @@ describe("families", () => {
     const writer = rowWriter("chatglm-6b", words);
     const asked = prompt("chatglm-6b", words, messagesOf(row));
     const answer = [...words.encode("我很好。"), end];
-    expect(encodeRows([row], writer, 999)).toEqual({
+    expect(encodeRows([row], writer, { maxLength: 999 })).toEqual({
       inputIds: [[...asked, ...answer]],
       labels: [[...asked.map(() => ignored), ...answer]],
     });
     expect(asked.slice(-2)).toEqual([mask, start]);
     expect(asked.filter((id) => id === mask || id === start)).toHaveLength(2);
-    for (let maxLength = 4; maxLength < asked.length + answer.length; maxLength++) {
-      const { inputIds, labels } = encodeRows([row], writer, maxLength);
+    // The first token of its answer is a space that says nothing.
+    expect(() => encodeRows([row], writer, { maxLength: 4 })).toThrow(/room for one character of its answer/);
+    for (let maxLength = 5; maxLength < asked.length + answer.length; maxLength++) {
+      const { inputIds, labels } = encodeRows([row], writer, { maxLength });
       const [ids = [], [...learnable] = []] = [inputIds[0], labels[0]];
       const begins = ids.indexOf(start);
       expect([ids.length, ids[begins - 1], ids.at(-1)]).toEqual([maxLength, mask, end]);
       expect(learnable).toEqual(ids.map((id, i) => (i > begins ? id : ignored)));
       expect(learned(learnable).length).toBeGreaterThan(1);
     }
-    expect(() => encodeRows([row], writer, 3)).toThrow(/from 4, got 3/);
+    expect(() => encodeRows([row], writer, { maxLength: 3 })).toThrow(/from 4, got 3/);
   });
 
   test("GLM-4: an answer ends by handing the turn to the user, as in its published fine-tuning", async () => {
@@ -153,7 +159,7 @@ describe("families", () => {
     const {
       inputIds: [ids = []],
       labels: [labels],
-    } = encodeRows([{ ...row, system: "s" }], rowWriter("glm-4-9b", words), 999);
+    } = encodeRows([{ ...row, system: "s" }], rowWriter("glm-4-9b", words), { maxLength: 999 });
     const later = prompt("glm-4-9b", words, [
       ...messagesOf({ ...row, system: "s" }),
       { role: "assistant", content: row.response },
@@ -182,11 +188,9 @@ describe("families", () => {
 
   test("special tokens in rows are text", async () => {
     const words = await loadTokenizer(textFixture("chatglm-6b"), "chatglm-6b");
-    const { inputIds } = encodeRows(
-      [{ prompt: "<sop>", response: "<eop>[gMASK]" }],
-      rowWriter("chatglm-6b", words),
-      99,
-    );
+    const { inputIds } = encodeRows([{ prompt: "<sop>", response: "<eop>[gMASK]" }], rowWriter("chatglm-6b", words), {
+      maxLength: 99,
+    });
     const { "<sop>": start, "<eop>": end, "[gMASK]": mask } = words.specialIds;
     expect(inputIds[0]?.filter((id) => [start, end, mask].includes(id))).toEqual([mask, start, end]);
   });

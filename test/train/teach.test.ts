@@ -1,7 +1,7 @@
 /** @file Teaching on a real model: until rows are recalled, what is kept of it however it ends, and when it breaks down. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { AdapterTensors, LoraConfig } from "../../src/adapters/adapter.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import { type TeachEvent, teach } from "../../src/train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../../src/train/teaching.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";
@@ -320,9 +320,9 @@ describe("a run whose budget is spent", () => {
     const whole = doneOf(await run(fresh, only(LESSONS))).steps;
     const half = Math.max(5, Math.floor(whole / 10) * 5);
     await run(pupil, only(LESSONS), { steps: half });
-    const first = (await pupil.gradients(pupil.encode(LESSONS, 32), 0)).loss;
+    const first = (await pupil.gradients(pupil.encode(LESSONS, { maxLength: 32 }), 0)).loss;
     expect(doneOf(await run(pupil, only(LESSONS))).reason).toBe("recalled");
-    expect(first).toBeLessThan((await (await student()).gradients(pupil.encode(LESSONS, 32), 0)).loss);
+    expect(first).toBeLessThan((await (await student()).gradients(pupil.encode(LESSONS, { maxLength: 32 }), 0)).loss);
   });
 });
 

@@ -2,6 +2,7 @@
 import type { AdapterConfig, AdapterTensors, BaseModel } from "../../src/adapters/adapter.ts";
 import { createAdapter } from "../../src/adapters/methods.ts";
 import { cpu } from "../../src/backend/cpu.ts";
+import type { Row } from "../../src/data/row.ts";
 import { generate } from "../../src/generate/generate.ts";
 import { ForwardModel } from "../../src/generate/model.ts";
 import { modulesOf, parametersOf } from "../../src/models/architectures.ts";
@@ -9,10 +10,10 @@ import type { ChatGLMConfig } from "../../src/models/config.ts";
 import { type BindWeights, floatWeights } from "../../src/models/context.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
-import { encodeRows, type RowWriter } from "../../src/train/encode.ts";
+import { encodeRows } from "../../src/train/encode.ts";
 import { hostLearner } from "../../src/train/host-learner.ts";
 import { trainingProgram } from "../../src/train/program.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { RowWriter } from "../../src/train/row-writer.ts";
 import type { Pupil } from "../../src/train/teaching.ts";
 import type { Trainee } from "../../src/train/trainer.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
@@ -31,6 +32,10 @@ const writer: RowWriter = {
   suffix: 1,
   opening: [],
   end: END,
+  role: undefined,
+  isWhole: () => true,
+  isBlank: () => false,
+  turns: () => ({ start: [], messages: [] }),
 };
 
 export interface OracleModel {
@@ -105,7 +110,7 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       return program.gradients(batch, tensors, dropoutSeed);
     },
     loss: (batch) => program.loss(batch, tensors),
-    encode: (rows, maxLength) => encodeRows(rows, writer, maxLength),
+    encode: (rows, options) => encodeRows(rows, writer, options),
     async answer(row) {
       const options = { maxNewTokens: 6, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 };
       const tokens: number[] = [];

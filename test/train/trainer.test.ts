@@ -1,7 +1,7 @@
 /** @file The training loop on a real model: reproducible, accumulated, rehearsed, stopped early, broken down, abandoned. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { LoraConfig } from "../../src/adapters/adapter.ts";
-import type { Row } from "../../src/train/row.ts";
+import type { Row } from "../../src/data/row.ts";
 import { type FitEvent, type FitOptions, fit as train } from "../../src/train/trainer.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";
 
@@ -174,7 +174,7 @@ describe("validation", () => {
     expect(done.loss).toBe(Math.min(...losses));
     expect(losses.indexOf(done.loss) + 1).toBe(done.bestEpoch);
     expect(epochs.findLastIndex(({ best }) => best) + 1).toBe(done.bestEpoch);
-    const { loss } = await student.loss(student.encode(contrary, 32));
+    const { loss } = await student.loss(student.encode(contrary, { maxLength: 32 }));
     expect(loss).toBeCloseTo(done.loss, 5);
     expect(loss).toBeLessThan(losses.at(-1) as number);
   });
@@ -223,7 +223,7 @@ describe("rehearsal", () => {
     ]);
     const answered = await Promise.all(questions.map(async (row) => ({ ...row, response: await student.answer(row) })));
     for (const { response } of answered) expect(response).not.toBe("");
-    const rehearsed = student.encode(answered, 32);
+    const rehearsed = student.encode(answered, { maxLength: 32 });
     expect(student.batches[1]?.inputIds).toEqual(expect.arrayContaining(rehearsed.inputIds.map((ids) => ids)));
 
     const lossAfter = async (rehearse: readonly Row[]): Promise<number> => {
@@ -251,7 +251,7 @@ describe("a run that ends early", () => {
     // The last step came to values without a finite loss: those before it are back, and can be trained on.
     expect(values.length).toBeGreaterThan(1);
     expect(student.values()).toEqual(values.at(-2));
-    expect((await student.loss(student.encode(ROWS, 32))).loss).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect((await student.loss(student.encode(ROWS, { maxLength: 32 }))).loss).toBeLessThan(Number.POSITIVE_INFINITY);
   });
 
   it("keeps the last finished step when it is abandoned", async () => {

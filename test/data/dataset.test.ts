@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type BatchOptions, dataset } from "../../src/train/dataset.ts";
-import type { Row } from "../../src/train/row.ts";
+import { type BatchOptions, dataset } from "../../src/data/dataset.ts";
+import type { Row } from "../../src/data/row.ts";
 
 const rows = Array.from({ length: 10 }, (_, i): Row => ({ prompt: `q${i}`, response: `a${i}` }));
 const prompts = (batch: { rows: readonly Row[] }): string => batch.rows.map((row) => row.prompt).join(" ");

@@ -1,17 +1,8 @@
 /** @file The shapes of a row in published data: flat ones and conversations. Every key is used, says nothing, or is refused. */
 import { shownJson } from "../describe.ts";
-import { nearest } from "../suggestion.ts";
-import type { Row } from "./row.ts";
-
-/** Tells what is wrong with a row. */
-type Fault = (text: string) => void;
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Keys that tell rows apart or say where they come from: nothing of them is learnt, whatever they hold. */
-const NOTES: ReadonlySet<string> = new Set([
-  ...["id", "idx", "index", "uid", "uuid", "source", "dataset", "category", "lang", "language", "split", "url"],
-]);
+import { type Fault, type Fields, listed, usesEveryKey } from "./keys.ts";
+import { lastLearnt, type Row, type RowTurn } from "./row.ts";
+import { isPlain, orderFault, outOfTurn, readTools, readTurns } from "./turns.ts";
 
 /** The flat shapes, by the keys of question and answer. */
 const FLAT = [
@@ -41,19 +32,24 @@ const ANSWERS: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/**
- * The rows that one value stands for; none when it has a fault.
- * @param unanswered takes prompts without an answer, and bare text as a prompt
- */
-export function readRow(value: unknown, unanswered: boolean, fault: Fault): Row[] {
-  if (unanswered && typeof value === "string") return readRow({ prompt: value }, true, fault);
+export interface ShapeRules {
+  /** Takes prompts without an answer, and bare text as a prompt. */
+  readonly unanswered: boolean;
+  /** Makes one row of a conversation, in place of one for each of its answers. */
+  readonly whole: boolean;
+}
+
+/** The rows that one value stands for; none when it has a fault. */
+export function readRow(value: unknown, rules: ShapeRules, fault: Fault): Row[] {
+  const { unanswered } = rules;
+  if (unanswered && typeof value === "string") return readRow({ prompt: value }, rules, fault);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     fault(`expected an object such as {"prompt": "...", "response": "..."}, got ${shownJson(value)}`);
     return [];
   }
   const record = value as Fields;
   const key = ["messages", "conversations"].find((name) => record[name] !== undefined && record[name] !== null);
-  if (key !== undefined) return readConversation(record, key, unanswered, fault);
+  if (key !== undefined) return readConversation(record, key, rules, fault);
   const shape =
     FLAT.find(([question, answer]) => question in record && answer in record) ??
     FLAT.find(([question]) => unanswered && question in record && !hasAnswer(record)) ??
@@ -79,7 +75,11 @@ function renaming(record: Fields): string {
   const pairs = [[question, "prompt"] as const, [answer, "response"] as const].filter(
     ([key, name]) => key !== undefined && key !== name,
   );
-  return pairs.length === 0 ? "" : ` Rename ${pairs.map(([key, name]) => `${key} to ${name}`).join(" and ")}.`;
+  if (pairs.length === 0) return "";
+  const renamed = pairs.map(([key, name]) => `${key} to ${name}`).join(" and ");
+  // Whoever maps columns names all that are read.
+  const [from, to] = [question ?? "prompt", answer ?? "response"];
+  return ` Rename ${renamed}, or choose the columns: --columns prompt=${from},response=${to} (columns: { prompt: "${from}", response: "${to}" }).`;
 }
 
 function readFlat(record: Fields, [question, answer]: (typeof FLAT)[number], unanswered: boolean, fault: Fault): Row[] {
@@ -102,32 +102,6 @@ function readFlat(record: Fields, [question, answer]: (typeof FLAT)[number], una
   return [row(input === "" ? prompt : `${prompt}\n${input}`, response, system, history)];
 }
 
-/** Whether every key of a row or a turn is one of these, a note, or holds nothing; tells of the others. */
-function usesEveryKey(record: Fields, keys: readonly string[], fault: Fault, where = ""): boolean {
-  const strange = Object.entries(record).filter(
-    ([key, value]) => !keys.includes(key) && !NOTES.has(key) && !isNothing(value),
-  );
-  if (strange.length === 0) return true;
-  const names = strange.map(([key]) => key);
-  const [said, them] = names.length === 1 ? ["it says", "it"] : ["they say", "them"];
-  const meant = names.length === 1 ? nearest(names[0] as string, keys) : undefined;
-  fault(
-    `${where}${listed(names)}: expected no keys but ${listed(keys)}, got ${shownJson(strange[0]?.[1])}. ` +
-      (meant === undefined
-        ? `What ${said} would not be learnt: remove ${them}, or rename what is meant.`
-        : `Did you mean ${meant}?`),
-  );
-  return false;
-}
-
-/** What data sets put where there is nothing to say. */
-function isNothing(value: unknown): boolean {
-  if (value === null || value === undefined || value === "") return true;
-  return typeof value === "object" && Object.keys(value).length === 0;
-}
-
-const listed = (names: readonly string[]): string => names.slice(0, 12).join(", ") + (names.length > 12 ? ", ..." : "");
-
 /**
  * Earlier rounds, as ChatGLM and ChatGLM2 write them, [[question, answer], ...], or as ChatGLM3 and GLM-4 do,
  * [{role, content}, ...] with user and assistant in turn.
@@ -140,7 +114,7 @@ function readHistory(value: unknown, fault: Fault): [string, string][] | undefin
   if (Array.isArray(value) && value.every(isTurn) && value.length % 2 === 0) {
     const turns = readTurns(value, (text) => fault(`history: ${text}`));
     if (!turns) return undefined;
-    if (outOfTurn(turns) < 0) return rounds(turns);
+    if (isPlain(turns) && outOfTurn(turns) < 0) return rounds(turns);
   }
   fault(
     `history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got ${shownJson(value)}`,
@@ -148,22 +122,7 @@ function readHistory(value: unknown, fault: Fault): [string, string][] | undefin
   return undefined;
 }
 
-interface Turn {
-  readonly role: "system" | "user" | "assistant";
-  readonly content: string;
-  /** Whether an assistant's turn is learnt. */
-  readonly learnt: boolean;
-}
-
-const ROLES: ReadonlyMap<unknown, Turn["role"]> = new Map([
-  ["system", "system"],
-  ["user", "user"],
-  ["human", "user"],
-  ["assistant", "assistant"],
-  ["gpt", "assistant"],
-]);
-
-function readConversation(record: Fields, key: string, unanswered: boolean, fault: Fault): Row[] {
+function readConversation(record: Fields, key: string, { unanswered, whole }: ShapeRules, fault: Fault): Row[] {
   const fail = (text: string): Row[] => {
     fault(text);
     return [];
@@ -171,20 +130,52 @@ function readConversation(record: Fields, key: string, unanswered: boolean, faul
   const value = record[key];
   if (!Array.isArray(value) || value.length === 0)
     return fail(`${key}: expected a list of {role, content}, got ${shownJson(value)}`);
-  if (!usesEveryKey(record, [key, "system", "history"], fault)) return [];
+  if (!usesEveryKey(record, [key, "system", "history", "tools"], fault)) return [];
   const turns = readTurns(value, fault);
   const history = readHistory(record.history ?? [], fault);
-  if (!turns || !history) return [];
-  const own = turns[0]?.role === "system" ? turns.shift()?.content : undefined;
-  const beside = record.system ?? undefined;
-  if (beside !== undefined && typeof beside !== "string")
-    return fail(`system: expected text, got ${shownJson(beside)}`);
-  if (own !== undefined && beside !== undefined && beside !== "" && own !== beside)
+  const tools = readTools(record.tools, fault);
+  if (!turns || !history || !tools) return [];
+  const beside = record.system ?? "";
+  if (typeof beside !== "string") return fail(`system: expected text, got ${shownJson(beside)}`);
+  const own = turns[0]?.role === "system" ? turns[0].content : undefined;
+  if (own !== undefined && beside !== "" && own !== beside)
     return fail(`system: expected it beside the turns or as the first of them, got both. Leave one of them out`);
-  const system = own ?? beside ?? "";
+  if (whole || tools.length > 0 || !isPlain(turns)) {
+    const start = turns.findIndex(({ role }) => role !== "system");
+    const [systems, said] = start < 0 ? [turns, []] : [turns.slice(0, start), turns.slice(start)];
+    const all: RowTurn[] = [
+      // ChatGLM3's own scripts put the tools before everything.
+      ...(tools.length > 0 ? [{ role: "system" as const, content: "", tools }] : []),
+      ...(own === undefined && beside !== "" ? [{ role: "system" as const, content: beside }] : []),
+      ...systems,
+      ...history.flatMap(([question, answer]): RowTurn[] => [
+        { role: "user", content: question },
+        { role: "assistant", content: answer, loss: false },
+      ]),
+      ...said,
+    ];
+    return wholeConversation(all, unanswered, fail);
+  }
+  return roundByRound(own === undefined ? turns : turns.slice(1), {
+    ...{ system: own ?? beside, history, unanswered, fail, length: value.length },
+  });
+}
+
+/** One row for each answer, with what came before it as its history. */
+function roundByRound(
+  turns: readonly RowTurn[],
+  given: {
+    readonly system: string;
+    readonly history: readonly [string, string][];
+    readonly unanswered: boolean;
+    readonly length: number;
+    fail(text: string): Row[];
+  },
+): Row[] {
+  const { system, history, unanswered, fail } = given;
   const wrong = outOfTurn(turns);
   if (wrong >= 0) {
-    const place = value.length - turns.length + wrong + 1;
+    const place = given.length - turns.length + wrong + 1;
     return fail(`turn ${place}: expected user and assistant in turn, starting with user, got ${turns[wrong]?.role}`);
   }
   if (turns.length % 2 === 1) {
@@ -194,45 +185,34 @@ function readConversation(record: Fields, key: string, unanswered: boolean, faul
   if (turns.length === 0) return fail("expected a user's and an assistant's turn, got only system's");
   const before = [...history];
   const rows = rounds(turns).flatMap(([question, answer], i) => {
-    const learnt = turns[2 * i + 1]?.learnt ? [row(question, answer, system, [...before])] : [];
+    const learnt = turns[2 * i + 1]?.loss === false ? [] : [row(question, answer, system, [...before])];
     before.push([question, answer]);
     return learnt;
   });
   return rows.length > 0 ? rows : fail("expected an assistant's turn that is learnt, got loss: false at each");
 }
 
-/** Turns as the data have them; undefined when one has a fault. */
-function readTurns(items: readonly unknown[], fault: Fault): Turn[] | undefined {
-  const turns: Turn[] = [];
-  for (const [i, item] of items.entries()) {
-    const record = (typeof item === "object" && item !== null ? item : {}) as Fields;
-    const [role, content] = [record.role ?? record.from, record.content ?? record.value];
-    const who = ROLES.get(role);
-    if (!who || typeof content !== "string" || content.trim() === "") {
-      fault(
-        `turn ${i + 1}: expected {role: system, user or assistant, content: text that is not empty}, got ${shownJson(item)}`,
-      );
-      return undefined;
-    }
-    const keys = ["role", "from", "content", "value", "loss"];
-    if (!usesEveryKey(record, keys, fault, `turn ${i + 1}: `)) return undefined;
-    const loss = record.loss ?? true;
-    if (typeof loss !== "boolean" || (loss && record.loss !== undefined && who !== "assistant")) {
-      const expected = who === "assistant" ? "true or false" : "false, since only an assistant's turns are learnt";
-      fault(`turn ${i + 1}: loss: expected ${expected}, got ${shownJson(record.loss)}`);
-      return undefined;
-    }
-    turns.push({ role: who, content, learnt: loss });
+/** One row that is read, and learnt, as a whole. */
+function wholeConversation(turns: readonly RowTurn[], unanswered: boolean, fail: (text: string) => Row[]): Row[] {
+  const fault = orderFault(turns);
+  if (fault !== undefined) return fail(`turns: ${fault}`);
+  const asks = turns.at(-1)?.role === "user" || turns.at(-1)?.role === "observation";
+  const last = unanswered && asks ? turns.length : lastLearnt(turns);
+  const question = turns.slice(0, Math.max(last, 0)).findLast(({ role }) => role === "user");
+  if (question === undefined) {
+    const isSilent = turns.some(({ role }) => role === "assistant");
+    return fail(
+      isSilent
+        ? "expected an assistant's turn that is learnt, got loss: false at each"
+        : "expected a user's and an assistant's turn, got no answer",
+    );
   }
-  return turns;
+  if (turns.at(-1)?.role === "user" && !unanswered) return fail("expected an assistant's turn at the end, got user's");
+  return [{ prompt: question.content, response: turns[last]?.content ?? "", turns }];
 }
 
-/** The place of the first turn that is not the user's or the assistant's in turn; -1 when all are. */
-const outOfTurn = (turns: readonly Turn[]): number =>
-  turns.findIndex(({ role }, i) => role !== (i % 2 === 0 ? "user" : "assistant"));
-
 /** Turns of user and assistant as pairs. */
-function rounds(turns: readonly Turn[]): [string, string][] {
+function rounds(turns: readonly RowTurn[]): [string, string][] {
   return Array.from({ length: Math.floor(turns.length / 2) }, (_, i) => [
     turns[2 * i]?.content ?? "",
     turns[2 * i + 1]?.content ?? "",

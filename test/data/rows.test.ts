@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { readRows } from "../../src/data/read-files.ts";
+import { parseRows, toRows } from "../../src/data/rows.ts";
 import { GlmError } from "../../src/errors.ts";
 import { randomStream } from "../../src/random.ts";
-import { parseRows, readRows, toRows } from "../../src/train/rows.ts";
 
 const turn = (role: string, content: string) => ({ role, content });
 
@@ -74,6 +75,96 @@ describe("shapes of published data", () => {
       { ...turn("assistant", "4"), loss: true },
     ];
     expect(toRows([{ conversations }])).toEqual([{ prompt: "3", response: "4", history: [["1", "2"]] }]);
+  });
+
+  test("tools, calls and what they gave, as ChatGLM3's own data have them", () => {
+    const tools = [{ name: "track", description: "d", parameters: {} }];
+    const row = {
+      tools,
+      conversations: [
+        turn("system", "s"),
+        turn("user", "股价"),
+        turn("assistant", "我来查"),
+        {
+          role: "tool",
+          name: "track",
+          parameters: { symbol: "10'111", n: 3, x: null },
+          observation: { price: 1.5, ok: true },
+        },
+        { ...turn("assistant", "贵"), loss: false },
+        turn("user", "q"),
+        { role: "tool", name: "track", parameters: {}, observation: "", loss: false },
+        turn("assistant", "a"),
+      ],
+    };
+    expect(toRows([row])).toEqual([
+      {
+        prompt: "q",
+        response: "a",
+        turns: [
+          { role: "system", content: "", tools },
+          turn("system", "s"),
+          turn("user", "股价"),
+          turn("assistant", "我来查"),
+          { role: "assistant", metadata: "track", content: '```python\ntool_call(symbol="10\'111", n=3, x=None)\n```' },
+          turn("observation", '{"price": 1.5, "ok": true}'),
+          { ...turn("assistant", "贵"), loss: false },
+          turn("user", "q"),
+          { role: "assistant", metadata: "track", content: "```python\ntool_call()\n```", loss: false },
+          turn("observation", ""),
+          turn("assistant", "a"),
+        ],
+      },
+    ]);
+    expect(toRows([{ ...row, tools: JSON.stringify(tools) }])).toEqual(toRows([row]));
+  });
+
+  test("GLM-4's: tools in the system's turn, calls by metadata; what came before is read only", () => {
+    const turns = [
+      { role: "system", content: "", tools: [{ name: "f" }] },
+      turn("user", "q"),
+      { ...turn("assistant", "{}"), metadata: "f" },
+      turn("observation", "5"),
+      turn("assistant", "a"),
+    ];
+    expect(toRows([{ messages: turns, history: [["p", "b"]], system: "" }])).toEqual([
+      {
+        prompt: "q",
+        response: "a",
+        turns: [turns[0], turn("user", "p"), { ...turn("assistant", "b"), loss: false }, ...turns.slice(1)],
+      },
+    ]);
+    expect(toRows([{ messages: turns.slice(0, 4) }], { unanswered: true })[0]).toMatchObject({
+      prompt: "q",
+      response: "",
+    });
+  });
+
+  test("a conversation as one row, where that is wanted", () => {
+    const messages = [turn("user", "1"), turn("assistant", "2"), turn("user", "3"), turn("assistant", "4")];
+    expect(toRows([{ messages, system: "s" }], { whole: true })).toEqual([
+      { prompt: "3", response: "4", turns: [turn("system", "s"), ...messages] },
+    ]);
+  });
+
+  test("chosen columns, and no others", () => {
+    const columns = { prompt: "query", response: "answer" };
+    const row = { query: "q", answer: "a", context: "c", score: 5 };
+    expect(toRows([row], { columns })).toEqual([{ prompt: "q", response: "a" }]);
+    expect(toRows([{ i: "q", o: "a" }], { columns: { instruction: "i", input: "x", output: "o" } })).toEqual([
+      { prompt: "q", response: "a" },
+    ]);
+    const history = JSON.stringify([["p", "b"]]);
+    expect(toRows([{ ...row, h: history }], { columns: { ...columns, history: "h" } })).toEqual([
+      { prompt: "q", response: "a", history: [["p", "b"]] },
+    ]);
+    expect(() => toRows([row], { columns: { prompt: "qeury", response: "answer" } })).toThrow(
+      /row 1: expected the column qeury, got the columns query, answer, context, score. Did you mean query\?/,
+    );
+    expect(() => toRows([row], { columns: { promt: "query" } as object })).toThrow(
+      /no promt in a row. Did you mean prompt/,
+    );
+    expect(() => toRows([row], { columns: {} })).toThrow(/columns: expected which column is what/);
   });
 
   test("every answer of a conversation is learned", () => {
@@ -146,11 +237,23 @@ describe("bad rows", () => {
       'row 1: promt: expected no keys but prompt, response, system, history, got "q". Did you mean prompt?',
     ],
     ["no question", { response: "a" }, "row 1: prompt: expected text that is not empty, got undefined"],
-    ["query for prompt", { query: "q", response: "a" }, "got the keys query, response. Rename query to prompt."],
-    ["input and output", { input: "q", output: "a" }, "Rename input to prompt and output to response."],
-    ["question and answer", { question: "q", answer: "a", id: 1 }, "Rename question to prompt and answer to response."],
-    ["prompt and completion", { prompt: "q", completion: "a" }, "Rename completion to response."],
-    ["instruction and response", { instruction: "q", response: "a" }, "Rename instruction to prompt."],
+    [
+      "query for prompt",
+      { query: "q", response: "a" },
+      "got the keys query, response. Rename query to prompt, or choose the columns: --columns prompt=query,response=response",
+    ],
+    ["input and output", { input: "q", output: "a" }, "Rename input to prompt and output to response, or choose"],
+    [
+      "question and answer",
+      { question: "q", answer: "a", id: 1 },
+      "Rename question to prompt and answer to response, or choose",
+    ],
+    [
+      "prompt and completion",
+      { prompt: "q", completion: "a" },
+      "Rename completion to response, or choose the columns: --columns prompt=prompt,response=completion",
+    ],
+    ["instruction and response", { instruction: "q", response: "a" }, "Rename instruction to prompt, or choose"],
     ["text alone", { text: "q" }, "got the keys text"],
     [
       "tools",
@@ -162,7 +265,7 @@ describe("bad rows", () => {
     [
       "tools beside turns",
       { messages: [turn("user", "q"), turn("assistant", "a")], tools: "[]x" },
-      "tools: expected no keys but messages, system, history",
+      "tools: expected a list of tools such as [{name, description, parameters}], got",
     ],
     [
       "two lists of turns",
@@ -175,14 +278,39 @@ describe("bad rows", () => {
       "prompt: expected no keys but",
     ],
     [
-      "a turn's metadata",
-      { messages: [turn("user", "q"), { ...turn("assistant", "a"), metadata: "get_weather" }] },
-      'turn 2: metadata: expected no keys but role, from, content, value, loss, got "get_weather"',
+      "a user's metadata",
+      { messages: [{ ...turn("user", "q"), metadata: "get_weather" }, turn("assistant", "a")] },
+      'turn 1: metadata: expected no keys but role, from, content, value, loss, got "get_weather"',
     ],
     [
-      "a turn's tools",
-      { messages: [{ ...turn("system", "s"), tools: [{ name: "f" }] }, turn("user", "q"), turn("assistant", "a")] },
-      "turn 1: tools: expected no keys but",
+      "metadata of two lines",
+      { messages: [turn("user", "q"), { ...turn("assistant", "a"), metadata: "a\nb" }] },
+      "turn 2: metadata: expected one line of text",
+    ],
+    [
+      "an assistant's tools",
+      { messages: [turn("user", "q"), { ...turn("assistant", "a"), tools: [{ name: "f" }] }] },
+      "turn 2: tools: expected no keys but",
+    ],
+    [
+      "a call without what it gave",
+      { conversations: [turn("user", "q"), { role: "tool", name: "f", parameters: {} }] },
+      "turn 2: expected {role: tool, name, parameters: {name: value, ...}, observation}",
+    ],
+    [
+      "a tool's answer as OpenAI writes it",
+      { messages: [turn("user", "q"), { ...turn("tool", "5"), tool_call_id: "1" }] },
+      "turn 2: expected {role: tool, name, parameters",
+    ],
+    [
+      "an observation after a question",
+      { messages: [turn("user", "q"), turn("observation", "5"), turn("assistant", "a")] },
+      "turns: expected observation only after assistant, got it after user",
+    ],
+    [
+      "tools, and a question at the end",
+      { tools: [{ name: "f" }], conversations: [turn("user", "q"), turn("assistant", "a"), turn("user", "r")] },
+      "expected an assistant's turn at the end, got user's",
     ],
     [
       "a turn's calls",
@@ -228,7 +356,11 @@ describe("bad rows", () => {
       'history: expected [[question, answer], ...] or {role, content} of user and assistant in turn, got [["x"]]',
     ],
     ["no turns", { messages: [] }, "expected a list of {role, content}, got []"],
-    ["an unknown role", { messages: [turn("robot", "x")] }, "turn 1: expected {role: system, user or assistant"],
+    [
+      "an unknown role",
+      { messages: [turn("robot", "x")] },
+      "turn 1: expected {role: system, user, assistant, observation or tool",
+    ],
     [
       "a wrong order",
       { messages: [turn("system", "s"), turn("assistant", "x")] },
