@@ -24,21 +24,21 @@ export interface SavedModel {
 /**
  * The tensors as a checkpoint has them: as they were, quantised in the published format where the model is quantised,
  * with the adapters' changes.
- * @param form where adapters change packed weights: all of those in float16, dequantised, as the adapters were trained on them; or
- * those that change quantised again, which loses a part of what was learned
+ * @param given what becomes of packed weights: all of them in float16, dequantised, as adapters were trained on them; or in the published
+ * format, for which those that change, and those that were quantised to int4 here, are quantised again. When left out, float16 where
+ * something is merged and would else be rounded
  * @throws GlmError "unsupported" when the form has no published format, or is refused
  */
-export function savedModel(
-  model: OpenedModel,
-  merged: readonly MergedAdapter[],
-  form: MergedForm = "dequantize",
-): SavedModel {
+export function savedModel(model: OpenedModel, merged: readonly MergedAdapter[], given?: MergedForm): SavedModel {
   const { base, plan, stored, config } = model;
   const targets = mergedNames(merged);
   const packed = new Set(plan.bits ? base.modules.map(({ name }) => `${name}.weight`) : []);
-  const changed = [...targets].filter((name) => packed.has(name));
-  if (changed.length > 0 && form === "refuse") throw refused(changed.length, plan.bits);
-  const unpacks = changed.length > 0 && form === "dequantize";
+  // int4 that was made here has a scale for each group of a row, the published one for each row.
+  const isRegrouped = (name: string): boolean => plan.bits === 4 && !stored.has(scaleName(name));
+  const rounded = [...packed].filter((name) => targets.has(name) || isRegrouped(name));
+  const form = given ?? (merged.length > 0 ? "dequantize" : "requantize");
+  if (rounded.length > 0 && form === "refuse") throw refused(rounded.length, plan.bits);
+  const unpacks = packed.size > 0 && form === "dequantize" && (given !== undefined || rounded.length > 0);
   const value: ReadValue = async (name) => {
     const before = await base.read(name);
     if (!targets.has(name)) return { meant: before };
@@ -151,6 +151,6 @@ function asStored(stored: ReadonlyMap<string, StoredTensor>, name: string): Tens
 const refused = (matrices: number, bits: Bits | undefined): GlmError =>
   new GlmError(
     "unsupported",
-    `save: what is merged changes ${matrices} matrices that are held in int${bits}, and quantized is "refuse". ` +
-      'Write them in float16 with quantized: "dequantize", or in the same form with "requantize", which loses a part of what was learnt and says how much.',
+    `save: ${matrices} matrices that are held in int${bits} would be written with other numbers, and quantized is "refuse". ` +
+      'Write all in float16 with quantized: "dequantize", or in the published form with "requantize", which loses a part of what was learnt and says how much.',
   );

@@ -112,6 +112,23 @@ describe.each([8, 4] as const)("int%i", { timeout: LONG }, (bits) => {
     await adapter.dispose();
   });
 
+  it("merges what trained floats in float16, too, where codes would else be rounded, and refuses that if asked to", async () => {
+    const glm = await open(folder, { quantize });
+    const norms = await glm.createAdapter("norms-merged", full({ match: ["norm"] }));
+    for await (const _ of norms.fit([{ prompt: "a", response: "b" }], { epochs: 2 }));
+    const adapted = await logits(glm, "norms-merged");
+    const saved = join(home, `norms-${bits}`);
+    await glm.save(saved, { adapter: norms, quantized: "dequantize" });
+    expect(config(saved)).not.toHaveProperty("quantization_bit");
+    expect(deviation(await logits(await open(saved)), adapted)).toBeLessThan(2e-3);
+    const refusing = glm.save(join(home, `never-${bits}`), { adapter: norms, quantized: "refuse" });
+    if (bits === 8) await refusing;
+    else await expect(refusing).rejects.toThrow("would be written with other numbers");
+    await glm.save(join(home, `by-default-${bits}`), { adapter: norms });
+    expect("quantization_bit" in config(join(home, `by-default-${bits}`))).toBe(bits === 8);
+    await norms.dispose();
+  });
+
   it("is saved in the published format, which loads to the same answers", async () => {
     const glm = await open(folder, { quantize });
     const saved = join(home, `published-${bits}`);

@@ -135,13 +135,18 @@ describe.each(FAMILIES)("%s", (family) => {
   it("is refused where that is said, before anything is written", async () => {
     await expect(save(folderOf("none"), sum, "refuse")).rejects.toMatchObject({
       code: "unsupported",
-      message: expect.stringMatching(/matrices that are held in int[48], .*"dequantize".*"requantize"/),
+      message: expect.stringMatching(/matrices that are held in int[48] would .*"dequantize".*"requantize"/),
     });
     expect(existsSync(folderOf("none"))).toBe(false);
     // Without what changes codes, nothing is lost and nothing told.
-    for (const form of ["refuse", "requantize", "dequantize"] as const) {
+    for (const form of ["refuse", "requantize"] as const) {
       expect(await save(folderOf(form), null, form)).toEqual({});
       expect(await reloaded(folderOf(form))).toEqual(await logits(null));
     }
+    await save(folderOf("floats"), null, "dequantize");
+    expect(JSON.parse(readFileSync(join(folderOf("floats"), "config.json"), "utf8"))).not.toHaveProperty(
+      "quantization_bit",
+    );
+    expect(deviation(await reloaded(folderOf("floats")), await logits(null))).toBeLessThan(2e-3);
   });
 });
