@@ -1,14 +1,19 @@
 /** @file The options that say how a knowledge book is taught, as the magics spell them. */
-import type { Method } from "../../src/adapters/adapter.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { type Pace, paceRules } from "../../src/api/knowledge-pace.ts";
+import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import type { Call } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
 import { type Properties, propertiesOf } from "./common.ts";
 
 /** A default for small models and for large ones. */
-function usual(name: keyof Pace, method: Method = "lora", facts = 1): readonly [small: number, large: number] {
-  return [paceRules(method, 0, facts)[name].default, paceRules(method, Number.POSITIVE_INFINITY, facts)[name].default];
+function usual(
+  name: keyof Pace,
+  method: MethodChoice["method"] = "lora",
+  facts = 1,
+): readonly [small: number, large: number] {
+  const config = configOf({ method });
+  return [paceRules(config, 0, facts)[name].default, paceRules(config, Number.POSITIVE_INFINITY, facts)[name].default];
 }
 
 /** In words: "8, 2 for a large model". */
@@ -16,7 +21,7 @@ function inWords([small, large]: readonly [number, number]): string {
   return small === large ? String(small) : `${small}, ${large} for a large model`;
 }
 
-const [rules, one, two] = [paceRules("lora", 0, 1), usual("steps"), usual("steps", "lora", 2)];
+const [rules, one, two] = [paceRules(configOf({ method: "lora" }), 0, 1), usual("steps"), usual("steps", "lora", 2)];
 const more = inWords([two[0] - one[0], two[1] - one[1]]);
 
 /** Every setting of the library's pace, and no other: a missing one does not compile. */

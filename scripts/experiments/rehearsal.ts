@@ -1,7 +1,7 @@
 /** @file What rehearsal costs and what it saves: the same facts, a book each, with more or fewer rows rehearsed in a step. */
 
 import { paceRules } from "../../src/api/knowledge-pace.ts";
-import type { TeachSettings } from "../../src/index.ts";
+import { lora, type TeachSettings } from "../../src/index.ts";
 import { sizeOf } from "../../src/tensor.ts";
 import { experimentFacts, inputOf } from "./facts.ts";
 import { type Judgement, judge, total, unrelatedAnswers } from "./judge.ts";
@@ -28,7 +28,7 @@ export async function rehearsal(laboratory: Laboratory): Promise<{
   const facts = experimentFacts(sizes.rehearsal.facts, seed);
   const base = await unrelatedAnswers(glm);
   const parameters = glm.info.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const usual = paceRules("lora", parameters, 1).rehearsePerStep.default;
+  const usual = paceRules(lora(), parameters, 1).rehearsePerStep.default;
   const numbers = [...new Set([...sizes.rehearsal.perStep, usual])].sort((a, b) => a - b);
   const tried: Setting[] = [];
   for (const perStep of [0, ...numbers]) {

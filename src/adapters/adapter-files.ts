@@ -1,5 +1,7 @@
 /** @file What the files of an adapter's folder are called, in PEFT's words, and how they are written. */
+import { GlmError } from "../errors.ts";
 import { type FileToWrite, textFile } from "../files.ts";
+import { namesIn } from "../regular-file.ts";
 import { safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
 import type { AdapterTensors } from "./adapter.ts";
 
@@ -15,4 +17,14 @@ export const adapterFileNames: readonly string[] = [CONFIG_FILE, ...tensorFileNa
 export function adapterFiles(config: object, tensors: AdapterTensors): FileToWrite[] {
   const text = `${JSON.stringify(config, null, 2)}\n`;
   return [safetensorsFile(TENSORS_FILE, sourcesOf(tensors), { format: "pt" }), textFile(CONFIG_FILE, text)];
+}
+
+/** @throws GlmError "adapter-not-found" when a folder has a configuration and no tensors */
+export async function mustHaveTensors(folder: string): Promise<void> {
+  const names = await namesIn(folder);
+  if (tensorFileNames.some((name) => names.includes(name))) return;
+  throw new GlmError(
+    "adapter-not-found",
+    `${folder}: expected ${TENSORS_FILE} or ${OLDER_TENSORS_FILE} beside ${CONFIG_FILE}, got neither. Save or copy the adapter again.`,
+  );
 }

@@ -41,10 +41,14 @@ interface Chosen {
 }
 
 function matching({ parameters }: BaseModel, parts: readonly string[] | undefined): Chosen {
-  const notes = (parts ?? []).flatMap((part) => severalLayers(part, parameters) ?? []);
+  const idle = (parts ?? []).filter((part) => !parameters.some(({ name }) => name.includes(part)));
+  const notes = [
+    ...(idle.length === 0 ? [] : [`No parameter's name contains ${idle.join(" or ")}: passed over.`]),
+    ...(parts ?? []).flatMap((part) => severalLayers(part, parameters) ?? []),
+  ];
   return {
     parameters: parameters.filter(({ name }) => !parts || parts.some((part) => name.includes(part))),
-    by: parts?.join(" or ") ?? "anything",
+    by: parts?.join(" or ") || "what is given, which is nothing",
     ...(notes.length === 0 ? {} : { note: notes.join("\n") }),
   };
 }
@@ -68,7 +72,11 @@ function severalLayers(part: string, parameters: readonly ParameterSpec[]): stri
 function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, by, note }: Chosen): Adapter {
   const parameters = chosen.filter(({ name }) => !base.frozen?.has(name));
   if (chosen.length === 0) {
-    throw new GlmError("adapter-invalid", `no parameter's name contains ${by}: nothing would be trained.`);
+    const [first, last] = [base.parameters[0]?.name, base.parameters.at(-1)?.name];
+    throw new GlmError(
+      "adapter-invalid",
+      `${config.method}: match: no parameter's name contains ${by}: nothing would be trained. There are ${first}, ..., ${last}; %params none --all lists them.`,
+    );
   }
   if (parameters.length === 0) {
     throw new GlmError(

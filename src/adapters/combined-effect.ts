@@ -4,6 +4,8 @@
  */
 import { GlmError } from "../errors.ts";
 import { type FloatTensor, tensor } from "../tensor.ts";
+import { shortened } from "../text-cut.ts";
+import { finiteFault } from "../weights/finite.ts";
 import type { AdapterEffect, BaseModel, LowRankUpdate, Prefix } from "./adapter.ts";
 import { targetable, weightOf } from "./targets.ts";
 
@@ -26,7 +28,7 @@ interface WeightedPair {
  * weighted changes of it, and a row begins with all prefixes, one after the other.
  * @param base read where a change of a parameter has to be known
  * @throws GlmError "unsupported" for a prefix that is to count by another weight than 1, and where a gain of DoRA would multiply a
- * weight that another part replaces
+ * weight that another part replaces; "option-invalid" for weights that make numbers too large to be any
  */
 export async function combinedEffect(given: readonly EffectPart[], base: BaseModel): Promise<AdapterEffect> {
   const parts = given.filter(({ weight }) => weight !== 0);
@@ -34,11 +36,30 @@ export async function combinedEffect(given: readonly EffectPart[], base: BaseMod
   const overrides = await combinedOverrides(parts, base);
   const prefix = combinedPrefix(parts);
   if (lowRank && overrides) mustNotMeet(parts, base);
+  mustBeFiniteSum(parts, [
+    ...[...(lowRank ?? [])].flatMap(([module, update]) =>
+      Object.values(update).map((numbers) => [module, numbers] as const),
+    ),
+    ...(overrides ?? []),
+  ]);
   return {
     ...(lowRank ? { lowRank } : {}),
     ...(overrides ? { overrides } : {}),
     ...(prefix ? { prefix } : {}),
   };
+}
+
+/** @throws GlmError "option-invalid" for weights that make numbers too large to be any */
+export function mustBeFiniteSum(
+  parts: readonly { readonly name: string; readonly weight: number }[],
+  numbers: Iterable<readonly [name: string, values: FloatTensor]>,
+): void {
+  for (const [name, values] of numbers) {
+    const fault = finiteFault(values);
+    if (fault === undefined) continue;
+    const sum = parts.map((part) => `${part.weight}*${part.name}`).join(" + ");
+    throw new GlmError("option-invalid", `${shortened(sum, 200)}: ${name}: ${fault}. Give smaller weights.`);
+  }
 }
 
 /** A gain multiplies what the weights there do, and not what they would have done without the other part. */

@@ -5,7 +5,7 @@ import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { isFile } from "../regular-file.ts";
 import { adaLoraFiles, readAdaLora } from "./ada-lora-files.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel, Method } from "./adapter.ts";
-import { adapterFileNames, CONFIG_FILE } from "./adapter-files.ts";
+import { adapterFileNames, CONFIG_FILE, mustHaveTensors } from "./adapter-files.ts";
 import { type AdapterDocuments, documentNames, readDocuments } from "./documents.ts";
 import { type AdapterFormat, adapterFormats } from "./formats.ts";
 import { methodIn, ownFiles, readOwn } from "./own-files.ts";
@@ -122,6 +122,7 @@ async function readFiles(folder: string, base: BaseModel): Promise<Omit<LoadedAd
   const json = await methodIn(folder);
   const { method, peft_type: type } = json;
   if (method !== undefined) return readOwn(folder, base);
+  if (type === "ADALORA") await mustHaveTensors(folder);
   if (type === "ADALORA") return readAdaLora(folder, { ...json }, await storedTensors(folder), base);
   const prefix = type === undefined || type === PREFIX_TUNING ? await storedPrefix(folder, type) : undefined;
   return prefix ? readPrefix(folder, base, prefix) : readPeft(folder, base);

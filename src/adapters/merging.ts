@@ -2,7 +2,7 @@
 import { GlmError } from "../errors.ts";
 import type { FloatTensor } from "../tensor.ts";
 import type { Adapter, AdapterTensors } from "./adapter.ts";
-import { sumOfChanges } from "./combined-effect.ts";
+import { mustBeFiniteSum, sumOfChanges } from "./combined-effect.ts";
 
 /** An adapter whose effect becomes part of the weights, with its tensors as they are at one moment. */
 export interface MergedAdapter {
@@ -31,8 +31,13 @@ export function mergedParameter(merged: readonly MergedAdapter[], name: string, 
   const changing = merged.filter(({ adapter }) => adapter.mergeTargets.has(name));
   const [only] = changing;
   if (only?.weight === 1 && changing.length === 1) return only.adapter.merge(only.tensors, name, base);
-  return sumOfChanges(
+  const sum = sumOfChanges(
     base,
     changing.map(({ adapter, tensors, weight }) => ({ value: adapter.merge(tensors, name, base), weight })),
   );
+  mustBeFiniteSum(
+    changing.map(({ adapter, weight }) => ({ name: adapter.config.method, weight })),
+    [[name, sum]],
+  );
+  return sum;
 }

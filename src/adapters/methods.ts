@@ -1,5 +1,6 @@
 /** @file Every fine-tuning method by name. The rest of the library only sees the Adapter interface. */
 
+import { GlmError } from "../errors.ts";
 import { adaLora } from "./ada-lora.ts";
 import type { Adapter, AdapterConfig, BaseModel, Method } from "./adapter.ts";
 import { embeddings, freeze, full } from "./base-parameters.ts";
@@ -14,6 +15,12 @@ const methods: Methods = { lora, adaLora, pTuning, freeze, embeddings, full };
 
 /** Lays a configured method over a base model. */
 export function createAdapter<C extends AdapterConfig>(config: C, base: BaseModel): Adapter {
+  if (!Object.hasOwn(methods, config.method)) {
+    throw new GlmError(
+      "option-invalid",
+      `method: expected one of ${Object.keys(methods).join(", ")}, got ${JSON.stringify(config.method)}. Make it with lora(), pTuning() and the like.`,
+    );
+  }
   const create = methods[config.method] as (config: C, base: BaseModel) => Adapter;
   return create(config, base);
 }

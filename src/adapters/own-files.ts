@@ -8,7 +8,7 @@ import { readText } from "../regular-file.ts";
 import { readHeader } from "../weights/header.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import type { AdapterConfig, AdapterTensors, BaseModel } from "./adapter.ts";
-import { adapterFiles, CONFIG_FILE, TENSORS_FILE } from "./adapter-files.ts";
+import { adapterFiles, CONFIG_FILE, mustHaveTensors, TENSORS_FILE } from "./adapter-files.ts";
 import { createAdapter } from "./methods.ts";
 import { asAdapter, readStored } from "./stored-tensors.ts";
 
@@ -41,6 +41,7 @@ export async function readOwn(folder: string, base: BaseModel): Promise<OwnAdapt
   const { configFault, isAdapterConfig } = await import("./config-schema.ts");
   if (!isAdapterConfig(config))
     throw new GlmError("adapter-invalid", `${path}: ${configFault(config)}. Save it again.`);
+  await mustHaveTensors(folder);
   const header = await asAdapter(() => readHeader(join(folder, TENSORS_FILE)));
   const stored = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   return { config, tensors: await fitting(folder, createAdapter(config, base).parameters, stored) };

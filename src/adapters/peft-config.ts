@@ -142,7 +142,6 @@ export function peftConfig(config: LoraConfig, baseModel: string): Record<string
 
 /** What PEFT's other methods are called elsewhere. */
 const otherMethods: ReadonlyMap<unknown, string> = new Map([
-  ["PREFIX_TUNING", "a trained prefix, as in P-tuning v2"],
   ["P_TUNING", "a trained prompt encoder"],
   ["PROMPT_TUNING", "a trained prompt"],
 ]);
@@ -151,7 +150,9 @@ const otherMethods: ReadonlyMap<unknown, string> = new Map([
 function unsupportedOptions(json: Readonly<Record<string, unknown>>): string[] {
   if (json.peft_type !== "LORA") {
     const known = otherMethods.get(json.peft_type);
-    return [`peft_type ${describe(json.peft_type)}${known ? ` (${known})` : ""}, expected "LORA"`];
+    return [
+      `peft_type ${describe(json.peft_type)}${known ? ` (${known})` : ""}, expected "LORA", "ADALORA" or "PREFIX_TUNING"`,
+    ];
   }
   const found: string[] = mustBeOff.filter((key) => isOn(json[key])).map((key) => `${key}: ${describe(json[key])}`);
   if (![undefined, null, "none", "all", "lora_only"].includes(json.bias as string))

@@ -10,7 +10,7 @@ import { readHeader } from "../weights/header.ts";
 import type { StoredTensor } from "../weights/stored.ts";
 import { readTorch } from "../weights/torch.ts";
 import type { AdapterTensors, BaseModel, LoraConfig } from "./adapter.ts";
-import { adapterFiles, CONFIG_FILE, OLDER_TENSORS_FILE, TENSORS_FILE, tensorFileNames } from "./adapter-files.ts";
+import { adapterFiles, CONFIG_FILE, mustHaveTensors, OLDER_TENSORS_FILE, TENSORS_FILE } from "./adapter-files.ts";
 import { lora } from "./lora.ts";
 import { parsePeftConfig, peftConfig } from "./peft-config.ts";
 import { asAdapter, readStored } from "./stored-tensors.ts";
@@ -99,12 +99,7 @@ async function readConfig(folder: string): Promise<unknown> {
         "Name the folder that PEFT's save_pretrained or adapter.save wrote.",
     );
   }
-  if (!tensorFileNames.some((name) => names.includes(name))) {
-    throw new GlmError(
-      "adapter-not-found",
-      `${folder}: expected ${TENSORS_FILE} or ${OLDER_TENSORS_FILE} beside ${CONFIG_FILE}, got neither. Save or copy the adapter again.`,
-    );
-  }
+  await mustHaveTensors(folder);
   try {
     return JSON.parse(await readText(join(folder, CONFIG_FILE)));
   } catch (cause) {

@@ -1,5 +1,5 @@
 /** @file How much a book trains, rehearses and asks, by the model's size and by how much is taught. */
-import type { Method } from "../adapters/adapter.ts";
+import type { AdapterConfig, Method } from "../adapters/adapter.ts";
 import { number, type OptionRules, whole } from "../options.ts";
 import type { TeachOptions } from "../train/teaching.ts";
 
@@ -12,14 +12,25 @@ const LARGE = 200e6;
  * Parameters of the model itself move less for the same effect than those of an update that starts from nothing, and random prefixes must
  * move far. Measured on `tiny`; those of large models are the published scripts'.
  */
-const rates: Readonly<Record<Method, { readonly small: number; readonly large: number }>> = {
-  lora: { small: 2e-3, large: 1e-3 },
-  full: { small: 5e-4, large: 2e-5 },
-  adaLora: { small: 1e-2, large: 1e-3 },
-  freeze: { small: 5e-4, large: 2e-5 },
-  embeddings: { small: 5e-4, large: 2e-5 },
-  pTuning: { small: 2e-1, large: 2e-2 },
+const rates: { readonly [M in Method]: (config: Extract<AdapterConfig, { method: M }>) => Rates } = {
+  lora: () => ({ small: 2e-3, large: 1e-3 }),
+  full: () => ({ small: 5e-4, large: 2e-5 }),
+  adaLora: () => ({ small: 1e-2, large: 1e-3 }),
+  freeze: () => ({ small: 5e-4, large: 2e-5 }),
+  embeddings: () => ({ small: 5e-4, large: 2e-5 }),
+  // A network that makes the prefix moves all of it at once.
+  pTuning: ({ projection }) => (projection ? { small: 5e-4, large: 5e-4 } : { small: 2e-1, large: 2e-2 }),
 };
+
+interface Rates {
+  readonly small: number;
+  readonly large: number;
+}
+
+function rateOf<C extends AdapterConfig>(config: C): Rates {
+  const rate = rates[config.method] as (config: C) => Rates;
+  return rate(config);
+}
 
 /** Whether a model of so many parameters computes for seconds what a small one computes in milliseconds. */
 export const isLarge = (parameters: number): boolean => parameters >= LARGE;
@@ -29,11 +40,11 @@ export const isLarge = (parameters: number): boolean => parameters >= LARGE;
  * @param parameters of the base
  * @param facts that are taught at once
  */
-export function paceRules(method: Method, parameters: number, facts: number): OptionRules<Pace> {
+export function paceRules(config: AdapterConfig, parameters: number, facts: number): OptionRules<Pace> {
   const large = isLarge(parameters);
   return {
     steps: whole(large ? 40 + 20 * (facts - 1) : 160 + 40 * (facts - 1), { min: 1 }),
-    lr: number(rates[method][large ? "large" : "small"], { above: 0 }),
+    lr: number(rateOf(config)[large ? "large" : "small"], { above: 0 }),
     batchSize: whole(facts === 1 ? 8 : 16, { min: 1 }),
     rehearsePerStep: whole(large ? 2 : 12, { min: 0 }),
     extraSteps: whole(large ? 4 : 16, { min: 0 }),

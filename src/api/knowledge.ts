@@ -156,7 +156,7 @@ export class KnowledgeBook {
   }
 
   #rules(facts: number): OptionRules<Pace & { seed: number }> {
-    return { ...paceRules(this.adapter.config.method, this.#parameters, facts), ...defaults.seed };
+    return { ...paceRules(this.adapter.config, this.#parameters, facts), ...defaults.seed };
   }
 
   async #train(plan: Plan, settings: TeachSettings): Promise<KnowledgeReport> {

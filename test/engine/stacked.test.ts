@@ -1,4 +1,5 @@
 /** @file Several adapters on one model: their sum equals that of their merges, on the reference's models. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
@@ -326,6 +327,22 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
     );
     for (const name of ["lora-qkv", "lora-all"]) await engine.call("unmergeAdapter", { model, adapter: ref(name) });
     expect(await logits(sum(["lora-qkv", 1], ["lora-all", 1], ["biased", 0.5]))).toEqual(expected);
+  });
+
+  it("refuses weights that make numbers too large, in answers, in one adapter and in a checkpoint", async () => {
+    const huge = sum(["lora-qkv", 1e300]) as WeightedAdapter[];
+    const refusal = {
+      code: "option-invalid",
+      message: expect.stringMatching(/1e\+300\*.*expected finite numbers.*smaller weights/),
+    };
+    await expect(logits(huge)).rejects.toMatchObject(refusal);
+    const parts = huge;
+    await expect(engine.call("combineAdapters", { model, adapter: ref("huge"), parts })).rejects.toMatchObject(refusal);
+    const folder = join(scratch, `${family}-huge`);
+    await expect(engine.call("saveModel", { model, adapter: huge, folder, maxShardBytes: 1e9 })).rejects.toMatchObject(
+      refusal,
+    );
+    expect(existsSync(join(folder, "config.json"))).toBe(false);
   });
 
   it("names the part that is not there, and the nearest", async () => {
