@@ -2,7 +2,8 @@
  * @file An engine that outlives its connection: when a runtime or a worker was lost, the next question finds another.
  *
  * It remembers what was loaded, and loads it again when the engine behind it does not have it (any more). Questions that
- * were under way when the connection broke fail; they are not repeated, since nobody knows how far they had come.
+ * were under way when the connection broke fail; they are not repeated, since nobody knows how far they had come, but for those
+ * that only look at adapters.
  */
 
 import type {
@@ -65,7 +66,10 @@ export class ReconnectingEngine implements Engine {
       if (method === "unload" && model !== undefined) this.#current?.models.delete(model);
       return undefined as Calls[M]["result"];
     }
-    const result = await this.#with(model, options.signal, ask);
+    const result = await this.#with(model, options.signal, ask).catch((error: unknown) => {
+      if (!LOOKS.has(method) || !isLoss(error) || !this.#current?.engine.lost) throw error;
+      return this.#with(model, options.signal, ask);
+    });
     this.#seen.note(method, params, result);
     return this.#handles.outward(method, params, result);
   }
@@ -192,6 +196,9 @@ export class ReconnectingEngine implements Engine {
 
 /** Those that have nothing to do where the model is gone; they have no result. */
 const TIDIES: ReadonlySet<CallName> = new Set(["unload", "releaseGradients"]);
+
+/** What only looks at adapters, and is soon answered: asked of a runtime that was about to end, it is asked again. */
+const LOOKS: ReadonlySet<CallName> = new Set(["adapterInfo", "adapters", "readAdapter", "readDocument"]);
 
 /** Unless it is another one by now. */
 function forget(models: Map<string, Promise<void>>, model: string, loading: Promise<void>): void {
