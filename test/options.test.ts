@@ -62,12 +62,13 @@ describe("options", () => {
     expect(refusal(() => lora({ r: 0, dropout: 1 }))).toMatch(
       /r: .*\n- dropout: expected a number from 0 below 1, got 1/,
     );
-    expect(refusal(() => lora({ targets: "dense" as never }))).toMatch(/list of module names/);
+    expect(refusal(() => lora({ targets: "" }))).toMatch(/list of module names/);
+    expect(lora({ targets: "all-linear" })).toMatchObject({ targets: "all-linear" });
     const wrong = { rank: 8, targets: [1], bias: "every", rankPattern: { q: 0 }, alphaPattern: 5, rankStabilized: 1 };
     expect(refusal(() => lora(wrong as never)).split("\n- ")).toEqual([
       "lora:",
       expect.stringMatching(/^rank: there is no such option/),
-      'targets: expected a list of module names such as ["query_key_value"], got [1].',
+      'targets: expected a list of module names such as ["query_key_value"], a regular expression, or "all-linear", got [1].',
       "rankStabilized: expected true or false, got 1.",
       "rankPattern.q: expected a whole number from 1, got 0.",
       'alphaPattern: expected numbers by module name such as { "layers.0.mlp": 16 }, got 5.',
