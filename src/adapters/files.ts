@@ -122,8 +122,10 @@ async function readFiles(folder: string, base: BaseModel): Promise<Omit<LoadedAd
   const json = await methodIn(folder);
   const { method, peft_type: type } = json;
   if (method !== undefined) return readOwn(folder, base);
-  if (type === "ADALORA") await mustHaveTensors(folder);
-  if (type === "ADALORA") return readAdaLora(folder, { ...json }, await storedTensors(folder), base);
+  if (type === "ADALORA") {
+    await mustHaveTensors(folder);
+    return readAdaLora(folder, { ...json }, await storedTensors(folder), base);
+  }
   const prefix = type === undefined || type === PREFIX_TUNING ? await storedPrefix(folder, type) : undefined;
   return prefix ? readPrefix(folder, base, prefix) : readPeft(folder, base);
 }
