@@ -132,7 +132,8 @@ it("says which layers a number without a dot at its end is in", async () => {
   const layers = new Set(adapter.map(({ name }) => /layers\.(\d+)/.exec(name)?.[1]));
   expect([...layers]).toEqual(["2", "20", "21", "22", "23", "24", "25", "26", "27"]);
   expect(note).toBe(
-    "layers.2 is in the names of layers 2, 20, 21, 22, 23, 24, 25, 26 and 27, which all train. " +
+    "No parameter's name contains norm.1: passed over.\n" +
+      "layers.2 is in the names of layers 2, 20, 21, 22, 23, 24, 25, 26 and 27, which all train. " +
       "For layer 2 alone, write layers.2. with a dot at the end.",
   );
   for (const match of [["layers.27"], ["layers.2."], ["dense_h_to_4h"], ["layers."]]) {
