@@ -1,5 +1,6 @@
 /** @file %%train: fine-tune an adapter on the cell's rows. */
 import * as defaults from "../../src/api/defaults.ts";
+import { monitors } from "../../src/train/monitor.ts";
 import type { FitOptions } from "../../src/train/trainer.ts";
 import type { Code } from "../code.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
@@ -27,9 +28,18 @@ type FitOption = Kebab<Exclude<keyof FitOptions, "stop">>;
 /** Every option of the library's `fit`, and no other: a missing one does not compile. */
 const FIT_OPTIONS = {
   epochs: { kind: "number", rule: defaults.fit.epochs, help: "Passes over the rows." },
+  "max-steps": {
+    kind: "number",
+    rule: defaults.fit.maxSteps,
+    help: "Steps after which it ends, however many epochs that are; 0 leaves it to --epochs.",
+  },
   lr: { kind: "number", rule: defaults.fit.lr, help: "Learning rate." },
   "batch-size": { kind: "number", rule: defaults.fit.batchSize, help: "Rows in a batch." },
   accumulate: { kind: "number", rule: defaults.fit.accumulate, help: "Batches whose gradients make one step." },
+  "mix-lengths": {
+    kind: "flag",
+    help: "Rows of any lengths make a batch; without it, those of like lengths do, which pads less.",
+  },
   clip: { kind: "number", rule: defaults.fit.clip, help: "Largest gradient norm; 0 turns clipping off." },
   "weight-decay": { kind: "number", rule: defaults.fit.weightDecay, help: "AdamW's weight decay." },
   scheduler: {
@@ -38,11 +48,26 @@ const FIT_OPTIONS = {
     default: defaults.fit.scheduler.default,
     help: "How the learning rate goes on.",
   },
-  warmup: { kind: "number", rule: defaults.fit.warmup, help: "Steps in which the learning rate rises." },
+  warmup: {
+    kind: "number",
+    rule: defaults.fit.warmup,
+    help: "Steps in which the learning rate rises; below 1, a share of all steps.",
+  },
+  "validate-every": {
+    kind: "number",
+    rule: defaults.fit.validateEvery,
+    help: "Steps from one validation to the next; 0 validates after each epoch.",
+  },
+  monitor: {
+    kind: "choice",
+    choices: monitors,
+    default: defaults.fit.monitor.default,
+    help: "What says which values are the best, on the rows of --val: their loss, or a score of what is answered.",
+  },
   patience: {
     kind: "number",
     rule: defaults.fit.patience,
-    help: "Stop after this many epochs without a better loss; 0 never stops.",
+    help: "Stop after this many validations (without --val: epochs) that are no better; 0 never stops.",
   },
   rehearse: {
     kind: "rows",

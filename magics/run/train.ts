@@ -43,8 +43,8 @@ export interface TrainResult {
   /** Its loss: on the validation rows, where there are any. */
   readonly loss: number;
   readonly seconds: number;
-  /** Why it ended: all epochs, or no better loss for long enough. */
-  readonly reason: "epochs" | "patience";
+  /** Why it ended: all epochs or steps, or nothing better for long enough. */
+  readonly reason: "epochs" | "steps" | "patience";
   readonly history: readonly EpochRow[];
   /** What it answers now; left out where it was not asked. */
   readonly check?: TrainCheck;

@@ -49,15 +49,13 @@ import type {
 import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
+import { type Asking, RowAnswers } from "./row-answers.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
 import { TrainingSessions } from "./training-sessions.ts";
 
 /** Longest answer of the base that is rehearsed, in tokens. */
 const REHEARSED_ANSWER = 128;
-
-/** How many rows are asked in one decoding run, to see whether they are known. */
-const ASKED_AT_ONCE = 32;
 
 /** Packed weights of so many bytes are not mapped in both their forms: to map them again takes a second or two. */
 const LARGE = 2 ** 30;
@@ -220,6 +218,10 @@ export class ModelRunner {
     const trainee = (learner: Learner): Trainee => ({
       ...this.#trainable(adapter, learner, options.batchSize, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
+      score: async (some, monitor) => {
+        const [answers, asking] = await this.#asking(adapter, options.stop, signal);
+        return answers.score(some, monitor, asking);
+      },
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
     });
     yield* alone(adapter, signal, () =>
@@ -236,7 +238,10 @@ export class ModelRunner {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
       ...this.#trainable(adapter, learner, options.batchSize, signal),
-      recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
+      recalls: async (some, stop) => {
+        const [answers, asking] = await this.#asking(adapter, stop, signal);
+        return answers.recalls(some, asking);
+      },
       changed(steps) {
         adapter.changed(steps, learner.ranks?.());
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
@@ -283,42 +288,14 @@ export class ModelRunner {
     };
   }
 
-  /** Whether an adapter answers rows exactly, greedily and freely. */
-  async #recalls(
+  /** What asks rows of an adapter as it is now. */
+  async #asking(
     adapter: AdapterInstance,
-    rows: readonly Row[],
     stop: readonly number[],
     signal?: AbortSignal,
-  ): Promise<boolean[]> {
-    const effect = await adapter.effect();
-    const expected = rows.map((row) => this.#rows.response(row));
-    const recalled: boolean[] = rows.map(() => false);
-    // Rows of like lengths share a run, or short ones would wait for long ones.
-    const order = [...rows.keys()].sort((a, b) => (expected[a]?.length ?? 0) - (expected[b]?.length ?? 0));
-    for (let at = 0; at < order.length; at += ASKED_AT_ONCE) {
-      const members = order.slice(at, at + ASKED_AT_ONCE);
-      const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect }));
-      const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
-      const answers: number[][] = members.map(() => []);
-      const options = { ...GREEDY, maxNewTokens: longest + 1, stop };
-      for await (const event of this.#share.training(generate(this.#forward, prompts, options))) {
-        // Others have their turn, and it can be given up, without waiting for all answers.
-        await turn();
-        signal?.throwIfAborted();
-        if (event.type === "token") answers[event.row]?.push(event.token);
-        if (event.type !== "end" || event.reason !== "stop") continue;
-        const row = members[event.row] as number;
-        recalled[row] = this.#says(answers[event.row] ?? [], expected[row] ?? []);
-      }
-    }
-    return recalled;
-  }
-
-  /** The same ids, or others that say the same. */
-  #says(answer: readonly number[], expected: readonly number[]): boolean {
-    if (String(answer) === String(expected)) return true;
-    const tokenizer = this.#text.get();
-    return tokenizer.decode(answer) === tokenizer.decode(expected);
+  ): Promise<[RowAnswers, Asking]> {
+    const answers = new RowAnswers(this.#forward, this.#share, this.#text.get(), this.#rows);
+    return [answers, { effect: await adapter.effect(), stop, signal }];
   }
 
   /** Writes a checkpoint that transformers loads, with adapters merged into it when some are given. */

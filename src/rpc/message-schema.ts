@@ -29,6 +29,7 @@ import type { HubRequest } from "../hub/request.ts";
 import type { HubSettings, ProxySettings } from "../hub/settings.ts";
 import { families } from "../models/family.ts";
 import type { Tensor } from "../tensor.ts";
+import { monitors } from "../train/monitor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import { schedulerNames } from "../train/schedule.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -166,18 +167,23 @@ const optimizer = exactly<OptimizerConfig>({
   betas: z.tuple([fraction, fraction]),
   eps: atLeast0,
   weightDecay: atLeast0,
+  decayNormsAndBiases: z.boolean().optional(),
   clip: atLeast0,
 });
 
 const fitOptions = exactly<FitOptions>({
   epochs: whole(0),
+  maxSteps: whole(0).optional(),
   lr: z.number(),
   batchSize: whole(1),
   accumulate: whole(1),
+  mixLengths: z.boolean().optional(),
   clip: atLeast0,
   weightDecay: atLeast0,
   scheduler: z.enum(schedulerNames as [(typeof schedulerNames)[number]]),
-  warmup: whole(0),
+  warmup: atLeast0,
+  validateEvery: whole(0).optional(),
+  monitor: z.enum(monitors as [(typeof monitors)[number]]).optional(),
   patience: whole(0),
   rehearse: list(row),
   rehearsePerBatch: whole(0, 2 ** 16),

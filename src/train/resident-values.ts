@@ -195,10 +195,10 @@ export class ResidentValues {
     this.#mustBeOpen();
     const norm = await this.#mean(shares);
     if (!Number.isFinite(norm)) throw notFiniteGradients(this.parameters.map(({ name }) => name));
-    const numbers = stepNumbers(config, moments.step + 1, norm);
     await this.#readers.earlier();
     for (const [i, { parameters, now, next, spare, gradient }] of this.#groups.entries()) {
       const { mean, square } = moments.vectors[i] as MomentVectors;
+      const numbers = stepNumbers(config, moments.step + 1, norm, parameters);
       const update = await this.#vectors.program("update", parameters, updateGraph);
       const into = { "new values": next.vector, "new mean": spare.mean, "new square": spare.square, ...next.tensors };
       await update.run({ values: now.vector, mean, square, gradient, ...numbers }, into);

@@ -306,7 +306,15 @@ export class MemoryEngine implements Engine {
       };
       yield { type: "epoch", epoch: step, loss, best: true };
     }
-    yield { type: "done", steps: options.epochs, bestEpoch: options.epochs, loss, seconds: 0, reason: "epochs" };
+    yield {
+      type: "done",
+      steps: options.epochs,
+      bestEpoch: options.epochs,
+      bestStep: options.epochs,
+      loss,
+      seconds: 0,
+      reason: "epochs",
+    };
   }
 
   #require(model: string): void {

@@ -94,7 +94,7 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       loss: (batch) => program.loss(batch, tensors),
     });
   let learner = newLearner();
-  return {
+  const pupil: ObservedTrainee = {
     renew: () => {
       learner = newLearner();
     },
@@ -120,6 +120,11 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       }
       return String.fromCodePoint(...tokens);
     },
+    score: async (rows, monitor) => {
+      const recalled = await pupil.recalls(rows, [END]);
+      if (monitor !== "exact") throw new Error(`there is no ${monitor} here`);
+      return recalled.filter(Boolean).length / recalled.length;
+    },
     async recalls(rows, stop) {
       asked.push(rows);
       const effect = await adapter.forInference(tensors);
@@ -142,4 +147,5 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       await forward.dispose();
     },
   };
+  return pupil;
 }
