@@ -1,7 +1,7 @@
 /** @file %%train: fine-tune an adapter on the cell's rows. */
 import * as defaults from "../../src/api/defaults.ts";
+import type { FitOptions } from "../../src/train/fit-options.ts";
 import { monitors } from "../../src/train/monitor.ts";
-import type { FitOptions } from "../../src/train/trainer.ts";
 import type { Code } from "../code.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
@@ -61,8 +61,9 @@ const FIT_OPTIONS = {
   monitor: {
     kind: "choice",
     choices: monitors,
+    value: "SCORE",
     default: defaults.fit.monitor.default,
-    help: "What says which values are the best, on the rows of --val: their loss, or a score of what is answered.",
+    help: `What says which values are the best, on the rows of --val: ${monitors.join(", ")}.`,
   },
   patience: {
     kind: "number",

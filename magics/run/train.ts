@@ -38,10 +38,13 @@ export interface TrainOptions extends Omit<FitSettings, "signal"> {
 export interface TrainResult {
   readonly adapter: AdapterHandle;
   readonly steps: number;
-  /** The epoch of the best loss. Where there are validation rows, the adapter has its values. */
+  /** The epoch and the step that were the best. Where there are validation rows, the adapter has its values. */
   readonly bestEpoch: number;
-  /** Its loss: on the validation rows, where there are any. */
+  readonly bestStep: number;
+  /** The loss after it: on the validation rows, where there are any. */
   readonly loss: number;
+  /** The monitor's score, where that is not the loss. */
+  readonly score?: number;
   readonly seconds: number;
   /** Why it ended: all epochs or steps, or nothing better for long enough. */
   readonly reason: "epochs" | "steps" | "patience";
@@ -96,7 +99,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   view.done();
   await view.picture();
   const result = { adapter, ...view.result() };
-  write(`${name}: ${summaryOf(result, view)} Ask it: %%chatglm --adapter ${name}\n`);
+  write(`${name}: ${summaryOf(result, settings.validateEvery ?? 0, view)} Ask it: %%chatglm --adapter ${name}\n`);
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
 }
 
@@ -170,8 +173,14 @@ async function adapterFor(
   return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share });
 }
 
-function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {
+function summaryOf(
+  { steps, seconds, reason, bestEpoch, bestStep, loss, score }: TrainResult,
+  every: number,
+  view: TrainingView,
+): string {
   const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
-  const kept = view.validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
+  const scored = score === undefined ? "" : `, score ${figure(score)}`;
+  const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
+  const kept = view.validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
   return `${plural(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }

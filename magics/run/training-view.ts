@@ -11,6 +11,8 @@ export interface EpochRow {
   readonly epoch: number;
   readonly loss: number;
   readonly validationLoss?: number;
+  /** The monitor's, where that is not the loss. */
+  readonly score?: number;
 }
 
 type Start = Extract<FitEvent, { type: "start" }>;
@@ -27,6 +29,7 @@ export class TrainingView {
   #rows = 0;
   #last: Extract<FitEvent, { type: "step" }> | undefined;
   #taken = 0;
+  #validated = false;
   #firstLoss: number = Number.NaN;
   #steps = 0;
 
@@ -57,7 +60,7 @@ export class TrainingView {
   }
 
   get validates(): boolean {
-    return this.#history.some(({ validationLoss }) => validationLoss !== undefined);
+    return this.#validated;
   }
 
   take(event: FitEvent): void {
@@ -74,11 +77,14 @@ export class TrainingView {
       case "step":
         this.#step(event);
         return;
+      case "validation":
+        this.#validated = true;
+        this.#chart?.judged({ epoch: event.epoch, loss: this.lastLoss, validationLoss: event.loss }, event.best);
+        return;
       case "epoch": {
-        const { epoch, loss, validationLoss, best } = event;
-        const row = { epoch, loss, ...(validationLoss === undefined ? {} : { validationLoss }) };
+        const { type: _, best, ...row } = event;
         this.#history.push(row);
-        this.#chart?.epoch(row, best);
+        if (!this.#validated) this.#chart?.judged(row, best);
         return;
       }
       case "done":
@@ -102,12 +108,12 @@ export class TrainingView {
     await this.#ranks?.done();
   }
 
-  result(): Pick<Done, "steps" | "bestEpoch" | "loss" | "seconds" | "reason"> & {
+  result(): Omit<Done, "type"> & {
     readonly history: readonly EpochRow[];
   } {
     if (!this.#done) throw new Error("the training ended without saying so");
-    const { steps, bestEpoch, loss, seconds, reason } = this.#done;
-    return { steps, bestEpoch, loss, seconds, reason, history: this.#history };
+    const { type: _, ...done } = this.#done;
+    return { ...done, history: this.#history };
   }
 
   #step(event: Extract<FitEvent, { type: "step" }>): void {

@@ -8,9 +8,9 @@ import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import { choice, number, type OptionRule, type OptionRules, whole } from "../options.ts";
 import type { ScoreName } from "../scores/score.ts";
+import type { FitOptions } from "../train/fit-options.ts";
 import { monitors } from "../train/monitor.ts";
 import type { TeachOptions } from "../train/teaching.ts";
-import type { FitOptions } from "../train/trainer.ts";
 
 type Sampling = Omit<SamplingOptions, "seed" | "stop">;
 

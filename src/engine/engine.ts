@@ -15,10 +15,11 @@ import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
+import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
-import type { FitEvent, FitOptions } from "../train/trainer.ts";
+import type { FitEvent } from "../train/trainer.ts";
 
 export type { GenerateEvent };
 

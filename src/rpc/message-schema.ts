@@ -29,11 +29,11 @@ import type { HubRequest } from "../hub/request.ts";
 import type { HubSettings, ProxySettings } from "../hub/settings.ts";
 import { families } from "../models/family.ts";
 import type { Tensor } from "../tensor.ts";
+import type { FitOptions } from "../train/fit-options.ts";
 import { monitors } from "../train/monitor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import { schedulerNames } from "../train/schedule.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
-import type { FitOptions } from "../train/trainer.ts";
 import type { Hello } from "./protocol.ts";
 
 /** Faults of a long list that are looked for: each costs time and memory. */

@@ -5,12 +5,12 @@ import { randomStream } from "../random.ts";
 import type { ScoreName } from "../scores/score.ts";
 import { stepsOfEpoch } from "./epoch-order.ts";
 import { byLength, drawn, type Example, joined, Mean, meanLoss, shares } from "./examples.ts";
+import type { FitOptions } from "./fit-options.ts";
 import type { Learner, Lesson, Snapshot } from "./learner.ts";
 import { isBetter } from "./monitor.ts";
 import { adamWConfig } from "./optimizer.ts";
 import { RankNews } from "./rank-news.ts";
 import { scheduleFactor, warmupSteps } from "./schedule.ts";
-import type { FitOptions } from "./trainer.ts";
 
 /** What was the best so far. */
 export interface BestSoFar {

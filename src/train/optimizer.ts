@@ -3,7 +3,7 @@
 import { GlmError } from "../errors.ts";
 import { choice, complete, type Given, number, type OptionRules } from "../options.ts";
 import { copiedAll, type FloatTensor, filled } from "../tensor.ts";
-import { decayFactor } from "./decay.ts";
+import { isNormOrBias } from "./decay.ts";
 
 export interface OptimizerConfig {
   readonly kind: "adamW";
@@ -128,6 +128,11 @@ function step(
     square[i] = s;
     parameter[i] = (parameter[i] as number) * decay - (rate * m) / (Math.sqrt(s) / root + eps);
   }
+}
+
+/** What a step's weight decay leaves of a parameter, as a factor. */
+export function decayFactor({ lr, weightDecay, decayNormsAndBiases = true }: OptimizerConfig, name: string): number {
+  return decayNormsAndBiases || !isNormOrBias(name) ? 1 - lr * weightDecay : 1;
 }
 
 /** Gradients as a step of AdamW takes them, in place: clipped to the total norm of `clip`. */

@@ -6,8 +6,7 @@ import { add, concat, div, identity, mul, reduceSum, reshape, split, sqrt, sub }
 import { Graph, type Value } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
-import { decayFactor } from "./decay.ts";
-import type { OptimizerConfig } from "./optimizer.ts";
+import { decayFactor, type OptimizerConfig } from "./optimizer.ts";
 
 export const partName = (part: number, parameter: string): string => `part ${part} of ${parameter}`;
 
