@@ -7,6 +7,7 @@ import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } fr
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
+import { completeJob, type engines, type JobOptions, jobRules } from "../torchrun/options.ts";
 import { cutOf, type EncodeOptions, encodeForModel } from "../train/encode.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
@@ -21,9 +22,12 @@ import { breadthOf } from "./knowledge-pace.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
+import type { JobRun } from "./torchrun.ts";
 
 /** How `fit` trains. Everything has a default. */
-export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Abortable {
+export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Given<JobOptions>, Abortable {
+  /** "torchrun": on other machines, or by other processes, which `hosts` and the other options of jobs are for. */
+  readonly engine?: (typeof engines)[number] | undefined;
   /** Rows to judge by, or the share of the rows that is held back for it. */
   readonly validation?: Rows | number | undefined;
   /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
@@ -39,6 +43,11 @@ export interface GradientOptions extends Abortable {
   readonly maxPromptLength?: number | undefined;
   /** Whether `<|assistant|>` is learnt as well. */
   readonly learnRole?: boolean | undefined;
+}
+
+export interface AttachOptions extends Abortable {
+  /** Whether the job goes on when the loop is left or interrupted; else it ends after its step, which is kept. */
+  readonly detach?: boolean | undefined;
 }
 
 export interface AdapterSaveOptions extends Abortable {
@@ -173,14 +182,17 @@ export class AdapterHandle {
 
   /**
    * Trains on rows, as it is read: `for await (const event of adapter.fit(rows)) ...`; without a loop nothing happens. Leaving the
-   * loop or interrupting the cell keeps the last finished step.
+   * loop or interrupting the cell keeps the last finished step. With `engine: "torchrun"` it is trained by PEFT in processes of their
+   * own, on the machines that `hosts` names, and what they trained comes back into this adapter.
    * @throws GlmError "option-invalid" at once; "data-invalid" or "loss-not-finite" while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { signal, validation, rehearse, ...given } = settings ?? {};
     const { engine, info, generation } = this.#context;
     const found = faultsOf({ signal });
-    const options = complete("fit", defaults.fit, settings, ["validation", "rehearse", "signal"], found);
+    const { engine: where = "local", ...job } = completeJob(settings);
+    const others = ["validation", "rehearse", "signal", "engine", ...Object.keys(jobRules)];
+    const options = complete("fit", defaults.fit, settings, others, found);
     const parts = divide(data, validation, options.seed);
     const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
     const params = {
@@ -189,9 +201,40 @@ export class AdapterHandle {
       validation: parts.validation,
       options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
     };
+    if (where === "torchrun") {
+      const request = { rows: params.rows, validation: params.validation, fit: params.options, options: job };
+      return this.#onMachines(signal, ({ fitOnMachines }, run) => fitOnMachines(run, request));
+    }
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
       yield* engine.stream("fit", params, cellSignal(signal));
+    })();
+  }
+
+  /**
+   * Watches a job that `fit` with `engine: "torchrun"` began, from its first event on: after a restart, or from another notebook. What it
+   * trained comes into this adapter when it ends.
+   * @param folder of the job, as the event `start` tells it
+   * @throws GlmError "option-invalid" when there is no job of this adapter, "adapter-changed" when it was trained here meanwhile
+   */
+  attach(folder: string, options: AttachOptions = {}): AsyncGenerator<FitEvent, void, void> {
+    const { signal, detach } = options ?? {};
+    const found = faultsOf({ folder, signal });
+    const rules = { detach: jobRules.detach };
+    const { detach: stays } = complete<Pick<JobOptions, "detach">>("attach", rules, { detach }, [], found);
+    refuseUnknown("attach", options, ["signal", "detach"]);
+    return this.#onMachines(signal, ({ attachToJob }, run) => attachToJob(run, folder, stays));
+  }
+
+  /** What is needed for it is read only by those who use it. */
+  #onMachines(
+    signal: AbortSignal | undefined,
+    work: (module: typeof import("./torchrun.ts"), run: JobRun) => AsyncGenerator<FitEvent, void, void>,
+  ): AsyncGenerator<FitEvent, void, void> {
+    const [context, adapter] = [this.#context, refOf(this)];
+    return (async function* run() {
+      const { signal: cell } = cellSignal(signal);
+      yield* work(await import("./torchrun.ts"), { context, adapter, signal: cell });
     })();
   }
 
