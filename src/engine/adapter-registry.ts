@@ -250,10 +250,21 @@ export class AdapterRegistry {
       });
       this.#live.set(keyOf(adapter.ref), adapter);
       if (before) await this.#gone(before);
+      await this.#store.moveRun(adapter.ref, setAside);
       return { adapter, ...(setAside === undefined ? {} : { setAside }) };
     } finally {
       release?.();
     }
+  }
+
+  /** Where the run of training of an adapter is kept. */
+  runFolder(ref: AdapterRef): string {
+    return this.#store.runFolder(ref);
+  }
+
+  /** The folders of all adapters' runs. */
+  runFolders(): Promise<string[]> {
+    return this.#store.runFolders();
   }
 
   async #resident(ref: AdapterRef): Promise<AdapterInstance | undefined> {
