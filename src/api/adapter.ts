@@ -205,10 +205,17 @@ export class AdapterHandle {
   /**
    * Trains as `fit` does, in the runtime, which goes on when the notebook is closed, and after a restart: `attach` watches it.
    * @returns how it stands when it has begun
-   * @throws GlmError as `fit`, "adapter-invalid" while it is being trained
+   * @throws GlmError as `fit`, "adapter-invalid" while it is being trained, "unsupported" where the model is in this process
    */
   async startFit(data: Rows, settings: FitSettings = {}): Promise<RunInfo> {
     const params = this.#fitParams("startFit", data, settings);
+    if (this.#context.isInThisProcess) {
+      throw new GlmError(
+        "unsupported",
+        "startFit: expected a model in a runtime, which goes on when the notebook is closed, got one in this process, which ends with it. " +
+          "Load it without runtime none (--runtime none), or train with fit.",
+      );
+    }
     return this.#context.engine.call("startRun", params, cellSignal(settings?.signal));
   }
 

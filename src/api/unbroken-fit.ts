@@ -17,10 +17,12 @@ export async function* unbrokenFit(
   const told = { step: 0, epoch: 0 };
   let lostAt = -1;
   for (let resume = params.resume === true; ; resume = true) {
-    /** Whether what comes may have been told. */
+    /** Whether what comes may have been told, and whether this try has begun. */
     let isAgain = lostAt >= 0;
+    let hasBegun = false;
     try {
       for await (const event of engine.stream("fit", { ...params, ...(resume ? { resume } : {}) }, options)) {
+        hasBegun = true;
         // Steps from the checkpoint on are taken again, and told.
         if (event.type === "start" && isAgain) told.step = Math.min(told.step, event.from ?? 0);
         else if (isAgain && isTold(event, told)) continue;
@@ -31,7 +33,8 @@ export async function* unbrokenFit(
       }
       return;
     } catch (error) {
-      const isLost = error instanceof GlmError && error.code === "runtime-lost";
+      // What is said of a loss before it began concerns its user.
+      const isLost = hasBegun && error instanceof GlmError && error.code === "runtime-lost";
       if (!isLost || told.step <= lostAt) throw error;
       lostAt = told.step;
     }

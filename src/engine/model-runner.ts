@@ -236,7 +236,10 @@ export class ModelRunner {
     });
     yield* alone(adapter, signal, () =>
       training.learning(adapter, (learner) =>
-        train(trainee(learner), rows, validation, options, (encoded) => recorder.open(encoded, options, learner)),
+        train(trainee(learner), rows, validation, options, async (encoded) => {
+          await adapter.mustBeKept();
+          return recorder.open(encoded, options, learner);
+        }),
       ),
     );
   }

@@ -187,6 +187,10 @@ describe("what a run leaves", () => {
     expect(text).toContain("brain.Event:2");
     expect(text.split("train/loss")).toHaveLength(13);
     expect(text.split("eval/loss")).toHaveLength(5);
+    // Beside the adapter where it is saved, too.
+    const saved = join(home, "saved");
+    await engine.call("saveAdapter", { model: params.model, adapter: params.adapter, folder: saved });
+    expect(readdirSync(saved)).toEqual(expect.arrayContaining(["adapter_model.safetensors", "metrics.jsonl", file]));
   });
 });
 

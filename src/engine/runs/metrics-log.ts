@@ -2,10 +2,10 @@
  * @file What a run tells, on the disk as it goes: every event as a line of JSON (metrics.jsonl), and its numbers for TensorBoard
  * (events.out.tfevents.*), under the names that transformers' trainer gives them.
  */
-import { appendFile, readdir, rm } from "node:fs/promises";
+import { appendFile, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { GlmError } from "../../errors.ts";
-import { onDisk, replaceFile } from "../../files.ts";
+import { type FileToWrite, onDisk, replaceFile, replaceFiles } from "../../files.ts";
 import { readText } from "../../regular-file.ts";
 import type { FitEvent } from "../../train/trainer.ts";
 import { fileStart, scalars } from "./tensorboard.ts";
@@ -106,6 +106,21 @@ export async function readMetrics(folder: string, last: number = Number.POSITIVE
     events.push(event);
   }
   return events;
+}
+
+/**
+ * Puts what a run has told beside an adapter's files; nothing where there was no run. Event files of an earlier save are replaced.
+ * @throws GlmError "disk" when it cannot be written
+ */
+export async function copyMetrics(from: string, to: string): Promise<void> {
+  const isLog = (name: string): boolean => name === METRICS || name.startsWith(TENSORBOARD);
+  const names = (await readdir(from).catch(() => [])).filter(isLog);
+  if (names.length === 0) return;
+  const files = names.map(async (name): Promise<FileToWrite> => {
+    const content = await readFile(join(from, name));
+    return { name, bytes: content.length, content: [content] };
+  });
+  await replaceFiles(to, await Promise.all(files), (name) => name.startsWith(TENSORBOARD));
 }
 
 const LARGEST = 2 ** 29 - 2 ** 16;

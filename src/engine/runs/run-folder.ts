@@ -139,7 +139,7 @@ export class RunFolder {
   }
 
   async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+    await onDisk(this.path, 0, () => rm(this.path, { recursive: true, force: true }));
     this.#record = undefined;
   }
 
