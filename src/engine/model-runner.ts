@@ -31,6 +31,7 @@ import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
 import { partsOf } from "./adapter-selection.ts";
 import { AdapterStore } from "./adapter-store.ts";
+import { alone } from "./alone.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { CombinedEffects } from "./combined-effects.ts";
 import type {
@@ -217,6 +218,7 @@ export class ModelRunner {
     yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
+  /** For whoever has the adapter for itself. */
   async *#train(
     adapter: AdapterInstance,
     { rows, validation, options }: FitParams,
@@ -234,13 +236,11 @@ export class ModelRunner {
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
       keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
-    yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) =>
-        train(trainee(learner), rows, validation, options, async (encoded) => {
-          await adapter.mustBeKept();
-          return recorder.open(encoded, options, learner);
-        }),
-      ),
+    yield* training.learning(adapter, (learner) =>
+      train(trainee(learner), rows, validation, options, async (encoded) => {
+        await adapter.mustBeKept();
+        return recorder.open(encoded, options, learner);
+      }),
     );
   }
 
@@ -395,27 +395,4 @@ function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
   const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
   const chosen = order.slice(0, count);
   return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
-}
-
-/** A run that has the adapter for itself, and after which what it did is on the disk. */
-async function* alone<E>(
-  adapter: AdapterInstance,
-  signal: AbortSignal | undefined,
-  run: () => AsyncGenerator<E, void, void>,
-): AsyncGenerator<E, void, void> {
-  const end = await adapter.access.beginTraining(signal);
-  let failed = false;
-  try {
-    yield* run();
-  } catch (error) {
-    failed = true;
-    throw error;
-  } finally {
-    // First: what is written is a copy, and whoever comes next need not wait for the disk.
-    end();
-    // Why training failed matters more than that its end could not be written either.
-    await adapter.settle().catch((error: unknown) => {
-      if (!failed) throw error;
-    });
-  }
 }
