@@ -28,7 +28,7 @@ export interface LiveState {
   readonly source?: string;
   readonly documents?: AdapterDocuments;
   readonly touched?: boolean;
-  /** What its user should know of how it was loaded. */
+  /** What its user should know of how it was loaded or made. */
   readonly note?: string;
   readonly revision?: number;
   readonly optimizers?: OptimizerStates;
@@ -333,6 +333,7 @@ export class AdapterInstance {
       touched: this.#touched,
       ...(this.ranks === undefined ? {} : { ranks: this.ranks }),
       ...(this.#source === undefined ? {} : { source: this.#source }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
     };
     return async () => {
       await this.#store.keep(this.ref, { ...kept, tensors: await tensors, optimizers: await optimizers });

@@ -151,6 +151,21 @@ describe("AdapterRegistry", () => {
     expect(await restarted.resident()).toEqual([]);
   });
 
+  test("keeps what an adapter's user should know over a restart, in memory, in lists and where it is set aside", async () => {
+    const adapters = registry();
+    await adapters.create(ref, config, 1);
+    const sum = { ...ref, name: "sum" };
+    const { adapter } = await adapters.combine(sum, [{ adapter: ref, weight: 0.5 }]);
+    const note = "It is what 0.5*one was.";
+    expect(adapter.info(base)).toMatchObject({ note });
+    const restarted = registry();
+    expect(await restarted.list(ref.owner)).toContainEqual(expect.objectContaining({ name: "sum", note }));
+    expect((await restarted.find(sum)).info(base)).toMatchObject({ note });
+    const { setAside } = await restarted.create(sum, config, 1);
+    expect(setAside).toBe("sum.1");
+    expect((await registry().find({ ...sum, name: "sum.1" })).info(base)).toMatchObject({ note });
+  });
+
   test("settles for good only when nobody trains, also not since it was asked", async () => {
     const made = registry();
     const [{ adapter: one }, { adapter: other }] = [
