@@ -95,20 +95,24 @@ const FORMAT_OPTION: OptionTable = {
   },
 };
 
+const OVER_OPTION: OptionTable = {
+  replace: { kind: "flag", help: "Save also over another adapter's files, or among a model's." },
+};
+
 const save: Command = {
   ...named("NAME [FOLDER]", "Saves an adapter's files, in ./NAME by default: PEFT's where PEFT has the method."),
-  options: { ...FORMAT_OPTION, ...MODEL_OPTION },
+  options: { ...FORMAT_OPTION, ...OVER_OPTION, ...MODEL_OPTION },
   positional: 2,
   expand(call) {
     const name = nameOf(call);
     const [, folder] = call.arguments.positional;
     const given = folder && textValue(folder);
     const options = given ? [["folder", given] as const] : [];
-    const format = propertiesOf(call, ["format"]);
+    const how = propertiesOf(call, ["format", "replace"]);
     const usual = name.expression ? ["`./${", ...textValue(name), "}`"] : [JSON.stringify(`./${name.text}`)];
     return {
-      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...format, ...modelOption(call)]),
-      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual], format)]),
+      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...how, ...modelOption(call)]),
+      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual], how)]),
     };
   },
 };

@@ -94,6 +94,11 @@ export class AdapterInstance {
     return this.adapter.config;
   }
 
+  /** The folder that it was loaded from. */
+  get source(): string | undefined {
+    return this.#source;
+  }
+
   /** What the adapter does to the forward graph; the same object until its tensors change. */
   async effect(): Promise<AdapterEffect> {
     if (this.#effect) return this.#effect;

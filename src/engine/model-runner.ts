@@ -323,9 +323,9 @@ export class ModelRunner {
   }
 
   /** Writes an adapter's files, in its method's usual form when none is named. */
-  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat): Promise<void> {
+  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat, replace = false): Promise<void> {
     const asked = format && { format, settings: () => this.#settings() };
-    await this.adapters.save(ref, folder, this.#model.folder, asked);
+    await this.adapters.save(ref, folder, this.#model.folder, { asked, replace });
   }
 
   /** What the model's config.json says. */

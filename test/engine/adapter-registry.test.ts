@@ -1,5 +1,5 @@
 /** @file The registry on a real folder: one live adapter a name, and nothing lost when the disk refuses. */
-import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -114,6 +114,36 @@ describe("AdapterRegistry", () => {
     const { setAside = "" } = await adapters.load(long, join(folder, "saved"));
     expect(setAside).toHaveLength(60);
     expect((await adapters.find({ ...ref, name: setAside })).documents).toEqual({ "facts.json": "{}" });
+  });
+
+  test("saves over nobody's files but its own, unless that is wanted", async () => {
+    const adapters = registry();
+    const [one, other] = [ref, { ...ref, name: "other" }];
+    for (const each of [one, other]) await adapters.create(each, config, 1);
+    const [place, models] = [join(folder, "saved"), join(folder, "model")];
+    const bytes = (): Promise<Buffer> => readFile(join(place, "adapter_model.safetensors"));
+    for (let time = 0; time < 2; time += 1) await adapters.save(one, place, "base");
+    const before = await bytes();
+    await expect(adapters.save(other, place, "base")).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringMatching(
+        /one that other was saved to, got .*saved, which holds the adapter one\..*--replace/,
+      ),
+    });
+    expect(await bytes()).toEqual(before);
+    // What was loaded from there may go back; it does not say whose it is where PEFT wrote it.
+    await adapters.load(other, place);
+    await adapters.save(other, place, "base");
+    await rm(join(place, "adapter_model.safetensors"));
+    await expect(adapters.save(one, place, "base")).rejects.toThrow(/holds an adapter\./);
+    await adapters.save(one, place, "base", { replace: true });
+    await adapters.save(one, place, "base");
+    await mkdir(models);
+    await writeFile(join(models, "model.safetensors"), "");
+    await expect(adapters.save(one, models, "base")).rejects.toThrow(/holds a model \(model\.safetensors\)/);
+    expect(await readdir(models)).toEqual(["model.safetensors"]);
+    await adapters.save(one, models, "base", { replace: true });
+    await adapters.save({ ...one, name: "one" }, join(folder, "none", "yet"), "base");
   });
 
   test("keeps what it cannot set aside", async () => {

@@ -188,7 +188,7 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
     const loaded = { ...adapter, name: `${adapter.name}-loaded` };
     await engine.call("loadAdapter", { model, adapter: loaded, folder: saved });
     expect(await read(loaded)).toBe("第二 🎈");
-    await engine.call("saveAdapter", { model, adapter: plain, folder: saved });
+    await engine.call("saveAdapter", { model, adapter: plain, folder: saved, replace: true });
     const again = { ...adapter, name: `${adapter.name}-again` };
     await engine.call("loadAdapter", { model, adapter: again, folder: saved });
     expect(await read(again)).toBeNull();
