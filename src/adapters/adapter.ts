@@ -157,7 +157,7 @@ export interface BaseModel {
   readonly parameters: readonly ParameterSpec[];
   /** Elements that it counts as, where that is not those of its parameters: packed codes and their scales. */
   readonly count?: number;
-  /** Parameters that cannot train: their modules are held in fewer bits. */
+  /** Parameters that do not train by themselves: their modules are held in fewer bits. Biases still train as a LoRA's (`bias`). */
   readonly frozen?: ReadonlySet<string>;
   /** Linear modules by name ("transformer.encoder.layers.0.mlp.dense_h_to_4h"), with weights [out, in]. */
   readonly modules: readonly ModuleSpec[];

@@ -61,6 +61,8 @@ export interface AdapterSaveOptions extends Abortable {
    * scripts.
    */
   readonly format?: AdapterFormat | undefined;
+  /** Takes the place of another adapter's files, or lies among a model's, which is refused else. */
+  readonly replace?: boolean | undefined;
 }
 
 export interface BaseAnswersOptions extends Abortable {
@@ -262,12 +264,13 @@ export class AdapterHandle {
 
   /**
    * Writes the adapter's files, adapter_config.json and adapter_model.safetensors: PEFT's where PEFT has the method, else ours.
-   * @throws GlmError "option-invalid" for a format that the method has not, "disk" when they cannot be written
+   * @throws GlmError "option-invalid" for a format that the method has not, or a folder with files of another adapter or a model, "disk" when they cannot be written
    */
   async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
-    const { signal, format } = options ?? {};
-    refuseUnknown("save", options, ["format", "signal"], faultsOf({ folder, format, signal }));
-    const params = { ...this.#target(), folder: resolve(folder), ...(format === undefined ? {} : { format }) };
+    const { signal, format, replace = false } = options ?? {};
+    refuseUnknown("save", options, ["format", "replace", "signal"], faultsOf({ folder, format, replace, signal }));
+    const form = format === undefined ? {} : { format };
+    const params = { ...this.#target(), folder: resolve(folder), ...form, ...(replace ? { replace } : {}) };
     await this.#context.engine.call("saveAdapter", params, cellSignal(signal));
   }
 

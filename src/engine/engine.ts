@@ -256,7 +256,11 @@ export interface Calls {
     result: NewAdapterInfo;
   };
   /** In the form that its method usually has, or in a named one. */
-  saveAdapter: { params: OfAdapter & { readonly folder: string; readonly format?: AdapterFormat }; result: undefined };
+  /** A folder with files of another adapter, or of a model, is refused unless it `replace`s them. */
+  saveAdapter: {
+    params: OfAdapter & { readonly folder: string; readonly format?: AdapterFormat; readonly replace?: boolean };
+    result: undefined;
+  };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };
   readAdapter: { params: OfAdapter; result: Record<string, Tensor<"float32">> };

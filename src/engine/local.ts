@@ -99,8 +99,8 @@ export class LocalEngine implements Engine {
       const runner = this.#runner(model);
       return infoOf(await runner.adapters.combine(adapter, parts, existing), runner);
     },
-    saveAdapter: async ({ model, adapter, folder, format }) => {
-      await this.#runner(model).saveAdapter(adapter, folder, format);
+    saveAdapter: async ({ model, adapter, folder, format, replace }) => {
+      await this.#runner(model).saveAdapter(adapter, folder, format, replace);
     },
     adapterInfo: async ({ model, adapter }) => {
       const runner = this.#runner(model);

@@ -15,6 +15,7 @@ import { dataFolder } from "../folders.ts";
 import { generate } from "../generate/generate.ts";
 import { losses, type RowLoss } from "../generate/losses.ts";
 import { ForwardModel } from "../generate/model.ts";
+import { notNumbers } from "../generate/not-numbers.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
@@ -29,7 +30,7 @@ import { type FitEvent, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
-import { partsOf } from "./adapter-selection.ts";
+import { partsOf, selectionText } from "./adapter-selection.ts";
 import { AdapterStore } from "./adapter-store.ts";
 import { alone } from "./alone.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
@@ -206,7 +207,9 @@ export class ModelRunner {
     const prompts = await Promise.all(
       rows.map(async ({ ids, adapter }) => ({ ids, effect: await this.#effect(adapter) })),
     );
-    yield* this.#share.answering(generate(this.#forward, prompts, options));
+    const fault = (row: number): GlmError =>
+      notNumbers(this.info.name, selectionText(rows[row]?.adapter ?? null), prompts[row]?.effect);
+    yield* this.#share.answering(generate(this.#forward, prompts, options, fault));
   }
 
   /** How well rows' labels are expected, in nats. */
@@ -336,9 +339,9 @@ export class ModelRunner {
   }
 
   /** Writes an adapter's files, in its method's usual form when none is named. */
-  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat): Promise<void> {
+  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat, replace = false): Promise<void> {
     const asked = format && { format, settings: () => this.#settings() };
-    await this.adapters.save(ref, folder, this.#model.folder, asked);
+    await this.adapters.save(ref, folder, this.#model.folder, { asked, replace });
   }
 
   /** What the model's config.json says. */
@@ -374,7 +377,10 @@ export class ModelRunner {
   async #answer(ids: readonly number[], stop: readonly number[]): Promise<string> {
     const answer: number[] = [];
     const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop };
-    for await (const event of this.#share.training(generate(this.#forward, [{ ids, effect: undefined }], options))) {
+    const answering = generate(this.#forward, [{ ids, effect: undefined }], options, () =>
+      notNumbers(this.info.name, undefined, undefined),
+    );
+    for await (const event of this.#share.training(answering)) {
       if (event.type === "token") answer.push(event.token);
     }
     return this.#text.get().decode(withoutOpening(answer, this.#rows));

@@ -271,7 +271,9 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     existing,
   }),
   combineAdapters: exactly<Calls["combineAdapters"]["params"]>({ ...ofAdapter, parts: together, existing }),
-  saveAdapter: exactly<Calls["saveAdapter"]["params"]>({ ...ofAdapter, folder: path, format: adapterFormat }),
+  saveAdapter: exactly<Calls["saveAdapter"]["params"]>({
+    ...{ ...ofAdapter, folder: path, format: adapterFormat, replace: z.boolean().optional() },
+  }),
   adapterInfo: exactly<Calls["adapterInfo"]["params"]>(ofAdapter),
   disposeAdapter: exactly<Calls["disposeAdapter"]["params"]>(ofAdapter),
   readAdapter: exactly<Calls["readAdapter"]["params"]>(ofAdapter),
