@@ -10,7 +10,7 @@ import { InTurnByKey } from "../in-turn.ts";
 import type { TokenBatch } from "../train/batch.ts";
 import { deviceLearner } from "../train/device-learner.ts";
 import { GradientPool, type ResidentGradients } from "../train/gradient-pool.ts";
-import type { Learner } from "../train/learner.ts";
+import type { GradientOptions, Learner } from "../train/learner.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TrainingProgram } from "../train/program.ts";
 import { type ResidentMoments, ResidentValues } from "../train/resident-values.ts";
@@ -48,8 +48,8 @@ export class DeviceTraining implements TrainingPlace {
     this.#program = program;
   }
 
-  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<HeldLesson> {
-    return this.#using(adapter, (values) => values.gradients(batch, seed, this.#poolOf(adapter, values)));
+  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number, options?: GradientOptions): Promise<HeldLesson> {
+    return this.#using(adapter, (values) => values.gradients(batch, seed, this.#poolOf(adapter, values), options));
   }
 
   step(

@@ -16,6 +16,7 @@ import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
 import type { FitOptions } from "../train/fit-options.ts";
+import type { GradientOptions } from "../train/learner.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -267,7 +268,10 @@ export interface Calls {
     };
     result: SaveReport;
   };
-  gradients: { params: OfAdapter & { readonly batch: Batch; readonly seed: number }; result: GradientInfo };
+  gradients: {
+    params: OfAdapter & { readonly batch: Batch; readonly seed: number } & GradientOptions;
+    result: GradientInfo;
+  };
   readGradients: {
     params: { readonly model: string; readonly handle: number };
     result: Record<string, Tensor<"float32">>;

@@ -23,7 +23,7 @@ import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
 import { encodeForModel } from "../train/encode.ts";
 import type { FitOptions } from "../train/fit-options.ts";
-import type { Learner } from "../train/learner.ts";
+import type { GradientOptions, Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -217,7 +217,7 @@ export class ModelRunner {
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       score: async (some, monitor) => {
         const [answers, asking] = await this.#asking(adapter, options.stop, signal);
@@ -226,7 +226,7 @@ export class ModelRunner {
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
     });
     yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
+      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options), options),
     );
   }
 
@@ -238,7 +238,7 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       recalls: async (some, stop) => {
         const [answers, asking] = await this.#asking(adapter, stop, signal);
         return answers.recalls(some, asking);
@@ -254,13 +254,13 @@ export class ModelRunner {
 
   /**
    * What all training works with.
-   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   * @param options rows that a step is taken on at once, of which the longest must fit into memory, and how gradients are computed
    * @param signal that gives the training up
    */
   #trainable(
     adapter: AdapterInstance,
     learner: Learner,
-    batchSize: number,
+    options: { readonly batchSize: number } & GradientOptions,
     signal: AbortSignal | undefined,
   ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
@@ -281,9 +281,9 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
-      encode: (rows, options) => {
-        const batch = encodeForModel(rows, this.#rows, options, config);
-        this.training.mustFit(adapter, longest(batch, batchSize));
+      encode: (rows, limits) => {
+        const batch = encodeForModel(rows, this.#rows, limits, config);
+        this.training.mustFit(adapter, longest(batch, options.batchSize), options);
         return batch;
       },
     };

@@ -17,6 +17,15 @@ export interface Lesson extends Loss {
   readonly gradients: unknown;
 }
 
+/** How gradients are computed; what they are does not depend on it. */
+export interface GradientOptions {
+  /**
+   * Whether going back computes again what happens within each block of the model, rather than to keep it: less memory, more
+   * time. False when it is left out.
+   */
+  readonly gradientCheckpointing?: boolean;
+}
+
 /** Gradients that make a step, and what they weigh in it. */
 export interface Share {
   readonly gradients: unknown;
@@ -47,7 +56,7 @@ export interface Snapshot {
 
 export interface Learner {
   /** @param seed decides which elements dropout drops in this batch */
-  gradients(batch: TokenBatch, seed: number): Promise<Lesson>;
+  gradients(batch: TokenBatch, seed: number, options?: GradientOptions): Promise<Lesson>;
   /** The loss alone, without dropout. */
   loss(batch: TokenBatch): Promise<Loss>;
   /**

@@ -11,7 +11,7 @@ import { sizeOf, tensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { GradientPool, Named, ResidentGradients } from "./gradient-pool.ts";
 import { gradientName } from "./graph.ts";
-import type { Loss, Remembered, Snapshot } from "./learner.ts";
+import type { GradientOptions, Loss, Remembered, Snapshot } from "./learner.ts";
 import { notFiniteGradients, type OptimizerConfig, type OptimizerState } from "./optimizer.ts";
 import type { TrainingProgram } from "./program.ts";
 import { Readers } from "./readers.ts";
@@ -117,6 +117,7 @@ export class ResidentValues {
     batch: TokenBatch,
     seed: number,
     pool: GradientPool,
+    options: GradientOptions = {},
   ): Promise<Loss & { readonly gradients: ResidentGradients }> {
     return this.#read(async () => {
       const values = this.#tensors();
@@ -124,7 +125,7 @@ export class ResidentValues {
       try {
         return await gradients.use(async (tensors) => {
           const into = Object.fromEntries(Object.entries(tensors).map(([name, one]) => [gradientName(name), one]));
-          const { loss, tokens } = await this.#program.gradients(batch, values, seed, into);
+          const { loss, tokens } = await this.#program.gradients(batch, values, seed, { ...options, into });
           return { loss, tokens, gradients };
         });
       } catch (error) {
