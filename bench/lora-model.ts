@@ -11,7 +11,7 @@ import { floatWeights } from "../src/models/context.ts";
 import { normals, randomStream } from "../src/random.ts";
 import { type FloatTensor, filled, sizeOf, tensor } from "../src/tensor.ts";
 import type { TokenBatch } from "../src/train/batch.ts";
-import type { GradientOptions } from "../src/train/learner.ts";
+import type { Checkpointing } from "../src/train/checkpointing.ts";
 import { adamW, adamWConfig, clipped } from "../src/train/optimizer.ts";
 import { trainingProgram } from "../src/train/program.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
@@ -104,7 +104,7 @@ export interface Step {
 export async function ourStep(
   { folder, config, batch }: Pick<RandomModel, "folder" | "config" | "batch">,
   method: AdapterConfig = LORA,
-  options: GradientOptions = {},
+  options: Checkpointing = {},
 ): Promise<Step> {
   const { tensors } = await openCheckpoint(folder);
   const { adapter, values } = await adapterOn(folder, config, method);

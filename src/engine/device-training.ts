@@ -8,9 +8,10 @@ import type { Device } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { deviceLearner } from "../train/device-learner.ts";
 import { GradientPool, type ResidentGradients } from "../train/gradient-pool.ts";
-import type { GradientOptions, Learner } from "../train/learner.ts";
+import type { Learner } from "../train/learner.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TrainingProgram } from "../train/program.ts";
 import { type ResidentMoments, ResidentValues } from "../train/resident-values.ts";
@@ -48,7 +49,7 @@ export class DeviceTraining implements TrainingPlace {
     this.#program = program;
   }
 
-  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number, options?: GradientOptions): Promise<HeldLesson> {
+  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number, options?: Checkpointing): Promise<HeldLesson> {
     return this.#using(adapter, (values) => values.gradients(batch, seed, this.#poolOf(adapter, values), options));
   }
 

@@ -15,8 +15,8 @@ import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import type { FitOptions } from "../train/fit-options.ts";
-import type { GradientOptions } from "../train/learner.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -269,7 +269,7 @@ export interface Calls {
     result: SaveReport;
   };
   gradients: {
-    params: OfAdapter & { readonly batch: Batch; readonly seed: number } & GradientOptions;
+    params: OfAdapter & { readonly batch: Batch; readonly seed: number } & Checkpointing;
     result: GradientInfo;
   };
   readGradients: {

@@ -2,9 +2,10 @@
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { hostLearner } from "../train/host-learner.ts";
 import { takeStep } from "../train/host-step.ts";
-import type { GradientOptions, Learner, Loss } from "../train/learner.ts";
+import type { Learner, Loss } from "../train/learner.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TrainingProgram } from "../train/program.ts";
 import { newStepState } from "../train/step-state.ts";
@@ -25,7 +26,7 @@ export class HostTraining implements TrainingPlace {
     adapter: AdapterInstance,
     batch: TokenBatch,
     seed: number,
-    options?: GradientOptions,
+    options?: Checkpointing,
   ): Promise<Loss & { readonly gradients: HostGradients }> {
     const program = await this.#program(adapter);
     const { gradients, ...loss } = await program.gradients(batch, adapter.tensors, seed, options);

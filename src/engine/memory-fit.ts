@@ -11,7 +11,7 @@ import type { ParameterSpec } from "../models/context.ts";
 import { type CheckpointContent, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import type { GradientOptions } from "../train/learner.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { LARGE_STEP, trainingBytes } from "../train/step-memory.ts";
 
 /** In bytes. */
@@ -98,7 +98,7 @@ export function mustFitTraining(
   batch: TokenBatch,
   there: () => MemoryThere,
   copies: number,
-  options: GradientOptions = {},
+  options: Checkpointing = {},
 ): void {
   const trained = copies * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const run = trainingBytes(config, batch, options);

@@ -21,9 +21,10 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { encodeForModel } from "../train/encode.ts";
 import type { FitOptions } from "../train/fit-options.ts";
-import type { GradientOptions, Learner } from "../train/learner.ts";
+import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
@@ -260,7 +261,7 @@ export class ModelRunner {
   #trainable(
     adapter: AdapterInstance,
     learner: Learner,
-    options: { readonly batchSize: number } & GradientOptions,
+    options: { readonly batchSize: number } & Checkpointing,
     signal: AbortSignal | undefined,
   ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;

@@ -6,7 +6,8 @@ import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import type { GradientOptions, Learner } from "../train/learner.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
+import type { Learner } from "../train/learner.ts";
 import { type TrainingProgram, trainingProgram } from "../train/program.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { DeviceTraining } from "./device-training.ts";
@@ -63,7 +64,7 @@ export class TrainingSessions {
   }
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
-  mustFit(instance: AdapterInstance, batch: TokenBatch, options?: GradientOptions): void {
+  mustFit(instance: AdapterInstance, batch: TokenBatch, options?: Checkpointing): void {
     const { adapter, ref } = instance;
     mustFitTraining(
       `training ${ref.name}`,
@@ -83,7 +84,7 @@ export class TrainingSessions {
   learning<E>(
     adapter: AdapterInstance,
     use: (learner: Learner) => AsyncGenerator<E, void, void>,
-    options?: GradientOptions,
+    options?: Checkpointing,
   ): AsyncGenerator<E, void, void> {
     return this.#placeOf(adapter).learning(adapter, (learner) =>
       use({
@@ -125,7 +126,7 @@ export class TrainingSessions {
     adapter: AdapterInstance,
     batch: TokenBatch,
     seed: number,
-    options?: GradientOptions,
+    options?: Checkpointing,
   ): Promise<GradientInfo> {
     adapter.access.mustTrain();
     const { revision } = adapter;

@@ -10,7 +10,7 @@ import { maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
-import type { GradientOptions } from "./learner.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 
 /** A dropout mask that must be fed: its rows are "tokens" (of the batch) or "chosen" (those with a label). */
 export interface MaskInput {
@@ -37,7 +37,7 @@ export function trainingGraph(
   adapter: Adapter,
   weights: BindWeights,
   can: Capabilities,
-  { gradientCheckpointing = false }: GradientOptions = {},
+  { gradientCheckpointing = false }: Checkpointing = {},
 ): TrainingGraph {
   const { graph, masks, loss, trained, hidden } = lossGraph(config, adapter, weights, can, true);
   const found = gradients(loss, trained, gradientCheckpointing ? hidden : []);

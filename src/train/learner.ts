@@ -1,6 +1,7 @@
 /** @file Values that train, wherever they are, with what AdamW remembers of them: in ordinary memory, or on a device. */
 import type { ModuleRank } from "../adapters/adapter.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import type { OptimizerConfig } from "./optimizer.ts";
 import type { StepState } from "./step-state.ts";
 
@@ -15,15 +16,6 @@ export interface Loss {
 export interface Lesson extends Loss {
   /** For a step of the learner that made them, which uses them up. */
   readonly gradients: unknown;
-}
-
-/** How gradients are computed; what they are does not depend on it. */
-export interface GradientOptions {
-  /**
-   * Whether going back computes again what happens within each block of the model, rather than to keep it: less memory, more
-   * time. False when it is left out.
-   */
-  readonly gradientCheckpointing?: boolean;
 }
 
 /** Gradients that make a step, and what they weigh in it. */
@@ -56,7 +48,7 @@ export interface Snapshot {
 
 export interface Learner {
   /** @param seed decides which elements dropout drops in this batch */
-  gradients(batch: TokenBatch, seed: number, options?: GradientOptions): Promise<Lesson>;
+  gradients(batch: TokenBatch, seed: number, options?: Checkpointing): Promise<Lesson>;
   /** The loss alone, without dropout. */
   loss(batch: TokenBatch): Promise<Loss>;
   /**

@@ -7,8 +7,8 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
-import type { GradientOptions } from "./learner.ts";
 import { isLargeStep } from "./step-memory.ts";
 
 export interface GradientStep {
@@ -19,7 +19,7 @@ export interface GradientStep {
   readonly gradients: Record<string, FloatTensor>;
 }
 
-export interface RunOptions extends GradientOptions {
+export interface RunOptions extends Checkpointing {
   /** Tensors of the device for the gradients, by `gradientName`; none come back then. */
   readonly into?: Readonly<Record<string, DeviceTensor>>;
 }
@@ -43,14 +43,14 @@ export async function trainingProgram(
   { can, compile }: Compiler,
 ): Promise<TrainingProgram> {
   const numbers = { ...adapter.numbers, ...(await adapter.measured?.read()) };
-  const training = (options: GradientOptions) => once(() => trainingGraph(config, adapter, weights, can, options));
+  const training = (options: Checkpointing) => once(() => trainingGraph(config, adapter, weights, can, options));
   const graphs = {
     training: training({}),
     "training with checkpointing": training({ gradientCheckpointing: true }),
     evaluation: once(() => ({ graph: evaluationGraph(config, adapter, weights, can) })),
   };
   const compiled = new ProgramTable();
-  const program = (kind: keyof typeof graphs, batch: TokenBatch, options: GradientOptions = {}): Promise<Program> => {
+  const program = (kind: keyof typeof graphs, batch: TokenBatch, options: Checkpointing = {}): Promise<Program> => {
     const frees = isLargeStep(config, batch, options);
     const lean = options.gradientCheckpointing === true;
     return compiled.get(`${kind} ${frees}`, () =>

@@ -9,9 +9,10 @@ import { GlmError } from "../errors.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { sizeOf, tensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import type { GradientPool, Named, ResidentGradients } from "./gradient-pool.ts";
 import { gradientName } from "./graph.ts";
-import type { GradientOptions, Loss, Remembered, Snapshot } from "./learner.ts";
+import type { Loss, Remembered, Snapshot } from "./learner.ts";
 import { notFiniteGradients, type OptimizerConfig, type OptimizerState } from "./optimizer.ts";
 import type { TrainingProgram } from "./program.ts";
 import { Readers } from "./readers.ts";
@@ -117,7 +118,7 @@ export class ResidentValues {
     batch: TokenBatch,
     seed: number,
     pool: GradientPool,
-    options: GradientOptions = {},
+    options: Checkpointing = {},
   ): Promise<Loss & { readonly gradients: ResidentGradients }> {
     return this.#read(async () => {
       const values = this.#tensors();

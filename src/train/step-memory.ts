@@ -1,7 +1,7 @@
 /** @file How much memory one run of training takes, about. */
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { GradientOptions } from "./learner.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 
 const FLOAT = 4;
 
@@ -15,7 +15,7 @@ export const LARGE_STEP: number = 256 * 2 ** 20;
 const LARGE_CHECKPOINTED_STEP = 4 * LARGE_STEP;
 
 /** Whether a run gives its memory back when it is over. */
-export function isLargeStep(config: ChatGLMConfig, batch: TokenBatch, options: GradientOptions = {}): boolean {
+export function isLargeStep(config: ChatGLMConfig, batch: TokenBatch, options: Checkpointing = {}): boolean {
   const large = options.gradientCheckpointing ? LARGE_CHECKPOINTED_STEP : LARGE_STEP;
   return trainingBytes(config, batch, options) > large;
 }
@@ -28,7 +28,7 @@ export function isLargeStep(config: ChatGLMConfig, batch: TokenBatch, options: G
 export function trainingBytes(
   { layers, hidden, ffn, heads, vocabulary }: ChatGLMConfig,
   { inputIds, labels }: TokenBatch,
-  { gradientCheckpointing = false }: GradientOptions = {},
+  { gradientCheckpointing = false }: Checkpointing = {},
 ): number {
   const seq = Math.max(0, ...inputIds.map(({ length }) => length));
   const tokens = inputIds.length * seq;
