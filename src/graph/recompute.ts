@@ -6,7 +6,7 @@
  * two things wait for others: a block's input, seen from the copies of its nodes, for the gradient of the block's output; and
  * that gradient for all gradients that the block above gives to parameters.
  */
-import { add, emitOne, mul } from "./ops.ts";
+import { add, cast, emitOne, gather, mul, reshape } from "./ops.ts";
 import type { Node, Value } from "./value.ts";
 
 /** The nodes between two checkpoints, or after the last, as a gradient going back meets them. */
@@ -47,10 +47,9 @@ export class Recomputation {
       this.#stretch = { start, given: new Set() };
       return;
     }
-    const { given } = this.#stretch;
-    const last = given.size === 0 ? dy : after(dy, [...given]);
+    const [last, late] = after([dy, ...this.#stretch.given], input ? [dy, input] : [dy]) as [Value, Value?];
     gradient.set(output, last);
-    const copies = input && this.#copies(input, start, this.#placeOf(output), last);
+    const copies = input && late && this.#copies(input, late, start, this.#placeOf(output));
     this.#stretch = { start, given: new Set(), ...(copies ? { copies } : {}) };
   }
 
@@ -69,9 +68,9 @@ export class Recomputation {
     return copies ? copies.has(value.node) : (this.#places.get(value.node) as number) > start;
   }
 
-  /** Of the nodes that depend on the input: what is made of parameters alone is no larger than they are, and stays. */
-  #copies(input: Value, start: number, end: number, dy: Value): Map<Node, Node> {
-    const values = new Map<Value, Value>([[input, after(input, [dy])]]);
+  /** Of the nodes that depend on the input, which `late` stands for: what is made of parameters alone is no larger than they are, and stays. */
+  #copies(input: Value, late: Value, start: number, end: number): Map<Node, Node> {
+    const values = new Map<Value, Value>([[input, late]]);
     const copies = new Map<Node, Node>();
     for (const node of this.#forward.slice(start + 1, end + 1)) {
       if (!node.inputs.some((operand) => operand && values.has(operand))) continue;
@@ -90,15 +89,29 @@ export class Recomputation {
   }
 }
 
-/**
- * The value itself, uncopied, but not before others are there. Of those only how many elements they have is read, which is not
- * known before: numbers of any kind, infinite ones too, change nothing.
- */
-export function after(x: Value, others: readonly Value[]): Value {
-  const { graph } = x;
-  const sizes = others.map((other) => emitOne("Size", [other], "int64", []));
-  const nothing = mul(sizes.reduce(add), graph.constant("int64", [], BigInt64Array.of(0n)));
-  const sameSizes = x.shape.map((dim) => (typeof dim === "number" ? dim : -1));
-  const shape = sameSizes.filter((dim) => dim < 0).length > 1 ? graph.runtimeShape(x.shape) : graph.indices(sameSizes);
-  return emitOne("Reshape", [x, add(shape, nothing)], x.dtype, x.shape);
+/** The values themselves, uncopied, but not before others are there, whose numbers change nothing, be they infinite or none. */
+export function after(others: readonly Value[], values: readonly Value[]): Value[] {
+  const [{ graph }] = others as [Value];
+  const nothing = graph.options.feedsWeights ? firstsTimesZero(others) : sizesTimesZero(others);
+  return values.map((value) => {
+    const sizes = value.shape.map((dim) => (typeof dim === "number" ? dim : -1));
+    const isOpen = sizes.filter((size) => size < 0).length > 1;
+    const shape = add(isOpen ? graph.runtimeShape(value.shape) : graph.indices(sizes), nothing);
+    return emitOne("Reshape", [value, shape], value.dtype, value.shape);
+  });
 }
+
+/** 0, int64: of sizes alone, which are not known before. */
+function sizesTimesZero(values: readonly Value[]): Value {
+  const sizes = values.map((value) => emitOne("Size", [value], "int64", []));
+  return mul(sizes.reduce(add), zero(sizes[0] as Value));
+}
+
+/** The same where values lie on a device, which has no operator for sizes: one number crosses, not all. */
+function firstsTimesZero(values: readonly Value[]): Value {
+  const firsts = values.map((value) => gather(reshape(value, ["elements"]), value.graph.indices([0])));
+  // Any float is some integer then, and 0 times that is 0.
+  return mul(cast(cast(firsts.reduce(add), "int32"), "int64"), zero(firsts[0] as Value));
+}
+
+const zero = ({ graph }: Value): Value => graph.constant("int64", [], BigInt64Array.of(0n));
