@@ -104,7 +104,7 @@ export interface Step {
 export async function ourStep(
   { folder, config, batch }: Pick<RandomModel, "folder" | "config" | "batch">,
   method: AdapterConfig = LORA,
-  options: Checkpointing = {},
+  { gradientCheckpointing = false }: Checkpointing = {},
 ): Promise<Step> {
   const { tensors } = await openCheckpoint(folder);
   const { adapter, values } = await adapterOn(folder, config, method);
@@ -123,7 +123,7 @@ export async function ourStep(
   let memory: AdapterTensors | undefined;
   return {
     async run() {
-      const { loss, gradients } = await program.gradients(batch, values, state.step, options);
+      const { loss, gradients } = await program.gradients(batch, values, state.step, { gradientCheckpointing });
       const norm = adamW.update(optimizer, state, values, gradients);
       if (adapter.afterStep) {
         const progress = { step: state.step - 1, steps: adapter.totalSteps as number };

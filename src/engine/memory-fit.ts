@@ -11,8 +11,7 @@ import type { ParameterSpec } from "../models/context.ts";
 import { type CheckpointContent, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import type { Checkpointing } from "../train/checkpointing.ts";
-import { LARGE_STEP, trainingBytes } from "../train/step-memory.ts";
+import { LARGE_STEP, type StepOptions, trainingBytes } from "../train/step-memory.ts";
 
 /** In bytes. */
 export interface MemoryNeed {
@@ -98,14 +97,14 @@ export function mustFitTraining(
   batch: TokenBatch,
   there: () => MemoryThere,
   copies: number,
-  options: Checkpointing = {},
+  options: StepOptions = {},
 ): void {
   const trained = copies * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const run = trainingBytes(config, batch, options);
   if (run + trained <= LARGE_STEP) return;
   const { available, total } = there();
   if (run + trained <= available) return;
-  const less = trainingBytes(config, batch, { gradientCheckpointing: true });
+  const less = trainingBytes(config, batch, { ...options, gradientCheckpointing: true });
   const checkpointing =
     less < run && less + trained <= available
       ? ` With gradientCheckpointing: true (--gradient-checkpointing) it takes ${byteSize(less + trained)}, and more time.`

@@ -73,7 +73,7 @@ export class TrainingSessions {
       batch,
       this.#there,
       this.#placeOf(instance).copies + (adapter.remembered ?? 0),
-      options,
+      { ...options, masked: adapter.masked },
     );
   }
 

@@ -51,19 +51,19 @@ export async function trainingProgram(
   };
   const compiled = new ProgramTable();
   const program = (kind: keyof typeof graphs, batch: TokenBatch, options: Checkpointing = {}): Promise<Program> => {
-    const frees = isLargeStep(config, batch, options);
+    const frees = isLargeStep(config, batch, { ...options, masked: adapter.masked });
     const lean = options.gradientCheckpointing === true;
     return compiled.get(`${kind} ${frees}`, () =>
       compile(graphs[kind]().graph, { packs: true, ...(frees ? { frees } : {}), ...(lean ? { lean } : {}) }),
     );
   };
   return {
-    async gradients(batch, parameters, seed, { into, ...options } = {}) {
-      const kind = options.gradientCheckpointing ? "training with checkpointing" : "training";
+    async gradients(batch, parameters, seed, { into, gradientCheckpointing = false } = {}) {
+      const kind = gradientCheckpointing ? "training with checkpointing" : "training";
       const { masks } = graphs[kind]();
       const fed = batchTensors(batch, config, adapter.prefixLength);
       const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...numbers };
-      const results = await (await program(kind, batch, options)).run(inputs, into);
+      const results = await (await program(kind, batch, { gradientCheckpointing })).run(inputs, into);
       const gradients = into
         ? []
         : adapter.parameters.map(({ name }) => [name, results[gradientName(name)] as FloatTensor] as const);
