@@ -7,7 +7,6 @@ import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
-import type { Row } from "../data/row.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
@@ -23,7 +22,6 @@ import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
 import type { Checkpointing } from "../train/checkpointing.ts";
 import { encodeForModel } from "../train/encode.ts";
-import type { FitOptions } from "../train/fit-options.ts";
 import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
@@ -52,6 +50,8 @@ import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { type Asking, RowAnswers } from "./row-answers.ts";
+import { type FitParams, ModelRuns } from "./runs/model-runs.ts";
+import type { RunRecorder } from "./runs/run-recorder.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
 import { TrainingSessions } from "./training-sessions.ts";
@@ -70,6 +70,7 @@ export class ModelRunner {
   readonly info: ModelInfo;
   readonly adapters: AdapterRegistry;
   readonly training: TrainingSessions;
+  readonly runs: ModelRuns;
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
@@ -115,6 +116,13 @@ export class ModelRunner {
       gone: (adapter) => this.training.forget(adapter),
     });
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
+    this.runs = new ModelRuns({
+      load: params,
+      find: (ref) => this.adapters.find(ref),
+      runFolder: (ref) => this.adapters.runFolder(ref),
+      withRuns: () => this.adapters.runFolders(),
+      train: (...run) => this.#train(...run),
+    });
     this.info = {
       key: `${model.key}-${device.name}-${precision}`,
       weightsKey: model.key,
@@ -159,6 +167,7 @@ export class ModelRunner {
       adapters: await this.adapters.resident(),
       mappedBytes: this.#model.mappedBytes,
       ...(can.ownMemory ? { deviceBytes: bytes } : {}),
+      ...(this.runs.detached > 0 ? { runs: this.runs.detached } : {}),
     };
   }
 
@@ -209,12 +218,11 @@ export class ModelRunner {
     yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
-  async *fit(
+  async *#train(
     adapter: AdapterInstance,
-    rows: readonly Row[],
-    validation: readonly Row[],
-    options: FitOptions,
-    signal?: AbortSignal,
+    { rows, validation, options }: FitParams,
+    recorder: RunRecorder,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
@@ -225,9 +233,18 @@ export class ModelRunner {
         return answers.score(some, monitor, asking);
       },
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
+      keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
     yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options), options),
+      training.learning(
+        adapter,
+        (learner) =>
+          train(trainee(learner), rows, validation, options, async (encoded) => {
+            await adapter.mustBeKept();
+            return recorder.open(encoded, options, learner);
+          }),
+        options,
+      ),
     );
   }
 
@@ -282,6 +299,8 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
+      state: () => learner.state(),
+      adopt: (state) => learner.adopt(state),
       encode: (rows, limits) => {
         const batch = encodeForModel(rows, this.#rows, limits, config);
         this.training.mustFit(adapter, longest(batch, options.batchSize), options);
