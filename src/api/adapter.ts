@@ -53,6 +53,8 @@ export interface GradientOptions extends Abortable {
   readonly maxPromptLength?: number | undefined;
   /** Whether `<|assistant|>` is learnt as well. */
   readonly learnRole?: boolean | undefined;
+  /** Whether layers' inner values are computed again going back, rather than kept: less memory, more time, the same gradients. */
+  readonly gradientCheckpointing?: boolean | undefined;
 }
 
 export interface AdapterSaveOptions extends Abortable {
@@ -144,10 +146,16 @@ export class AdapterHandle {
    */
   async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
     const { signal } = options ?? {};
-    const { seed, ...limits } = complete("gradients", gradientRules, options, ["signal"], faultsOf({ signal }));
+    const { seed, gradientCheckpointing, ...limits } = complete(
+      "gradients",
+      gradientRules,
+      options,
+      ["signal"],
+      faultsOf({ signal }),
+    );
     const encoded = this.#encode(batch, limits);
     const cut = cutOf(encoded);
-    const params = { ...this.#target(), batch: encoded, seed };
+    const params = { ...this.#target(), batch: encoded, seed, gradientCheckpointing };
     const { loss, tokens, handle } = await this.#training(
       this.#context.engine.call("gradients", params, cellSignal(signal)),
     );
@@ -331,5 +339,5 @@ export class AdapterHandle {
   }
 }
 
-const { maxLength, maxPromptLength, learnRole } = defaults.fit;
-const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole };
+const { maxLength, maxPromptLength, learnRole, gradientCheckpointing } = defaults.fit;
+const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole, gradientCheckpointing };

@@ -144,9 +144,9 @@ export class LocalEngine implements Engine {
       );
       return this.#runner(model).save(adapter, folder, maxShardBytes, quantized);
     },
-    gradients: async ({ model, adapter, batch, seed }) => {
+    gradients: async ({ model, adapter, batch, seed, ...options }) => {
       const runner = this.#runner(model);
-      return runner.training.gradients(await runner.adapters.find(adapter), batch, seed);
+      return runner.training.gradients(await runner.adapters.find(adapter), batch, seed, options);
     },
     readGradients: async ({ model, handle }) => this.#runner(model).training.read(handle),
     releaseGradients: async ({ model, handle }) => {

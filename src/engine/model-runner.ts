@@ -21,6 +21,7 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { encodeForModel } from "../train/encode.ts";
 import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
@@ -230,7 +231,7 @@ export class ModelRunner {
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       score: async (some, monitor) => {
         const [answers, asking] = await this.#asking(adapter, options.stop, signal);
@@ -239,11 +240,14 @@ export class ModelRunner {
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
       keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
-    yield* training.learning(adapter, (learner) =>
-      train(trainee(learner), rows, validation, options, async (encoded) => {
-        await adapter.mustBeKept();
-        return recorder.open(encoded, options, learner);
-      }),
+    yield* training.learning(
+      adapter,
+      (learner) =>
+        train(trainee(learner), rows, validation, options, async (encoded) => {
+          await adapter.mustBeKept();
+          return recorder.open(encoded, options, learner);
+        }),
+      options,
     );
   }
 
@@ -255,7 +259,7 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       recalls: async (some, stop) => {
         const [answers, asking] = await this.#asking(adapter, stop, signal);
         return answers.recalls(some, asking);
@@ -271,13 +275,13 @@ export class ModelRunner {
 
   /**
    * What all training works with.
-   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   * @param options rows that a step is taken on at once, of which the longest must fit into memory, and how gradients are computed
    * @param signal that gives the training up
    */
   #trainable(
     adapter: AdapterInstance,
     learner: Learner,
-    batchSize: number,
+    options: { readonly batchSize: number } & Checkpointing,
     signal: AbortSignal | undefined,
   ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
@@ -300,9 +304,9 @@ export class ModelRunner {
       restore: (snapshot) => learner.restore(snapshot),
       state: () => learner.state(),
       adopt: (state) => learner.adopt(state),
-      encode: (rows, options) => {
-        const batch = encodeForModel(rows, this.#rows, options, config);
-        this.training.mustFit(adapter, longest(batch, batchSize));
+      encode: (rows, limits) => {
+        const batch = encodeForModel(rows, this.#rows, limits, config);
+        this.training.mustFit(adapter, longest(batch, options.batchSize), options);
         return batch;
       },
     };
