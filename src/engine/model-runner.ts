@@ -7,7 +7,6 @@ import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
-import type { Row } from "../data/row.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
@@ -22,7 +21,6 @@ import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
 import { encodeForModel } from "../train/encode.ts";
-import type { FitOptions } from "../train/fit-options.ts";
 import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
@@ -51,6 +49,8 @@ import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { type Asking, RowAnswers } from "./row-answers.ts";
+import { type FitParams, ModelRuns } from "./runs/model-runs.ts";
+import type { RunRecorder } from "./runs/run-recorder.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
 import { TrainingSessions } from "./training-sessions.ts";
@@ -69,6 +69,7 @@ export class ModelRunner {
   readonly info: ModelInfo;
   readonly adapters: AdapterRegistry;
   readonly training: TrainingSessions;
+  readonly runs: ModelRuns;
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
@@ -114,6 +115,13 @@ export class ModelRunner {
       gone: (adapter) => this.training.forget(adapter),
     });
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
+    this.runs = new ModelRuns({
+      load: params,
+      find: (ref) => this.adapters.find(ref),
+      runFolder: (ref) => this.adapters.runFolder(ref),
+      withRuns: () => this.adapters.runFolders(),
+      train: (...run) => this.#train(...run),
+    });
     this.info = {
       key: `${model.key}-${device.name}-${precision}`,
       weightsKey: model.key,
@@ -158,6 +166,7 @@ export class ModelRunner {
       adapters: await this.adapters.resident(),
       mappedBytes: this.#model.mappedBytes,
       ...(can.ownMemory ? { deviceBytes: bytes } : {}),
+      ...(this.runs.detached > 0 ? { runs: this.runs.detached } : {}),
     };
   }
 
@@ -208,12 +217,11 @@ export class ModelRunner {
     yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
-  async *fit(
+  async *#train(
     adapter: AdapterInstance,
-    rows: readonly Row[],
-    validation: readonly Row[],
-    options: FitOptions,
-    signal?: AbortSignal,
+    { rows, validation, options }: FitParams,
+    recorder: RunRecorder,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
@@ -224,9 +232,15 @@ export class ModelRunner {
         return answers.score(some, monitor, asking);
       },
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
+      keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
     yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
+      training.learning(adapter, (learner) =>
+        train(trainee(learner), rows, validation, options, async (encoded) => {
+          await adapter.mustBeKept();
+          return recorder.open(encoded, options, learner);
+        }),
+      ),
     );
   }
 
@@ -281,6 +295,8 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
+      state: () => learner.state(),
+      adopt: (state) => learner.adopt(state),
       encode: (rows, options) => {
         const batch = encodeForModel(rows, this.#rows, options, config);
         this.training.mustFit(adapter, longest(batch, batchSize));

@@ -239,6 +239,14 @@ const load = exactly<LoadParams>({
 
 const inputIds = list(numbers);
 
+const fit = exactly<Streams["fit"]["params"]>({
+  ...ofAdapter,
+  rows: list(row),
+  validation: list(row),
+  options: fitOptions,
+  resume: z.boolean().optional(),
+});
+
 /** By method. */
 export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   models: exactly<Calls["models"]["params"]>({}),
@@ -291,6 +299,9 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   }),
   readGradients: exactly<Calls["readGradients"]["params"]>({ ...ofModel, handle }),
   releaseGradients: exactly<Calls["releaseGradients"]["params"]>({ ...ofModel, handle }),
+  startRun: fit,
+  run: exactly<Calls["run"]["params"]>(ofAdapter),
+  stopRun: exactly<Calls["stopRun"]["params"]>(ofAdapter),
   optimizerStep: exactly<Calls["optimizerStep"]["params"]>({
     ...ofAdapter,
     optimizer: name,
@@ -312,12 +323,8 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
     ...ofModel,
     rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: selection })),
   }),
-  fit: exactly<Streams["fit"]["params"]>({
-    ...ofAdapter,
-    rows: list(row),
-    validation: list(row),
-    options: fitOptions,
-  }),
+  fit,
+  watchRun: exactly<Streams["watchRun"]["params"]>(ofAdapter),
   teach: exactly<Streams["teach"]["params"]>({
     ...ofAdapter,
     rows: exactly<TeachRows>({ lessons: list(row), kept: list(row), rehearse: list(list(row)) }),

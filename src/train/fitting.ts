@@ -77,7 +77,8 @@ export interface FitRows {
   readonly rehearsal: readonly Example[];
 }
 
-const BEGINNING: FitProgress = {
+/** Before the first step. */
+export const BEGINNING: FitProgress = {
   ...{ step: 0, epoch: 1, stepOfEpoch: 0, lossSum: 0, lossTokens: 0, judged: 0, stale: 0, seconds: 0 },
 };
 
@@ -114,6 +115,8 @@ export class Fitting {
     this.#at = from?.progress ?? BEGINNING;
     this.#bestValues = from?.best;
     this.#secondsBefore = this.#at.seconds;
+    // They were told before.
+    if (from) this.#news.of(learner.ranks?.());
   }
 
   get progress(): FitProgress {
