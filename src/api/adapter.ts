@@ -3,11 +3,19 @@ import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
 import type { RowBatch } from "../data/dataset.ts";
-import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
+import type {
+  AdapterInfo,
+  AdapterRef,
+  Batch,
+  NewAdapterInfo,
+  ParameterInfo,
+  RunInfo,
+  Streams,
+} from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
-import { completeJob, type engines, type JobOptions, jobRules } from "../torchrun/options.ts";
+import { completeJob, type engines, type JobOptions, jobRules, withoutJob } from "../torchrun/options.ts";
 import { cutOf, type EncodeOptions, encodeForModel } from "../train/encode.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
@@ -23,6 +31,7 @@ import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./r
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
 import type { JobRun } from "./torchrun.ts";
+import { unbrokenFit } from "./unbroken-fit.ts";
 
 /** How `fit` trains. Everything has a default. */
 export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Given<JobOptions>, Abortable {
@@ -32,6 +41,11 @@ export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">
   readonly validation?: Rows | number | undefined;
   /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
   readonly rehearse?: RehearsalRows | undefined;
+  /**
+   * Goes on with the adapter's run before, which was stopped, failed or was killed: with the same rows and options, to the same losses
+   * as if it had never ended. What it told then is told first. Without such a run, one begins.
+   */
+  readonly resume?: boolean | undefined;
 }
 
 export interface GradientOptions extends Abortable {
@@ -43,6 +57,8 @@ export interface GradientOptions extends Abortable {
   readonly maxPromptLength?: number | undefined;
   /** Whether `<|assistant|>` is learnt as well. */
   readonly learnRole?: boolean | undefined;
+  /** Whether layers' inner values are computed again going back, rather than kept: less memory, more time, the same gradients. */
+  readonly gradientCheckpointing?: boolean | undefined;
 }
 
 export interface AttachOptions extends Abortable {
@@ -56,6 +72,8 @@ export interface AdapterSaveOptions extends Abortable {
    * scripts.
    */
   readonly format?: AdapterFormat | undefined;
+  /** Takes the place of another adapter's files, or lies among a model's, which is refused else. */
+  readonly replace?: boolean | undefined;
 }
 
 export interface BaseAnswersOptions extends Abortable {
@@ -137,10 +155,16 @@ export class AdapterHandle {
    */
   async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
     const { signal } = options ?? {};
-    const { seed, ...limits } = complete("gradients", gradientRules, options, ["signal"], faultsOf({ signal }));
+    const { seed, gradientCheckpointing, ...limits } = complete(
+      "gradients",
+      gradientRules,
+      options,
+      ["signal"],
+      faultsOf({ signal }),
+    );
     const encoded = this.#encode(batch, limits);
     const cut = cutOf(encoded);
-    const params = { ...this.#target(), batch: encoded, seed };
+    const params = { ...this.#target(), batch: encoded, seed, gradientCheckpointing };
     const { loss, tokens, handle } = await this.#training(
       this.#context.engine.call("gradients", params, cellSignal(signal)),
     );
@@ -182,32 +206,25 @@ export class AdapterHandle {
 
   /**
    * Trains on rows, as it is read: `for await (const event of adapter.fit(rows)) ...`; without a loop nothing happens. Leaving the
-   * loop or interrupting the cell keeps the last finished step. With `engine: "torchrun"` it is trained by PEFT in processes of their
-   * own, on the machines that `hosts` names, and what they trained comes back into this adapter.
-   * @throws GlmError "option-invalid" at once; "data-invalid" or "loss-not-finite" while it runs
+   * loop or interrupting the cell keeps the last finished step. Where the runtime is lost meanwhile, training goes on in the next one
+   * from its last checkpoint, which a further "start" event tells. With `engine: "torchrun"` it is trained by PEFT in processes of
+   * their own, on the machines that `hosts` names, and what they trained comes back into this adapter.
+   * @throws GlmError "option-invalid" at once, also for what differs from a run that is to go on; "data-invalid" or "loss-not-finite"
+   * while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
-    const { signal, validation, rehearse, ...given } = settings ?? {};
-    const { engine, info, generation } = this.#context;
-    const found = faultsOf({ signal });
-    const { engine: where = "local", ...job } = completeJob(settings);
-    const others = ["validation", "rehearse", "signal", "engine", ...Object.keys(jobRules)];
-    const options = complete("fit", defaults.fit, settings, others, found);
-    const parts = divide(data, validation, options.seed);
-    const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
-    const params = {
-      ...this.#target(),
-      rows: parts.train,
-      validation: parts.validation,
-      options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
-    };
+    const { engine: where, ...job } = completeJob(settings);
+    const params = this.#fitParams("fit", data, withoutJob(settings));
+    const { signal } = settings ?? {};
     if (where === "torchrun") {
-      const request = { rows: params.rows, validation: params.validation, fit: params.options, options: job };
+      const { rows, validation, options: fitted, resume } = params;
+      const request = { rows, validation, fit: fitted, options: job, resume: resume ?? false };
       return this.#onMachines(signal, ({ fitOnMachines }, run) => fitOnMachines(run, request));
     }
+    const { engine } = this.#context;
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
-      yield* engine.stream("fit", params, cellSignal(signal));
+      yield* unbrokenFit(engine, params, cellSignal(signal));
     })();
   }
 
@@ -217,12 +234,12 @@ export class AdapterHandle {
    * @param folder of the job, as the event `start` tells it
    * @throws GlmError "option-invalid" when there is no job of this adapter, "adapter-changed" when it was trained here meanwhile
    */
-  attach(folder: string, options: AttachOptions = {}): AsyncGenerator<FitEvent, void, void> {
+  attachJob(folder: string, options: AttachOptions = {}): AsyncGenerator<FitEvent, void, void> {
     const { signal, detach } = options ?? {};
     const found = faultsOf({ folder, signal });
     const rules = { detach: jobRules.detach };
-    const { detach: stays } = complete<Pick<JobOptions, "detach">>("attach", rules, { detach }, [], found);
-    refuseUnknown("attach", options, ["signal", "detach"]);
+    const { detach: stays } = complete<Pick<JobOptions, "detach">>("attachJob", rules, { detach }, [], found);
+    refuseUnknown("attachJob", options, ["signal", "detach"]);
     return this.#onMachines(signal, ({ attachToJob }, run) => attachToJob(run, folder, stays));
   }
 
@@ -239,13 +256,72 @@ export class AdapterHandle {
   }
 
   /**
+   * Trains as `fit` does, in the runtime, which goes on when the notebook is closed, and after a restart: `attach` watches it.
+   * @returns how it stands when it has begun
+   * @throws GlmError as `fit`, "adapter-invalid" while it is being trained, "unsupported" where the model is in this process
+   */
+  async startFit(data: Rows, settings: FitSettings = {}): Promise<RunInfo> {
+    const params = this.#fitParams("startFit", data, settings);
+    if (this.#context.isInThisProcess) {
+      throw new GlmError(
+        "unsupported",
+        "startFit: expected a model in a runtime, which goes on when the notebook is closed, got one in this process, which ends with it. " +
+          "Load it without runtime none (--runtime none), or train with fit.",
+      );
+    }
+    return this.#context.engine.call("startRun", params, cellSignal(settings?.signal));
+  }
+
+  /**
+   * What the adapter's run has told, from its start, and tells until it is over. To leave the loop does nothing to the run.
+   * @throws GlmError "data-invalid" when it has had none, or whatever the run fails with
+   */
+  attach(options: Abortable = {}): AsyncGenerator<FitEvent, void, void> {
+    const asked = onlySignal("attach", options);
+    const [{ engine }, target] = [this.#context, this.#target()];
+    return (async function* watch() {
+      yield* engine.stream("watchRun", target, asked);
+    })();
+  }
+
+  /** How its run of training stands, the last one where none runs; undefined when it has had none. */
+  async run(options: Abortable = {}): Promise<RunInfo | undefined> {
+    return (await this.#context.engine.call("run", this.#target(), onlySignal("run", options))) ?? undefined;
+  }
+
+  /**
+   * Ends its run after the step that is under way, which is kept, wherever it was begun.
+   * @throws GlmError "data-invalid" when none runs
+   */
+  async stopFit(options: Abortable = {}): Promise<RunInfo> {
+    return this.#context.engine.call("stopRun", this.#target(), onlySignal("stopFit", options));
+  }
+
+  #fitParams(subject: string, data: Rows, settings: FitSettings): Streams["fit"]["params"] {
+    const { signal, validation, rehearse, resume, ...given } = settings ?? {};
+    const { info, generation } = this.#context;
+    const found = faultsOf({ signal, resume });
+    const options = complete(subject, defaults.fit, settings, ["validation", "rehearse", "resume", "signal"], found);
+    const parts = divide(data, validation, options.seed);
+    const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
+    return {
+      ...this.#target(),
+      rows: parts.train,
+      validation: parts.validation,
+      options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
+      ...(resume === undefined ? {} : { resume }),
+    };
+  }
+
+  /**
    * Writes the adapter's files, adapter_config.json and adapter_model.safetensors: PEFT's where PEFT has the method, else ours.
-   * @throws GlmError "option-invalid" for a format that the method has not, "disk" when they cannot be written
+   * @throws GlmError "option-invalid" for a format that the method has not, or a folder with files of another adapter or a model, "disk" when they cannot be written
    */
   async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
-    const { signal, format } = options ?? {};
-    refuseUnknown("save", options, ["format", "signal"], faultsOf({ folder, format, signal }));
-    const params = { ...this.#target(), folder: resolve(folder), ...(format === undefined ? {} : { format }) };
+    const { signal, format, replace = false } = options ?? {};
+    refuseUnknown("save", options, ["format", "replace", "signal"], faultsOf({ folder, format, replace, signal }));
+    const form = format === undefined ? {} : { format };
+    const params = { ...this.#target(), folder: resolve(folder), ...form, ...(replace ? { replace } : {}) };
     await this.#context.engine.call("saveAdapter", params, cellSignal(signal));
   }
 
@@ -306,5 +382,5 @@ export class AdapterHandle {
   }
 }
 
-const { maxLength, maxPromptLength, learnRole } = defaults.fit;
-const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole };
+const { maxLength, maxPromptLength, learnRole, gradientCheckpointing } = defaults.fit;
+const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole, gradientCheckpointing };

@@ -38,6 +38,7 @@ export interface JobRequest {
   readonly validation: readonly Row[];
   readonly fit: FitOptions;
   readonly options: JobOptions;
+  readonly resume: boolean;
 }
 
 /**
@@ -50,6 +51,12 @@ export async function* fitOnMachines(run: JobRun, request: JobRequest): AsyncGen
   const folder = resolve(options.job || join(JOBS, `${run.adapter.name}-${stamp(new Date())}`));
   const { engine, info } = run.context;
   const target = { model: info.key, adapter: run.adapter };
+  if (request.resume) {
+    throw new GlmError(
+      "option-invalid",
+      "fit: engine torchrun: resume: a job is not taken up again; watch one that runs with adapter.attachJob(folder), or train on from its last values with a new job.",
+    );
+  }
   const adapter = jobAdapter(await engine.call("adapterInfo", target), fit, options);
   const hosts = await readHosts(options.hosts);
   const checkpoint = await readCheckpoint(resolve(options.checkpoint || info.folder));
@@ -85,7 +92,7 @@ export async function* attachToJob(run: JobRun, place: string, detach: boolean):
   if (job.adapter !== run.adapter.name) {
     throw new GlmError(
       "option-invalid",
-      `attach: ${folder}: expected a job of the adapter ${run.adapter.name}, got one of ${job.adapter}. Attach with that adapter.`,
+      `attachJob: ${folder}: expected a job of the adapter ${run.adapter.name}, got one of ${job.adapter}. Attach with that adapter.`,
     );
   }
   yield* watched(run, folder, detach);

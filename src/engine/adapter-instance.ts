@@ -28,7 +28,7 @@ export interface LiveState {
   readonly source?: string;
   readonly documents?: AdapterDocuments;
   readonly touched?: boolean;
-  /** What its user should know of how it was loaded. */
+  /** What its user should know of how it was loaded or made. */
   readonly note?: string;
   readonly revision?: number;
   readonly optimizers?: OptimizerStates;
@@ -92,6 +92,11 @@ export class AdapterInstance {
 
   get config(): AdapterConfig {
     return this.adapter.config;
+  }
+
+  /** The folder that it was loaded from. */
+  get source(): string | undefined {
+    return this.#source;
   }
 
   /** What the adapter does to the forward graph; the same object until its tensors change. */
@@ -270,6 +275,17 @@ export class AdapterInstance {
     }
   }
 
+  /** Optimiser steps taken. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Its values are those of an earlier time, after so many steps. */
+  wentBackTo(steps: number): void {
+    this.#steps = steps;
+    this.changed();
+  }
+
   /** Counts the changes of its tensors, also over restarts: what is less than it was has lost some. */
   get revision(): number {
     return this.#revision;
@@ -334,6 +350,7 @@ export class AdapterInstance {
       touched: this.#touched,
       ...(this.ranks === undefined ? {} : { ranks: this.ranks }),
       ...(this.#source === undefined ? {} : { source: this.#source }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
     };
     return async () => {
       await this.#store.keep(this.ref, { ...kept, tensors: await tensors, optimizers: await optimizers });

@@ -1,6 +1,6 @@
 /** @file Adapters on disk, by model, owner and name: what a restarted kernel or runtime finds again. */
 import { createHash } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
@@ -11,7 +11,7 @@ import type { StepState } from "../train/step-state.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
-import { fileNameOf, isFileName, isHashed, nameIn } from "./kept-name.ts";
+import { fileNameOf, isFileName, isHashed, isRunFolder, nameIn, runFolderOf } from "./kept-name.ts";
 import type { OptimizerStates } from "./moments.ts";
 
 /** What is kept of an adapter besides its tensors. */
@@ -19,6 +19,8 @@ export interface AdapterSummary {
   readonly config: AdapterConfig;
   readonly steps: number;
   readonly source?: string;
+  /** What its user should know of how it was loaded or made. */
+  readonly note?: string;
   /** In the same file as the tensors, so that the two are always of one moment. */
   readonly documents: AdapterDocuments;
   /** Whether it holds anything but what it was made or loaded with. */
@@ -57,7 +59,7 @@ export class AdapterStore {
    */
   async keep(
     { owner, name }: AdapterRef,
-    { config, tensors, steps, source, documents, touched, revision, ranks, optimizers }: KeptAdapter,
+    { config, tensors, steps, source, note, documents, touched, revision, ranks, optimizers }: KeptAdapter,
   ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
     const states = [...optimizers].map(([id, { step }]) => ({ id, step }));
@@ -65,6 +67,7 @@ export class AdapterStore {
       revision: String(revision),
       ...(states.length === 0 ? {} : { optimizers: JSON.stringify(states) }),
       ...(source === undefined ? {} : { source }),
+      ...(note === undefined ? {} : { note }),
       ...(touched ? { touched: "true" } : {}),
       ...(ranks === undefined ? {} : { ranks: JSON.stringify(ranks) }),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
@@ -174,6 +177,7 @@ export class AdapterStore {
         { cause },
       );
     });
+    await this.moveRun(ref, undefined);
   }
 
   #files(owner: string): Promise<string[]> {
@@ -186,6 +190,29 @@ export class AdapterStore {
           "Make it a folder that can be read, or set $GLMLAB_DATA, below which adapters are kept, to another one.",
       );
     });
+  }
+
+  /** Where the run of training of an adapter is kept. */
+  runFolder({ owner, name }: AdapterRef): string {
+    return join(this.#ownerFolder(owner), runFolderOf(name));
+  }
+
+  /** The folders of all owners' runs. */
+  async runFolders(): Promise<string[]> {
+    const owners = await readdir(this.#folder).catch(() => []);
+    const found = owners.map(async (owner) => {
+      const names = await readdir(join(this.#folder, owner)).catch(() => []);
+      return names.filter(isRunFolder).map((name) => join(this.#folder, owner, name));
+    });
+    return (await Promise.all(found)).flat();
+  }
+
+  /** The run of an adapter whose name is given to another goes with it, or is gone. */
+  async moveRun(ref: AdapterRef, to: string | undefined): Promise<void> {
+    const from = this.runFolder(ref);
+    const target = to === undefined ? undefined : this.runFolder({ owner: ref.owner, name: to });
+    if (target === undefined || (await isFolder(target))) await rm(from, { recursive: true, force: true });
+    else if (await isFolder(from)) await rename(from, target);
   }
 
   #file({ owner, name }: AdapterRef): string {
@@ -201,7 +228,7 @@ async function summaryOf(
   metadata: Readonly<Record<string, string>>,
   damaged: (why: string) => GlmError,
 ): Promise<AdapterSummary> {
-  const { format, source } = metadata;
+  const { format, source, note } = metadata;
   if (format !== FORMAT) throw damaged("expected a kept adapter, got another file");
   // Only here: it takes time, and nothing else of a model's loading needs it.
   const { isAdapterConfig } = await import("../adapters/config-schema.ts");
@@ -217,9 +244,16 @@ async function summaryOf(
   if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
   const ranks = metadata.ranks === undefined ? undefined : parsed(metadata.ranks);
   if (ranks !== undefined && !areRanks(ranks)) throw damaged("its ranks are none");
-  const more = { ...(source === undefined ? {} : { source }), ...(ranks === undefined ? {} : { ranks }) };
+  const more = {
+    ...(source === undefined ? {} : { source }),
+    ...(note === undefined ? {} : { note }),
+    ...(ranks === undefined ? {} : { ranks }),
+  };
   return { config, steps, revision, documents, touched, ...more };
 }
+
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
 function parsed(text: string | undefined): unknown {
   try {

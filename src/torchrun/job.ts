@@ -30,7 +30,7 @@ import { packageFolder } from "../version.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { JobOptions } from "./options.ts";
 
-export const JOB_FILE = "job.json";
+const JOB_FILE = "job.json";
 export const ADAPTER = "adapter";
 export const RESULT = "result";
 
@@ -93,7 +93,7 @@ export async function writeJob(folder: string, job: NewJob): Promise<void> {
     withoutDecay: adapter.parameters.map(({ name }) => name).filter(isNormOrBias),
     ...{ batchSize: fit.batchSize, accumulate: fit.accumulate, seed: fit.seed, dtype: options.dtype },
     ...{ maxSteps: fit.maxSteps ?? 0, validateEvery: fit.validateEvery ?? 0, patience: fit.patience },
-    monitor: fit.monitor ?? "loss",
+    ...{ monitor: fit.monitor ?? "loss", gradientCheckpointing: fit.gradientCheckpointing ?? false },
   };
   const written = {
     ...{ version: VERSION, id: randomUUID(), adapter: adapter.name, revision: adapter.revision, form: adapter.form },
@@ -128,10 +128,7 @@ function* stepLines(examples: readonly Example[], fit: FitOptions): Generator<ob
 }
 
 /** DeepSpeed's configuration. Rates, the schedule and AdamW are train.py's, so that they are those of the other launcher. */
-export function deepSpeedConfig(
-  { batchSize, accumulate, clip }: FitOptions,
-  { zero, offload, dtype }: JobOptions,
-): object {
+function deepSpeedConfig({ batchSize, accumulate, clip }: FitOptions, { zero, offload, dtype }: JobOptions): object {
   const where = { device: "cpu", pin_memory: true };
   return {
     // What a process takes of a batch differs by one row: DeepSpeed needs numbers, and train.py weighs by tokens.
@@ -157,7 +154,7 @@ export async function mustBeFree(folder: string): Promise<void> {
   throw new GlmError(
     "option-invalid",
     `job: ${folder}: expected a new or empty folder, got ${isJob ? "one with a job" : `one with ${names.slice(0, 3).join(", ")}`}. ` +
-      (isJob ? "Watch that job with adapter.attach(folder), or choose another folder." : "Choose another folder."),
+      (isJob ? "Watch that job with adapter.attachJob(folder), or choose another folder." : "Choose another folder."),
   );
 }
 

@@ -41,12 +41,7 @@ export async function writeLaunch(
 }
 
 /** The processes of one machine: `node.sh NUMBER PROCESSES`. They end when the file `halt` appears. */
-export function nodeScript(
-  folder: string,
-  by: Hosts["by"],
-  nodes: readonly Node[],
-  { launcher, python }: Launch,
-): string {
+function nodeScript(folder: string, by: Hosts["by"], nodes: readonly Node[], { launcher, python }: Launch): string {
   const train = shellWord(join(folder, "train.py"));
   const place = shellWord(folder);
   const command =
@@ -94,7 +89,7 @@ function deepSpeedCommand(nodes: readonly Node[], python: string, folder: string
 }
 
 /** Starts node.sh on every machine, beats while it waits, and writes in the end with which status they ended. */
-export function launchScript(folder: string, by: Hosts["by"], nodes: readonly Node[], { launcher }: Launch): string {
+function launchScript(folder: string, by: Hosts["by"], nodes: readonly Node[], { launcher }: Launch): string {
   // DeepSpeed's own launcher goes to the other machines.
   const starts =
     by === "slurm"

@@ -76,3 +76,9 @@ export function completeJob(
     ]);
   return completed;
 }
+
+/** Settings of `fit` without those of jobs. */
+export const withoutJob = <S extends object>(settings: S): S =>
+  Object.fromEntries(
+    Object.entries(settings ?? {}).filter(([name]) => name !== "engine" && !Object.hasOwn(jobRules, name)),
+  ) as S;

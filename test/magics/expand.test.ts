@@ -454,9 +454,9 @@ describe("--show-code", () => {
       "const dream = await glm.adapter("dream");
       await dream.save("./dream");"
     `);
-    expect(shown("%adapter save dream ./there --format peft --show-code")).toMatchInlineSnapshot(`
+    expect(shown("%adapter save dream ./there --format peft --replace --show-code")).toMatchInlineSnapshot(`
       "const dream = await glm.adapter("dream");
-      await dream.save("./there", { format: "peft" });"
+      await dream.save("./there", { format: "peft", replace: true });"
     `);
     expect(
       shown('%%knowledge add Blue Harbour --r 4 --steps 9 --prompt "What is it?" --show-code\nA town.\n'),

@@ -136,11 +136,11 @@ it("goes on detached, is attached to from the start, and comes back once", { tim
   const settings = elsewhere({ ...RATES, maxSteps: 40, detach: true });
   await untilStep(adapter.fit(ROWS, settings), 1);
   expect(await revision(adapter)).toBe(0);
-  const again = await eventsOf(adapter.attach(settings.job as string));
+  const again = await eventsOf(adapter.attachJob(settings.job as string));
   expect(stepsIn(again).map(({ step }) => step)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
   expect(again.at(-1)).toMatchObject({ type: "done", steps: 40 });
   expect(await revision(adapter)).toBe(40);
-  expect(await eventsOf(adapter.attach(settings.job as string))).toEqual(again);
+  expect(await eventsOf(adapter.attachJob(settings.job as string))).toEqual(again);
   expect(await revision(adapter)).toBe(40);
 });
 
@@ -149,7 +149,7 @@ it("does not replace what was trained here meanwhile", { timeout: 120_000 }, asy
   const settings = elsewhere({ ...RATES, maxSteps: 3, detach: true });
   await untilStep(adapter.fit(ROWS, settings), 1);
   await adapter.write(await adapter.read());
-  await expect(eventsOf(adapter.attach(settings.job as string))).rejects.toMatchObject({ code: "adapter-changed" });
+  await expect(eventsOf(adapter.attachJob(settings.job as string))).rejects.toMatchObject({ code: "adapter-changed" });
 });
 
 it("runs on two machines that are reached by ssh", { timeout: 120_000 }, async () => {
