@@ -3,7 +3,9 @@ import { dtypes, engines, type JobOptions, jobRules, launchers } from "../../src
 import type { Kebab, OptionSpec } from "../option.ts";
 
 /** Every option of a job, and no other; whether its cell is waited for is a matter of the magic. */
-export const JOB_OPTIONS = {
+type JobOption = Kebab<Exclude<keyof JobOptions, "detach">> | "engine";
+
+export const JOB_OPTIONS: Readonly<Record<JobOption, OptionSpec>> = {
   engine: {
     kind: "choice",
     choices: engines,
@@ -32,4 +34,4 @@ export const JOB_OPTIONS = {
     help: "The published checkpoint with its code, as every machine sees it; that of the loaded model by default.",
   },
   job: { kind: "text", value: "FOLDER", help: "The job's folder, which every machine sees; a new one by default." },
-} as const satisfies Readonly<Record<Kebab<Exclude<keyof JobOptions, "detach">> | "engine", OptionSpec>>;
+};
