@@ -48,6 +48,14 @@ export class LossChart {
     this.#update();
   }
 
+  /** What came after a step did not come to be: the run goes on from there. */
+  rewind(step: number): void {
+    for (const list of [this.#points, this.#epochs]) {
+      while ((list.at(-1)?.step ?? 0) > step) list.pop();
+    }
+    if ((this.#bestStep ?? 0) > step) this.#bestStep = undefined;
+  }
+
   /** Draws the last state, with a picture that also shows where no script runs. Nothing is drawn of no points. */
   async done(): Promise<void> {
     this.#steps = undefined;

@@ -126,6 +126,7 @@ export type {
   ModelInfo,
   ParameterInfo,
   Precision,
+  RunInfo,
   SaveReport,
 } from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";

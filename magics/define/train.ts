@@ -11,6 +11,7 @@ import {
   declared,
   MODEL_OPTION,
   modelOf,
+  modelOption,
   type Properties,
   propertiesOf,
   required,
@@ -39,6 +40,10 @@ const FIT_OPTIONS = {
   "mix-lengths": {
     kind: "flag",
     help: "Rows of any lengths make a batch; without it, those of like lengths do, which pads less.",
+  },
+  "gradient-checkpointing": {
+    kind: "flag",
+    help: "Compute the layers' inner values again going back, rather than keep them: less memory, more time.",
   },
   clip: { kind: "number", rule: defaults.fit.clip, help: "Largest gradient norm; 0 turns clipping off." },
   "weight-decay": { kind: "number", rule: defaults.fit.weightDecay, help: "AdamW's weight decay." },
@@ -107,6 +112,15 @@ const OPTIONS: OptionTable = {
     kind: "flag",
     help: "Start again with a new adapter; what was trained under this name is kept as NAME.1, NAME.2, ...",
   },
+  resume: {
+    kind: "flag",
+    conflicts: ["new"],
+    help: "Go on with its run before, of the same rows and options, to the losses that it would have come to; without one, begin.",
+  },
+  detach: {
+    kind: "flag",
+    help: "Train in the runtime, which goes on when the notebook is closed: %train attach NAME shows it.",
+  },
   ...SHARE_OPTION,
   ...TO_OPTION,
   ...MODEL_OPTION,
@@ -115,16 +129,21 @@ const OPTIONS: OptionTable = {
 /** Where the rows stand on the line: after the adapter's name. */
 const ROWS = 1;
 
-const FIT_NAMES = Object.keys(FIT_OPTIONS);
+const FIT_NAMES = [...Object.keys(FIT_OPTIONS), "resume"];
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
   const [adapter, rows, settings] = [textValue(name), rowsOf(call, ROWS, "to train on"), settingsOf(call)];
-  const unchecked = call.arguments.options.has("no-check") ? [["check", ["false"]] as const] : [];
+  const detached = call.arguments.options.has("detach");
+  const unchecked = call.arguments.options.has("no-check") && !detached ? [["check", ["false"]] as const] : [];
   const own = [...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
   const created = argumentsOf([adapter, methodCall(call)], propertiesOf(call, ["share"]));
   return {
-    expression: runtimeCall("train", [adapter, rows], [...methodOption(methodChoice(call)), ...settings, ...own]),
+    expression: runtimeCall(
+      detached ? "trainDetached" : "train",
+      [adapter, rows],
+      [...methodOption(methodChoice(call)), ...settings, ...own],
+    ),
     ...declared(call),
     shown: shownTraining(call, shownVariable(name.text, "adapter"), { created, rows, settings }),
   };
@@ -140,9 +159,13 @@ function shownTraining(
   return [
     ...shownRows(call, ROWS, rows),
     ...[`const ${adapter} = await `, ...modelOf(call), ".createAdapter", ...created, ";\n"],
-    ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
-    '  if (event.type === "step") console.log(event.step, event.loss);\n',
-    "}",
+    ...(call.arguments.options.has("detach")
+      ? [`await ${adapter}.startFit`, ...fitted, ";"]
+      : [
+          ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
+          '  if (event.type === "step") console.log(event.step, event.loss);\n',
+          "}",
+        ]),
   ];
 }
 
@@ -167,6 +190,23 @@ const command = (place: "line" | "cell"): Command => ({
   expand,
 });
 
+/** A command about the run of one adapter. */
+const ofRun = (summary: string, name: string, shown: Code): Command => ({
+  usage: "NAME",
+  summary,
+  options: { ...TO_OPTION, ...MODEL_OPTION },
+  positional: 1,
+  completes: "adapter",
+  expand(call) {
+    const adapter = textValue(required(call, 0, `the name of the adapter: ${call.title} dream`));
+    return {
+      expression: runtimeCall(name, [adapter], modelOption(call)),
+      ...declared(call),
+      shown: ["const adapter = await ", ...modelOf(call), ".adapter", ...argumentsOf([adapter]), ";\n", ...shown],
+    };
+  },
+});
+
 export const train: Magic = {
   summary:
     "Trains an adapter: live loss chart, progress, the best values kept. Interrupting keeps the last finished step.",
@@ -175,7 +215,28 @@ export const train: Magic = {
     "%%train dream --r 8 --alpha 32 --val 0.1 --patience 5\n@facts.jsonl",
     "%%train dream --columns prompt=query,response=answer --max-length 512\n@data/*.parquet",
     "const result = %train dream rows --rehearse others --seed 1",
+    "%%train dream --epochs 100 --detach\n@facts.jsonl",
+    "%train attach dream",
   ],
-  line: { "": command("line") },
+  line: {
+    "": command("line"),
+    attach: ofRun("Shows an adapter's run from its start, until it is over.", "trainAttach", [
+      "for await (const event of adapter.attach()) console.log(event);",
+    ]),
+    stop: ofRun("Ends an adapter's run after its step, which is kept.", "trainStop", ["await adapter.stopFit();"]),
+    runs: {
+      usage: "",
+      summary: "Lists the runs of the adapters that this notebook sees.",
+      options: MODEL_OPTION,
+      positional: 0,
+      expand: (call) => ({
+        expression: runtimeCall("trainRuns", [], modelOption(call)),
+        shown: [
+          ...["for (const { name } of await ", ...modelOf(call), ".adapters()) {\n"],
+          ...["  console.log(await (await ", ...modelOf(call), ".adapter(name)).run());\n}"],
+        ],
+      }),
+    },
+  },
   cell: { "": command("cell") },
 };

@@ -68,7 +68,8 @@ export class TrainingView {
       case "start":
         this.#steps = event.steps;
         this.#rows = event.rows;
-        if (event.cut) write(`${cutText(event.cut)}\n`, "stderr");
+        if (event.cut && this.#taken === 0) write(`${cutText(event.cut)}\n`, "stderr");
+        if (event.from !== undefined) this.#goOn(event.from);
         return;
       case "rehearse":
         this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
@@ -83,6 +84,7 @@ export class TrainingView {
         return;
       case "epoch": {
         const { type: _, best, ...row } = event;
+        if (this.#history.at(-1)?.epoch === row.epoch) this.#history.pop();
         this.#history.push(row);
         if (!this.#validated) this.#chart?.judged(row, best);
         return;
@@ -114,6 +116,15 @@ export class TrainingView {
     if (!this.#done) throw new Error("the training ended without saying so");
     const { type: _, ...done } = this.#done;
     return { ...done, history: this.#history };
+  }
+
+  /** An earlier run goes on, or this one, whose runtime was lost: steps after its checkpoint are taken again. */
+  #goOn(from: number): void {
+    const lost = this.#taken > 0 ? "Its runtime was lost: " : "";
+    write(`${lost}${this.#name} goes on after step ${from} of ${this.#steps}.\n`, "stderr");
+    this.#taken = from;
+    this.#chart?.rewind(from);
+    this.#ranks?.rewind(from);
   }
 
   #step(event: Extract<FitEvent, { type: "step" }>): void {

@@ -181,6 +181,8 @@ export interface Adapter {
   applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
   /** Those of its parameters that stand for ones of the base which PEFT trains where they are, by their names here. */
   readonly inPlace?: ReadonlySet<string>;
+  /** Elements of each token that dropout has masks for, in all modules together; 0 when absent. */
+  readonly masked?: number;
   /** Elements that it counts as besides its parameters, where PEFT has some that do not train. */
   readonly counters?: number;
   /** Does what it does after each step, and returns what it will remember. */

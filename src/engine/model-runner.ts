@@ -7,7 +7,6 @@ import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
-import type { Row } from "../data/row.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
@@ -22,8 +21,8 @@ import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { encodeForModel } from "../train/encode.ts";
-import type { FitOptions } from "../train/fit-options.ts";
 import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
@@ -34,6 +33,7 @@ import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
 import { partsOf, selectionText } from "./adapter-selection.ts";
 import { AdapterStore } from "./adapter-store.ts";
+import { alone } from "./alone.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { CombinedEffects } from "./combined-effects.ts";
 import type {
@@ -52,6 +52,8 @@ import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
 import { type Asking, RowAnswers } from "./row-answers.ts";
+import { type FitParams, ModelRuns } from "./runs/model-runs.ts";
+import type { RunRecorder } from "./runs/run-recorder.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
 import { TrainingSessions } from "./training-sessions.ts";
@@ -70,6 +72,7 @@ export class ModelRunner {
   readonly info: ModelInfo;
   readonly adapters: AdapterRegistry;
   readonly training: TrainingSessions;
+  readonly runs: ModelRuns;
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
@@ -115,6 +118,13 @@ export class ModelRunner {
       gone: (adapter) => this.training.forget(adapter),
     });
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
+    this.runs = new ModelRuns({
+      load: params,
+      find: (ref) => this.adapters.find(ref),
+      runFolder: (ref) => this.adapters.runFolder(ref),
+      withRuns: () => this.adapters.runFolders(),
+      train: (...run) => this.#train(...run),
+    });
     this.info = {
       key: `${model.key}-${device.name}-${precision}`,
       weightsKey: model.key,
@@ -159,6 +169,7 @@ export class ModelRunner {
       adapters: await this.adapters.resident(),
       mappedBytes: this.#model.mappedBytes,
       ...(can.ownMemory ? { deviceBytes: bytes } : {}),
+      ...(this.runs.detached > 0 ? { runs: this.runs.detached } : {}),
     };
   }
 
@@ -211,25 +222,32 @@ export class ModelRunner {
     yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
-  async *fit(
+  /** For whoever has the adapter for itself. */
+  async *#train(
     adapter: AdapterInstance,
-    rows: readonly Row[],
-    validation: readonly Row[],
-    options: FitOptions,
-    signal?: AbortSignal,
+    { rows, validation, options }: FitParams,
+    recorder: RunRecorder,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       score: async (some, monitor) => {
         const [answers, asking] = await this.#asking(adapter, options.stop, signal);
         return answers.score(some, monitor, asking);
       },
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
+      keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
-    yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
+    yield* training.learning(
+      adapter,
+      (learner) =>
+        train(trainee(learner), rows, validation, options, async (encoded) => {
+          await adapter.mustBeKept();
+          return recorder.open(encoded, options, learner);
+        }),
+      options,
     );
   }
 
@@ -241,7 +259,7 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       recalls: async (some, stop) => {
         const [answers, asking] = await this.#asking(adapter, stop, signal);
         return answers.recalls(some, asking);
@@ -257,13 +275,13 @@ export class ModelRunner {
 
   /**
    * What all training works with.
-   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   * @param options rows that a step is taken on at once, of which the longest must fit into memory, and how gradients are computed
    * @param signal that gives the training up
    */
   #trainable(
     adapter: AdapterInstance,
     learner: Learner,
-    batchSize: number,
+    options: { readonly batchSize: number } & Checkpointing,
     signal: AbortSignal | undefined,
   ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
@@ -284,9 +302,11 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
-      encode: (rows, options) => {
-        const batch = encodeForModel(rows, this.#rows, options, config);
-        this.training.mustFit(adapter, longest(batch, batchSize));
+      state: () => learner.state(),
+      adopt: (state) => learner.adopt(state),
+      encode: (rows, limits) => {
+        const batch = encodeForModel(rows, this.#rows, limits, config);
+        this.training.mustFit(adapter, longest(batch, options.batchSize), options);
         return batch;
       },
     };
@@ -385,27 +405,4 @@ function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
   const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
   const chosen = order.slice(0, count);
   return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
-}
-
-/** A run that has the adapter for itself, and after which what it did is on the disk. */
-async function* alone<E>(
-  adapter: AdapterInstance,
-  signal: AbortSignal | undefined,
-  run: () => AsyncGenerator<E, void, void>,
-): AsyncGenerator<E, void, void> {
-  const end = await adapter.access.beginTraining(signal);
-  let failed = false;
-  try {
-    yield* run();
-  } catch (error) {
-    failed = true;
-    throw error;
-  } finally {
-    // First: what is written is a copy, and whoever comes next need not wait for the disk.
-    end();
-    // Why training failed matters more than that its end could not be written either.
-    await adapter.settle().catch((error: unknown) => {
-      if (!failed) throw error;
-    });
-  }
 }

@@ -178,6 +178,7 @@ const fitOptions = exactly<FitOptions>({
   batchSize: whole(1),
   accumulate: whole(1),
   mixLengths: z.boolean().optional(),
+  gradientCheckpointing: z.boolean().optional(),
   clip: atLeast0,
   weightDecay: atLeast0,
   scheduler: z.enum(schedulerNames as [(typeof schedulerNames)[number]]),
@@ -239,6 +240,14 @@ const load = exactly<LoadParams>({
 
 const inputIds = list(numbers);
 
+const fit = exactly<Streams["fit"]["params"]>({
+  ...ofAdapter,
+  rows: list(row),
+  validation: list(row),
+  options: fitOptions,
+  resume: z.boolean().optional(),
+});
+
 /** By method. */
 export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   models: exactly<Calls["models"]["params"]>({}),
@@ -290,9 +299,13 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
     ...ofAdapter,
     batch: exactly<Batch>({ inputIds, labels: inputIds }),
     seed,
+    gradientCheckpointing: z.boolean().optional(),
   }),
   readGradients: exactly<Calls["readGradients"]["params"]>({ ...ofModel, handle }),
   releaseGradients: exactly<Calls["releaseGradients"]["params"]>({ ...ofModel, handle }),
+  startRun: fit,
+  run: exactly<Calls["run"]["params"]>(ofAdapter),
+  stopRun: exactly<Calls["stopRun"]["params"]>(ofAdapter),
   optimizerStep: exactly<Calls["optimizerStep"]["params"]>({
     ...ofAdapter,
     optimizer: name,
@@ -314,12 +327,8 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
     ...ofModel,
     rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: selection })),
   }),
-  fit: exactly<Streams["fit"]["params"]>({
-    ...ofAdapter,
-    rows: list(row),
-    validation: list(row),
-    options: fitOptions,
-  }),
+  fit,
+  watchRun: exactly<Streams["watchRun"]["params"]>(ofAdapter),
   teach: exactly<Streams["teach"]["params"]>({
     ...ofAdapter,
     rows: exactly<TeachRows>({ lessons: list(row), kept: list(row), rehearse: list(list(row)) }),

@@ -77,7 +77,8 @@ export interface FitRows {
   readonly rehearsal: readonly Example[];
 }
 
-const BEGINNING: FitProgress = {
+/** Before the first step. */
+export const BEGINNING: FitProgress = {
   ...{ step: 0, epoch: 1, stepOfEpoch: 0, lossSum: 0, lossTokens: 0, judged: 0, stale: 0, seconds: 0 },
 };
 
@@ -114,6 +115,8 @@ export class Fitting {
     this.#at = from?.progress ?? BEGINNING;
     this.#bestValues = from?.best;
     this.#secondsBefore = this.#at.seconds;
+    // They were told before.
+    if (from) this.#news.of(learner.ranks?.());
   }
 
   get progress(): FitProgress {
@@ -218,7 +221,7 @@ export class Fitting {
     if (!Number.isFinite(loss)) throw await this.#broken(loss);
     const score = this.#validates && monitor !== "loss" ? await this.#score(monitor, loss) : undefined;
     const value = score ?? loss;
-    const isBest = isBetter(monitor, value, best?.value);
+    const isBest = isBetter(monitor, { value, loss }, best);
     // Without rows to judge by, the last values are the best that is known, unless it is to stop early.
     const holds = this.#validates || patience > 0;
     this.#at = {

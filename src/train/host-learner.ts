@@ -2,13 +2,18 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { copiedAll, type FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import { takeStep } from "./host-step.ts";
 import type { Learner, Lesson, Loss, Snapshot } from "./learner.ts";
 import { copiedStepState, newStepState, type StepState } from "./step-state.ts";
 
 /** Runs over batches with the tensors as they are. */
 export interface HostRuns {
-  gradients(batch: TokenBatch, seed: number): Promise<Lesson & { readonly gradients: AdapterTensors }>;
+  gradients(
+    batch: TokenBatch,
+    seed: number,
+    options?: Checkpointing,
+  ): Promise<Lesson & { readonly gradients: AdapterTensors }>;
   loss(batch: TokenBatch): Promise<Loss>;
 }
 
@@ -47,6 +52,14 @@ export function hostLearner(
       if (before) state = copiedStepState(before);
       // What an adapter remembers of other values says nothing of these.
       else delete state.memory;
+    },
+    state: async () => ({
+      values: copiedAll(tensors),
+      optimizer: state.step === 0 ? null : copiedStepState(state),
+    }),
+    async adopt({ values, optimizer }) {
+      for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
+      state = optimizer ? copiedStepState(optimizer) : newStepState(tensors);
     },
   };
 }

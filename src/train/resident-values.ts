@@ -9,10 +9,11 @@ import { GlmError } from "../errors.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { sizeOf, tensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import type { GradientPool, Named, ResidentGradients } from "./gradient-pool.ts";
 import { gradientName } from "./graph.ts";
-import type { Loss, Remembered, Snapshot } from "./learner.ts";
-import { notFiniteGradients, type OptimizerConfig, type OptimizerState } from "./optimizer.ts";
+import type { LearnerState, Loss, Remembered, Snapshot } from "./learner.ts";
+import { adamW, notFiniteGradients, type OptimizerConfig, type OptimizerState } from "./optimizer.ts";
 import type { TrainingProgram } from "./program.ts";
 import { Readers } from "./readers.ts";
 import { meanGraph, partName, stepNumbers, updateGraph } from "./update-graph.ts";
@@ -117,6 +118,7 @@ export class ResidentValues {
     batch: TokenBatch,
     seed: number,
     pool: GradientPool,
+    options: Checkpointing = {},
   ): Promise<Loss & { readonly gradients: ResidentGradients }> {
     return this.#read(async () => {
       const values = this.#tensors();
@@ -124,7 +126,7 @@ export class ResidentValues {
       try {
         return await gradients.use(async (tensors) => {
           const into = Object.fromEntries(Object.entries(tensors).map(([name, one]) => [gradientName(name), one]));
-          const { loss, tokens } = await this.#program.gradients(batch, values, seed, into);
+          const { loss, tokens } = await this.#program.gradients(batch, values, seed, { ...options, into });
           return { loss, tokens, gradients };
         });
       } catch (error) {
@@ -254,6 +256,22 @@ export class ResidentValues {
     if (!before.moments) return;
     this.#swapMoments(moments);
     moments.step = before.step;
+  }
+
+  /** Values of ordinary memory take the place of those that are here, and what an optimiser remembered of them. */
+  async adopt({ values, optimizer }: LearnerState, moments: ResidentMoments): Promise<void> {
+    this.#mustBeOpen();
+    const { step, mean, square } = optimizer ?? adamW.init(values);
+    await this.#readers.earlier();
+    for (const { parameters, next, spare } of this.#groups) {
+      await this.#vectors.fill(next.vector, parameters, values);
+      await this.#vectors.takeApart(next.vector, parameters, next.tensors);
+      await this.#vectors.fill(spare.mean, parameters, mean);
+      await this.#vectors.fill(spare.square, parameters, square);
+    }
+    this.#swapValues();
+    this.#swapMoments(moments);
+    moments.step = step;
   }
 
   /** Gives all memory back when nobody reads any more. */

@@ -132,8 +132,10 @@ async function* run(
         yield { type: "validation", step, epoch, loss: validationLoss, ...scored, best };
       if (fitting.isEpochOver) {
         const validated = validationLoss === undefined ? {} : { validationLoss, ...scored };
-        yield { type: "epoch", epoch, loss: fitting.epochLoss, ...validated, best };
+        const loss = fitting.epochLoss;
+        // Before it is told: given up there, the run goes on with the next one.
         fitting.endEpoch();
+        yield { type: "epoch", epoch, loss, ...validated, best };
       }
       if (step > 0) await fitting.keep(fitting.isOver);
       if (fitting.isOver) break;

@@ -101,6 +101,8 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
     step: (...step) => learner.step(...step),
     snapshot: (what) => learner.snapshot(what),
     restore: (snapshot) => learner.restore(snapshot),
+    state: () => learner.state(),
+    adopt: (state) => learner.adopt(state),
     tensors,
     batches,
     asked,
