@@ -73,7 +73,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   let trained: { readonly found: AdapterHandle; readonly before: number } | undefined;
   try {
     adapter = await interruptible(async () => {
-      const found = await adapterFor(model, name, { method, anew, share });
+      const found = await adapterFor(model, name, { method, anew, share, title: `%%train ${name}` });
       isRenewed = anew;
       const { steps: before } = await found.info();
       trained = { found, before };
@@ -143,27 +143,35 @@ async function checked(
 }
 
 /** Other rows would push out its facts, and it would go on listing them. */
-const bookIsTaught = (name: string): GlmError =>
+const bookIsTaught = (title: string, name: string): GlmError =>
   new GlmError(
     "option-invalid",
-    `%%train ${name}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
+    `${title}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
       `Teach it with %%knowledge add --book ${asWord(name)}, or choose another name.`,
   );
 
+/** What an adapter that is to be trained shall be. */
+export interface WantedAdapter {
+  readonly method: MethodChoice | undefined;
+  readonly anew: boolean;
+  readonly share: boolean;
+  /** Who wants it, for messages. */
+  readonly title: string;
+}
+
 /** The adapter of this name, made where there is none. */
-async function adapterFor(
+export async function adapterFor(
   model: ChatGLM,
   name: string,
-  wanted: { readonly method: MethodChoice | undefined; readonly anew: boolean; readonly share: boolean },
+  { method, anew, share, title }: WantedAdapter,
 ): Promise<AdapterHandle> {
-  const { method, anew, share } = wanted;
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
   if (found && !anew) {
     const adapter = await model.adapter(name);
-    if (method) mustMatch(name, method, adapter.config, matrixModulesOf(model.info.config));
-    if (share) mustBeShared(`%%train ${name}`, adapter);
-    if (keepsFacts(found)) throw bookIsTaught(name);
+    if (method) mustMatch(title, name, method, adapter.config, matrixModulesOf(model.info.config));
+    if (share) mustBeShared(title, adapter);
+    if (keepsFacts(found)) throw bookIsTaught(title, name);
     write(`${name} exists and trains on. With --new it starts again.\n`);
     return adapter;
   }

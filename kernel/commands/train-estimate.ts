@@ -1,0 +1,54 @@
+/** @file What a training run will take, and what it took. */
+import { duration, grouped } from "../../magics/render/text.ts";
+import type { TrainingPlan } from "../../src/api/training-plan.ts";
+import { byteSize } from "../../src/byte-size.ts";
+import { plural } from "../../src/plural.ts";
+import type { Values } from "./command.ts";
+import { isLocal } from "./loading.ts";
+
+/** What was measured of a run. */
+export interface Measured {
+  /** Of all steps that were taken. */
+  readonly seconds: readonly number[];
+}
+
+export function planText({ rows, tokens, learnt, longest, memory }: TrainingPlan): string {
+  const { weights, values, gradients, optimizer, activations } = memory;
+  const parts = [
+    `weights ${byteSize(weights)}`,
+    `trained values ${byteSize(values)}`,
+    `their gradients ${byteSize(gradients)}`,
+    `AdamW ${byteSize(optimizer)}`,
+    `a step ${byteSize(activations)}`,
+  ];
+  return [
+    `${plural(rows, "row")}, ${grouped(tokens)} tokens, of which ${grouped(learnt)} are learnt; the longest row has ${grouped(longest)}`,
+    `Memory, estimated: ${byteSize(totalOf(memory))} beside the program: ${parts.join(", ")}`,
+  ].join("\n");
+}
+
+export const totalOf = (memory: TrainingPlan["memory"]): number =>
+  Object.values(memory).reduce((sum, bytes) => sum + bytes, 0);
+
+/** Seconds of a run from its first steps: the first one prepares what the others use. */
+export function estimatedSeconds(seconds: readonly number[], steps: number): number {
+  const [first = 0, ...later] = seconds;
+  if (later.length === 0) return first * steps;
+  return first + ((steps - 1) * later.reduce((sum, one) => sum + one, 0)) / later.length;
+}
+
+/** The most memory that this process has had, where the model is in it; undefined elsewhere. */
+export function peakText(values: Values): string | undefined {
+  if (!isLocal(values)) return undefined;
+  return `${byteSize(process.resourceUsage().maxRSS * 1024)}, the program and its files in memory included`;
+}
+
+/** Time as it was estimated after the first steps, and as it was. */
+export function timeText(seconds: readonly number[], steps: number): string {
+  const measured = seconds.reduce((sum, one) => sum + one, 0);
+  const estimated = estimatedSeconds(seconds.slice(0, MEASURED), steps);
+  return `Time: ${duration(measured)} measured, ${duration(estimated)} estimated after ${plural(Math.min(MEASURED, seconds.length), "step")}`;
+}
+
+/** Steps that an estimate of time is made of. */
+export const MEASURED = 3;
