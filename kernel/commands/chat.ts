@@ -40,8 +40,7 @@ export const chat: Command = {
     const name = word(SUBJECT, words, 0, "a MODEL");
     return withModel(name, values, async (place) => {
       const talk = new Talk(place, values);
-      const { adapter = "none" } = values as { readonly adapter?: string };
-      await talk.use(adapter);
+      if (values.adapter !== undefined) await talk.use(String(values.adapter));
       if (values.system !== undefined) talk.setSystem(String(values.system));
       return talk.go();
     });
@@ -52,7 +51,7 @@ interface TalkCommand {
   readonly usage: string;
   readonly help: string;
   /** True ends the talk. */
-  run(talk: Talk, rest: string): void | boolean | Promise<void | boolean>;
+  run(talk: Talk, rest: string): unknown;
 }
 
 const COMMANDS: Readonly<Record<string, TalkCommand>> = {
@@ -61,11 +60,11 @@ const COMMANDS: Readonly<Record<string, TalkCommand>> = {
   history: {
     usage: "/history",
     help: "shows the rounds so far",
-    run: async (talk) => void (await chatHistory({ model: talk.model })),
+    run: (talk) => chatHistory({ model: talk.model }),
   },
   system: {
     usage: "/system TEXT",
-    help: "what is said to the model before the conversation; nothing takes it back",
+    help: "what is said to the model before the conversation; alone, takes that back",
     run: (talk, rest) => talk.setSystem(rest),
   },
   adapter: {

@@ -4,20 +4,21 @@ import { configOf } from "../../src/api/methods.ts";
 import { trainingPlan } from "../../src/api/training-plan.ts";
 import { plural } from "../../src/plural.ts";
 import type { Workplace } from "./loading.ts";
-import { estimatedSeconds, MEASURED, peakText, planText } from "./train-estimate.ts";
+import { estimatedSeconds, MEASURED, memoryText, planText } from "./train-estimate.ts";
 import { TrainLog } from "./train-log.ts";
 import type { Run } from "./train-run.ts";
 
 /** Seconds of a step after which one more is enough. */
 const LONG = 60;
 
-export async function dryRun({ model, aside, interrupts }: Workplace, run: Run): Promise<number> {
+export async function dryRun({ model, aside, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
   const { name, rows, settings, method, values } = run;
   const known = values.new === true ? undefined : (await model.adapters()).find((one) => one.name === name);
   const scratch = await aside();
   const adapter = await scratch.createAdapter("dry-run", known?.config ?? configOf(method ?? { method: "lora" }));
   console.log(String(adapter.summary()));
-  console.log(planText(trainingPlan(model, adapter, rows, settings)));
+  const plan = trainingPlan(model, adapter, rows, settings);
+  console.log(planText(plan));
   const log = new TrainLog("a few steps, to measure them", 1);
   for await (const event of adapter.fit(rows, settings)) {
     log.take(event);
@@ -31,8 +32,8 @@ export async function dryRun({ model, aside, interrupts }: Workplace, run: Run):
   console.log(
     `${plural(steps, "step")}${epochs}, ${duration(estimatedSeconds(seconds, steps))} estimated from ${plural(seconds.length, "step")}`,
   );
-  const peak = peakText(values);
-  if (peak !== undefined) console.log(`Memory, measured in these steps: ${peak}`);
+  const memory = memoryText(plan, programBytes, values);
+  if (memory !== undefined) console.log(memory);
   console.log("Nothing was trained: leave --dry-run out to train.");
   return 0;
 }

@@ -46,14 +46,19 @@ export const evaluate: Command = {
           settingsAmong(Object.keys(ROW_OPTIONS), values),
         );
     const given = settingsAmong(["max-new-tokens", "save"], values);
-    return withModel(name, values, async (place) => {
-      const [model, adapters] = [place.model, await chosen(place, named)];
-      const evaluation = isForgetting
-        ? await forgetting({ model, adapters, ...given })
-        : await evaluateRows(rows, { model, adapters, ...settingsAmong(["scores"], values), ...given });
-      // What could not be done is told in it; everything else was worth the wait.
-      return evaluation.problems.length > 0 ? 1 : 0;
-    });
+    return withModel(
+      name,
+      values,
+      async (place) => {
+        const [model, adapters] = [place.model, await chosen(place, named)];
+        const evaluation = isForgetting
+          ? await forgetting({ model, adapters, ...given })
+          : await evaluateRows(rows, { model, adapters, ...settingsAmong(["scores"], values), ...given });
+        // What could not be done is told in it; everything else was worth the wait.
+        return evaluation.problems.length > 0 ? 1 : 0;
+      },
+      "",
+    );
   },
 };
 

@@ -24,6 +24,8 @@ export const MODEL_OPTIONS: OptionTable = withoutNotebook(LOAD_OPTIONS, ["as", "
 export interface Workplace {
   readonly model: ChatGLM;
   readonly interrupts: Interrupts;
+  /** Memory of the process before the model was loaded, in bytes. */
+  readonly programBytes: number;
   /** The same model for adapters that nobody shall find afterwards; its own are deleted in the end. */
   aside(): Promise<ChatGLM>;
 }
@@ -38,13 +40,16 @@ export function word(subject: string, words: readonly string[], place: number, w
 /**
  * Loads a model, does the work with it, and lets go of it.
  * @param values of MODEL_OPTIONS, and maybe of others
+ * @param interrupted said when it is aborted; empty where the work says so itself
  * @throws InterruptedError when that is how the work ended
  */
 export async function withModel(
   name: string,
   values: Values,
   work: (place: Workplace) => Promise<number>,
+  interrupted = "Interrupted.",
 ): Promise<number> {
+  const programBytes = process.memoryUsage.rss();
   const interrupts = new Interrupts();
   const { signal } = interrupts;
   let scratch: Promise<ChatGLM> | undefined;
@@ -58,10 +63,11 @@ export async function withModel(
     return await withAmbient({ notebook: OWNER, signal }, async () => {
       try {
         model = await loaded(name, values);
-        return await work({ model, interrupts, aside });
+        return await work({ model, interrupts, programBytes, aside });
       } catch (error) {
-        if (interrupts.isInterrupted && isInterrupt(error)) throw new InterruptedError(interrupts.status);
-        throw error;
+        if (!interrupts.isInterrupted || !isInterrupt(error) || error instanceof InterruptedError) throw error;
+        if (interrupted !== "") console.error(interrupted);
+        throw new InterruptedError(interrupts.status);
       }
     });
   } finally {
@@ -84,6 +90,7 @@ async function loaded(name: string, values: Values): Promise<ChatGLM> {
       ...loadOptions(values),
       onProgress: ({ stage, ...progress }) => bar.update({ ...progress, title: `Loading ${name}: ${stage}` }),
     });
+    bar.update({ done: 1, total: 1, title: `Loading ${name}` });
     bar.finish();
     if (model.info.note !== undefined) console.error(model.info.note);
     return model;

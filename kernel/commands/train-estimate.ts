@@ -6,12 +6,6 @@ import { plural } from "../../src/plural.ts";
 import type { Values } from "./command.ts";
 import { isLocal } from "./loading.ts";
 
-/** What was measured of a run. */
-export interface Measured {
-  /** Of all steps that were taken. */
-  readonly seconds: readonly number[];
-}
-
 export function planText({ rows, tokens, learnt, longest, memory }: TrainingPlan): string {
   const { weights, values, gradients, optimizer, activations } = memory;
   const parts = [
@@ -27,7 +21,7 @@ export function planText({ rows, tokens, learnt, longest, memory }: TrainingPlan
   ].join("\n");
 }
 
-export const totalOf = (memory: TrainingPlan["memory"]): number =>
+const totalOf = (memory: TrainingPlan["memory"]): number =>
   Object.values(memory).reduce((sum, bytes) => sum + bytes, 0);
 
 /** Seconds of a run from its first steps: the first one prepares what the others use. */
@@ -37,10 +31,15 @@ export function estimatedSeconds(seconds: readonly number[], steps: number): num
   return first + ((steps - 1) * later.reduce((sum, one) => sum + one, 0)) / later.length;
 }
 
-/** The most memory that this process has had, where the model is in it; undefined elsewhere. */
-export function peakText(values: Values): string | undefined {
+/**
+ * The most memory that this process has had, beside what was estimated; undefined where the model is elsewhere.
+ * @param programBytes what it had before the model was loaded
+ */
+export function memoryText({ memory }: TrainingPlan, programBytes: number, values: Values): string | undefined {
   if (!isLocal(values)) return undefined;
-  return `${byteSize(process.resourceUsage().maxRSS * 1024)}, the program and its files in memory included`;
+  const peak = process.resourceUsage().maxRSS * 1024;
+  const more = byteSize(Math.max(0, peak - programBytes));
+  return `Memory: ${more} measured at most, beside the program's ${byteSize(programBytes)}; ${byteSize(totalOf(memory))} estimated`;
 }
 
 /** Time as it was estimated after the first steps, and as it was. */

@@ -9,7 +9,7 @@ type Start = Extract<FitEvent, { type: "start" }>;
 type Step = Extract<FitEvent, { type: "step" }>;
 type Done = Extract<FitEvent, { type: "done" }>;
 
-/** Lines of steps that a log has, unless it is told how many steps lie between two. */
+/** Lines that a log has of steps, unless it is told how many steps lie between two, and the most that it has of epochs. */
 const LINES = 20;
 
 export class TrainLog {
@@ -23,6 +23,9 @@ export class TrainLog {
   #done: Done | undefined;
   #bar: ProgressBar | undefined;
   #rehearsal: ProgressBar | undefined;
+
+  /** Whether there are rows to validate on. */
+  #validates = false;
 
   /** @param every steps from one line to the next, in a terminal as well; without it a terminal has its bar only */
   constructor(name: string, every: number | undefined) {
@@ -65,8 +68,10 @@ export class TrainLog {
         return;
       case "epoch": {
         const validation = event.validationLoss === undefined ? "" : `  validation ${figure(event.validationLoss)}`;
+        this.#validates ||= validation !== "";
         const best = event.best && event.validationLoss !== undefined ? "  the best so far" : "";
-        if (!this.#isTerminal || validation !== "") {
+        // Of many epochs, the lines of steps say enough.
+        if (validation !== "" || (!this.#isTerminal && (this.#start?.epochs ?? 0) <= LINES)) {
           this.#say(`epoch ${event.epoch} is over  loss ${figure(event.loss)}${validation}${best}`);
         }
         return;
@@ -91,8 +96,6 @@ export class TrainLog {
     const kept = this.#validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
     return `${plural(steps, "step")} in ${duration(seconds)}${early}, ${losses}${kept}.`;
   }
-
-  #validates = false;
 
   #step(event: Step): void {
     this.#first ??= event;

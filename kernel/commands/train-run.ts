@@ -6,13 +6,12 @@ import { ambient, withAmbient } from "../../src/ambient.ts";
 import type { MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { trainingPlan } from "../../src/api/training-plan.ts";
-import { byteSize } from "../../src/byte-size.ts";
 import type { AdapterHandle, Dataset, FitSettings } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import type { Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
 import type { Workplace } from "./loading.ts";
-import { peakText, planText, timeText, totalOf } from "./train-estimate.ts";
+import { memoryText, planText, timeText } from "./train-estimate.ts";
 import { TrainLog } from "./train-log.ts";
 
 /** The command's name, for messages. */
@@ -29,7 +28,7 @@ export interface Run {
   readonly values: Values;
 }
 
-export async function trained({ model, interrupts }: Workplace, run: Run): Promise<number> {
+export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
   const { name, rows, settings, method, values } = run;
   const [anew, share] = [values.new === true, values.share === true];
   const adapter = await adapterFor(model, name, { method, anew, share, title: `${TRAIN} --adapter ${name}` });
@@ -65,9 +64,8 @@ export async function trained({ model, interrupts }: Workplace, run: Run): Promi
   console.log(`${name}: ${log.summary()}`);
   await saved(adapter, values);
   console.error(timeText(log.seconds, log.steps));
-  const peak = peakText(values);
-  if (peak !== undefined)
-    console.error(`Memory: ${peak} measured at most; ${byteSize(totalOf(plan.memory))} beside the program estimated`);
+  const memory = memoryText(plan, programBytes, values);
+  if (memory !== undefined) console.error(memory);
   if (values["no-check"] !== true) {
     const asked = divide(rows, settings.validation, settings.seed ?? 0).train;
     process.stdout.write(gaugeText(await gauge(model, adapter, asked, settings.seed ?? 0)));
