@@ -52,6 +52,9 @@ export function chosenCommand(source: string, named: Named, end: number, magic: 
   if (known.includes(text)) return { command: commands[text], title: `${sign}${name} ${text}`, start: word.to };
   const other = sign === "%" ? "%%" : "%";
   const isOther = Object.hasOwn(commandsOf(magic, other) ?? {}, text) && text !== "";
+  // Its first word is an argument of the command without a name, where that takes any.
+  const plain = commands[""];
+  if (plain && plain.positional > 0 && !isOther) return { command: plain, title: `${sign}${name}`, start: nameEnd };
   const takes = sign === "%" ? "what stands on the lines below it" : "one line";
   const hint = isOther ? ` It takes ${takes}: write ${other}${name} ${text}.` : suggestion(text, known);
   throw new MagicError(`${sign}${name} has no "${text}".${hint}`, word.from, word.to - word.from);

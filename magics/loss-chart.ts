@@ -23,7 +23,7 @@ export class LossChart {
   readonly #chart: LiveChart = new LiveChart();
   readonly #points: LossPoint[] = [];
   readonly #epochs: EpochPoint[] = [];
-  #bestEpoch: number | undefined;
+  #bestStep: number | undefined;
 
   constructor({ title = "training loss", steps }: LossChartOptions = {}) {
     this.#title = title;
@@ -40,11 +40,20 @@ export class LossChart {
     this.#update();
   }
 
-  /** Marks the end of an epoch at the last step. */
-  epoch(end: Omit<EpochPoint, "step">, best: boolean): void {
-    this.#epochs.push({ ...end, step: this.#points.at(-1)?.step ?? 0 });
-    if (best) this.#bestEpoch = end.epoch;
+  /** Marks where a run was judged, at the last step. */
+  judged(point: Omit<EpochPoint, "step">, best: boolean): void {
+    const step = this.#points.at(-1)?.step ?? 0;
+    this.#epochs.push({ ...point, step });
+    if (best) this.#bestStep = step;
     this.#update();
+  }
+
+  /** What came after a step did not come to be: the run goes on from there. */
+  rewind(step: number): void {
+    for (const list of [this.#points, this.#epochs]) {
+      while ((list.at(-1)?.step ?? 0) > step) list.pop();
+    }
+    if ((this.#bestStep ?? 0) > step) this.#bestStep = undefined;
   }
 
   /** Draws the last state, with a picture that also shows where no script runs. Nothing is drawn of no points. */
@@ -63,7 +72,7 @@ export class LossChart {
       title: this.#title,
       points: this.#points,
       epochs: this.#epochs,
-      ...(this.#bestEpoch === undefined ? {} : { bestEpoch: this.#bestEpoch }),
+      ...(this.#bestStep === undefined ? {} : { bestStep: this.#bestStep }),
       ...(this.#steps === undefined ? {} : { steps: this.#steps }),
     };
   }

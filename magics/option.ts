@@ -14,7 +14,8 @@ export type OptionSpec = Described &
     | { readonly kind: "flag" }
     /** Bounds and default are the library's own. */
     | { readonly kind: "number"; readonly rule: OptionRule<number> }
-    | { readonly kind: "choice"; readonly choices: readonly string[] }
+    /** `value` names the value where there are too many choices to be its name. */
+    | { readonly kind: "choice"; readonly choices: readonly string[]; readonly value?: string }
     /** Several of them, comma-separated. */
     | { readonly kind: "choices"; readonly choices: readonly string[] }
     /** `value` names the value in the help: FOLDER, TEXT. */
@@ -69,7 +70,7 @@ export function placeholder(spec: OptionSpec): string {
     case "number":
       return "N";
     case "choice":
-      return spec.choices.join("|");
+      return spec.value ?? spec.choices.join("|");
     case "choices":
       return `${spec.choices[0]},...`;
     case "text":

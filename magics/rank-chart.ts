@@ -38,6 +38,11 @@ export class RankChart {
     if (this.#changes.length > 0) this.#chart.update(() => renderRanks(this.#curve()));
   }
 
+  /** What came after a step did not come to be: the run goes on from there. */
+  rewind(step: number): void {
+    while ((this.#changes.at(-1)?.step ?? 0) > step) this.#changes.pop();
+  }
+
   /** Draws the last state, with a picture that also shows where no script runs. Nothing is drawn of no ranks. */
   async done(): Promise<void> {
     this.#steps = undefined;

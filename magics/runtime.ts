@@ -21,5 +21,6 @@ export * from "./run/params.ts";
 export * from "./run/runtime.ts";
 export * from "./run/show.ts";
 export * from "./run/train.ts";
+export * from "./run/train-runs.ts";
 export type { EpochRow } from "./run/training-view.ts";
 export { vegaChart } from "./vega-chart.ts";

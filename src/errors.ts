@@ -28,6 +28,7 @@ export type ErrorCode =
   | "option-invalid"
   | "data-invalid"
   | "loss-not-finite"
+  | "training-stopped"
   | "out-of-memory"
   | "device-lost"
   | "disk"

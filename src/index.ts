@@ -126,6 +126,7 @@ export type {
   ModelInfo,
   ParameterInfo,
   Precision,
+  RunInfo,
   SaveReport,
 } from "./engine/engine.ts";
 export { type ErrorCode, GlmError } from "./errors.ts";
@@ -154,7 +155,9 @@ export type { History } from "./text/history.ts";
 export type { Message, Role } from "./text/prompt.ts";
 export type { DecodeStream, Tokenizer } from "./text/tokenizer.ts";
 export type { Cut } from "./train/cut.ts";
+export type { FitOptions } from "./train/fit-options.ts";
+export type { Monitor } from "./train/monitor.ts";
 export type { AdamWOptions, OptimizerConfig } from "./train/optimizer.ts";
 export type { SchedulerName } from "./train/schedule.ts";
-export type { FitEvent, FitOptions } from "./train/trainer.ts";
+export type { FitEvent } from "./train/trainer.ts";
 export { version } from "./version.ts";

@@ -55,9 +55,13 @@ export class TrainLog {
   take(event: FitEvent): void {
     switch (event.type) {
       case "start":
+        if (event.cut && !this.#start) this.#say(cutText(event.cut));
         this.#start = event;
-        if (event.cut) this.#say(cutText(event.cut));
-        this.#say(`Training ${this.#name}: ${plural(event.steps, "step")} over ${plural(event.rows, "row")}`);
+        this.#say(
+          event.from === undefined
+            ? `Training ${this.#name}: ${plural(event.steps, "step")} over ${plural(event.rows, "row")}`
+            : `Training ${this.#name} goes on after step ${event.from} of ${event.steps}`,
+        );
         return;
       case "rehearse":
         this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
@@ -66,16 +70,20 @@ export class TrainLog {
       case "step":
         this.#step(event);
         return;
-      case "epoch": {
-        const validation = event.validationLoss === undefined ? "" : `  validation ${figure(event.validationLoss)}`;
-        this.#validates ||= validation !== "";
-        const best = event.best && event.validationLoss !== undefined ? "  the best so far" : "";
-        // Of many epochs, the lines of steps say enough.
-        if (validation !== "" || (!this.#isTerminal && (this.#start?.epochs ?? 0) <= LINES)) {
-          this.#say(`epoch ${event.epoch} is over  loss ${figure(event.loss)}${validation}${best}`);
-        }
+      case "validation": {
+        const { step, epoch, loss, score, best } = event;
+        this.#validates = true;
+        const scored = score === undefined ? "" : `  score ${figure(score)}`;
+        this.#say(
+          `step ${step}  epoch ${epoch}  validation ${figure(loss)}${scored}${best ? "  the best so far" : ""}`,
+        );
         return;
       }
+      case "epoch":
+        // Of many epochs, the lines of steps say enough.
+        if (this.#isTerminal || (this.#start?.epochs ?? 0) > LINES) return;
+        this.#say(`epoch ${event.epoch} is over  loss ${figure(event.loss)}`);
+        return;
       case "done":
         this.#done = event;
     }
@@ -87,13 +95,18 @@ export class TrainLog {
     this.#bar?.finish(state);
   }
 
-  /** What the run came to, in one line. */
-  summary(): string {
+  /**
+   * What the run came to, in one line.
+   * @param every steps from one validation to the next; 0 is after each epoch
+   */
+  summary(every: number): string {
     if (!this.#done) throw new Error("the training ended without saying so");
-    const { steps, seconds, reason, loss, bestEpoch } = this.#done;
+    const { steps, seconds, reason, loss, score, bestEpoch, bestStep } = this.#done;
     const losses = `loss ${figure(this.#first?.loss ?? Number.NaN)} → ${figure(this.#last?.loss ?? Number.NaN)}`;
     const early = reason === "patience" ? ", stopped early" : "";
-    const kept = this.#validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
+    const scored = score === undefined ? "" : `, score ${figure(score)}`;
+    const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
+    const kept = this.#validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
     return `${plural(steps, "step")} in ${duration(seconds)}${early}, ${losses}${kept}.`;
   }
 

@@ -7,7 +7,6 @@ import type { MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { trainingPlan } from "../../src/api/training-plan.ts";
 import type { AdapterHandle, Dataset, FitSettings } from "../../src/index.ts";
-import { plural } from "../../src/plural.ts";
 import type { Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
 import type { Workplace } from "./loading.ts";
@@ -30,11 +29,10 @@ export interface Run {
 
 export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
   const { name, rows, settings, method, values } = run;
-  const [anew, share] = [values.new === true, values.share === true];
-  const adapter = await adapterFor(model, name, { method, anew, share, title: `${TRAIN} --adapter ${name}` });
+  const [anew, share, resume] = [values.new === true, values.share === true, values.resume === true];
+  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `${TRAIN} --adapter ${name}` });
   const plan = trainingPlan(model, adapter, rows, settings);
   console.error(planText(plan));
-  const { steps: before } = await adapter.info();
   const log = new TrainLog(name, values["log-every"] as number | undefined);
   const { signal: _, ...around } = ambient();
   const finishing = (): void => {
@@ -52,16 +50,16 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
     );
   } catch (error) {
     log.end("failed");
-    await withAmbient(around, () => keepWhatIsThere(adapter, before, run)).catch(() => undefined);
+    await withAmbient(around, () => keepWhatIsThere(adapter, run)).catch(() => undefined);
     throw error;
   }
   if (interrupts.isInterrupted) {
     log.end("stopped");
-    await withAmbient(around, () => keepWhatIsThere(adapter, before, run, log.steps));
+    await withAmbient(around, () => keepWhatIsThere(adapter, run));
     throw new InterruptedError(interrupts.status);
   }
   log.end("done");
-  console.log(`${name}: ${log.summary()}`);
+  console.log(`${name}: ${log.summary(settings.validateEvery ?? 0)}`);
   await saved(adapter, values);
   console.error(timeText(log.seconds, log.steps));
   const memory = memoryText(plan, programBytes, values);
@@ -74,20 +72,15 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
 }
 
 /** Says what there is of an adapter whose training was cut short, and writes its files. */
-async function keepWhatIsThere(
-  adapter: AdapterHandle,
-  before: number,
-  { values }: Run,
-  planned?: number,
-): Promise<void> {
-  const steps = (await adapter.info()).steps - before;
-  if (steps === 0) {
+async function keepWhatIsThere(adapter: AdapterHandle, { values }: Run): Promise<void> {
+  const run = await adapter.run();
+  if (!run || run.step === 0) {
     console.error(`${adapter.name}: nothing was trained yet.`);
     return;
   }
-  const of = planned === undefined ? "" : ` of ${planned}`;
+  const again = values.new === true ? "with --resume in place of --new" : "with --resume";
   console.error(
-    `${adapter.name} keeps the values of ${plural(steps, "step")}${of}. The same command without --new trains on.`,
+    `${adapter.name} keeps the values of step ${run.step} of ${run.steps}. The same command ${again} goes on.`,
   );
   await saved(adapter, values);
 }

@@ -1,7 +1,7 @@
 /** @file `glmlab train`: fine-tunes an adapter, in its own words or in those of the field's scripts. */
 import { join } from "node:path";
 import { ROW_OPTIONS } from "../../magics/define/rows.ts";
-import { FIT_OPTIONS, TRAIN_OPTIONS } from "../../magics/define/train.ts";
+import { FIT_NAMES, TRAIN_OPTIONS } from "../../magics/define/train.ts";
 import type { OptionTable } from "../../magics/option.ts";
 import { loadDataset } from "../../magics/run/data.ts";
 import { mustBeWritable } from "../../src/api/evaluate.ts";
@@ -29,7 +29,7 @@ const OPTIONS: OptionTable = {
     help: "Write the adapter's files there in the end, and when it is interrupted.",
   },
   "dry-run": { kind: "flag", help: "Train nothing: say how much trains, memory and time, measured in a few steps." },
-  ...withoutNotebook(TRAIN_OPTIONS, ["to", "model"], {
+  ...withoutNotebook(TRAIN_OPTIONS, ["to", "model", "detach"], {
     val: { help: "Rows to validate on: a share of the rows, or a file." },
     "total-step": { help: "With --method adalora: steps of a loop by hand; a run knows its own." },
   }),
@@ -78,7 +78,7 @@ export const train: Command = {
 };
 
 async function fitSettings(values: Values): Promise<FitSettings> {
-  const { rehearse, ...given } = settingsAmong(Object.keys(FIT_OPTIONS), values);
+  const { rehearse, ...given } = settingsAmong(FIT_NAMES, values);
   const rules = settingsAmong(Object.keys(ROW_OPTIONS), values);
   const { val } = values;
   const validation = typeof val === "string" ? await loadDataset(val, rules) : (val as number | undefined);

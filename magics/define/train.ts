@@ -1,6 +1,7 @@
 /** @file %%train: fine-tune an adapter on the cell's rows. */
 import * as defaults from "../../src/api/defaults.ts";
-import type { FitOptions } from "../../src/train/trainer.ts";
+import type { FitOptions } from "../../src/train/fit-options.ts";
+import { monitors } from "../../src/train/monitor.ts";
 import type { Code } from "../code.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
 import type { Kebab, OptionSpec, OptionTable } from "../option.ts";
@@ -10,6 +11,7 @@ import {
   declared,
   MODEL_OPTION,
   modelOf,
+  modelOption,
   type Properties,
   propertiesOf,
   required,
@@ -27,9 +29,18 @@ type FitOption = Kebab<Exclude<keyof FitOptions, "stop">>;
 /** Every option of the library's `fit`, and no other: a missing one does not compile. */
 export const FIT_OPTIONS: Readonly<Record<FitOption, OptionSpec>> = {
   epochs: { kind: "number", rule: defaults.fit.epochs, help: "Passes over the rows." },
+  "max-steps": {
+    kind: "number",
+    rule: defaults.fit.maxSteps,
+    help: "Steps after which it ends, however many epochs that are; 0 leaves it to --epochs.",
+  },
   lr: { kind: "number", rule: defaults.fit.lr, help: "Learning rate." },
   "batch-size": { kind: "number", rule: defaults.fit.batchSize, help: "Rows in a batch." },
   accumulate: { kind: "number", rule: defaults.fit.accumulate, help: "Batches whose gradients make one step." },
+  "mix-lengths": {
+    kind: "flag",
+    help: "Rows of any lengths make a batch; without it, those of like lengths do, which pads less.",
+  },
   clip: { kind: "number", rule: defaults.fit.clip, help: "Largest gradient norm; 0 turns clipping off." },
   "weight-decay": { kind: "number", rule: defaults.fit.weightDecay, help: "AdamW's weight decay." },
   scheduler: {
@@ -38,11 +49,27 @@ export const FIT_OPTIONS: Readonly<Record<FitOption, OptionSpec>> = {
     default: defaults.fit.scheduler.default,
     help: "How the learning rate goes on.",
   },
-  warmup: { kind: "number", rule: defaults.fit.warmup, help: "Steps in which the learning rate rises." },
+  warmup: {
+    kind: "number",
+    rule: defaults.fit.warmup,
+    help: "Steps in which the learning rate rises; below 1, a share of all steps.",
+  },
+  "validate-every": {
+    kind: "number",
+    rule: defaults.fit.validateEvery,
+    help: "Steps from one validation to the next; 0 validates after each epoch.",
+  },
+  monitor: {
+    kind: "choice",
+    choices: monitors,
+    value: "SCORE",
+    default: defaults.fit.monitor.default,
+    help: `What says which values are the best, on the rows of --val: ${monitors.join(", ")}.`,
+  },
   patience: {
     kind: "number",
     rule: defaults.fit.patience,
-    help: "Stop after this many epochs without a better loss; 0 never stops.",
+    help: "Stop after this many validations (without --val: epochs) that are no better; 0 never stops.",
   },
   rehearse: {
     kind: "rows",
@@ -81,6 +108,15 @@ export const TRAIN_OPTIONS: OptionTable = {
     kind: "flag",
     help: "Start again with a new adapter; what was trained under this name is kept as NAME.1, NAME.2, ...",
   },
+  resume: {
+    kind: "flag",
+    conflicts: ["new"],
+    help: "Go on with its run before, of the same rows and options, to the losses that it would have come to; without one, begin.",
+  },
+  detach: {
+    kind: "flag",
+    help: "Train in the runtime, which goes on when the notebook is closed: %train attach NAME shows it.",
+  },
   ...SHARE_OPTION,
   ...TO_OPTION,
   ...MODEL_OPTION,
@@ -89,16 +125,21 @@ export const TRAIN_OPTIONS: OptionTable = {
 /** Where the rows stand on the line: after the adapter's name. */
 const ROWS = 1;
 
-const FIT_NAMES = Object.keys(FIT_OPTIONS);
+export const FIT_NAMES: readonly string[] = [...Object.keys(FIT_OPTIONS), "resume"];
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
   const [adapter, rows, settings] = [textValue(name), rowsOf(call, ROWS, "to train on"), settingsOf(call)];
-  const unchecked = call.arguments.options.has("no-check") ? [["check", ["false"]] as const] : [];
+  const detached = call.arguments.options.has("detach");
+  const unchecked = call.arguments.options.has("no-check") && !detached ? [["check", ["false"]] as const] : [];
   const own = [...propertiesOf(call, ["new", "share", "model"]), ...unchecked];
   const created = argumentsOf([adapter, methodCall(call)], propertiesOf(call, ["share"]));
   return {
-    expression: runtimeCall("train", [adapter, rows], [...methodOption(methodChoice(call)), ...settings, ...own]),
+    expression: runtimeCall(
+      detached ? "trainDetached" : "train",
+      [adapter, rows],
+      [...methodOption(methodChoice(call)), ...settings, ...own],
+    ),
     ...declared(call),
     shown: shownTraining(call, shownVariable(name.text, "adapter"), { created, rows, settings }),
   };
@@ -114,9 +155,13 @@ function shownTraining(
   return [
     ...shownRows(call, ROWS, rows),
     ...[`const ${adapter} = await `, ...modelOf(call), ".createAdapter", ...created, ";\n"],
-    ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
-    '  if (event.type === "step") console.log(event.step, event.loss);\n',
-    "}",
+    ...(call.arguments.options.has("detach")
+      ? [`await ${adapter}.startFit`, ...fitted, ";"]
+      : [
+          ...[`for await (const event of ${adapter}.fit`, ...fitted, ") {\n"],
+          '  if (event.type === "step") console.log(event.step, event.loss);\n',
+          "}",
+        ]),
   ];
 }
 
@@ -141,6 +186,23 @@ const command = (place: "line" | "cell"): Command => ({
   expand,
 });
 
+/** A command about the run of one adapter. */
+const ofRun = (summary: string, name: string, shown: Code): Command => ({
+  usage: "NAME",
+  summary,
+  options: { ...TO_OPTION, ...MODEL_OPTION },
+  positional: 1,
+  completes: "adapter",
+  expand(call) {
+    const adapter = textValue(required(call, 0, `the name of the adapter: ${call.title} dream`));
+    return {
+      expression: runtimeCall(name, [adapter], modelOption(call)),
+      ...declared(call),
+      shown: ["const adapter = await ", ...modelOf(call), ".adapter", ...argumentsOf([adapter]), ";\n", ...shown],
+    };
+  },
+});
+
 export const train: Magic = {
   summary:
     "Trains an adapter: live loss chart, progress, the best values kept. Interrupting keeps the last finished step.",
@@ -149,7 +211,28 @@ export const train: Magic = {
     "%%train dream --r 8 --alpha 32 --val 0.1 --patience 5\n@facts.jsonl",
     "%%train dream --columns prompt=query,response=answer --max-length 512\n@data/*.parquet",
     "const result = %train dream rows --rehearse others --seed 1",
+    "%%train dream --epochs 100 --detach\n@facts.jsonl",
+    "%train attach dream",
   ],
-  line: { "": command("line") },
+  line: {
+    "": command("line"),
+    attach: ofRun("Shows an adapter's run from its start, until it is over.", "trainAttach", [
+      "for await (const event of adapter.attach()) console.log(event);",
+    ]),
+    stop: ofRun("Ends an adapter's run after its step, which is kept.", "trainStop", ["await adapter.stopFit();"]),
+    runs: {
+      usage: "",
+      summary: "Lists the runs of the adapters that this notebook sees.",
+      options: MODEL_OPTION,
+      positional: 0,
+      expand: (call) => ({
+        expression: runtimeCall("trainRuns", [], modelOption(call)),
+        shown: [
+          ...["for (const { name } of await ", ...modelOf(call), ".adapters()) {\n"],
+          ...["  console.log(await (await ", ...modelOf(call), ".adapter(name)).run());\n}"],
+        ],
+      }),
+    },
+  },
   cell: { "": command("cell") },
 };

@@ -10,8 +10,9 @@ export interface LossPoint {
   readonly loss: number;
 }
 
+/** Where a run was judged: at the end of an epoch, or in its midst. */
 export interface EpochPoint {
-  /** The last step of the epoch. */
+  /** The step after which. */
   readonly step: number;
   readonly epoch: number;
   readonly loss: number;
@@ -22,8 +23,8 @@ export interface LossCurve {
   readonly title: string;
   readonly points: readonly LossPoint[];
   readonly epochs: readonly EpochPoint[];
-  /** The epoch whose values are kept; it is starred. */
-  readonly bestEpoch?: number;
+  /** The step whose values are kept; where the run was judged after it, it is starred. */
+  readonly bestStep?: number;
   /** How many steps there will be: while it grows, the chart keeps its scale. */
   readonly steps?: number;
 }
@@ -50,7 +51,7 @@ export function lossSpec(curve: LossCurve): VegaLiteSpec {
     validated: validationLoss !== undefined,
   }));
   const validation = thinned(epochs.filter(({ validated }) => validated)).map(({ validated: _, ...point }) => point);
-  const starred = epochs.filter(({ epoch }) => epoch === curve.bestEpoch).map(({ validated: _, ...point }) => point);
+  const starred = epochs.filter(({ step }) => step === curve.bestStep).map(({ validated: _, ...point }) => point);
   const axis = upTo(curve.steps);
   return framed(curve.title, {
     width: WIDTH,
@@ -114,11 +115,11 @@ function lineColor(name: "training" | "validation", legend: boolean): object {
   return { color: { datum: name, scale, title: null, legend: legend ? { orient: "top-right" } : null } };
 }
 
-function plainChart({ title, points, epochs, bestEpoch }: LossCurve): string {
+function plainChart({ title, points, epochs, bestStep }: LossCurve): string {
   const first = points[0];
   const last = points.at(-1);
   if (!first || !last) return `${title}: no steps yet`;
-  const best = epochs.find(({ epoch }) => epoch === bestEpoch);
+  const best = epochs.find(({ step }) => step === bestStep);
   const bestLoss = best ? (best.validationLoss ?? best.loss) : undefined;
   const star = best && bestLoss !== undefined ? `, best epoch ${best.epoch} (${figure(bestLoss)})` : "";
   return `${title}: loss ${figure(first.loss)} → ${figure(last.loss)} in ${plural(last.step, "step")}${star}`;

@@ -1,11 +1,12 @@
 /** @file What a training run changed, in two numbers: trained rows that are answered exactly now, and unrelated answers that are others. */
-import { sayable } from "../../src/api/answer.ts";
+
 import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
 import { messagesOf } from "../../src/data/row.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
 import { randomStream, shuffled } from "../../src/random.ts";
+import { sayable } from "../../src/text/answer.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
 

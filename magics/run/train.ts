@@ -3,7 +3,7 @@ import * as defaults from "../../src/api/defaults.ts";
 import { configOf, type MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { GlmError } from "../../src/errors.ts";
-import type { AdapterHandle, ChatGLM, FitSettings, Rows } from "../../src/index.ts";
+import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../src/index.ts";
 import { matrixModulesOf } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
 import { isInterrupt } from "../interrupt.ts";
@@ -18,9 +18,6 @@ import { GRACE, interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
 import { stepsTaken } from "./steps-taken.ts";
 import { type EpochRow, TrainingView } from "./training-view.ts";
-
-/** Milliseconds that another runtime may take to load the model again, to say what is kept of an adapter. */
-const RECOVERY = 30_000;
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
@@ -38,13 +35,16 @@ export interface TrainOptions extends Omit<FitSettings, "signal"> {
 export interface TrainResult {
   readonly adapter: AdapterHandle;
   readonly steps: number;
-  /** The epoch of the best loss. Where there are validation rows, the adapter has its values. */
+  /** The epoch and the step that were the best. Where there are validation rows, the adapter has its values. */
   readonly bestEpoch: number;
-  /** Its loss: on the validation rows, where there are any. */
+  readonly bestStep: number;
+  /** The loss after it: on the validation rows, where there are any. */
   readonly loss: number;
+  /** The monitor's score, where that is not the loss. */
+  readonly score?: number;
   readonly seconds: number;
-  /** Why it ended: all epochs, or no better loss for long enough. */
-  readonly reason: "epochs" | "patience";
+  /** Why it ended: all epochs or steps, or nothing better for long enough. */
+  readonly reason: "epochs" | "steps" | "patience";
   readonly history: readonly EpochRow[];
   /** What it answers now; left out where it was not asked. */
   readonly check?: TrainCheck;
@@ -69,14 +69,12 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   };
   let adapter: AdapterHandle;
   let isRenewed = false;
-  /** What trains, and the steps that it had taken before. */
-  let trained: { readonly found: AdapterHandle; readonly before: number } | undefined;
   try {
     adapter = await interruptible(async () => {
-      const found = await adapterFor(model, name, { method, anew, share, title: `%%train ${name}` });
+      const resume = settings.resume === true;
+      const found = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
       isRenewed = anew;
       const { steps: before } = await found.info();
-      trained = { found, before };
       try {
         for await (const event of found.fit(rows, settings)) view.take(event);
       } catch (error) {
@@ -89,30 +87,35 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   } catch (error) {
     view.stop("failed");
     await view.picture();
-    const isLost = error instanceof GlmError && error.code === "runtime-lost";
-    if (isLost && trained) await sayWhatIsKept(trained.found, trained.before + view.step);
     throw error;
   }
   view.done();
   await view.picture();
   const result = { adapter, ...view.result() };
-  write(`${name}: ${summaryOf(result, view)} Ask it: %%chatglm --adapter ${name}\n`);
+  write(`${name}: ${summaryOf(result, settings.validateEvery ?? 0, view)} Ask it: %%chatglm --adapter ${name}\n`);
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
 }
 
-/** What there is of an adapter whose runtime has ended under it. It is looked up, which starts another runtime. */
-async function sayWhatIsKept(adapter: AdapterHandle, told: number): Promise<void> {
-  const kept = await stepsTaken(adapter, RECOVERY);
-  // The error says what is known in any case.
-  if (kept === undefined) return;
-  const { name } = adapter;
-  const lost =
-    kept < told ? `${plural(told - kept, "step")} after it ${told - kept === 1 ? "is" : "are"} lost` : "none is lost";
+/**
+ * Begins to train an adapter in the runtime, which goes on when the notebook is closed; `trainAttach` shows it, from its start.
+ * @returns how it stands when it has begun
+ */
+export async function trainDetached(
+  name: string,
+  rows: Rows,
+  options: Omit<TrainOptions, "check"> = {},
+): Promise<RunInfo> {
+  const { method, new: anew = false, share = false, model: given, ...settings } = options;
+  const model = currentModel(given);
+  const resume = settings.resume === true;
+  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
+  const run = await adapter.startFit(rows, settings);
+  const word = asWord(name);
   write(
-    `${name} had taken ${plural(told, "step")}. It is kept as it was after step ${kept}, when it was last written; ${lost}. ` +
-      "Run the cell again, without --new, and it trains on from there.\n",
-    "stderr",
+    `${name} trains in the runtime, ${plural(run.steps, "step")}, and goes on when this notebook is closed. ` +
+      `%train attach ${word} shows it, %train stop ${word} ends it.\n`,
   );
+  return run;
 }
 
 /**
@@ -155,6 +158,8 @@ export interface WantedAdapter {
   readonly method: MethodChoice | undefined;
   readonly anew: boolean;
   readonly share: boolean;
+  /** Whether its last run goes on. */
+  readonly resume: boolean;
   /** Who wants it, for messages. */
   readonly title: string;
 }
@@ -163,7 +168,7 @@ export interface WantedAdapter {
 export async function adapterFor(
   model: ChatGLM,
   name: string,
-  { method, anew, share, title }: WantedAdapter,
+  { method, anew, share, resume, title }: WantedAdapter,
 ): Promise<AdapterHandle> {
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
@@ -172,14 +177,27 @@ export async function adapterFor(
     if (method) mustMatch(title, name, method, adapter.config, matrixModulesOf(model.info.config));
     if (share) mustBeShared(title, adapter);
     if (keepsFacts(found)) throw bookIsTaught(title, name);
-    write(`${name} exists and trains on. With --new it starts again.\n`);
+    const run = await adapter.run();
+    if (!(resume && run)) write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
     return adapter;
   }
   return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share });
 }
 
-function summaryOf({ steps, seconds, reason, bestEpoch, loss }: TrainResult, view: TrainingView): string {
+/** A run that could go on, and does not: its place would be lost without a word. */
+function unfinishedNote(run: RunInfo | undefined): string {
+  if (!run || run.state === "done" || run.state === "running" || run.step === 0) return "";
+  return `Its last run stopped after step ${run.step} of ${run.steps}: with --resume that goes on; this is a new one.\n`;
+}
+
+function summaryOf(
+  { steps, seconds, reason, bestEpoch, bestStep, loss, score }: TrainResult,
+  every: number,
+  view: TrainingView,
+): string {
   const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
-  const kept = view.validates ? `, validation ${figure(loss)} at epoch ${bestEpoch}, whose values are kept` : "";
+  const scored = score === undefined ? "" : `, score ${figure(score)}`;
+  const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
+  const kept = view.validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
   return `${plural(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }

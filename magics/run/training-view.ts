@@ -11,6 +11,8 @@ export interface EpochRow {
   readonly epoch: number;
   readonly loss: number;
   readonly validationLoss?: number;
+  /** The monitor's, where that is not the loss. */
+  readonly score?: number;
 }
 
 type Start = Extract<FitEvent, { type: "start" }>;
@@ -27,6 +29,7 @@ export class TrainingView {
   #rows = 0;
   #last: Extract<FitEvent, { type: "step" }> | undefined;
   #taken = 0;
+  #validated = false;
   #firstLoss: number = Number.NaN;
   #steps = 0;
 
@@ -57,7 +60,7 @@ export class TrainingView {
   }
 
   get validates(): boolean {
-    return this.#history.some(({ validationLoss }) => validationLoss !== undefined);
+    return this.#validated;
   }
 
   take(event: FitEvent): void {
@@ -65,7 +68,8 @@ export class TrainingView {
       case "start":
         this.#steps = event.steps;
         this.#rows = event.rows;
-        if (event.cut) write(`${cutText(event.cut)}\n`, "stderr");
+        if (event.cut && this.#taken === 0) write(`${cutText(event.cut)}\n`, "stderr");
+        if (event.from !== undefined) this.#goOn(event.from);
         return;
       case "rehearse":
         this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
@@ -74,11 +78,15 @@ export class TrainingView {
       case "step":
         this.#step(event);
         return;
+      case "validation":
+        this.#validated = true;
+        this.#chart?.judged({ epoch: event.epoch, loss: this.lastLoss, validationLoss: event.loss }, event.best);
+        return;
       case "epoch": {
-        const { epoch, loss, validationLoss, best } = event;
-        const row = { epoch, loss, ...(validationLoss === undefined ? {} : { validationLoss }) };
+        const { type: _, best, ...row } = event;
+        if (this.#history.at(-1)?.epoch === row.epoch) this.#history.pop();
         this.#history.push(row);
-        this.#chart?.epoch(row, best);
+        if (!this.#validated) this.#chart?.judged(row, best);
         return;
       }
       case "done":
@@ -102,12 +110,21 @@ export class TrainingView {
     await this.#ranks?.done();
   }
 
-  result(): Pick<Done, "steps" | "bestEpoch" | "loss" | "seconds" | "reason"> & {
+  result(): Omit<Done, "type"> & {
     readonly history: readonly EpochRow[];
   } {
     if (!this.#done) throw new Error("the training ended without saying so");
-    const { steps, bestEpoch, loss, seconds, reason } = this.#done;
-    return { steps, bestEpoch, loss, seconds, reason, history: this.#history };
+    const { type: _, ...done } = this.#done;
+    return { ...done, history: this.#history };
+  }
+
+  /** An earlier run goes on, or this one, whose runtime was lost: steps after its checkpoint are taken again. */
+  #goOn(from: number): void {
+    const lost = this.#taken > 0 ? "Its runtime was lost: " : "";
+    write(`${lost}${this.#name} goes on after step ${from} of ${this.#steps}.\n`, "stderr");
+    this.#taken = from;
+    this.#chart?.rewind(from);
+    this.#ranks?.rewind(from);
   }
 
   #step(event: Extract<FitEvent, { type: "step" }>): void {

@@ -44,6 +44,14 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
       proxy: { http: "http://localhost:1", https: "http://localhost:1", except: "localhost" },
     },
   } as const;
+  const fit: Streams["fit"]["params"] = {
+    ...{ ...of, rows, validation: rows, resume: true },
+    options: {
+      ...{ ...bounds, epochs: 1, lr: 0.001, batchSize: 1, accumulate: 1, scheduler: "constant", warmup: 0 },
+      ...{ maxSteps: 1, mixLengths: true, validateEvery: 1, monitor: "exact" },
+      ...{ patience: 0, rehearse: rows, rehearsePerBatch: 1, stop: [2] },
+    },
+  };
   return {
     models: {},
     unload: { model: "another" },
@@ -85,13 +93,11 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
       },
     },
     losses: { model, rows: [{ ids: [5, 6], labels: [-100, 6], adapter }] },
-    fit: {
-      ...{ ...of, rows, validation: rows },
-      options: {
-        ...{ ...bounds, epochs: 1, lr: 0.001, batchSize: 1, accumulate: 1, scheduler: "constant", warmup: 0 },
-        ...{ patience: 0, rehearse: rows, rehearsePerBatch: 1, stop: [2] },
-      },
-    },
+    fit,
+    startRun: fit,
+    run: of,
+    stopRun: of,
+    watchRun: of,
     teach: {
       ...{ ...of, rows: { lessons: rows, kept: rows, rehearse: [rows] } },
       options: {
@@ -102,7 +108,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
   };
 }
 
-const streams: readonly string[] = ["load", "generate", "losses", "fit", "teach"] satisfies StreamName[];
+const streams: readonly string[] = ["load", "generate", "losses", "fit", "watchRun", "teach"] satisfies StreamName[];
 
 /** All of them, under ids from `id` on. */
 export function sampleMessages(of: SampleOf, id: number): ClientMessage[] {

@@ -3,14 +3,23 @@ import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
 import type { RowBatch } from "../data/dataset.ts";
-import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo } from "../engine/engine.ts";
+import type {
+  AdapterInfo,
+  AdapterRef,
+  Batch,
+  NewAdapterInfo,
+  ParameterInfo,
+  RunInfo,
+  Streams,
+} from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
 import { cutOf, type EncodeOptions, encodeForModel } from "../train/encode.ts";
+import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import { rowWriter } from "../train/row-writer.ts";
-import type { FitEvent, FitOptions } from "../train/trainer.ts";
+import type { FitEvent } from "../train/trainer.ts";
 import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf, sameAdapter } from "./context.ts";
 import * as defaults from "./defaults.ts";
@@ -20,6 +29,7 @@ import { breadthOf } from "./knowledge-pace.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
+import { unbrokenFit } from "./unbroken-fit.ts";
 
 /** How `fit` trains. Everything has a default. */
 export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Abortable {
@@ -27,6 +37,11 @@ export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">
   readonly validation?: Rows | number | undefined;
   /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
   readonly rehearse?: RehearsalRows | undefined;
+  /**
+   * Goes on with the adapter's run before, which was stopped, failed or was killed: with the same rows and options, to the same losses
+   * as if it had never ended. What it told then is told first. Without such a run, one begins.
+   */
+  readonly resume?: boolean | undefined;
 }
 
 export interface GradientOptions extends Abortable {
@@ -172,26 +187,77 @@ export class AdapterHandle {
 
   /**
    * Trains on rows, as it is read: `for await (const event of adapter.fit(rows)) ...`; without a loop nothing happens. Leaving the
-   * loop or interrupting the cell keeps the last finished step.
-   * @throws GlmError "option-invalid" at once; "data-invalid" or "loss-not-finite" while it runs
+   * loop or interrupting the cell keeps the last finished step. Where the runtime is lost meanwhile, training goes on in the next one
+   * from its last checkpoint, which a further "start" event tells.
+   * @throws GlmError "option-invalid" at once, also for what differs from a run that is to go on; "data-invalid" or "loss-not-finite"
+   * while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
-    const { signal, validation, rehearse, ...given } = settings ?? {};
-    const { engine, info, generation } = this.#context;
-    const found = faultsOf({ signal });
-    const options = complete("fit", defaults.fit, settings, ["validation", "rehearse", "signal"], found);
+    const params = this.#fitParams("fit", data, settings);
+    const { signal } = settings ?? {};
+    const { engine } = this.#context;
+    // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
+    return (async function* run() {
+      yield* unbrokenFit(engine, params, cellSignal(signal));
+    })();
+  }
+
+  /**
+   * Trains as `fit` does, in the runtime, which goes on when the notebook is closed, and after a restart: `attach` watches it.
+   * @returns how it stands when it has begun
+   * @throws GlmError as `fit`, "adapter-invalid" while it is being trained, "unsupported" where the model is in this process
+   */
+  async startFit(data: Rows, settings: FitSettings = {}): Promise<RunInfo> {
+    const params = this.#fitParams("startFit", data, settings);
+    if (this.#context.isInThisProcess) {
+      throw new GlmError(
+        "unsupported",
+        "startFit: expected a model in a runtime, which goes on when the notebook is closed, got one in this process, which ends with it. " +
+          "Load it without runtime none (--runtime none), or train with fit.",
+      );
+    }
+    return this.#context.engine.call("startRun", params, cellSignal(settings?.signal));
+  }
+
+  /**
+   * What the adapter's run has told, from its start, and tells until it is over. To leave the loop does nothing to the run.
+   * @throws GlmError "data-invalid" when it has had none, or whatever the run fails with
+   */
+  attach(options: Abortable = {}): AsyncGenerator<FitEvent, void, void> {
+    const asked = onlySignal("attach", options);
+    const [{ engine }, target] = [this.#context, this.#target()];
+    return (async function* watch() {
+      yield* engine.stream("watchRun", target, asked);
+    })();
+  }
+
+  /** How its run of training stands, the last one where none runs; undefined when it has had none. */
+  async run(options: Abortable = {}): Promise<RunInfo | undefined> {
+    return (await this.#context.engine.call("run", this.#target(), onlySignal("run", options))) ?? undefined;
+  }
+
+  /**
+   * Ends its run after the step that is under way, which is kept, wherever it was begun.
+   * @throws GlmError "data-invalid" when none runs
+   */
+  async stopFit(options: Abortable = {}): Promise<RunInfo> {
+    return this.#context.engine.call("stopRun", this.#target(), onlySignal("stopFit", options));
+  }
+
+  #fitParams(subject: string, data: Rows, settings: FitSettings): Streams["fit"]["params"] {
+    const { signal, validation, rehearse, resume, ...given } = settings ?? {};
+    const { info, generation } = this.#context;
+    const found = faultsOf({ signal, resume });
+    const options = complete(subject, defaults.fit, settings, ["validation", "rehearse", "resume", "signal"], found);
     const parts = divide(data, validation, options.seed);
     const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
-    const params = {
+    return {
       ...this.#target(),
       rows: parts.train,
       validation: parts.validation,
       options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
+      ...(resume === undefined ? {} : { resume }),
     };
-    // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
-    return (async function* run() {
-      yield* engine.stream("fit", params, cellSignal(signal));
-    })();
   }
 
   /**

@@ -2,9 +2,9 @@
 import type { EngineOptions, GenerateRow } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { GREEDY } from "../generate/sampler.ts";
+import { AnswerText } from "../text/answer.ts";
 import { prompt } from "../text/prompt.ts";
 import { quoted } from "../text-cut.ts";
-import { AnswerText } from "./answer.ts";
 import type { BaseAnswer } from "./base-answers.ts";
 import type { HandleContext } from "./context.ts";
 

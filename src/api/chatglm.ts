@@ -18,11 +18,11 @@ import type { ChatGLMConfig, Family } from "../models/config.ts";
 import { complete, refuse, refuseUnknown } from "../options.ts";
 import type { Evaluation } from "../scores/evaluation.ts";
 import type { FloatTensor } from "../tensor.ts";
+import { AnswerText } from "../text/answer.ts";
 import { type Message, prompt } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { AdapterHandle } from "./adapter.ts";
 import { termsOf } from "./adapter-sum.ts";
-import { AnswerText } from "./answer.ts";
 import { askRows } from "./ask-rows.ts";
 import { mustHaveSoundFacts } from "./book-facts.ts";
 import type {

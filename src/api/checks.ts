@@ -27,7 +27,18 @@ const yesOrNo: Rule = { expected: "true or false", allows: (value) => typeof val
 
 type PlainName =
   | ("question" | "folder" | "system" | "adapter" | "signal" | "onProgress" | "onAnswers" | "onDone" | "sum" | "save")
-  | ("share" | "replace" | "create" | "rankStabilized" | "totalStep" | "targets" | "match" | "bias" | "format")
+  | (
+      | "share"
+      | "replace"
+      | "create"
+      | "resume"
+      | "rankStabilized"
+      | "totalStep"
+      | "targets"
+      | "match"
+      | "bias"
+      | "format"
+    )
   | ("dora" | "modulesToSave" | "init" | "quantized");
 
 /** As their schemas; ids and a history have two each. */
@@ -55,6 +66,7 @@ const rules: Readonly<Record<PlainName, Rule>> = {
   onAnswers: call,
   onDone: call,
   share: yesOrNo,
+  resume: yesOrNo,
   replace: yesOrNo,
   create: yesOrNo,
   rankStabilized: yesOrNo,

@@ -10,6 +10,8 @@ export interface HandleContext {
   /** @throws GlmError "model-not-found" when it is asked for and its files are not there */
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
+  /** Whether the model is in this process, and ends with it. */
+  readonly isInThisProcess: boolean;
   /** Whose adapters are seen, besides the shared ones. */
   readonly owner: string;
   /** The adapters that were merged into what the owner sees when it names none. */

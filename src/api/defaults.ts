@@ -8,8 +8,9 @@ import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Family } from "../models/family.ts";
 import { choice, number, type OptionRule, type OptionRules, whole } from "../options.ts";
 import type { ScoreName } from "../scores/score.ts";
+import type { FitOptions } from "../train/fit-options.ts";
+import { monitors } from "../train/monitor.ts";
 import type { TeachOptions } from "../train/teaching.ts";
-import type { FitOptions } from "../train/trainer.ts";
 
 type Sampling = Omit<SamplingOptions, "seed" | "stop">;
 
@@ -43,13 +44,21 @@ export function sampling(model: Sampling): OptionRules<Sampling> {
 /** `maxLength` is also bounded by what the model can read; where answers end, its files say. */
 export const fit: OptionRules<Required<Omit<FitOptions, "rehearse" | "stop">>> = {
   epochs: whole(10, { min: 1 }),
+  maxSteps: whole(0, { min: 0 }),
   lr: number(1e-3, { min: 0 }),
   batchSize: whole(8, { min: 1 }),
   accumulate: whole(1, { min: 1 }),
+  mixLengths: choice(false, [true, false]),
   clip: number(1, { min: 0 }),
   weightDecay: number(0.01, { min: 0 }),
   scheduler: choice("constant", ["constant", "linear", "cosine"]),
-  warmup: whole(0, { min: 0 }),
+  warmup: {
+    default: 0,
+    expected: "steps as a whole number, or a share of all steps below 1",
+    allows: (value) => typeof value === "number" && value >= 0 && (value < 1 || Number.isSafeInteger(value)),
+  },
+  validateEvery: whole(0, { min: 0 }),
+  monitor: choice("loss", monitors),
   patience: whole(0, { min: 0 }),
   rehearsePerBatch: whole(8, { min: 1 }),
   maxLength: whole(512, { min: 2 }),

@@ -1,7 +1,7 @@
 /** @file `ChatGLM.evaluate`: rows answered by the base and by adapters in one batched pass, and scored. */
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type AskedAnswer, eachAnswer } from "../data/each-answer.ts";
+import { eachAnswer } from "../data/each-answer.ts";
 import type { Row } from "../data/row.ts";
 import { shownJson } from "../describe.ts";
 import type { GenerateRow } from "../engine/engine.ts";
@@ -15,8 +15,8 @@ import type { Rubric } from "../scores/rubric.ts";
 import { scores as known, rubricScore, type Score, type ScoreName, scoreNames } from "../scores/score.ts";
 import { suggestion } from "../suggestion.ts";
 import { encodeForModel } from "../train/encode.ts";
+import { referenceOf } from "../train/reference.ts";
 import { rowWriter } from "../train/row-writer.ts";
-import { textOf } from "./answer.ts";
 import { answerRows, questionsMustFit } from "./ask-rows.ts";
 import type { AdapterChoice } from "./chatglm-options.ts";
 import { faultsOf } from "./checks.ts";
@@ -77,7 +77,7 @@ export async function evaluate(
   const all = wanted.map(asScore);
   const chosen = choose(adapters);
   await mustBeWritable("evaluate", save);
-  const references = cases.map((one) => referenceOf(context, one));
+  const references = cases.map((one) => referenceOf(context.info.family, context.tokenizer, one));
   const questions = cases.map(({ question }) => question);
   const asked = await answersOf(context, questions, chosen, { maxNewTokens, onProgress, signal });
   const losses = all.some(({ score }) => score.of === "losses")
@@ -96,19 +96,6 @@ export async function evaluate(
   const names = chosen.map(({ name }) => name);
   const scores = all.map(({ score }) => score);
   return saved(new Evaluation(evaluated(measured, names, scores, { seconds, problems, own })), save);
-}
-
-/** What the model's answer would be, given exactly as it is learnt. */
-function referenceOf({ info, tokenizer }: HandleContext, { row, answer }: AskedAnswer): string {
-  const writer = rowWriter(info.family, tokenizer);
-  // The first id is the role's, after which the model speaks.
-  const ids = answer
-    ? writer
-        .turns(answer)
-        .messages.flatMap((one) => one.ids)
-        .slice(1)
-    : writer.response(row);
-  return textOf(info.family, tokenizer, ids);
 }
 
 interface Answer {

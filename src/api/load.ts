@@ -70,7 +70,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Cha
     const own = await lease.call("adapters", { model: info.key, owner }, cellSignal(signal));
     const merged = own.filter((adapter) => adapter.merged && adapter.owner === owner).map(refOf);
     const context: HandleContext = {
-      ...{ engine: lease, info, generation, owner, merged },
+      ...{ engine: lease, info, generation, owner, merged, isInThisProcess: place === "none" },
       get tokenizer() {
         return tokenizer.get();
       },

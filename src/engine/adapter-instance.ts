@@ -269,6 +269,17 @@ export class AdapterInstance {
     }
   }
 
+  /** Optimiser steps taken. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Its values are those of an earlier time, after so many steps. */
+  wentBackTo(steps: number): void {
+    this.#steps = steps;
+    this.changed();
+  }
+
   /** Counts the changes of its tensors, also over restarts: what is less than it was has lost some. */
   get revision(): number {
     return this.#revision;

@@ -14,6 +14,7 @@ import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED, type WeightedAdapter } from "./engine.ts";
+import { copyMetrics } from "./runs/metrics-log.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
@@ -167,6 +168,7 @@ export class AdapterRegistry {
     const adapter = await this.find(ref);
     const stored = { config: adapter.config, tensors: await adapter.copy(), documents: adapter.documents };
     await writeAdapter(folder, stored, baseModel, asked && { ...asked, base: this.#base });
+    await copyMetrics(this.#store.runFolder(adapter.ref), folder);
   }
 
   /**
@@ -250,10 +252,21 @@ export class AdapterRegistry {
       });
       this.#live.set(keyOf(adapter.ref), adapter);
       if (before) await this.#gone(before);
+      await this.#store.moveRun(adapter.ref, setAside);
       return { adapter, ...(setAside === undefined ? {} : { setAside }) };
     } finally {
       release?.();
     }
+  }
+
+  /** Where the run of training of an adapter is kept. */
+  runFolder(ref: AdapterRef): string {
+    return this.#store.runFolder(ref);
+  }
+
+  /** The folders of all adapters' runs. */
+  runFolders(): Promise<string[]> {
+    return this.#store.runFolders();
   }
 
   async #resident(ref: AdapterRef): Promise<AdapterInstance | undefined> {

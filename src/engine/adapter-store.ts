@@ -1,6 +1,6 @@
 /** @file Adapters on disk, by model, owner and name: what a restarted kernel or runtime finds again. */
 import { createHash } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
@@ -11,7 +11,7 @@ import type { StepState } from "../train/step-state.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
-import { fileNameOf, isFileName, isHashed, nameIn } from "./kept-name.ts";
+import { fileNameOf, isFileName, isHashed, isRunFolder, nameIn, runFolderOf } from "./kept-name.ts";
 import type { OptimizerStates } from "./moments.ts";
 
 /** What is kept of an adapter besides its tensors. */
@@ -174,6 +174,7 @@ export class AdapterStore {
         { cause },
       );
     });
+    await this.moveRun(ref, undefined);
   }
 
   #files(owner: string): Promise<string[]> {
@@ -186,6 +187,29 @@ export class AdapterStore {
           "Make it a folder that can be read, or set $GLMLAB_DATA, below which adapters are kept, to another one.",
       );
     });
+  }
+
+  /** Where the run of training of an adapter is kept. */
+  runFolder({ owner, name }: AdapterRef): string {
+    return join(this.#ownerFolder(owner), runFolderOf(name));
+  }
+
+  /** The folders of all owners' runs. */
+  async runFolders(): Promise<string[]> {
+    const owners = await readdir(this.#folder).catch(() => []);
+    const found = owners.map(async (owner) => {
+      const names = await readdir(join(this.#folder, owner)).catch(() => []);
+      return names.filter(isRunFolder).map((name) => join(this.#folder, owner, name));
+    });
+    return (await Promise.all(found)).flat();
+  }
+
+  /** The run of an adapter whose name is given to another goes with it, or is gone. */
+  async moveRun(ref: AdapterRef, to: string | undefined): Promise<void> {
+    const from = this.runFolder(ref);
+    const target = to === undefined ? undefined : this.runFolder({ owner: ref.owner, name: to });
+    if (target === undefined || (await isFolder(target))) await rm(from, { recursive: true, force: true });
+    else if (await isFolder(from)) await rename(from, target);
   }
 
   #file({ owner, name }: AdapterRef): string {
@@ -220,6 +244,9 @@ async function summaryOf(
   const more = { ...(source === undefined ? {} : { source }), ...(ranks === undefined ? {} : { ranks }) };
   return { config, steps, revision, documents, touched, ...more };
 }
+
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
 function parsed(text: string | undefined): unknown {
   try {

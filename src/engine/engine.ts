@@ -15,10 +15,11 @@ import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
+import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TeachEvent } from "../train/teach.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
-import type { FitEvent, FitOptions } from "../train/trainer.ts";
+import type { FitEvent } from "../train/trainer.ts";
 
 export type { GenerateEvent };
 
@@ -187,6 +188,26 @@ export interface ResidentModel {
   readonly mappedBytes: number;
   /** Bytes that all models of its process have on a device with memory of its own: weights, caches, adapters, training. */
   readonly deviceBytes?: number;
+  /** Runs of training that go on without anybody who reads them; left out when there are none. */
+  readonly runs?: number;
+}
+
+/** How a run of training stands. */
+export interface RunInfo extends AdapterRef {
+  /** "interrupted": whoever ran it was killed, and it can go on; so it can when it was stopped, or has failed. */
+  readonly state: "running" | "interrupted" | "stopped" | "failed" | "done";
+  /** The step after which it stands: of one that does not run, that from which it goes on. */
+  readonly step: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Milliseconds since 1970. */
+  readonly started: number;
+  /** Whether it goes on without whoever began it. */
+  readonly detached: boolean;
+  /** Where its checkpoints and metrics are: metrics.jsonl, and event files for TensorBoard. */
+  readonly folder: string;
+  /** Why it failed. */
+  readonly why?: string;
 }
 
 /** Adapter calls name the model by key and the adapter by reference. */
@@ -272,6 +293,12 @@ export interface Calls {
     result: Record<string, Tensor<"float32">>;
   };
   releaseGradients: { params: { readonly model: string; readonly handle: number }; result: undefined };
+  /** Begins a run as the stream `fit` does, that goes on without anybody who reads it, and after a restart. */
+  startRun: { params: Streams["fit"]["params"]; result: RunInfo };
+  /** The adapter's run, the last one where none runs; null when it has had none. */
+  run: { params: OfAdapter; result: RunInfo | null };
+  /** Ends the adapter's run after its step, which is kept. */
+  stopRun: { params: OfAdapter; result: RunInfo };
   /** One optimiser step on the token-weighted mean of the given gradients, which are released. */
   optimizerStep: {
     params: OfAdapter & {
@@ -307,9 +334,13 @@ export interface Streams {
       readonly rows: readonly Row[];
       readonly validation: readonly Row[];
       readonly options: FitOptions;
+      /** Goes on with the adapter's run before, of the same rows and options, if there is one. What that told is told first. */
+      readonly resume?: boolean;
     };
     event: FitEvent;
   };
+  /** What the adapter's run has told from its start, and tells until it is over. To stop reading does nothing to it. */
+  watchRun: { params: OfAdapter; event: FitEvent };
   /** Trains until rows are answered exactly. However it ends, the adapter has the values of a check. */
   teach: {
     params: OfAdapter & { readonly rows: TeachRows; readonly options: TeachOptions };

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 
 const SUFFIX = ".safetensors";
+const RUN = ".run";
 /** Longest written name in characters: file names have at most 255, of which suffix and name aside take some. */
 const LONGEST = 220;
 /** Begins what is a hash; no adapter's name has it. */
@@ -18,6 +19,11 @@ export function fileNameOf(name: string): string {
   if (written.length <= LONGEST) return `${written}${SUFFIX}`;
   return `${HASHED}${createHash("sha256").update(name).digest("hex").slice(0, 32)}${SUFFIX}`;
 }
+
+/** The folder of the run of training of an adapter. */
+export const runFolderOf = (name: string): string => `${fileNameOf(name).slice(0, -SUFFIX.length)}${RUN}`;
+
+export const isRunFolder = (folder: string): boolean => folder.endsWith(RUN);
 
 /** Whether only the file itself says whose it is. */
 export const isHashed = (file: string): boolean => HASHED_FILE.test(file);

@@ -152,6 +152,18 @@ export class LocalEngine implements Engine {
     releaseGradients: async ({ model, handle }) => {
       this.#runner(model).training.release(handle);
     },
+    startRun: async (params) => {
+      const { runs, adapters } = this.#runner(params.model);
+      return runs.start(await adapters.find(params.adapter), params);
+    },
+    run: async ({ model, adapter }) => {
+      const { runs, adapters } = this.#runner(model);
+      return (await runs.info(await adapters.find(adapter))) ?? null;
+    },
+    stopRun: async ({ model, adapter }) => {
+      const { runs, adapters } = this.#runner(model);
+      return runs.stop(await adapters.find(adapter));
+    },
     optimizerStep: async ({ model, adapter, ...step }) => {
       const runner = this.#runner(model);
       return runner.training.step(await runner.adapters.find(adapter), step);
@@ -163,6 +175,7 @@ export class LocalEngine implements Engine {
     generate: ({ model, rows, options }) => this.#runner(model).generate(rows, options),
     losses: ({ model, rows }) => this.#runner(model).losses(rows),
     fit: (params, signal) => this.#fit(params, signal),
+    watchRun: (params, signal) => this.#watchRun(params, signal),
     teach: (params, signal) => this.#teach(params, signal),
   };
 
@@ -218,6 +231,8 @@ export class LocalEngine implements Engine {
       return;
     }
     this.#runners.set(fresh.info.key, fresh);
+    // Whoever loads the model need not wait for them.
+    void fresh.runs.resumeAll((why) => console.error(`a run of training does not go on: ${why}`));
     yield { type: "ready", model: fresh.info };
   }
 
@@ -225,14 +240,16 @@ export class LocalEngine implements Engine {
     params: Streams["fit"]["params"],
     signal?: AbortSignal,
   ): AsyncGenerator<Streams["fit"]["event"], void, void> {
-    const runner = this.#runner(params.model);
-    yield* runner.fit(
-      await runner.adapters.find(params.adapter),
-      params.rows,
-      params.validation,
-      params.options,
-      signal,
-    );
+    const { runs, adapters } = this.#runner(params.model);
+    yield* runs.fit(await adapters.find(params.adapter), params, signal);
+  }
+
+  async *#watchRun(
+    { model, adapter }: Streams["watchRun"]["params"],
+    signal?: AbortSignal,
+  ): AsyncGenerator<Streams["watchRun"]["event"], void, void> {
+    const { runs, adapters } = this.#runner(model);
+    yield* runs.watch(await adapters.find(adapter), signal);
   }
 
   async *#teach(

@@ -7,7 +7,6 @@ import { type MergedAdapter, mustMerge } from "../adapters/merging.ts";
 import type { Device } from "../backend/device.ts";
 import { exclusiveSessions } from "../backend/exclusive-sessions.ts";
 import type { Compile } from "../backend/program.ts";
-import type { Row } from "../data/row.ts";
 import { isTooDeep } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import type { FileToWrite } from "../files.ts";
@@ -26,7 +25,7 @@ import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
 import type { Pupil, TeachOptions, TeachRows } from "../train/teaching.ts";
-import { type FitEvent, type FitOptions, type Trainee, fit as train } from "../train/trainer.ts";
+import { type FitEvent, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
@@ -49,15 +48,15 @@ import type {
 import { MappedFiles } from "./mapped-files.ts";
 import { memoryThere } from "./memory-fit.ts";
 import type { OpenedModel } from "./opened-model.ts";
+import { type Asking, RowAnswers } from "./row-answers.ts";
+import { type FitParams, ModelRuns } from "./runs/model-runs.ts";
+import type { RunRecorder } from "./runs/run-recorder.ts";
 import { savedModel } from "./saved-tensors.ts";
 import type { TimeShare } from "./time-share.ts";
 import { TrainingSessions } from "./training-sessions.ts";
 
 /** Longest answer of the base that is rehearsed, in tokens. */
 const REHEARSED_ANSWER = 128;
-
-/** How many rows are asked in one decoding run, to see whether they are known. */
-const ASKED_AT_ONCE = 32;
 
 /** Packed weights of so many bytes are not mapped in both their forms: to map them again takes a second or two. */
 const LARGE = 2 ** 30;
@@ -70,6 +69,7 @@ export class ModelRunner {
   readonly info: ModelInfo;
   readonly adapters: AdapterRegistry;
   readonly training: TrainingSessions;
+  readonly runs: ModelRuns;
   readonly #model: OpenedModel;
   readonly #mapped: MappedFiles;
   readonly #forward: ForwardModel;
@@ -115,6 +115,13 @@ export class ModelRunner {
       gone: (adapter) => this.training.forget(adapter),
     });
     this.training = new TrainingSessions(model, device, compileFor("training"), share, memory);
+    this.runs = new ModelRuns({
+      load: params,
+      find: (ref) => this.adapters.find(ref),
+      runFolder: (ref) => this.adapters.runFolder(ref),
+      withRuns: () => this.adapters.runFolders(),
+      train: (...run) => this.#train(...run),
+    });
     this.info = {
       key: `${model.key}-${device.name}-${precision}`,
       weightsKey: model.key,
@@ -159,6 +166,7 @@ export class ModelRunner {
       adapters: await this.adapters.resident(),
       mappedBytes: this.#model.mappedBytes,
       ...(can.ownMemory ? { deviceBytes: bytes } : {}),
+      ...(this.runs.detached > 0 ? { runs: this.runs.detached } : {}),
     };
   }
 
@@ -209,21 +217,30 @@ export class ModelRunner {
     yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
-  async *fit(
+  async *#train(
     adapter: AdapterInstance,
-    rows: readonly Row[],
-    validation: readonly Row[],
-    options: FitOptions,
-    signal?: AbortSignal,
+    { rows, validation, options }: FitParams,
+    recorder: RunRecorder,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
       ...this.#trainable(adapter, learner, options.batchSize, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
+      score: async (some, monitor) => {
+        const [answers, asking] = await this.#asking(adapter, options.stop, signal);
+        return answers.score(some, monitor, asking);
+      },
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
+      keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
     yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) => train(trainee(learner), rows, validation, options)),
+      training.learning(adapter, (learner) =>
+        train(trainee(learner), rows, validation, options, async (encoded) => {
+          await adapter.mustBeKept();
+          return recorder.open(encoded, options, learner);
+        }),
+      ),
     );
   }
 
@@ -236,7 +253,10 @@ export class ModelRunner {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
       ...this.#trainable(adapter, learner, options.batchSize, signal),
-      recalls: (some, stop) => this.#recalls(adapter, some, stop, signal),
+      recalls: async (some, stop) => {
+        const [answers, asking] = await this.#asking(adapter, stop, signal);
+        return answers.recalls(some, asking);
+      },
       changed(steps) {
         adapter.changed(steps, learner.ranks?.());
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
@@ -275,6 +295,8 @@ export class ModelRunner {
       ranks: () => learner.ranks?.(),
       snapshot: (what) => learner.snapshot(what),
       restore: (snapshot) => learner.restore(snapshot),
+      state: () => learner.state(),
+      adopt: (state) => learner.adopt(state),
       encode: (rows, options) => {
         const batch = encodeForModel(rows, this.#rows, options, config);
         this.training.mustFit(adapter, longest(batch, batchSize));
@@ -283,42 +305,14 @@ export class ModelRunner {
     };
   }
 
-  /** Whether an adapter answers rows exactly, greedily and freely. */
-  async #recalls(
+  /** What asks rows of an adapter as it is now. */
+  async #asking(
     adapter: AdapterInstance,
-    rows: readonly Row[],
     stop: readonly number[],
     signal?: AbortSignal,
-  ): Promise<boolean[]> {
-    const effect = await adapter.effect();
-    const expected = rows.map((row) => this.#rows.response(row));
-    const recalled: boolean[] = rows.map(() => false);
-    // Rows of like lengths share a run, or short ones would wait for long ones.
-    const order = [...rows.keys()].sort((a, b) => (expected[a]?.length ?? 0) - (expected[b]?.length ?? 0));
-    for (let at = 0; at < order.length; at += ASKED_AT_ONCE) {
-      const members = order.slice(at, at + ASKED_AT_ONCE);
-      const prompts = members.map((i) => ({ ids: this.#rows.prompt(rows[i] as Row), effect }));
-      const longest = Math.max(...members.map((i) => expected[i]?.length ?? 0));
-      const answers: number[][] = members.map(() => []);
-      const options = { ...GREEDY, maxNewTokens: longest + 1, stop };
-      for await (const event of this.#share.training(generate(this.#forward, prompts, options))) {
-        // Others have their turn, and it can be given up, without waiting for all answers.
-        await turn();
-        signal?.throwIfAborted();
-        if (event.type === "token") answers[event.row]?.push(event.token);
-        if (event.type !== "end" || event.reason !== "stop") continue;
-        const row = members[event.row] as number;
-        recalled[row] = this.#says(answers[event.row] ?? [], expected[row] ?? []);
-      }
-    }
-    return recalled;
-  }
-
-  /** The same ids, or others that say the same. */
-  #says(answer: readonly number[], expected: readonly number[]): boolean {
-    if (String(answer) === String(expected)) return true;
-    const tokenizer = this.#text.get();
-    return tokenizer.decode(answer) === tokenizer.decode(expected);
+  ): Promise<[RowAnswers, Asking]> {
+    const answers = new RowAnswers(this.#forward, this.#share, this.#text.get(), this.#rows);
+    return [answers, { effect: await adapter.effect(), stop, signal }];
   }
 
   /** Writes a checkpoint that transformers loads, with adapters merged into it when some are given. */

@@ -17,7 +17,10 @@ import {
  * How many events may be on their way before the reader has taken the last one. Training goes in step with its reader,
  * so that a loop that asks the model between two steps asks what it has just been told about.
  */
-const ahead = { load: 64, generate: 64, losses: 64, fit: 0, teach: 0 } as const satisfies Record<StreamName, number>;
+const ahead = { load: 64, generate: 64, losses: 64, fit: 0, watchRun: 64, teach: 0 } as const satisfies Record<
+  StreamName,
+  number
+>;
 
 /** The greeting's answer is awaited like that of a question. */
 const GREETING = 0;

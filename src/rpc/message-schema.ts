@@ -29,10 +29,11 @@ import type { HubRequest } from "../hub/request.ts";
 import type { HubSettings, ProxySettings } from "../hub/settings.ts";
 import { families } from "../models/family.ts";
 import type { Tensor } from "../tensor.ts";
+import type { FitOptions } from "../train/fit-options.ts";
+import { monitors } from "../train/monitor.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import { schedulerNames } from "../train/schedule.ts";
 import type { TeachOptions, TeachRows } from "../train/teaching.ts";
-import type { FitOptions } from "../train/trainer.ts";
 import type { Hello } from "./protocol.ts";
 
 /** Faults of a long list that are looked for: each costs time and memory. */
@@ -166,18 +167,23 @@ const optimizer = exactly<OptimizerConfig>({
   betas: z.tuple([fraction, fraction]),
   eps: atLeast0,
   weightDecay: atLeast0,
+  decayNormsAndBiases: z.boolean().optional(),
   clip: atLeast0,
 });
 
 const fitOptions = exactly<FitOptions>({
   epochs: whole(0),
+  maxSteps: whole(0).optional(),
   lr: z.number(),
   batchSize: whole(1),
   accumulate: whole(1),
+  mixLengths: z.boolean().optional(),
   clip: atLeast0,
   weightDecay: atLeast0,
   scheduler: z.enum(schedulerNames as [(typeof schedulerNames)[number]]),
-  warmup: whole(0),
+  warmup: atLeast0,
+  validateEvery: whole(0).optional(),
+  monitor: z.enum(monitors as [(typeof monitors)[number]]).optional(),
   patience: whole(0),
   rehearse: list(row),
   rehearsePerBatch: whole(0, 2 ** 16),
@@ -233,6 +239,14 @@ const load = exactly<LoadParams>({
 
 const inputIds = list(numbers);
 
+const fit = exactly<Streams["fit"]["params"]>({
+  ...ofAdapter,
+  rows: list(row),
+  validation: list(row),
+  options: fitOptions,
+  resume: z.boolean().optional(),
+});
+
 /** By method. */
 export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   models: exactly<Calls["models"]["params"]>({}),
@@ -285,6 +299,9 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   }),
   readGradients: exactly<Calls["readGradients"]["params"]>({ ...ofModel, handle }),
   releaseGradients: exactly<Calls["releaseGradients"]["params"]>({ ...ofModel, handle }),
+  startRun: fit,
+  run: exactly<Calls["run"]["params"]>(ofAdapter),
+  stopRun: exactly<Calls["stopRun"]["params"]>(ofAdapter),
   optimizerStep: exactly<Calls["optimizerStep"]["params"]>({
     ...ofAdapter,
     optimizer: name,
@@ -306,12 +323,8 @@ export const streamSchemas: { readonly [M in StreamName]: z.ZodType<unknown> } =
     ...ofModel,
     rows: list(exactly<LossRow>({ ids: numbers, labels: numbers, adapter: selection })),
   }),
-  fit: exactly<Streams["fit"]["params"]>({
-    ...ofAdapter,
-    rows: list(row),
-    validation: list(row),
-    options: fitOptions,
-  }),
+  fit,
+  watchRun: exactly<Streams["watchRun"]["params"]>(ofAdapter),
   teach: exactly<Streams["teach"]["params"]>({
     ...ofAdapter,
     rows: exactly<TeachRows>({ lessons: list(row), kept: list(row), rehearse: list(list(row)) }),

@@ -198,7 +198,7 @@ export class ReconnectingEngine implements Engine {
 const TIDIES: ReadonlySet<CallName> = new Set(["unload", "releaseGradients"]);
 
 /** What only looks at adapters, and is soon answered: asked of a runtime that was about to end, it is asked again. */
-const LOOKS: ReadonlySet<CallName> = new Set(["adapterInfo", "adapters", "readAdapter", "readDocument"]);
+const LOOKS: ReadonlySet<CallName> = new Set(["adapterInfo", "adapters", "readAdapter", "readDocument", "run"]);
 
 /** Unless it is another one by now. */
 function forget(models: Map<string, Promise<void>>, model: string, loading: Promise<void>): void {

@@ -25,7 +25,16 @@ type Params<M extends Method> = M extends CallName
 
 /** Those that make, end or look at an adapter: it need not be as it was. What is done with it next is asked of, anyway. */
 const UNCONCERNED: ReadonlySet<Method> = new Set([
-  ...(["createAdapter", "loadAdapter", "disposeAdapter", "adapterInfo", "readDocument"] as const),
+  ...([
+    "createAdapter",
+    "loadAdapter",
+    "disposeAdapter",
+    "adapterInfo",
+    "readDocument",
+    "run",
+    "stopRun",
+    "watchRun",
+  ] as const),
 ]);
 
 interface Seen {
@@ -71,6 +80,11 @@ export class SeenAdapters {
       const key = keyOf(params.model, adapter);
       const seen = this.#seen.get(key);
       if (!seen?.doubtful) continue;
+      // A run that goes on brings its own values with it.
+      if ("resume" in params && params.resume === true) {
+        seen.doubtful = false;
+        continue;
+      }
       const { revision, steps } = await ask(params.model, adapter);
       seen.doubtful = false;
       if (revision === undefined || revision >= seen.revision) continue;

@@ -5,6 +5,7 @@
  * their workers.
  */
 import { rmSync } from "node:fs";
+import { unfinishedLoads } from "../engine/runs/unfinished.ts";
 import { type Holder, takeLock } from "../lock.ts";
 import { serveEngine } from "../rpc/serve.ts";
 import { SocketServer } from "../rpc/socket-server.ts";
@@ -75,6 +76,7 @@ export class Runtime {
     });
     log(`glmlab ${version} runtime listens on ${folder.address}; ends ${options.idleSeconds} s after its last client`);
     runtime.#waitIdle();
+    void runtime.#resumeRuns();
     return runtime;
   }
 
@@ -113,6 +115,19 @@ export class Runtime {
     this.#end(reason);
   }
 
+  /** Loads the models of runs that went on by themselves when a runtime ended: they then go on. */
+  async #resumeRuns(): Promise<void> {
+    const { log } = this.#options;
+    for (const load of await unfinishedLoads()) {
+      log(`loads ${load.name}: training that was under way goes on`);
+      try {
+        for await (const _ of this.#pool.stream("load", load));
+      } catch (error) {
+        log(`${load.name} was not loaded, and its training does not go on: ${error}`);
+      }
+    }
+  }
+
   #onClient(): void {
     this.#clients++;
     clearTimeout(this.#idle);
@@ -127,6 +142,14 @@ export class Runtime {
 
   #waitIdle(): void {
     const { idleSeconds } = this.#options;
-    this.#idle = setTimeout(() => void this.stop(`no client for ${idleSeconds} s`), idleSeconds * 1000);
+    this.#idle = setTimeout(() => void this.#endIfIdle(), idleSeconds * 1000);
+  }
+
+  /** What trains without anybody who reads it is waited for. */
+  async #endIfIdle(): Promise<void> {
+    const models = await this.#pool.models();
+    if (this.#clients > 0) return;
+    if (models.some(({ runs = 0 }) => runs > 0)) this.#waitIdle();
+    else await this.stop(`no client for ${this.#options.idleSeconds} s`);
   }
 }

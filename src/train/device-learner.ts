@@ -25,6 +25,12 @@ export async function deviceLearner(values: ResidentValues): Promise<DeviceLearn
     },
     snapshot: (what) => values.snapshot(what === "all" ? moments : undefined),
     restore: (snapshot) => values.restore(snapshot, moments),
+    async state() {
+      // Both begin now: what is read is of one step.
+      const [tensors, optimizer] = await Promise.all([values.read(), moments.copy()]);
+      return { values: tensors, optimizer: optimizer.step === 0 ? null : optimizer };
+    },
+    adopt: (state) => values.adopt(state, moments),
     close() {
       pool.dispose();
       moments.release();

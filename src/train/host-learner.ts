@@ -48,5 +48,13 @@ export function hostLearner(
       // What an adapter remembers of other values says nothing of these.
       else delete state.memory;
     },
+    state: async () => ({
+      values: copiedAll(tensors),
+      optimizer: state.step === 0 ? null : copiedStepState(state),
+    }),
+    async adopt({ values, optimizer }) {
+      for (const [name, { data }] of Object.entries(values)) (tensors[name] as FloatTensor).data.set(data);
+      state = optimizer ? copiedStepState(optimizer) : newStepState(tensors);
+    },
   };
 }

@@ -1,5 +1,5 @@
 /** @file Values that train, wherever they are, with what AdamW remembers of them: in ordinary memory, or on a device. */
-import type { ModuleRank } from "../adapters/adapter.ts";
+import type { AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { OptimizerConfig } from "./optimizer.ts";
 import type { StepState } from "./step-state.ts";
@@ -45,6 +45,13 @@ export interface Snapshot {
   release(): void;
 }
 
+/** Values and all that is remembered of their steps, in ordinary memory. */
+export interface LearnerState {
+  readonly values: AdapterTensors;
+  /** Null before the first step. */
+  readonly optimizer: StepState | null;
+}
+
 export interface Learner {
   /** @param seed decides which elements dropout drops in this batch */
   gradients(batch: TokenBatch, seed: number): Promise<Lesson>;
@@ -67,4 +74,8 @@ export interface Learner {
   snapshot(what: "values" | "all"): Promise<Snapshot>;
   /** Goes back to a snapshot of this learner, which can be used again. */
   restore(snapshot: Snapshot): Promise<void>;
+  /** A copy of what it is at the moment of the call. */
+  state(): Promise<LearnerState>;
+  /** Becomes what another learner of the same parameters was. */
+  adopt(state: LearnerState): Promise<void>;
 }

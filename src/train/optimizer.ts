@@ -1,8 +1,9 @@
 /** @file AdamW as a pure pair { init, update }, and clipping by total norm. */
 
 import { GlmError } from "../errors.ts";
-import { complete, type Given, number, type OptionRules } from "../options.ts";
+import { choice, complete, type Given, number, type OptionRules } from "../options.ts";
 import { copiedAll, type FloatTensor, filled } from "../tensor.ts";
+import { isNormOrBias } from "./decay.ts";
 
 export interface OptimizerConfig {
   readonly kind: "adamW";
@@ -13,6 +14,8 @@ export interface OptimizerConfig {
   readonly eps: number;
   /** Each step first shrinks the parameters by lr x weightDecay. */
   readonly weightDecay: number;
+  /** Whether it shrinks biases and the weights of norms, too: true, as in torch.optim.AdamW; the field's trainers, and `fit`, spare them. */
+  readonly decayNormsAndBiases?: boolean;
   /** Largest total gradient norm; 0 turns clipping off. */
   readonly clip: number;
 }
@@ -22,7 +25,7 @@ export type AdamWOptions = Partial<Omit<OptimizerConfig, "kind">>;
 const isBeta = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1;
 
 /** PyTorch's defaults for AdamW, with clipping as it is usual in fine-tuning. */
-const rules: OptionRules<Omit<OptimizerConfig, "kind">> = {
+const rules: OptionRules<Omit<Required<OptimizerConfig>, "kind">> = {
   lr: number(1e-3, { min: 0 }),
   betas: {
     default: [0.9, 0.999],
@@ -31,6 +34,7 @@ const rules: OptionRules<Omit<OptimizerConfig, "kind">> = {
   },
   eps: number(1e-8, { min: 0 }),
   weightDecay: number(0.01, { min: 0 }),
+  decayNormsAndBiases: choice(true, [true, false]),
   clip: { ...number(1, { min: 0 }), remedy: () => "0 turns clipping off." },
 };
 
@@ -39,7 +43,7 @@ const rules: OptionRules<Omit<OptimizerConfig, "kind">> = {
  * @throws GlmError "option-invalid" that names every option that cannot be
  */
 export function adamWConfig(options: Given<AdamWOptions> = {}): OptimizerConfig {
-  return { kind: "adamW", ...complete<Omit<OptimizerConfig, "kind">>("adamW", rules, options) };
+  return { kind: "adamW", ...complete<Omit<Required<OptimizerConfig>, "kind">>("adamW", rules, options) };
 }
 
 /** What AdamW remembers between steps. Owned, and changed in place, by whoever calls `update`. */
@@ -97,7 +101,7 @@ export const adamW: {
         FloatTensor,
         FloatTensor,
       ];
-      step(config, state.step, factor, parameter.data, g.data, m.data, s.data);
+      step(config, state.step, factor, decayFactor(config, name), parameter.data, g.data, m.data, s.data);
     }
     return norm;
   },
@@ -105,15 +109,15 @@ export const adamW: {
 
 /** The update of one flat parameter. */
 function step(
-  { lr, betas: [beta1, beta2], eps, weightDecay }: OptimizerConfig,
+  { lr, betas: [beta1, beta2], eps }: OptimizerConfig,
   count: number,
   factor: number,
+  decay: number,
   parameter: Float32Array,
   gradient: Float32Array,
   mean: Float32Array,
   square: Float32Array,
 ): void {
-  const decay = 1 - lr * weightDecay;
   const rate = lr / (1 - beta1 ** count);
   const root = Math.sqrt(1 - beta2 ** count);
   for (let i = 0; i < parameter.length; i++) {
@@ -124,6 +128,11 @@ function step(
     square[i] = s;
     parameter[i] = (parameter[i] as number) * decay - (rate * m) / (Math.sqrt(s) / root + eps);
   }
+}
+
+/** What a step's weight decay leaves of a parameter, as a factor. */
+export function decayFactor({ lr, weightDecay, decayNormsAndBiases = true }: OptimizerConfig, name: string): number {
+  return decayNormsAndBiases || !isNormOrBias(name) ? 1 - lr * weightDecay : 1;
 }
 
 /** Gradients as a step of AdamW takes them, in place: clipped to the total norm of `clip`. */

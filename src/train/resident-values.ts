@@ -11,8 +11,8 @@ import { sizeOf, tensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
 import type { GradientPool, Named, ResidentGradients } from "./gradient-pool.ts";
 import { gradientName } from "./graph.ts";
-import type { Loss, Remembered, Snapshot } from "./learner.ts";
-import { notFiniteGradients, type OptimizerConfig, type OptimizerState } from "./optimizer.ts";
+import type { LearnerState, Loss, Remembered, Snapshot } from "./learner.ts";
+import { adamW, notFiniteGradients, type OptimizerConfig, type OptimizerState } from "./optimizer.ts";
 import type { TrainingProgram } from "./program.ts";
 import { Readers } from "./readers.ts";
 import { meanGraph, partName, stepNumbers, updateGraph } from "./update-graph.ts";
@@ -195,10 +195,10 @@ export class ResidentValues {
     this.#mustBeOpen();
     const norm = await this.#mean(shares);
     if (!Number.isFinite(norm)) throw notFiniteGradients(this.parameters.map(({ name }) => name));
-    const numbers = stepNumbers(config, moments.step + 1, norm);
     await this.#readers.earlier();
     for (const [i, { parameters, now, next, spare, gradient }] of this.#groups.entries()) {
       const { mean, square } = moments.vectors[i] as MomentVectors;
+      const numbers = stepNumbers(config, moments.step + 1, norm, parameters);
       const update = await this.#vectors.program("update", parameters, updateGraph);
       const into = { "new values": next.vector, "new mean": spare.mean, "new square": spare.square, ...next.tensors };
       await update.run({ values: now.vector, mean, square, gradient, ...numbers }, into);
@@ -254,6 +254,22 @@ export class ResidentValues {
     if (!before.moments) return;
     this.#swapMoments(moments);
     moments.step = before.step;
+  }
+
+  /** Values of ordinary memory take the place of those that are here, and what an optimiser remembered of them. */
+  async adopt({ values, optimizer }: LearnerState, moments: ResidentMoments): Promise<void> {
+    this.#mustBeOpen();
+    const { step, mean, square } = optimizer ?? adamW.init(values);
+    await this.#readers.earlier();
+    for (const { parameters, next, spare } of this.#groups) {
+      await this.#vectors.fill(next.vector, parameters, values);
+      await this.#vectors.takeApart(next.vector, parameters, next.tensors);
+      await this.#vectors.fill(spare.mean, parameters, mean);
+      await this.#vectors.fill(spare.square, parameters, square);
+    }
+    this.#swapValues();
+    this.#swapMoments(moments);
+    moments.step = step;
   }
 
   /** Gives all memory back when nobody reads any more. */

@@ -22,3 +22,6 @@ export function scheduleFactor(name: SchedulerName, step: number, steps: number,
   const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
   return shapes[name](progress);
 }
+
+/** @param warmup steps, or below 1 a share of all of them, rounded up as transformers' trainer does */
+export const warmupSteps = (warmup: number, steps: number): number => (warmup < 1 ? Math.ceil(warmup * steps) : warmup);

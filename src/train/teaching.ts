@@ -138,7 +138,7 @@ export class Teaching {
     this.#examples = encoded(this.#rows);
     this.#groups = [this.#examples.slice(lessons.length), ...rehearse.map(encoded)];
     this.#recall = new Recall(this.#rows.length, lessons.length, seed);
-    this.#optimizer = adamWConfig({ clip, weightDecay });
+    this.#optimizer = adamWConfig({ clip, weightDecay, decayNormsAndBiases: false });
     this.#rate = lr;
     this.#end = steps;
   }

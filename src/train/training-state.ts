@@ -1,6 +1,6 @@
 /**
  * @file The state of a training run in one file, so that it can go on after its process was killed at any moment:
- * trained parameters, the optimizer's moments and what the trainer wants to remember, replaced as a whole.
+ * trained parameters, what optimiser and adapter remember of their steps, and where the trainer stands, replaced as a whole.
  */
 
 import { basename, dirname } from "node:path";
@@ -8,14 +8,14 @@ import { GlmError } from "../errors.ts";
 import { replaceFiles } from "../files.ts";
 import type { FloatTensor, Tensor } from "../tensor.ts";
 import { readSafetensors, safetensorsFile, sourcesOf } from "../weights/safetensors.ts";
-import type { OptimizerState } from "./optimizer.ts";
+import type { StepState } from "./step-state.ts";
 
 /** Plain data that survives JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export interface TrainingState {
   readonly parameters: Readonly<Record<string, FloatTensor>>;
-  readonly optimizer: OptimizerState | null;
+  readonly optimizer: StepState | null;
   /** Whatever else is needed to go on: epoch, place in it, best loss, the configuration it belongs to. */
   readonly progress: Json;
 }
@@ -35,11 +35,13 @@ export async function saveTrainingState(
     parameter: parameters,
     mean: optimizer?.mean ?? {},
     square: optimizer?.square ?? {},
+    memory: optimizer?.memory ?? {},
   })) {
     for (const [name, value] of Object.entries(members)) tensors[`${group}/${name}`] = value;
   }
   const metadata = { format, progress: JSON.stringify(progress), ...(optimizer && { step: String(optimizer.step) }) };
-  await replaceFiles(dirname(path), [safetensorsFile(basename(path), sourcesOf(tensors), metadata)]);
+  const file = safetensorsFile(basename(path), sourcesOf(tensors), metadata);
+  await replaceFiles(dirname(path), [{ ...file, isPrivate: true }]);
 }
 
 /**
@@ -54,14 +56,14 @@ export async function loadTrainingState(path: string): Promise<TrainingState> {
       `${path}: expected a saved training state, got ${got}. Delete it to start the training anew.`,
     );
   if (metadata.format !== format) throw invalid(`format ${JSON.stringify(metadata.format ?? null)}`);
-  const groups: Record<string, Record<string, FloatTensor>> = { parameter: {}, mean: {}, square: {} };
+  const groups: Record<string, Record<string, FloatTensor>> = { parameter: {}, mean: {}, square: {}, memory: {} };
   for (const [key, value] of Object.entries(values)) {
     const slash = key.indexOf("/");
     const group = groups[key.slice(0, slash)];
     if (!group || !isFloat(value)) throw invalid(`a ${value.dtype} tensor ${key}`);
     group[key.slice(slash + 1)] = value;
   }
-  const { parameter = {}, mean = {}, square = {} } = groups;
+  const { parameter = {}, mean = {}, square = {}, memory = {} } = groups;
   const step = Number(metadata.step ?? 0);
   if (!Number.isSafeInteger(step) || step < 0) throw invalid(`step ${metadata.step}`);
   if (metadata.step !== undefined) {
@@ -75,7 +77,10 @@ export async function loadTrainingState(path: string): Promise<TrainingState> {
   try {
     return {
       parameters: parameter,
-      optimizer: metadata.step === undefined ? null : { step, mean, square },
+      optimizer:
+        metadata.step === undefined
+          ? null
+          : { step, mean, square, ...(Object.keys(memory).length === 0 ? {} : { memory }) },
       progress: JSON.parse(metadata.progress ?? "") as Json,
     };
   } catch {

@@ -6,7 +6,7 @@ import { add, concat, div, identity, mul, reduceSum, reshape, split, sqrt, sub }
 import { Graph, type Value } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
-import type { OptimizerConfig } from "./optimizer.ts";
+import { decayFactor, type OptimizerConfig } from "./optimizer.ts";
 
 export const partName = (part: number, parameter: string): string => `part ${part} of ${parameter}`;
 
@@ -84,13 +84,21 @@ export function updateGraph(parameters: readonly ParameterSpec[]): Graph {
   return graph;
 }
 
-/** See `adamW.update`, whose numbers these are. */
-export function stepNumbers(config: OptimizerConfig, step: number, norm: number): Record<string, FloatTensor> {
-  const { lr, eps, weightDecay, clip } = config;
+/**
+ * See `adamW.update`, whose numbers these are.
+ * @param parameters of the group: weight decay is for all of them, or for none
+ */
+export function stepNumbers(
+  config: OptimizerConfig,
+  step: number,
+  norm: number,
+  [first]: readonly ParameterSpec[],
+): Record<string, FloatTensor> {
+  const { lr, eps, clip } = config;
   const [beta1, beta2] = config.betas;
   const numbers: Record<(typeof STEP_NUMBERS)[number], number> = {
     factor: clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1,
-    decay: 1 - lr * weightDecay,
+    decay: decayFactor(config, first?.name ?? ""),
     rate: lr / (1 - beta1 ** step),
     root: Math.sqrt(1 - beta2 ** step),
     eps,

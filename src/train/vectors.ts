@@ -6,6 +6,7 @@ import { ProgramTable } from "../backend/program-table.ts";
 import type { Graph } from "../graph/value.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { elementSize, type FloatTensor, sizeOf, tensor } from "../tensor.ts";
+import { isNormOrBias } from "./decay.ts";
 import { allocated, type Named } from "./gradient-pool.ts";
 import { apartGraph, copyGraph, flatGraph } from "./update-graph.ts";
 
@@ -93,8 +94,17 @@ export class Vectors {
   }
 }
 
-/** Consecutive parameters that together are one vector; one that is larger is by itself. */
+/**
+ * Consecutive parameters that together are one vector; one that is larger is by itself. Those that weight decay may spare have vectors
+ * of their own: a step has one number for it.
+ */
 function grouped(parameters: readonly ParameterSpec[]): ParameterSpec[][] {
+  const spared = parameters.filter(({ name }) => isNormOrBias(name));
+  const others = parameters.filter(({ name }) => !isNormOrBias(name));
+  return [others, spared].flatMap(groupedBySize);
+}
+
+function groupedBySize(parameters: readonly ParameterSpec[]): ParameterSpec[][] {
   const groups: ParameterSpec[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const parameter of parameters) {

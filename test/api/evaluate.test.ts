@@ -2,9 +2,9 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { sayable } from "../../src/api/answer.ts";
 import { type ChatGLM, type EvaluateProgress, load, lora, rubric } from "../../src/index.ts";
 import { bleu4 } from "../../src/scores/bleu.ts";
+import { sayable } from "../../src/text/answer.ts";
 import { ownHome } from "../home.ts";
 import { VOCABULARY_WITH_ROLES, writeSmallModel } from "../small-model.ts";
 

@@ -19,8 +19,8 @@ import type { SamplingOptions } from "../../src/generate/sampler.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
 import { type FloatTensor, tensor } from "../../src/tensor.ts";
+import type { FitOptions } from "../../src/train/fit-options.ts";
 import type { OptimizerConfig } from "../../src/train/optimizer.ts";
-import type { FitOptions } from "../../src/train/trainer.ts";
 
 export interface Subject {
   readonly engine: Engine;

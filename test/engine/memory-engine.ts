@@ -182,6 +182,9 @@ export class MemoryEngine implements Engine {
       return { loss, tokens, handle };
     },
     readGradients: ({ handle }) => asTensors(this.#gradientsOf(handle).shift),
+    startRun: noRuns,
+    stopRun: noRuns,
+    run: () => null,
     releaseGradients: ({ handle }) => void this.gradients.delete(handle),
     optimizerStep: ({ model, adapter, config, handles }) => {
       const held = handles.map((handle) => this.#gradientsOf(handle));
@@ -208,6 +211,7 @@ export class MemoryEngine implements Engine {
     generate: (params, signal) => this.#generate(params, signal),
     losses: (params, signal) => this.#losses(params, signal),
     fit: (params, signal) => this.#fit(params, signal),
+    watchRun: noRuns,
     teach: () => {
       throw new GlmError("unsupported", "The memory engine learns too little to be taught. Use a real one.");
     },
@@ -306,7 +310,15 @@ export class MemoryEngine implements Engine {
       };
       yield { type: "epoch", epoch: step, loss, best: true };
     }
-    yield { type: "done", steps: options.epochs, bestEpoch: options.epochs, loss, seconds: 0, reason: "epochs" };
+    yield {
+      type: "done",
+      steps: options.epochs,
+      bestEpoch: options.epochs,
+      bestStep: options.epochs,
+      loss,
+      seconds: 0,
+      reason: "epochs",
+    };
   }
 
   #require(model: string): void {
@@ -416,4 +428,8 @@ function asTensors(shift: Float32Array): Tensors {
 
 function address(model: string, { owner, name }: AdapterRef): string {
   return JSON.stringify([model, owner, name]);
+}
+
+function noRuns(): never {
+  throw new GlmError("unsupported", "The memory engine keeps no runs. Use a real one.");
 }

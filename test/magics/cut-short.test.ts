@@ -1,9 +1,11 @@
 /** @file %%train that is cut short, with a real runtime: what its user is told is what there is. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
-import type { ChatGLM } from "../../src/index.ts";
+import { RunFolder } from "../../src/engine/runs/run-folder.ts";
+import type { ChatGLM, FitEvent, RunInfo } from "../../src/index.ts";
 import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../small-model.ts";
@@ -59,23 +61,84 @@ describe("%%train that is cut short", { timeout: LONG }, () => {
     }
   });
 
-  it("by the end of its runtime says which steps are lost, and to which one the adapter is kept", async () => {
-    const running = train("killed");
+  it("by the end of its runtime goes on in the next one, from what is kept, and says so", async () => {
+    const abort = new AbortController();
+    const running = train("killed", abort.signal);
     running.catch(() => undefined);
     await untilItTrains();
-    // Long enough for something to be written.
     const adapter = await glm.adapter("killed");
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const { folder } = (await adapter.run()) as RunInfo;
+    const kept = new RunFolder(folder);
+    await vi.waitFor(async () => expect((await kept.progress())?.step).toBeGreaterThan(0), { timeout: 60_000 });
     process.kill((await runtimeStatus())?.pid ?? 0, "SIGKILL");
-    await expect(running).rejects.toMatchObject({
-      code: "runtime-lost",
-      message: expect.stringContaining("which is every 2 seconds while they learn"),
-    });
+    const said = /^Its runtime was lost: killed goes on after step (\d+) of 100000\.$/m;
+    await vi.waitFor(() => expect(notebook.text("stderr")).toMatch(said), { timeout: 60_000 });
+    const from = Number(said.exec(notebook.text("stderr"))?.[1]);
+    expect(from).toBeGreaterThan(0);
+    await vi.waitFor(async () => expect((await adapter.info()).steps).toBeGreaterThan(from + 20), { timeout: 60_000 });
+    abort.abort();
+    await expect(running).rejects.toThrow();
     const { steps } = await adapter.info();
-    expect(steps).toBeGreaterThan(0);
-    const said =
-      /^killed had taken (\d+) steps\. It is kept as it was after step (\d+), when it was last written; (\d+) steps? after it (?:is|are) lost\. /;
-    const [, taken, kept, lost] = (said.exec(notebook.text("stderr")) ?? []).map(Number);
-    expect([kept, lost]).toEqual([steps, (taken ?? 0) - steps]);
+    expect(notebook.text("stderr")).toContain(`Interrupted: killed keeps the values of step ${steps} of 100000.`);
+    // Each step once, with no gap, where the runtime was lost, too.
+    const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+    const told = lines
+      .map((line) => JSON.parse(line) as FitEvent)
+      .flatMap((event) => (event.type === "step" ? event.step : []));
+    expect(told).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
+  });
+
+  it("goes on with --resume from the step that it was interrupted at", async () => {
+    const abort = new AbortController();
+    const running = train("again", abort.signal);
+    await untilItTrains();
+    abort.abort();
+    await expect(running).rejects.toThrow();
+    const { steps } = await (await glm.adapter("again")).info();
+    notebook = new Notebook();
+    const second = new AbortController();
+    const resumed = cell(() => magics.train("again", rows, { epochs: 100_000, resume: true }), second.signal);
+    await vi.waitFor(() => expect(notebook.text("stderr")).toContain(`again goes on after step ${steps} of 100000.`));
+    second.abort();
+    await expect(resumed).rejects.toThrow();
+    notebook = new Notebook();
+    await cell(() => magics.train("again", rows, { epochs: 1, check: false }));
+    expect(notebook.text("stdout")).toMatch(
+      /Its last run stopped after step \d+ of 100000: with --resume that goes on; this is a new one/,
+    );
+  });
+});
+
+describe("%%train --detach", { timeout: LONG }, () => {
+  it("trains without a cell, is shown by another from its start, and stopped", async () => {
+    await cell(() => magics.trainDetached("alone", rows, { epochs: 100_000 }));
+    expect(notebook.text("stdout")).toMatch(/alone trains in the runtime, 100000 steps.*%train attach alone shows it/s);
+    notebook = new Notebook();
+    const abort = new AbortController();
+    const watching = cell(() => magics.trainAttach("alone"), abort.signal);
+    await untilItTrains();
+    abort.abort();
+    await expect(watching).rejects.toThrow();
+    expect(notebook.text("stderr")).toContain("alone trains on; only this cell has ended.");
+    const [first] = await cell(() => magics.trainRuns());
+    expect(await cell(() => magics.trainRuns())).toContainEqual(
+      expect.objectContaining({ name: "alone", state: "running" }),
+    );
+    expect(first).toBeDefined();
+    const stopped = await cell(() => magics.trainStop("alone"));
+    expect(stopped).toMatchObject({ state: "stopped", detached: true });
+    expect((await (await glm.adapter("alone")).info()).steps).toBe(stopped.step);
+  });
+
+  it("is refused where the model ends with the notebook", async () => {
+    const own = await cell(() => magics.model(join(scratch, "small"), { runtime: "none", device: "cpu" }));
+    try {
+      await expect(cell(() => magics.trainDetached("lone", rows, { model: own }))).rejects.toMatchObject({
+        code: "unsupported",
+        message: expect.stringContaining("--runtime none"),
+      });
+    } finally {
+      await own.dispose();
+    }
   });
 });

@@ -26,7 +26,7 @@ const curve: LossCurve = {
     loss: 4 / (epoch * 10),
     validationLoss: 1 / epoch + (epoch > 3 ? 1 : 0),
   })),
-  bestEpoch: 3,
+  bestStep: 30,
 };
 
 /** The values that each layer of the specification draws. */

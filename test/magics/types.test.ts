@@ -107,7 +107,7 @@ describe("expanded magics", () => {
       .flatMap(([, { examples }]) => examples),
   )("as shown code check as well: %j", (example) => {
     const written = example.replace(
-      /%%?\w+( (?:list|use|new|save|load|combine|merge|unmerge|delete|history|reset|rounds|add|update|query|check)\b)?/,
+      /%%?\w+( (?:list|use|new|save|load|combine|merge|unmerge|delete|history|reset|rounds|add|update|query|check|attach|stop|runs)\b)?/,
       "$& --show-code",
     );
     const [, json = ""] = /showCode\((".*")\)/s.exec(expand(written).code) ?? [];

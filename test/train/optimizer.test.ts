@@ -75,6 +75,7 @@ test("options: defaults in one place, every fault at once", () => {
     betas: [0.9, 0.999],
     eps: 1e-8,
     weightDecay: 0.01,
+    decayNormsAndBiases: true,
     clip: 1,
   });
   const wrong = { lr: -1, betas: [0.9, 1] as const, clip: Number.NaN, wd: 3 };

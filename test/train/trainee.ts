@@ -94,13 +94,15 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       loss: (batch) => program.loss(batch, tensors),
     });
   let learner = newLearner();
-  return {
+  const pupil: ObservedTrainee = {
     renew: () => {
       learner = newLearner();
     },
     step: (...step) => learner.step(...step),
     snapshot: (what) => learner.snapshot(what),
     restore: (snapshot) => learner.restore(snapshot),
+    state: () => learner.state(),
+    adopt: (state) => learner.adopt(state),
     tensors,
     batches,
     asked,
@@ -119,6 +121,11 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
         if (event.type === "token") tokens.push(event.token);
       }
       return String.fromCodePoint(...tokens);
+    },
+    score: async (rows, monitor) => {
+      const recalled = await pupil.recalls(rows, [END]);
+      if (monitor !== "exact") throw new Error(`there is no ${monitor} here`);
+      return recalled.filter(Boolean).length / recalled.length;
     },
     async recalls(rows, stop) {
       asked.push(rows);
@@ -142,4 +149,5 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
       await forward.dispose();
     },
   };
+  return pupil;
 }

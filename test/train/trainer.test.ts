@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { LoraConfig } from "../../src/adapters/adapter.ts";
 import type { Row } from "../../src/data/row.ts";
-import { type FitEvent, type FitOptions, fit as train } from "../../src/train/trainer.ts";
+import type { FitOptions } from "../../src/train/fit-options.ts";
+import { type FitEvent, fit as train } from "../../src/train/trainer.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";
 
 const LORA: LoraConfig = { method: "lora", r: 4, alpha: 8, dropout: 0, targets: ["query_key_value", "dense_h_to_4h"] };
@@ -183,6 +184,84 @@ describe("validation", () => {
     const [alone, watched] = [await trainee({ dropout: 0.3 }), await trainee({ dropout: 0.3 })];
     const losses = (seen: readonly FitEvent[]) => only("step", seen).map(({ loss }) => loss);
     expect(losses(await events(watched, {}, ROWS, contrary))).toEqual(losses(await events(alone)));
+  });
+
+  it("validates after so many steps, and at the end, and judges by them", async () => {
+    const seen = await events(await trainee(), { epochs: 3, batchSize: 1, validateEvery: 5 }, ROWS, ROWS);
+    const found = only("validation", seen);
+    expect(found.map(({ step, epoch }) => [step, epoch])).toEqual([
+      [5, 2],
+      [10, 3],
+      [12, 3],
+    ]);
+    const epochs = only("epoch", seen);
+    expect(epochs.map(({ validationLoss }) => validationLoss)).toEqual([undefined, undefined, found[2]?.loss]);
+    const done = seen.at(-1) as Of<"done">;
+    expect(done.loss).toBe(Math.min(...found.map(({ loss }) => loss)));
+    expect(found.find(({ loss }) => loss === done.loss)?.step).toBe(done.bestStep);
+  });
+
+  it("judges by a score of what is answered, of which more is better, and stops when none gets better", async () => {
+    const student = await trainee({ targets: ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"] });
+    const short = [
+      { prompt: "red", response: "hot" },
+      { prompt: "ice", response: "icy" },
+    ];
+    const options = { epochs: 60, lr: 2e-2, batchSize: 2, patience: 3, monitor: "exact", mixLengths: true } as const;
+    // No answer is exact at first: the first is the best until one is.
+    const seen = await events(student, { ...options, patience: 30 }, short, short);
+    const done = seen.at(-1) as Of<"done">;
+    const found = only("validation", seen);
+    expect(found[0]).toMatchObject({ score: 0, best: true });
+    expect(done).toMatchObject({ score: 1, reason: "patience" });
+    expect(found.find(({ score }) => score === 1)).toMatchObject({ step: done.bestStep, best: true });
+    expect(found.filter(({ step, best }) => step > done.bestStep && best)).toEqual([]);
+    expect(await student.score(short, "exact")).toBe(1);
+  });
+
+  it("says the loss as perplexity where that is the monitor", async () => {
+    const seen = await events(await trainee(), { monitor: "perplexity" }, ROWS, ROWS);
+    for (const { loss, score } of only("validation", seen)) expect(score).toBeCloseTo(Math.exp(loss), 10);
+  });
+
+  it("refuses to validate on nothing", async () => {
+    const refused = events(await trainee(), { validateEvery: 2, monitor: "exact" });
+    await expect(refused).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringMatching(/validateEvery 2 and monitor exact need rows.*--val/),
+    });
+  });
+});
+
+describe("the length of a run", () => {
+  it("is so many steps, in the midst of an epoch too, and the schedule is theirs", async () => {
+    const seen = await events(await trainee(), {
+      epochs: 1,
+      maxSteps: 5,
+      scheduler: "linear",
+      warmup: 0.3,
+      lr: 1 / 64,
+    });
+    expect(seen[0]).toMatchObject({ type: "start", steps: 5, epochs: 3 });
+    const rates = only("step", seen).map(({ lr }) => lr * 64);
+    for (const [i, rate] of [0, 0.5, 1, 2 / 3, 1 / 3].entries()) expect(rates[i]).toBeCloseTo(rate, 12);
+    expect(only("epoch", seen).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    expect(seen.at(-1)).toMatchObject({ type: "done", steps: 5, reason: "steps", bestStep: 5, bestEpoch: 3 });
+  });
+});
+
+describe("weight decay", () => {
+  it("is of matrices, and not of norms and biases", async () => {
+    const one = await oracleTrainee({ method: "full", match: ["final_layernorm", "query_key_value"] });
+    made.push(one);
+    const before = one.values();
+    // Without a gradient's step, decay is all that changes anything.
+    await events(one, { lr: 1e-30, weightDecay: 1e29, epochs: 1, maxSteps: 1 });
+    const after = one.values();
+    const changed = Object.keys(before).filter((name) => String(before[name]) !== String(after[name]));
+    expect(changed.length).toBeGreaterThan(0);
+    expect(changed.every((name) => name.endsWith("query_key_value.weight"))).toBe(true);
+    expect(Object.keys(before).filter((name) => !changed.includes(name)).length).toBeGreaterThan(1);
   });
 });
 

@@ -146,7 +146,7 @@ function addDefaults(given: ReadonlyMap<string, Given>, context: Context): void 
     }),
     ...into.default("scheduler", "linear"),
     // Each command there begins with the published model.
-    ...into.default("new"),
+    ...(into.has("resume") ? [] : into.default("new")),
     ...into.default("no-check"),
   ];
   if (added.length > 0) into.say(`As train.py does by itself: ${added.join(" ")}`);

@@ -1,7 +1,7 @@
 /** @file Token ids as the text of an answer: decoded and cleaned up as they come, without the white space around it. */
 import type { Family } from "../models/family.ts";
-import { processResponse, type TextStream } from "../text/process-response.ts";
-import type { DecodeStream, Tokenizer } from "../text/tokenizer.ts";
+import { processResponse, type TextStream } from "./process-response.ts";
+import type { DecodeStream, Tokenizer } from "./tokenizer.ts";
 
 /** The answer that a text is when it is given exactly: as the tokenizer and the published clean-up return it. */
 export const sayable = (family: Family, tokenizer: Tokenizer, text: string): string =>

@@ -1,0 +1,77 @@
+/** @file What %train attach, stop and runs do: runs of training, watched and ended from any notebook that sees their adapter. */
+import type { ChatGLM, RunInfo } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
+import { isInterrupt } from "../interrupt.ts";
+import { show, write } from "../live.ts";
+import { renderTable } from "../render/table.ts";
+import { duration } from "../render/text.ts";
+import { currentModel } from "../session.ts";
+import { asWord } from "../words.ts";
+import type { OfModel } from "./chat.ts";
+import { TrainingView } from "./training-view.ts";
+
+/** Shows an adapter's run from its start, and goes on showing it until it is over. To interrupt the cell does nothing to the run. */
+export async function trainAttach(name: string, { model: given }: OfModel = {}): Promise<RunInfo> {
+  const adapter = await currentModel(given).adapter(name);
+  const view = new TrainingView(name);
+  try {
+    for await (const event of adapter.attach()) view.take(event);
+  } catch (error) {
+    view.stop("stopped");
+    await view.picture();
+    if (isInterrupt(error))
+      write(`${name} trains on; only this cell has ended. %train stop ${asWord(name)} ends it.\n`, "stderr");
+    throw error;
+  }
+  const run = (await adapter.run()) as RunInfo;
+  if (run.state === "done") view.done();
+  else view.stop("stopped");
+  await view.picture();
+  write(`${stateOf(run)}\n`);
+  return run;
+}
+
+/** Ends an adapter's run after its step, which is kept. */
+export async function trainStop(name: string, { model: given }: OfModel = {}): Promise<RunInfo> {
+  const run = await (await currentModel(given).adapter(name)).stopFit();
+  write(`${stateOf(run)}\n`);
+  return run;
+}
+
+/** Shows and returns the runs of all adapters that this notebook sees. */
+export async function trainRuns({ model: given }: OfModel = {}): Promise<readonly RunInfo[]> {
+  const runs = await runsOf(currentModel(given));
+  const rows = runs.map((run) => [
+    run.name,
+    run.state,
+    `${run.step} of ${run.steps}`,
+    duration((Date.now() - run.started) / 1000),
+    run.detached ? "by itself" : "",
+    run.folder,
+  ]);
+  const columns = [
+    ...[{ title: "adapter" }, { title: "state" }, { title: "step", align: "right" as const }],
+    ...[{ title: "begun, ago", align: "right" as const }, { title: "goes on" }, { title: "metrics and checkpoints" }],
+  ];
+  show(renderTable({ columns, rows, empty: "No run of training yet: %%train NAME." }));
+  return runs;
+}
+
+async function runsOf(model: ChatGLM): Promise<readonly RunInfo[]> {
+  const names = (await model.adapters()).map(({ name }) => name);
+  const runs = [...new Set(names)].map(async (name) => (await model.adapter(name)).run());
+  return (await Promise.all(runs)).flatMap((run) => (run ? [run] : []));
+}
+
+const REMEDIES: Readonly<Record<RunInfo["state"], string>> = {
+  running: "",
+  done: "",
+  stopped: " The same cell with --resume goes on from there.",
+  interrupted: " Whoever ran it was killed. The same cell with --resume goes on from there.",
+  failed: " The same cell with --resume goes on from there.",
+};
+
+function stateOf({ name, state, step, steps, why }: RunInfo): string {
+  const at = `after step ${step} of ${plural(steps, "step")}`;
+  return `${name}: ${state} ${at}${why === undefined ? "" : ` (${why.replace(/\.$/, "")})`}.${REMEDIES[state]}`;
+}

@@ -1,0 +1,176 @@
+/**
+ * @file A run of training on the disk, beside the adapter that it trains: what it is of, how it stands, its last and its best
+ * checkpoint with what the optimiser remembers. The model's checkpoint and the rows themselves are elsewhere.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Row } from "../../data/row.ts";
+import { GlmError } from "../../errors.ts";
+import { onDisk, replaceFiles, textFile } from "../../files.ts";
+import { isFile, readText } from "../../regular-file.ts";
+import type { FitOptions } from "../../train/fit-options.ts";
+import type { FitProgress } from "../../train/fitting.ts";
+import type { LearnerState } from "../../train/learner.ts";
+import { type Json, loadTrainingState, saveTrainingState } from "../../train/training-state.ts";
+import { readHeader } from "../../weights/header.ts";
+import type { LoadParams } from "../engine.ts";
+import type { RunIdentity } from "./run-identity.ts";
+
+/** "running": it runs, or whoever ran it was killed. */
+export type RunState = "running" | "stopped" | "failed" | "done";
+
+/** How a run stands. */
+export interface RunRecord {
+  readonly state: RunState;
+  /** Why it failed. */
+  readonly why?: string;
+  /** Milliseconds since 1970. */
+  readonly started: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Steps that the adapter had taken before. */
+  readonly stepsBefore: number;
+  /** The adapter's revision when the run ended: another one was changed since. */
+  readonly revision?: number;
+  /** Whether it goes on without whoever began it. */
+  readonly detached: boolean;
+  /** The step at which it went on by itself last. */
+  readonly resumedAt?: number;
+}
+
+/** All that a detached run needs to go on by itself. */
+export interface RunInput {
+  readonly owner: string;
+  readonly name: string;
+  readonly load: LoadParams;
+  readonly rows: readonly Row[];
+  readonly validation: readonly Row[];
+  readonly options: FitOptions;
+}
+
+export type CheckpointName = "last" | "best";
+
+const FORMAT = "glmlab run 1";
+const [RECORD, IDENTITY, INPUT] = ["run.json", "identity.json", "input.json"];
+const LARGEST = 2 ** 29 - 2 ** 16;
+
+export class RunFolder {
+  readonly path: string;
+  #record: RunRecord | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Whether a run was begun here. */
+  exists(): Promise<boolean> {
+    return isFile(join(this.path, RECORD));
+  }
+
+  /**
+   * Begins a run; one that was here is gone.
+   * @throws GlmError "disk" when it cannot be written
+   */
+  async begin(record: RunRecord, identity: RunIdentity, input?: RunInput): Promise<void> {
+    await this.remove();
+    await onDisk(this.path, 0, () => mkdir(this.path, { recursive: true, mode: 0o700 }));
+    const parts = [
+      textFile(IDENTITY, JSON.stringify(identity)),
+      ...(input ? [textFile(INPUT, JSON.stringify(input))] : []),
+    ];
+    await replaceFiles(
+      this.path,
+      parts.map((file) => ({ ...file, isPrivate: true })),
+    );
+    await this.write(record);
+  }
+
+  /** @throws GlmError "disk" when it cannot be written */
+  async write(record: RunRecord): Promise<void> {
+    await replaceFiles(this.path, [
+      { ...textFile(RECORD, `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`), isPrivate: true },
+    ]);
+    this.#record = record;
+  }
+
+  /** @throws GlmError "model-invalid" when it is damaged */
+  async record(): Promise<RunRecord> {
+    if (this.#record) return this.#record;
+    const { format, ...record } = await this.#json<RunRecord & { readonly format: string }>(RECORD);
+    if (format !== FORMAT) throw this.#damaged(RECORD, `format ${format}`);
+    return record;
+  }
+
+  identity(): Promise<RunIdentity> {
+    return this.#json(IDENTITY);
+  }
+
+  /** What a detached run goes on with. */
+  input(): Promise<RunInput> {
+    return this.#json(INPUT);
+  }
+
+  /** @throws GlmError "disk" when it cannot be written; the checkpoint before is then untouched */
+  async keep(name: CheckpointName, { values, optimizer }: LearnerState, progress: FitProgress): Promise<void> {
+    await saveTrainingState(this.#checkpoint(name), {
+      parameters: values,
+      optimizer,
+      progress: progress as unknown as Json,
+    });
+  }
+
+  has(name: CheckpointName): Promise<boolean> {
+    return isFile(this.#checkpoint(name));
+  }
+
+  /** @throws GlmError "model-invalid" when it is damaged */
+  async checkpoint(name: CheckpointName): Promise<LearnerState & { readonly progress: FitProgress }> {
+    const { parameters, optimizer, progress } = await loadTrainingState(this.#checkpoint(name));
+    if (!isProgress(progress)) throw this.#damaged(`${name}.safetensors`, "no progress of a run");
+    return { values: parameters, optimizer, progress };
+  }
+
+  /** Where the last checkpoint stands; undefined when there is none. */
+  async progress(): Promise<FitProgress | undefined> {
+    if (!(await this.has("last"))) return undefined;
+    const { metadata } = await readHeader(this.#checkpoint("last"));
+    const progress: unknown = JSON.parse(metadata.progress ?? "null");
+    return isProgress(progress) ? progress : undefined;
+  }
+
+  async remove(): Promise<void> {
+    await onDisk(this.path, 0, () => rm(this.path, { recursive: true, force: true }));
+    this.#record = undefined;
+  }
+
+  #checkpoint(name: CheckpointName): string {
+    return join(this.path, `${name}.safetensors`);
+  }
+
+  async #json<T>(name: string): Promise<T> {
+    const text = await readText(join(this.path, name), LARGEST);
+    try {
+      const value: unknown = JSON.parse(text);
+      if (typeof value === "object" && value !== null) return value as T;
+    } catch {
+      // Told below.
+    }
+    throw this.#damaged(name, "something else");
+  }
+
+  #damaged(name: string, got: string): GlmError {
+    return new GlmError(
+      "model-invalid",
+      `${join(this.path, name)}: expected a file of a run of training, got ${got}. Delete the folder to train anew.`,
+    );
+  }
+}
+
+const COUNTS = ["step", "epoch", "stepOfEpoch", "lossTokens", "judged", "stale"] as const;
+
+function isProgress(value: unknown): value is FitProgress {
+  if (typeof value !== "object" || value === null) return false;
+  const progress = value as Partial<FitProgress>;
+  const areCounts = COUNTS.every((name) => Number.isSafeInteger(progress[name]) && Number(progress[name]) >= 0);
+  return areCounts && typeof progress.lossSum === "number" && typeof progress.seconds === "number";
+}

@@ -1,0 +1,249 @@
+/** @file Runs of training in an engine: kept as they go, taken up again to the same losses, watched, stopped, by themselves. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { AdapterConfig } from "../../src/adapters/adapter.ts";
+import { cpu } from "../../src/backend/cpu.ts";
+import { only } from "../../src/backend/devices.ts";
+import type { Row } from "../../src/data/row.ts";
+import type { RunInfo, Streams } from "../../src/engine/engine.ts";
+import { LocalEngine } from "../../src/engine/local.ts";
+import { unfinishedLoads } from "../../src/engine/runs/unfinished.ts";
+import type { FitOptions } from "../../src/train/fit-options.ts";
+import type { FitEvent } from "../../src/train/trainer.ts";
+import { ownHome } from "../home.ts";
+import { writeSmallModel } from "../small-model.ts";
+import { loadModel } from "./oracle-suite.ts";
+
+const home = ownHome();
+const engines: LocalEngine[] = [];
+let small: string;
+beforeAll(async () => {
+  small = await writeSmallModel(join(home, "model"));
+});
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+});
+
+const OPTIONS: FitOptions = {
+  ...{ epochs: 4, lr: 5e-3, batchSize: 2, accumulate: 1, clip: 1, weightDecay: 0.01, scheduler: "cosine" },
+  ...{ warmup: 2, patience: 0, rehearse: [], rehearsePerBatch: 0, maxLength: 32, seed: 7, stop: [2] },
+};
+const rows: readonly Row[] = ["ab", "ba", "aab", "bba", "abab"].map((prompt, i) => ({
+  prompt,
+  response: `a${"b".repeat(i)}`,
+}));
+const validation: readonly Row[] = [{ prompt: "bb", response: "ab" }];
+const METHODS: Readonly<Record<string, AdapterConfig>> = {
+  lora: { method: "lora", r: 4, alpha: 8, dropout: 0.2, targets: ["query_key_value"] },
+  adaLora: {
+    ...{ method: "adaLora", r: 1, initR: 3, alpha: 8, dropout: 0, targets: ["query_key_value", "dense"] },
+    ...{ tinit: 1, tfinal: 2, deltaT: 1, beta1: 0.85, beta2: 0.85, orthogonality: 0.5 },
+  },
+  pTuning: { method: "pTuning", length: 3, projection: true, dropout: 0.1 },
+};
+
+type Params = Streams["fit"]["params"];
+
+async function open(name: string, config?: AdapterConfig): Promise<{ engine: LocalEngine; params: Params }> {
+  const engine = new LocalEngine(only(cpu));
+  engines.push(engine);
+  const { key: model } = await loadModel(engine, small);
+  const target = { model, adapter: { owner: "test", name } };
+  if (config) await engine.call("createAdapter", { ...target, config, seed: 1 });
+  return { engine, params: { ...target, rows, validation, options: OPTIONS } };
+}
+
+/** @param until a step after which it is abandoned */
+async function read(events: AsyncIterable<FitEvent>, until = Number.POSITIVE_INFINITY): Promise<FitEvent[]> {
+  const seen: FitEvent[] = [];
+  for await (const event of events) {
+    seen.push(event);
+    if (event.type === "step" && event.step >= until) break;
+  }
+  return seen;
+}
+
+/** All but how long it took. */
+const timeless = (events: readonly FitEvent[]): unknown[] =>
+  events
+    .filter(({ type }) => type !== "start" && type !== "rehearse")
+    .map((event) => ("seconds" in event ? { ...event, seconds: 0 } : event));
+
+const infoOf = async (engine: LocalEngine, { model, adapter }: Params): Promise<RunInfo> =>
+  (await engine.call("run", { model, adapter })) as RunInfo;
+
+describe.each(Object.entries(METHODS))("%s", (method, config) => {
+  it.each([
+    ["after a step in the midst of an epoch", 4, { validation: [] as readonly Row[] }],
+    ["after the last step of an epoch, which was not judged yet", 6, { validation }],
+    ["with patience, by steps", 7, { validation, options: { ...OPTIONS, validateEvery: 2, patience: 50 } }],
+    [
+      "accumulated, with rehearsal",
+      3,
+      { options: { ...OPTIONS, batchSize: 1, accumulate: 2, rehearse: rows.slice(0, 3), rehearsePerBatch: 2 } },
+    ],
+  ])("stopped %s, goes on in another process to the same losses and values", async (_, until, changes) => {
+    const whole = await open(`${method}-whole`, config);
+    const expected = await read(whole.engine.stream("fit", { ...whole.params, ...changes }));
+    const values = await whole.engine.call("readAdapter", whole.params);
+
+    const name = `${method}-${until}-${JSON.stringify(changes).length}`;
+    const first = await open(name, config);
+    await read(first.engine.stream("fit", { ...first.params, ...changes }), until);
+    expect(await infoOf(first.engine, first.params)).toMatchObject({ state: "stopped", step: until, detached: false });
+    await first.engine.close();
+
+    const second = await open(name);
+    const seen = await read(second.engine.stream("fit", { ...second.params, ...changes, resume: true }));
+    expect(seen[0]).toMatchObject({ type: "start", from: until });
+    // What it told before comes first, and nothing twice.
+    expect(timeless(seen)).toEqual(timeless(expected));
+    expect(await second.engine.call("readAdapter", second.params)).toEqual(values);
+    const { steps } = await second.engine.call("adapterInfo", second.params);
+    expect(steps).toBe(expected.filter(({ type }) => type === "step").length);
+    expect(await infoOf(second.engine, second.params)).toMatchObject({ state: "done" });
+  });
+});
+
+describe("a run that goes on", () => {
+  const config = METHODS.lora as AdapterConfig;
+
+  it("has the rows and options that it had, or what differs is said and nothing is done", async () => {
+    const { engine, params } = await open("other", config);
+    await read(engine.stream("fit", params), 3);
+    const before = await engine.call("readAdapter", params);
+    const others = rows.map((row, i) => (i === 1 ? { ...row, response: "bbbb" } : row));
+    const changed = { ...params, rows: others, validation: [], options: { ...OPTIONS, lr: 1e-3 }, resume: true };
+    await expect(read(engine.stream("fit", changed))).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringMatching(
+        /lr was 0\.005 and is 0\.001; row 2 is another.*; there were 1 rows to validate on and are 0.*--resume/s,
+      ),
+    });
+    expect(await engine.call("readAdapter", params)).toEqual(before);
+    expect(await infoOf(engine, params)).toMatchObject({ state: "stopped", step: 3 });
+  });
+
+  it("is not taken up when the adapter was changed since", async () => {
+    const { engine, params } = await open("changed", config);
+    await read(engine.stream("fit", params), 3);
+    await engine.call("writeAdapter", { ...params, tensors: await engine.call("readAdapter", params) } as never);
+    await expect(read(engine.stream("fit", { ...params, resume: true }))).rejects.toMatchObject({
+      code: "adapter-changed",
+      message: expect.stringMatching(/changed since its run ended.*without resume/s),
+    });
+  });
+
+  it("begins where there is none, and is over at once where it was done", async () => {
+    const { engine, params } = await open("finished", config);
+    const first = await read(engine.stream("fit", { ...params, resume: true }));
+    expect(first[0]).not.toHaveProperty("from");
+    const values = await engine.call("readAdapter", params);
+    const again = await read(engine.stream("fit", { ...params, resume: true }));
+    expect(again[0]).toMatchObject({ from: 12 });
+    expect(timeless(again)).toEqual(timeless(first));
+    expect(await engine.call("readAdapter", params)).toEqual(values);
+  });
+
+  it("is told to be damaged where it is", async () => {
+    const { engine, params } = await open("damaged", config);
+    await read(engine.stream("fit", params), 3);
+    const { folder } = await infoOf(engine, params);
+    const file = join(folder, "last.safetensors");
+    writeFileSync(file, readFileSync(file).subarray(0, 500));
+    await expect(read(engine.stream("fit", { ...params, resume: true }))).rejects.toMatchObject({
+      code: "model-invalid",
+      message: expect.stringContaining(file),
+    });
+  });
+
+  it("goes with its adapter's name, and ends with its adapter", async () => {
+    const { engine, params } = await open("named", config);
+    await read(engine.stream("fit", params), 3);
+    const { folder } = await infoOf(engine, params);
+    const { setAside } = await engine.call("createAdapter", { ...params, config, seed: 2 } as never);
+    expect(setAside).toBe("named.1");
+    expect(await engine.call("run", params)).toBeNull();
+    const aside = { ...params, adapter: { owner: "test", name: "named.1" } };
+    expect(await infoOf(engine, aside)).toMatchObject({ state: "stopped", step: 3 });
+    await engine.call("disposeAdapter", aside);
+    expect(existsSync(folder)).toBe(false);
+    expect(readdirSync(join(folder, "..")).filter((name) => name.startsWith("named.1"))).toEqual([]);
+  });
+});
+
+describe("what a run leaves", () => {
+  it("is every event as a line of JSON, and numbers for TensorBoard", async () => {
+    const { engine, params } = await open("logged", METHODS.lora);
+    const seen = await read(engine.stream("fit", params));
+    const { folder } = await infoOf(engine, params);
+    const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+    const told = lines.map((line) => JSON.parse(line) as FitEvent & { time?: number });
+    for (const event of told) delete event.time;
+    expect(told).toEqual(seen);
+    const [file] = readdirSync(folder).filter((name) => name.startsWith("events.out.tfevents."));
+    const text = readFileSync(join(folder, file as string), "latin1");
+    expect(text).toContain("brain.Event:2");
+    expect(text.split("train/loss")).toHaveLength(13);
+    expect(text.split("eval/loss")).toHaveLength(5);
+    // Beside the adapter where it is saved, too.
+    const saved = join(home, "saved");
+    await engine.call("saveAdapter", { model: params.model, adapter: params.adapter, folder: saved });
+    expect(readdirSync(saved)).toEqual(expect.arrayContaining(["adapter_model.safetensors", "metrics.jsonl", file]));
+  });
+});
+
+describe("a run that goes by itself", () => {
+  const long: FitOptions = { ...OPTIONS, epochs: 400 };
+
+  it("is watched from its start by whoever wants to, and stopped by anybody", async () => {
+    const { engine, params } = await open("alone", METHODS.lora);
+    const begun = await engine.call("startRun", { ...params, options: long });
+    expect(begun).toMatchObject({ state: "running", detached: true, steps: 1200 });
+    const some = await read(engine.stream("watchRun", params), 20);
+    expect(some.filter(({ type }) => type === "step")).toHaveLength(20);
+    // Nobody reads it, and it goes on.
+    await vi.waitFor(async () => expect((await infoOf(engine, params)).step).toBeGreaterThan(40), { timeout: 20_000 });
+    expect((await engine.call("models", {}))[0]).toMatchObject({ runs: 1 });
+    await expect(read(engine.stream("fit", params))).rejects.toMatchObject({ code: "adapter-invalid" });
+    const watched = read(engine.stream("watchRun", params)).catch((error: unknown) => error);
+    const stopped = await engine.call("stopRun", params);
+    expect(stopped).toMatchObject({ state: "stopped" });
+    expect(await watched).toMatchObject({ code: "training-stopped" });
+    const { steps } = await engine.call("adapterInfo", params);
+    expect(steps).toBe(stopped.step);
+    await expect(engine.call("stopRun", params)).rejects.toMatchObject({ code: "data-invalid" });
+    // What it told can still be read.
+    expect((await read(engine.stream("watchRun", params))).filter(({ type }) => type === "step")).toHaveLength(steps);
+  });
+
+  it("tells at once what keeps it from beginning", async () => {
+    const { engine, params } = await open("wrong", METHODS.lora);
+    const wrong = { ...params, rows: [{ prompt: "a", response: "" }] };
+    await expect(engine.call("startRun", wrong)).rejects.toMatchObject({ code: "data-invalid" });
+    expect(await engine.call("run", params)).toBeNull();
+  });
+
+  it("goes on when its model is loaded again, and comes to what it would have come to", async () => {
+    const whole = await open("at-once", METHODS.lora);
+    const options: FitOptions = { ...OPTIONS, epochs: 60 };
+    const expected = await read(whole.engine.stream("fit", { ...whole.params, options }));
+    const first = await open("by-itself", METHODS.lora);
+    await first.engine.call("startRun", { ...first.params, options });
+    await read(first.engine.stream("watchRun", first.params), 9);
+    await first.engine.close();
+    expect(await unfinishedLoads()).toHaveLength(1);
+
+    const second = await open("by-itself");
+    await vi.waitFor(async () => expect((await infoOf(second.engine, second.params)).state).toBe("done"), {
+      timeout: 30_000,
+    });
+    const seen = await read(second.engine.stream("watchRun", second.params));
+    expect(timeless(seen)).toEqual(timeless(expected));
+    expect(await second.engine.call("readAdapter", second.params)).toEqual(
+      await whole.engine.call("readAdapter", whole.params),
+    );
+    expect(await unfinishedLoads()).toEqual([]);
+  });
+});
