@@ -43,9 +43,9 @@ export function memoryText({ memory }: TrainingPlan, programBytes: number, value
 }
 
 /** Time as it was estimated after the first steps, and as it was. */
-export function timeText(seconds: readonly number[], steps: number): string {
+export function timeText(seconds: readonly number[]): string {
   const measured = seconds.reduce((sum, one) => sum + one, 0);
-  const estimated = estimatedSeconds(seconds.slice(0, MEASURED), steps);
+  const estimated = estimatedSeconds(seconds.slice(0, MEASURED), seconds.length);
   return `Time: ${duration(measured)} measured, ${duration(estimated)} estimated after ${plural(Math.min(MEASURED, seconds.length), "step")}`;
 }
 

@@ -26,6 +26,8 @@ export class TrainLog {
 
   /** Whether there are rows to validate on. */
   #validates = false;
+  /** The step after which an earlier run goes on: what it told before is told again, and is in its own log. */
+  #from = 0;
 
   /** @param every steps from one line to the next, in a terminal as well; without it a terminal has its bar only */
   constructor(name: string, every: number | undefined) {
@@ -43,7 +45,7 @@ export class TrainLog {
     return this.#start?.steps ?? 0;
   }
 
-  /** Of each step that was told. */
+  /** Of each step that was taken by this command. */
   get seconds(): readonly number[] {
     return this.#seconds;
   }
@@ -55,6 +57,7 @@ export class TrainLog {
   take(event: FitEvent): void {
     switch (event.type) {
       case "start":
+        this.#from = event.from ?? 0;
         if (event.cut && !this.#start) this.#say(cutText(event.cut));
         this.#start = event;
         this.#say(
@@ -73,6 +76,7 @@ export class TrainLog {
       case "validation": {
         const { step, epoch, loss, score, best } = event;
         this.#validates = true;
+        if (step <= this.#from) return;
         const scored = score === undefined ? "" : `  score ${figure(score)}`;
         this.#say(
           `step ${step}  epoch ${epoch}  validation ${figure(loss)}${scored}${best ? "  the best so far" : ""}`,
@@ -81,7 +85,7 @@ export class TrainLog {
       }
       case "epoch":
         // Of many epochs, the lines of steps say enough.
-        if (this.#isTerminal || (this.#start?.epochs ?? 0) > LINES) return;
+        if (this.step <= this.#from || this.#isTerminal || (this.#start?.epochs ?? 0) > LINES) return;
         this.#say(`epoch ${event.epoch} is over  loss ${figure(event.loss)}`);
         return;
       case "done":
@@ -113,6 +117,7 @@ export class TrainLog {
   #step(event: Step): void {
     this.#first ??= event;
     this.#last = event;
+    if (event.step <= this.#from) return;
     this.#seconds.push(event.seconds);
     const { step, steps, epoch, loss, lr, seconds } = event;
     if (this.#isTerminal) {

@@ -50,7 +50,8 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
     );
   } catch (error) {
     log.end("failed");
-    await withAmbient(around, () => keepWhatIsThere(adapter, run)).catch(() => undefined);
+    // Before the first event, nothing of it had begun.
+    if (log.start) await withAmbient(around, () => keepWhatIsThere(adapter, run)).catch(() => undefined);
     throw error;
   }
   if (interrupts.isInterrupted) {
@@ -61,7 +62,7 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
   log.end("done");
   console.log(`${name}: ${log.summary(settings.validateEvery ?? 0)}`);
   await saved(adapter, values);
-  console.error(timeText(log.seconds, log.steps));
+  if (log.seconds.length > 0) console.error(timeText(log.seconds));
   const memory = memoryText(plan, programBytes, values);
   if (memory !== undefined) console.error(memory);
   if (values["no-check"] !== true) {

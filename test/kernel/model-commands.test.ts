@@ -113,6 +113,7 @@ describe("chat", () => {
       writeFileSync(join(folder, "terminal.py"), "import pty, sys\nsys.exit(pty.spawn(sys.argv[1:]) >> 8)\n");
       const endless = ["--temperature", "50", "--top-p", "1", "--seed", "5"];
       const running = startGlmlab(folder, ["chat", "tiny", ...endless], [python, "terminal.py"]);
+      setTimeout(() => console.log("OUT", JSON.stringify(running.output())), 6000);
       await running.seen("/exit leaves.");
       running.process.stdin?.write("日本的首都是哪里？\r");
       await running.seen(`${CAPITAL}\r\n`);

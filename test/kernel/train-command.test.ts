@@ -41,7 +41,7 @@ describe("trains", () => {
     const { status, stderr, stdout } = train(
       ...split(`deepspeed --master_port 520 train.py --train_path spo.json --model_name_or_path tiny --mode glm2
         --per_device_train_batch_size 1 --gradient_accumulation_steps 3 --max_len 128 --max_src_len 96 --learning_rate 1e-2
-        --warmup_ratio 0 --num_train_epochs 6 --train_type lora --lora_dim 4 --lora_alpha 16 --lora_dropout 0 --seed 1234
+        --warmup_ratio 0.1 --num_train_epochs 6 --train_type lora --lora_dim 4 --lora_alpha 16 --lora_dropout 0 --seed 1234
         --lora_module_name query_key_value,dense --show_loss_step 1 --ds_file ds_zero2_no_offload.json --output_dir out-lora`),
     );
     expect([status, stderr]).toEqual([0, expect.stringMatching(/^--lora_dim 4 -> --r 4$/m)]);
@@ -75,7 +75,7 @@ describe("trains", () => {
     ["all", ""],
   ])("--train_type %s", (type, more) => {
     const { status, stdout, stderr } = train(
-      ...split(`train.py --train_path spo.json --model_name_or_path tiny --train_type ${type} ${more} --warmup_ratio 0
+      ...split(`train.py --train_path spo.json --model_name_or_path tiny --train_type ${type} ${more}
         --max_len 128 --max_src_len 96 --output_dir out-${type}`),
     );
     expect([status, stderr]).toEqual([0, expect.stringContaining(`--train_type ${type} -> --method`)]);
@@ -83,19 +83,21 @@ describe("trains", () => {
     expect(existsSync(join(folder, `out-${type}`, "adapter_config.json"))).toBe(true);
   });
 
-  test("a configuration of finetune_demo", () => {
+  test("a configuration of finetune_demo, by steps", () => {
     writeFileSync(
       join(folder, "lora.yaml"),
       `data_config: { train_file: train.json, val_file: dev.json }
 max_input_length: 64
 max_output_length: 63
-training_args: { output_dir: ./out-yaml, num_train_epochs: 2, learning_rate: 5e-3, per_device_train_batch_size: 2, logging_steps: 1 }
+training_args:
+  { output_dir: ./out-yaml, max_steps: 4, learning_rate: 5e-3, per_device_train_batch_size: 2, logging_steps: 1, evaluation_strategy: steps, eval_steps: 2 }
 peft_config: { peft_type: LORA, task_type: CAUSAL_LM, r: 2, lora_alpha: 8, lora_dropout: 0.1 }
 `,
     );
     const { status, stdout, stderr } = train("finetune_hf.py", "data/", "tiny", "lora.yaml");
     expect([status, stderr]).toEqual([0, expect.stringMatching(/^r: 2 -> --r 2$/m)]);
-    expect(stdout).toMatch(/^out-yaml: 4 steps in .*, validation [\d.]+ /m);
+    expect(stdout).toMatch(/^out-yaml: 4 steps in .*, validation [\d.]+ at step 4, whose values are kept\.$/m);
+    expect(stderr.match(/^step \d .*validation/gm)).toHaveLength(2);
     expect(saved("out-yaml")).toMatchObject({ r: 2, lora_alpha: 8, peft_type: "LORA" });
   });
 
@@ -126,7 +128,7 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s finishes the step, keeps it and wr
   await running.seen("step 3/300000");
   running.process.kill(signal);
   expect(await running.ended).toBe(signal === "SIGINT" ? 130 : 143);
-  const [, steps] = /keeps the values of (\d+) steps of 300000/.exec(running.output()) ?? [];
+  const [, steps] = /keeps the values of step (\d+) of 300000/.exec(running.output()) ?? [];
   expect(Number(steps)).toBe(losses(running.output()).length);
   expect(running.output()).toContain(`${out} saved to ${join(folder, out)}`);
   const { stdout } = glmlab(folder, [
@@ -146,6 +148,26 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s finishes the step, keeps it and wr
   ]);
   const [named, filed] = rows.map((line) => line.trim().split(/\s+/).slice(2));
   expect(named).toEqual(filed);
+});
+
+test("what was interrupted goes on with --resume, to the losses of a run that was not", async () => {
+  const command = split(
+    "train tiny spo.json --epochs 20 --batch-size 1 --lr 1e-3 --seed 9 --log-every 1 --no-check --new",
+  );
+  const whole = glmlab(folder, [...command, "--adapter", "whole"]);
+  expect(losses(whole.stderr)).toHaveLength(60);
+  const running = startGlmlab(folder, [...command, "--adapter", "halves"]);
+  await running.seen("step 3/60");
+  running.process.kill("SIGINT");
+  expect(await running.ended).toBe(130);
+  expect(running.output()).toMatch(/The same command with --resume in place of --new goes on\./);
+  const again = command.map((one) => (one === "--new" ? "--resume" : one));
+  const { status, stderr } = glmlab(folder, [...again, "--adapter", "halves"]);
+  expect([status, stderr]).toEqual([0, expect.stringMatching(/^Training halves goes on after step \d+ of 60$/m)]);
+  expect([...losses(running.output()), ...losses(stderr)]).toEqual(losses(whole.stderr));
+  // Of other rows or options it is refused, and what is there stays as it is.
+  const other = glmlab(folder, [...again, "--adapter", "halves", "--batch-size=2"]);
+  expect([other.status, other.stderr]).toEqual([2, expect.stringMatching(/given twice|batchSize was 1 and is 2/)]);
 });
 
 describe("refuses, before anything is trained", () => {
