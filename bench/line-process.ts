@@ -11,10 +11,13 @@ export class LineProcess {
   readonly #ended: Promise<string>;
   readonly #stop = (): void => void this.#child.kill();
 
-  /** @param name what messages call it */
-  constructor(name: string, program: string, args: readonly string[]) {
+  /**
+   * @param name what messages call it
+   * @param env this process's environment, unless given
+   */
+  constructor(name: string, program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
     this.#name = name;
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"], env });
     this.#child = child;
     this.#input = child.stdin;
     const lines = createInterface(child.stdout);

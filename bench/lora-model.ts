@@ -11,6 +11,7 @@ import { floatWeights } from "../src/models/context.ts";
 import { normals, randomStream } from "../src/random.ts";
 import { type FloatTensor, filled, sizeOf, tensor } from "../src/tensor.ts";
 import type { TokenBatch } from "../src/train/batch.ts";
+import type { Checkpointing } from "../src/train/checkpointing.ts";
 import { adamW, adamWConfig, clipped } from "../src/train/optimizer.ts";
 import { trainingProgram } from "../src/train/program.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
@@ -103,6 +104,7 @@ export interface Step {
 export async function ourStep(
   { folder, config, batch }: Pick<RandomModel, "folder" | "config" | "batch">,
   method: AdapterConfig = LORA,
+  { gradientCheckpointing = false }: Checkpointing = {},
 ): Promise<Step> {
   const { tensors } = await openCheckpoint(folder);
   const { adapter, values } = await adapterOn(folder, config, method);
@@ -121,7 +123,7 @@ export async function ourStep(
   let memory: AdapterTensors | undefined;
   return {
     async run() {
-      const { loss, gradients } = await program.gradients(batch, values, state.step);
+      const { loss, gradients } = await program.gradients(batch, values, state.step, { gradientCheckpointing });
       const norm = adamW.update(optimizer, state, values, gradients);
       if (adapter.afterStep) {
         const progress = { step: state.step - 1, steps: adapter.totalSteps as number };

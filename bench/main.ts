@@ -1,6 +1,7 @@
 /**
  * @file Benchmarks by name: `npm run bench -- NAME [options]`. Each prints a table; bench/results.md has measured figures.
  *
+ *   checkpointing  a training step with gradient checkpointing and without: its time and peak memory
  *   data        a large file of JSON lines: peak memory and rows a second
  *   device      the processor and the GPU: bandwidth, GEMM peak, and how much of them models get, beside PyTorch; kernels and traffic
  *   evaluate    rows answered by the base and three adapters: one pass that they share beside four passes
@@ -13,6 +14,7 @@
  */
 /** Each with what it needs only: some need packages that others do without. */
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
+  checkpointing: async () => (await import("./checkpointing.ts")).checkpointing,
   data: async () => (await import("./data.ts")).dataBench,
   device: async () => (await import("./device.ts")).devices,
   evaluate: async () => (await import("./evaluate.ts")).evaluate,

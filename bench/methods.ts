@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { AdapterConfig } from "../src/adapters/adapter.ts";
+import { runtimeEnvironment } from "../src/runtime/allocator.ts";
 import { packageFolder } from "../src/version.ts";
 import { LineProcess } from "./line-process.ts";
 import { LEARNING_RATE, LORA, type RandomModel, randomModel, type Shape } from "./lora-model.ts";
@@ -110,7 +111,9 @@ async function compare(
 ): Promise<Record<string, string>> {
   await model.start(method);
   const script = join(packageFolder, "dist", "bench", "methods-process.js");
-  const ours = new LineProcess("bench/methods-process.js", process.execPath, [script]);
+  // As the runtime that notebooks share is started.
+  const env = runtimeEnvironment(process.env);
+  const ours = new LineProcess("bench/methods-process.js", process.execPath, [script], env);
   const torch = python === undefined ? undefined : new PythonScript(python, "methods_step.py");
   try {
     const { folder, config, batch } = model;

@@ -55,7 +55,7 @@ function inCommand(
   const spec = option !== undefined && Object.hasOwn(options, option) ? options[option] : undefined;
   if (spec && spec.kind !== "flag") {
     const typed = inline?.[2] ?? current;
-    return { matches: begun(typed, values(spec, typed)), start: cursor - typed.length, end: cursor };
+    return { matches: begun(typed, values(spec, unquoted(typed))), start: cursor - typed.length, end: cursor };
   }
   const given = before.flatMap((word) => /^--([\w-]+)/.exec(word)?.[1] ?? []);
   const contradicted = given.flatMap((name) => options[name]?.conflicts ?? []);
@@ -66,17 +66,22 @@ function inCommand(
   if (command.text === "line" && (current !== "" || positionals(before, options) > 0)) {
     return undefined;
   }
-  const known = begun(current, namesFor(command, before, options));
+  const known = begun(current, namesFor(command, before, options, unquoted(current)));
   const matches = current === "" ? [...known, ...free.map((name) => `--${name}`)] : known;
   return { matches, start, end: cursor };
 }
 
 /** What the next word may name. */
-function namesFor(command: Command, before: readonly string[], options: OptionTable): readonly string[] {
-  const isFirst = positionals(before, options) === 0;
+function namesFor(command: Command, before: readonly string[], options: OptionTable, typed: string): readonly string[] {
+  const place = positionals(before, options);
+  const isFirst = place === 0;
   switch (command.completes) {
     case "adapter":
       return isFirst ? knownAdapters() : [];
+    case "sum":
+      return isFirst ? summed(typed) : [];
+    case "name and sum":
+      return place === 1 ? summed(typed) : [];
     case "fact":
       return isFirst ? keysIn(before) : [];
     case "facts": {
@@ -116,14 +121,14 @@ function values(spec: OptionSpec, typed: string): readonly string[] {
       return spec.choices;
     case "adapter": {
       const sum = sumSoFar(typed);
-      return sum === "" ? [...knownAdapters(), "none"] : knownAdapters().map((name) => sum + name);
+      return sum === "" ? [...knownAdapters(), "none"] : summed(typed);
     }
     case "book":
       return [...knownBooks().keys()];
     case "adapters": {
       const done = typed.slice(0, typed.lastIndexOf(",") + 1);
       const sum = sumSoFar(typed.slice(done.length));
-      if (sum !== "") return knownAdapters().map((name) => done + sum + name);
+      if (sum !== "") return summed(typed.slice(done.length)).map((one) => done + one);
       return listed([...knownAdapters(), "none"], typed);
     }
     case "choices":
@@ -134,7 +139,10 @@ function values(spec: OptionSpec, typed: string): readonly string[] {
 }
 
 /** Of a sum of adapters, all before the name that is being written. */
-const sumSoFar = (typed: string): string => /^[^,]*[+*]/.exec(typed)?.[0] ?? "";
+const sumSoFar = (typed: string): string => /^[^,]*(?:[+*]|(?:^|\s)-)\s*/.exec(typed)?.[0] ?? "";
+
+/** What a sum could go on with, or begin with. */
+const summed = (typed: string): readonly string[] => knownAdapters().map((name) => sumSoFar(typed) + name);
 
 /** Words before the current one that are neither options nor their values. */
 function positionals(before: readonly string[], options: OptionTable): number {

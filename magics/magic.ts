@@ -43,10 +43,10 @@ export interface Command {
   /** `line`: the rest of the line is text. `body`: the lines below are text. `data`: they are taken as they are. */
   readonly text?: "line" | "body" | "data";
   /**
-   * What the words are, for completion. `adapter`: the first names an adapter of the current model. `fact`, `facts`: the
-   * first, or each, is the key of a fact.
+   * What the words are, for completion. `adapter`: the first names an adapter of the current model. `sum`: it may be a sum of several.
+   * `name and sum`: the second may, the first is new. `fact`, `facts`: the first, or each, is the key of a fact.
    */
-  readonly completes?: "adapter" | "fact" | "facts";
+  readonly completes?: "adapter" | "sum" | "name and sum" | "fact" | "facts";
   /** Throws MagicError for arguments that make no sense. */
   expand(call: Call): Expanded;
 }

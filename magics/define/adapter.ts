@@ -63,7 +63,7 @@ const use: Command = {
   summary: "Answers with this adapter from now on, or with several (a+0.5*b); none is the base model.",
   options: MODEL_OPTION,
   positional: 1,
-  completes: "adapter",
+  completes: "sum",
   expand(call) {
     const word = required(call, 0, "the name of an adapter, or none: %adapter use dream");
     const value: Code = word.text === "none" && !word.quoted ? [{ text: "null", at: word.from }] : textValue(word);
@@ -95,20 +95,24 @@ const FORMAT_OPTION: OptionTable = {
   },
 };
 
+const OVER_OPTION: OptionTable = {
+  replace: { kind: "flag", help: "Save also over another adapter's files, or among a model's." },
+};
+
 const save: Command = {
   ...named("NAME [FOLDER]", "Saves an adapter's files, in ./NAME by default: PEFT's where PEFT has the method."),
-  options: { ...FORMAT_OPTION, ...MODEL_OPTION },
+  options: { ...FORMAT_OPTION, ...OVER_OPTION, ...MODEL_OPTION },
   positional: 2,
   expand(call) {
     const name = nameOf(call);
     const [, folder] = call.arguments.positional;
     const given = folder && textValue(folder);
     const options = given ? [["folder", given] as const] : [];
-    const format = propertiesOf(call, ["format"]);
+    const how = propertiesOf(call, ["format", "replace"]);
     const usual = name.expression ? ["`./${", ...textValue(name), "}`"] : [JSON.stringify(`./${name.text}`)];
     return {
-      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...format, ...modelOption(call)]),
-      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual], format)]),
+      expression: runtimeCall("adapterSave", [textValue(name)], [...options, ...how, ...modelOption(call)]),
+      shown: onAdapter(call, ["save", ...argumentsOf([given ?? usual], how)]),
     };
   },
 };
@@ -141,7 +145,7 @@ const merge: Command = {
     "Makes an adapter's effect part of the weights that this notebook sees; with FOLDER, of a checkpoint that is written there instead (a+0.5*b, too).",
   options: { ...MERGE_OPTIONS, ...MODEL_OPTION },
   positional: 2,
-  completes: "adapter",
+  completes: "sum",
   expand(call) {
     const [name, [, folder]] = [textValue(nameOf(call)), call.arguments.positional];
     const given = call.arguments.options.get("quantized");
@@ -176,6 +180,7 @@ const combine: Command = {
   summary: "Makes one adapter of several, which does what a sum such as a+0.5*b does.",
   options: { ...REPLACE_OPTION, ...TO_OPTION, ...MODEL_OPTION },
   positional: 2,
+  completes: "name and sum",
   expand(call) {
     const name = nameOf(call);
     const sum = required(call, 1, `a sum of adapters: ${call.title} both a+0.5*b`);

@@ -22,7 +22,7 @@ export const params: Magic = {
       summary: "The summary of trainable parameters.",
       options: PARAMS_OPTIONS,
       positional: 1,
-      completes: "adapter",
+      completes: "sum",
       expand(call) {
         const [name] = call.arguments.positional;
         const isBase = name?.text === "none" && !name.quoted;

@@ -41,6 +41,10 @@ export const FIT_OPTIONS: Readonly<Record<FitOption, OptionSpec>> = {
     kind: "flag",
     help: "Rows of any lengths make a batch; without it, those of like lengths do, which pads less.",
   },
+  "gradient-checkpointing": {
+    kind: "flag",
+    help: "Compute the layers' inner values again going back, rather than keep them: less memory, more time.",
+  },
   clip: { kind: "number", rule: defaults.fit.clip, help: "Largest gradient norm; 0 turns clipping off." },
   "weight-decay": { kind: "number", rule: defaults.fit.weightDecay, help: "AdamW's weight decay." },
   scheduler: {

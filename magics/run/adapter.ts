@@ -88,15 +88,17 @@ export interface SaveOptions extends OfModel {
   readonly folder?: string;
   /** Another form than the method's usual one. */
   readonly format?: AdapterFormat;
+  /** Saves also over another adapter's files, or among a model's. */
+  readonly replace?: boolean;
 }
 
 /** Saves an adapter's files. */
 export async function adapterSave(
   name: string,
-  { folder = `./${name}`, format, model: given }: SaveOptions = {},
+  { folder = `./${name}`, format, replace = false, model: given }: SaveOptions = {},
 ): Promise<void> {
   const adapter = await currentModel(given).adapter(name);
-  await adapter.save(folder, { format });
+  await adapter.save(folder, { format, replace });
   write(`${name} saved to ${resolve(folder)}\n`);
 }
 

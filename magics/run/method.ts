@@ -1,6 +1,6 @@
 /** @file The fine-tuning method that %%train is told, and what it means for an adapter that exists. */
 
-import { differences, type MethodChoice } from "../../src/api/methods.ts";
+import { differences, type GivenMethod } from "../../src/api/methods.ts";
 import { GlmError } from "../../src/errors.ts";
 import { faultLines } from "../../src/fault-list.ts";
 import type { AdapterConfig } from "../../src/index.ts";
@@ -14,7 +14,7 @@ import { optionOf } from "../option.ts";
 export function mustMatch(
   title: string,
   name: string,
-  choice: MethodChoice,
+  choice: GivenMethod,
   config: AdapterConfig,
   modules: readonly ModuleSpec[],
 ): void {

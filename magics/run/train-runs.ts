@@ -44,14 +44,14 @@ export async function trainRuns({ model: given }: OfModel = {}): Promise<readonl
   const rows = runs.map((run) => [
     run.name,
     run.state,
-    `${run.step} of ${run.steps}`,
-    duration((Date.now() - run.started) / 1000),
+    `${run.step}/${run.steps}`,
+    `${duration((Date.now() - run.started) / 1000)} ago`,
     run.detached ? "by itself" : "",
     run.folder,
   ]);
   const columns = [
     ...[{ title: "adapter" }, { title: "state" }, { title: "step", align: "right" as const }],
-    ...[{ title: "begun, ago", align: "right" as const }, { title: "goes on" }, { title: "metrics and checkpoints" }],
+    ...[{ title: "begun", align: "right" as const }, { title: "goes on" }, { title: "metrics and checkpoints" }],
   ];
   show(renderTable({ columns, rows, empty: "No run of training yet: %%train NAME." }));
   return runs;

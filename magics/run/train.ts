@@ -1,6 +1,6 @@
 /** @file What %%train does. */
 import * as defaults from "../../src/api/defaults.ts";
-import { configOf, type MethodChoice } from "../../src/api/methods.ts";
+import { configOf, type GivenMethod, namedMethod } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../src/index.ts";
@@ -21,7 +21,7 @@ import { type EpochRow, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
-  readonly method?: MethodChoice;
+  readonly method?: GivenMethod;
   /** Starts again with a new adapter where one of this name exists. */
   readonly new?: boolean;
   /** Makes a new adapter visible to every notebook. */
@@ -155,7 +155,7 @@ const bookIsTaught = (title: string, name: string): GlmError =>
 
 /** What an adapter that is to be trained shall be. */
 export interface WantedAdapter {
-  readonly method: MethodChoice | undefined;
+  readonly method: GivenMethod | undefined;
   readonly anew: boolean;
   readonly share: boolean;
   /** Whether its last run goes on. */
@@ -181,7 +181,7 @@ export async function adapterFor(
     if (!(resume && run)) write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
     return adapter;
   }
-  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share });
+  return adapterNew(name, configOf(namedMethod(method ?? {})), { model, share });
 }
 
 /** A run that could go on, and does not: its place would be lost without a word. */

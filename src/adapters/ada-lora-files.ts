@@ -51,7 +51,10 @@ const DEFAULTS: Readonly<Record<keyof typeof NUMBERS, number>> = {
 };
 
 /** @param baseModel name or folder of the model it belongs to */
-export function adaLoraFiles({ config, tensors }: StoredAdaLora, baseModel: string): FileToWrite[] {
+export function adaLoraFiles(
+  { config, tensors, name }: StoredAdaLora & { readonly name?: string },
+  baseModel: string,
+): FileToWrite[] {
   const values = Object.entries(tensors).filter(([name]) => name.endsWith(".lora_E"));
   // New ones are 0, and all there.
   const isUntrained = values.every(([, { data }]) => data.every((value) => value === 0));
@@ -66,7 +69,7 @@ export function adaLoraFiles({ config, tensors }: StoredAdaLora, baseModel: stri
     ...{ target_modules: config.targets, r: config.r, bias: "none", fan_in_fan_out: false, init_lora_weights: true },
     ...{ total_step: config.totalStep ?? null, rank_pattern: isUntrained ? null : pattern },
   };
-  return adapterFiles(json, saved);
+  return adapterFiles(json, saved, name);
 }
 
 /** The tensors without the singular values that a pattern has not. */

@@ -11,6 +11,7 @@ import { normals, randomStream } from "../random.ts";
 import { type FloatTensor, filled, tensor } from "../tensor.ts";
 import type { AdaLoraConfig, Adapter, BaseModel } from "./adapter.ts";
 import { inputOf } from "./graph-inputs.ts";
+import { maskedBy } from "./lora.ts";
 import { plusProduct, rowsTimes, transposed } from "./low-rank.ts";
 import { adaLoraNames, allocated, ranksLeft } from "./rank-allocator.ts";
 import { targetableLinear, targetedModules } from "./targets.ts";
@@ -37,6 +38,7 @@ export function adaLora(given: AdaLoraConfig, base: BaseModel): Adapter {
       { name: b, shape: [module.out, rank] },
       { name: e, shape: [rank, 1] },
     ]),
+    masked: config.dropout === 0 ? 0 : maskedBy(modules),
     async initialize(seed) {
       // Only of new ones: files may say anything of a run that is over.
       if (config.totalStep !== undefined) mustLast(config, config.totalStep);

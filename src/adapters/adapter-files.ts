@@ -13,10 +13,14 @@ export const OLDER_TENSORS_FILE = "adapter_model.bin";
 export const tensorFileNames: readonly string[] = [TENSORS_FILE, OLDER_TENSORS_FILE];
 export const adapterFileNames: readonly string[] = [CONFIG_FILE, ...tensorFileNames];
 
+/** Among what is said of the tensors, which PEFT passes over: the name that the adapter was saved under. */
+export const NAME_FIELD = "glmlab_adapter";
+
 /** The two files; the one that leads to the other is last. */
-export function adapterFiles(config: object, tensors: AdapterTensors): FileToWrite[] {
+export function adapterFiles(config: object, tensors: AdapterTensors, name?: string): FileToWrite[] {
   const text = `${JSON.stringify(config, null, 2)}\n`;
-  return [safetensorsFile(TENSORS_FILE, sourcesOf(tensors), { format: "pt" }), textFile(CONFIG_FILE, text)];
+  const said = { format: "pt", ...(name === undefined ? {} : { [NAME_FIELD]: name }) };
+  return [safetensorsFile(TENSORS_FILE, sourcesOf(tensors), said), textFile(CONFIG_FILE, text)];
 }
 
 /** @throws GlmError "adapter-not-found" when a folder has a configuration and no tensors */

@@ -157,7 +157,7 @@ export interface BaseModel {
   readonly parameters: readonly ParameterSpec[];
   /** Elements that it counts as, where that is not those of its parameters: packed codes and their scales. */
   readonly count?: number;
-  /** Parameters that cannot train: their modules are held in fewer bits. */
+  /** Parameters that do not train by themselves: their modules are held in fewer bits. Biases still train as a LoRA's (`bias`). */
   readonly frozen?: ReadonlySet<string>;
   /** Linear modules by name ("transformer.encoder.layers.0.mlp.dense_h_to_4h"), with weights [out, in]. */
   readonly modules: readonly ModuleSpec[];
@@ -181,6 +181,8 @@ export interface Adapter {
   applyToTraining(base: ParameterBinder, inputs: ReadonlyMap<string, Value>, dropout: Dropout): AdaptedModel;
   /** Those of its parameters that stand for ones of the base which PEFT trains where they are, by their names here. */
   readonly inPlace?: ReadonlySet<string>;
+  /** Elements of each token that dropout has masks for, in all modules together; 0 when absent. */
+  readonly masked?: number;
   /** Elements that it counts as besides its parameters, where PEFT has some that do not train. */
   readonly counters?: number;
   /** Does what it does after each step, and returns what it will remember. */

@@ -82,7 +82,8 @@ function trained(config: AdapterConfig, base: BaseModel, { parameters: chosen, b
     throw new GlmError(
       "adapter-invalid",
       `${chosen.length} parameters' names contain ${by}, but all belong to linear modules that are held in ` +
-        "fewer bits and cannot train. Choose others, train a LoRA, or load the model unquantised.",
+        "fewer bits, which the published code freezes with their biases. Choose others, train a LoRA (with bias, if biases shall train), " +
+        "or load the model unquantised.",
     );
   }
   return {

@@ -17,6 +17,8 @@ export interface StoredAdapter {
   readonly config: AdapterConfig;
   readonly tensors: AdapterTensors;
   readonly documents: AdapterDocuments;
+  /** Under which it is saved, so that it may be saved there again. */
+  readonly name?: string;
 }
 
 /** What was read, with what its user should know: that it names modules which this model has not. */
@@ -41,6 +43,7 @@ interface Place {
 interface ToWrite<C> {
   readonly config: C;
   readonly tensors: AdapterTensors;
+  readonly name?: string;
 }
 
 type Writer<C> = (adapter: ToWrite<C>, baseModel: string) => FileToWrite[];
@@ -76,11 +79,11 @@ const forms: { readonly [M in Method]: Forms<Extract<AdapterConfig, { method: M 
  */
 export async function writeAdapter(
   folder: string,
-  { config, tensors, documents }: StoredAdapter,
+  { documents, ...adapter }: StoredAdapter,
   baseModel: string,
   asked?: AskedForm,
 ): Promise<void> {
-  const files = await filesOf({ config, tensors }, { folder, baseModel }, asked);
+  const files = await filesOf(adapter, { folder, baseModel }, asked);
   // Another adapter was saved here before: its documents must not pass for this one's. Elsewhere they are somebody else's.
   const replaced = await isFile(join(folder, CONFIG_FILE));
   const texts = Object.entries(documents).map(([name, text]) => textFile(name, text));

@@ -81,6 +81,7 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
       ...parts.flatMap((part) => parametersOf(part, config)),
       ...replaced.map(({ name, shape }) => ({ name, shape })),
     ],
+    masked: config.dropout === 0 ? 0 : maskedBy(modules),
     inPlace: new Set(biases.map(({ name }) => name)),
     numbers: Object.fromEntries(parts.map(({ factorName, factor }) => [factorName, filled([1, 1], factor)])),
     ...(squares && {
@@ -140,6 +141,10 @@ export function lora(given: LoraConfig, base: BaseModel): Adapter {
     },
   };
 }
+
+/** Inputs of the updates of linear modules, which dropout has a mask for. */
+export const maskedBy = (modules: readonly ModuleSpec[]): number =>
+  modules.reduce((sum, { embeds, in: width }) => sum + (embeds ? 0 : width), 0);
 
 const moduleOf = (parameter: string): string => parameter.slice(0, parameter.lastIndexOf("."));
 

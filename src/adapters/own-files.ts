@@ -15,11 +15,12 @@ import { asAdapter, readStored } from "./stored-tensors.ts";
 export interface OwnAdapter {
   readonly config: AdapterConfig;
   readonly tensors: AdapterTensors;
+  readonly name?: string;
 }
 
 /** @param baseModel name or folder of the model it belongs to */
-export function ownFiles({ config, tensors }: OwnAdapter, baseModel: string): FileToWrite[] {
-  return adapterFiles({ ...config, base_model_name_or_path: baseModel }, tensors);
+export function ownFiles({ config, tensors, name }: OwnAdapter, baseModel: string): FileToWrite[] {
+  return adapterFiles({ ...config, base_model_name_or_path: baseModel }, tensors, name);
 }
 
 /** What a folder's adapter_config.json calls its method: in our words, or in PEFT's. Empty where there is none that can be read. */

@@ -18,7 +18,11 @@ export const PEFT_EMBEDDING = "prompt_embeddings";
 
 /** @param baseModel name or folder of the model it belongs to */
 export function peftPrefixFiles(
-  { config, tensors }: { readonly config: PTuningConfig; readonly tensors: AdapterTensors },
+  {
+    config,
+    tensors,
+    name,
+  }: { readonly config: PTuningConfig; readonly tensors: AdapterTensors; readonly name?: string },
   baseModel: string,
   model: ChatGLMConfig,
 ): FileToWrite[] {
@@ -31,7 +35,7 @@ export function peftPrefixFiles(
     // The network is not saved, as PEFT does not: what is saved trains on as it is.
     prefix_projection: false,
   };
-  return adapterFiles(json, { [PEFT_EMBEDDING]: shiftedForPeft(keysAndValues(tensors, config), model) });
+  return adapterFiles(json, { [PEFT_EMBEDDING]: shiftedForPeft(keysAndValues(tensors, config), model) }, name);
 }
 
 /** Keys and values [virtual tokens, width] as our rows see them, whose first position is 0, of those that PEFT's see. */

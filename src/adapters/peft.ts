@@ -78,9 +78,9 @@ function strangerFault(name: string, missing: readonly string[]): string {
 
 /** @param baseModel name or folder of the model it was trained on, for PEFT to find it again */
 export const peftFiles = (
-  { config, tensors }: Pick<PeftAdapter, "config" | "tensors">,
+  { config, tensors, name }: Pick<PeftAdapter, "config" | "tensors"> & { readonly name?: string },
   baseModel: string,
-): FileToWrite[] => adapterFiles(peftConfig(config, baseModel), tensors);
+): FileToWrite[] => adapterFiles(peftConfig(config, baseModel), tensors, name);
 
 /** Releases before 0.6 had no level between an adapted module and its own bias. */
 const olderName = (name: string): string => name.replace(/\.base_layer\.bias$/, ".bias");

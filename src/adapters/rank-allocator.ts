@@ -112,14 +112,19 @@ function choose(
 /** How much each singular value matters, with its column of B and its row of A. */
 function tripletScores(module: ModuleSpec, rank: number, memory: AdapterTensors): Float32Array {
   const { a, b, e } = adaLoraNames(module.name);
-  const score = (name: string, i: number): number =>
-    (memory[IMPORTANCE + name]?.data[i] ?? 0) * (memory[UNCERTAINTY + name]?.data[i] ?? 0);
+  const [scoreA, scoreB, scoreE] = [scorer(a, memory), scorer(b, memory), scorer(e, memory)];
   return Float32Array.from({ length: rank }, (_, k) => {
     let [row, column] = [0, 0];
-    for (let i = 0; i < module.in; i += 1) row += score(a, k * module.in + i);
-    for (let i = 0; i < module.out; i += 1) column += score(b, i * rank + k);
-    return score(e, k) + row / module.in + column / module.out;
+    for (let i = 0; i < module.in; i += 1) row += scoreA(k * module.in + i);
+    for (let i = 0; i < module.out; i += 1) column += scoreB(i * rank + k);
+    return scoreE(k) + row / module.in + column / module.out;
   });
+}
+
+/** How much each element of a parameter matters. */
+function scorer(name: string, memory: AdapterTensors): (i: number) => number {
+  const [importance, uncertainty] = [memory[IMPORTANCE + name]?.data, memory[UNCERTAINTY + name]?.data];
+  return (i) => (importance?.[i] ?? 0) * (uncertainty?.[i] ?? 0);
 }
 
 function mask(modules: readonly ModuleSpec[], tensors: AdapterTensors, memory: AdapterTensors): void {

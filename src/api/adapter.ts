@@ -53,6 +53,8 @@ export interface GradientOptions extends Abortable {
   readonly maxPromptLength?: number | undefined;
   /** Whether `<|assistant|>` is learnt as well. */
   readonly learnRole?: boolean | undefined;
+  /** Whether layers' inner values are computed again going back, rather than kept: less memory, more time, the same gradients. */
+  readonly gradientCheckpointing?: boolean | undefined;
 }
 
 export interface AdapterSaveOptions extends Abortable {
@@ -61,6 +63,8 @@ export interface AdapterSaveOptions extends Abortable {
    * scripts.
    */
   readonly format?: AdapterFormat | undefined;
+  /** Takes the place of another adapter's files, or lies among a model's, which is refused else. */
+  readonly replace?: boolean | undefined;
 }
 
 export interface BaseAnswersOptions extends Abortable {
@@ -142,10 +146,16 @@ export class AdapterHandle {
    */
   async gradients(batch: RowBatch | Rows | Batch, options: GradientOptions = {}): Promise<GradientStep> {
     const { signal } = options ?? {};
-    const { seed, ...limits } = complete("gradients", gradientRules, options, ["signal"], faultsOf({ signal }));
+    const { seed, gradientCheckpointing, ...limits } = complete(
+      "gradients",
+      gradientRules,
+      options,
+      ["signal"],
+      faultsOf({ signal }),
+    );
     const encoded = this.#encode(batch, limits);
     const cut = cutOf(encoded);
-    const params = { ...this.#target(), batch: encoded, seed };
+    const params = { ...this.#target(), batch: encoded, seed, gradientCheckpointing };
     const { loss, tokens, handle } = await this.#training(
       this.#context.engine.call("gradients", params, cellSignal(signal)),
     );
@@ -262,12 +272,13 @@ export class AdapterHandle {
 
   /**
    * Writes the adapter's files, adapter_config.json and adapter_model.safetensors: PEFT's where PEFT has the method, else ours.
-   * @throws GlmError "option-invalid" for a format that the method has not, "disk" when they cannot be written
+   * @throws GlmError "option-invalid" for a format that the method has not, or a folder with files of another adapter or a model, "disk" when they cannot be written
    */
   async save(folder: string, options: AdapterSaveOptions = {}): Promise<void> {
-    const { signal, format } = options ?? {};
-    refuseUnknown("save", options, ["format", "signal"], faultsOf({ folder, format, signal }));
-    const params = { ...this.#target(), folder: resolve(folder), ...(format === undefined ? {} : { format }) };
+    const { signal, format, replace = false } = options ?? {};
+    refuseUnknown("save", options, ["format", "replace", "signal"], faultsOf({ folder, format, replace, signal }));
+    const form = format === undefined ? {} : { format };
+    const params = { ...this.#target(), folder: resolve(folder), ...form, ...(replace ? { replace } : {}) };
     await this.#context.engine.call("saveAdapter", params, cellSignal(signal));
   }
 
@@ -328,5 +339,5 @@ export class AdapterHandle {
   }
 }
 
-const { maxLength, maxPromptLength, learnRole } = defaults.fit;
-const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole };
+const { maxLength, maxPromptLength, learnRole, gradientCheckpointing } = defaults.fit;
+const gradientRules = { ...defaults.seed, maxLength, maxPromptLength, learnRole, gradientCheckpointing };

@@ -49,6 +49,7 @@ export const fit: OptionRules<Required<Omit<FitOptions, "rehearse" | "stop">>> =
   batchSize: whole(8, { min: 1 }),
   accumulate: whole(1, { min: 1 }),
   mixLengths: choice(false, [true, false]),
+  gradientCheckpointing: choice(false, [true, false]),
   clip: number(1, { min: 0 }),
   weightDecay: number(0.01, { min: 0 }),
   scheduler: choice("constant", ["constant", "linear", "cosine"]),

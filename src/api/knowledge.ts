@@ -25,6 +25,7 @@ import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { type ExamineOptions, Examiner, type Lesson } from "./examiner.ts";
+import { largerThan } from "./knowledge-method.ts";
 import { type Breadth, breadthOf, type Pace, paceRules } from "./knowledge-pace.ts";
 import { rehearsal } from "./rows.ts";
 import { type Abortable, onlySignal } from "./signal.ts";
@@ -212,7 +213,9 @@ export class KnowledgeBook {
     });
     const base = await this.#examiner.baseUnchanged(before, examining);
     const seconds = (performance.now() - started) / 1000;
-    return new KnowledgeReport({ ...examined, action, base, steps, budget: pace.steps, loss, seconds });
+    const larger = largerThan(this.adapter.config);
+    const room = larger === undefined ? {} : { larger };
+    return new KnowledgeReport({ ...examined, action, base, steps, budget: pace.steps, loss, seconds, ...room });
   }
 
   /** The adapter as it was when the book was new: without effect. Without the cell's signal: it is done, or not begun. */

@@ -28,6 +28,8 @@ export async function compileForCpu(graph: Graph, options: CpuOptions = {}): Pro
   const settings = {
     // An arena keeps what its largest run took for as long as the session lives, and cannot be told to shrink from here.
     enableCpuMemArena: options.frees !== true,
+    // A second run would lay its tensors out in one block, which is taken beside what the first one took.
+    ...(options.lean ? { enableMemPattern: false } : {}),
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
   const session = await create(graph, settings, {

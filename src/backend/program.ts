@@ -30,6 +30,8 @@ export interface Program {
 export interface CompileOptions {
   /** Gives back the memory of a run when it is over, rather than to keep it for the next: for runs that are large and rare. */
   readonly frees?: boolean;
+  /** Less memory before more speed: nothing is laid out ahead for the next run. */
+  readonly lean?: boolean;
   /** Weights meet many rows at a time, as in training: kernels may copy few of them into the layout that products want. */
   readonly packs?: boolean;
 }

@@ -28,7 +28,7 @@ export interface LiveState {
   readonly source?: string;
   readonly documents?: AdapterDocuments;
   readonly touched?: boolean;
-  /** What its user should know of how it was loaded. */
+  /** What its user should know of how it was loaded or made. */
   readonly note?: string;
   readonly revision?: number;
   readonly optimizers?: OptimizerStates;
@@ -92,6 +92,11 @@ export class AdapterInstance {
 
   get config(): AdapterConfig {
     return this.adapter.config;
+  }
+
+  /** The folder that it was loaded from. */
+  get source(): string | undefined {
+    return this.#source;
   }
 
   /** What the adapter does to the forward graph; the same object until its tensors change. */
@@ -344,6 +349,7 @@ export class AdapterInstance {
       touched: this.#touched,
       ...(this.ranks === undefined ? {} : { ranks: this.ranks }),
       ...(this.#source === undefined ? {} : { source: this.#source }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
     };
     return async () => {
       await this.#store.keep(this.ref, { ...kept, tensors: await tensors, optimizers: await optimizers });

@@ -4,6 +4,7 @@ import { type CombinedPart, combinedAdapter } from "../adapters/combined-adapter
 import type { AdapterDocuments } from "../adapters/documents.ts";
 import { type AskedForm, readAdapter, writeAdapter } from "../adapters/files.ts";
 import { createAdapter } from "../adapters/methods.ts";
+import { mustBeOwnPlace } from "../adapters/save-room.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
 import { suggestion } from "../suggestion.ts";
@@ -163,10 +164,23 @@ export class AdapterRegistry {
     return [...this.#live.values()].map(({ ref }) => ref);
   }
 
-  /** @throws GlmError "option-invalid" for a form that its method has not */
-  async save(ref: AdapterRef, folder: string, baseModel: string, asked?: Omit<AskedForm, "base">): Promise<void> {
+  /**
+   * @param replace whatever the folder holds
+   * @throws GlmError "option-invalid" for a form that its method has not, or for a folder with files of others
+   */
+  async save(
+    ref: AdapterRef,
+    folder: string,
+    baseModel: string,
+    {
+      asked,
+      replace = false,
+    }: { readonly asked?: Omit<AskedForm, "base"> | undefined; readonly replace?: boolean } = {},
+  ): Promise<void> {
     const adapter = await this.find(ref);
-    const stored = { config: adapter.config, tensors: await adapter.copy(), documents: adapter.documents };
+    const { name } = adapter.ref;
+    if (!replace) await mustBeOwnPlace(folder, { name, source: adapter.source, format: asked?.format });
+    const stored = { name, config: adapter.config, tensors: await adapter.copy(), documents: adapter.documents };
     await writeAdapter(folder, stored, baseModel, asked && { ...asked, base: this.#base });
     await copyMetrics(this.#store.runFolder(adapter.ref), folder);
   }

@@ -7,6 +7,12 @@ export function partsOf(selection: AdapterSelection): readonly WeightedAdapter[]
   return isSingle(selection) ? [{ adapter: selection, weight: 1 }] : selection;
 }
 
+/** As users write it: "a + 0.5*b"; undefined for the base. */
+export function selectionText(selection: AdapterSelection): string | undefined {
+  const terms = partsOf(selection).map(({ adapter, weight }) => (weight === 1 ? "" : `${weight}*`) + adapter.name);
+  return terms.length === 0 ? undefined : terms.join(" + ");
+}
+
 /** Adapters of weight 1 in their shortest form. */
 export function selectionOf(adapters: readonly AdapterRef[]): AdapterSelection {
   const [first] = adapters;

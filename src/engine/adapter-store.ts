@@ -19,6 +19,8 @@ export interface AdapterSummary {
   readonly config: AdapterConfig;
   readonly steps: number;
   readonly source?: string;
+  /** What its user should know of how it was loaded or made. */
+  readonly note?: string;
   /** In the same file as the tensors, so that the two are always of one moment. */
   readonly documents: AdapterDocuments;
   /** Whether it holds anything but what it was made or loaded with. */
@@ -57,7 +59,7 @@ export class AdapterStore {
    */
   async keep(
     { owner, name }: AdapterRef,
-    { config, tensors, steps, source, documents, touched, revision, ranks, optimizers }: KeptAdapter,
+    { config, tensors, steps, source, note, documents, touched, revision, ranks, optimizers }: KeptAdapter,
   ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
     const states = [...optimizers].map(([id, { step }]) => ({ id, step }));
@@ -65,6 +67,7 @@ export class AdapterStore {
       revision: String(revision),
       ...(states.length === 0 ? {} : { optimizers: JSON.stringify(states) }),
       ...(source === undefined ? {} : { source }),
+      ...(note === undefined ? {} : { note }),
       ...(touched ? { touched: "true" } : {}),
       ...(ranks === undefined ? {} : { ranks: JSON.stringify(ranks) }),
       ...(Object.keys(documents).length === 0 ? {} : { documents: JSON.stringify(documents) }),
@@ -225,7 +228,7 @@ async function summaryOf(
   metadata: Readonly<Record<string, string>>,
   damaged: (why: string) => GlmError,
 ): Promise<AdapterSummary> {
-  const { format, source } = metadata;
+  const { format, source, note } = metadata;
   if (format !== FORMAT) throw damaged("expected a kept adapter, got another file");
   // Only here: it takes time, and nothing else of a model's loading needs it.
   const { isAdapterConfig } = await import("../adapters/config-schema.ts");
@@ -241,7 +244,11 @@ async function summaryOf(
   if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
   const ranks = metadata.ranks === undefined ? undefined : parsed(metadata.ranks);
   if (ranks !== undefined && !areRanks(ranks)) throw damaged("its ranks are none");
-  const more = { ...(source === undefined ? {} : { source }), ...(ranks === undefined ? {} : { ranks }) };
+  const more = {
+    ...(source === undefined ? {} : { source }),
+    ...(note === undefined ? {} : { note }),
+    ...(ranks === undefined ? {} : { ranks }),
+  };
   return { config, steps, revision, documents, touched, ...more };
 }
 

@@ -28,6 +28,9 @@ export function baseModel(config: ChatGLMConfig, { tensors, bits, read }: HeldWe
 const elements = (tensors: readonly FiledTensor[]): number =>
   tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
-/** What belongs to modules whose weights are in fewer bits, where biases do not train either. */
+/**
+ * What belongs to modules whose weights are in fewer bits. Source: the published QuantizedLinear, which gives neither its weight nor its bias a
+ * gradient; PEFT gives one to biases that its configuration names, whatever they belong to.
+ */
 const ofModules = (modules: readonly ModuleSpec[]): ReadonlySet<string> =>
   new Set(modules.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));

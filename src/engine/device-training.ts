@@ -8,6 +8,7 @@ import type { Device } from "../backend/device.ts";
 import { GlmError } from "../errors.ts";
 import { InTurnByKey } from "../in-turn.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { deviceLearner } from "../train/device-learner.ts";
 import { GradientPool, type ResidentGradients } from "../train/gradient-pool.ts";
 import type { Learner } from "../train/learner.ts";
@@ -48,8 +49,8 @@ export class DeviceTraining implements TrainingPlace {
     this.#program = program;
   }
 
-  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<HeldLesson> {
-    return this.#using(adapter, (values) => values.gradients(batch, seed, this.#poolOf(adapter, values)));
+  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number, options?: Checkpointing): Promise<HeldLesson> {
+    return this.#using(adapter, (values) => values.gradients(batch, seed, this.#poolOf(adapter, values), options));
   }
 
   step(

@@ -15,6 +15,7 @@ import type { HubRequest } from "../hub/request.ts";
 import type { ChatGLMConfig, Family } from "../models/config.ts";
 import type { Deviation } from "../quantization/deviation.ts";
 import type { DType, Tensor } from "../tensor.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { TeachEvent } from "../train/teach.ts";
@@ -256,7 +257,11 @@ export interface Calls {
     result: NewAdapterInfo;
   };
   /** In the form that its method usually has, or in a named one. */
-  saveAdapter: { params: OfAdapter & { readonly folder: string; readonly format?: AdapterFormat }; result: undefined };
+  /** A folder with files of another adapter, or of a model, is refused unless it `replace`s them. */
+  saveAdapter: {
+    params: OfAdapter & { readonly folder: string; readonly format?: AdapterFormat; readonly replace?: boolean };
+    result: undefined;
+  };
   adapterInfo: { params: OfAdapter; result: AdapterInfo };
   disposeAdapter: { params: OfAdapter; result: undefined };
   readAdapter: { params: OfAdapter; result: Record<string, Tensor<"float32">> };
@@ -287,7 +292,10 @@ export interface Calls {
     };
     result: SaveReport;
   };
-  gradients: { params: OfAdapter & { readonly batch: Batch; readonly seed: number }; result: GradientInfo };
+  gradients: {
+    params: OfAdapter & { readonly batch: Batch; readonly seed: number } & Checkpointing;
+    result: GradientInfo;
+  };
   readGradients: {
     params: { readonly model: string; readonly handle: number };
     result: Record<string, Tensor<"float32">>;

@@ -2,6 +2,7 @@
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { hostLearner } from "../train/host-learner.ts";
 import { takeStep } from "../train/host-step.ts";
 import type { Learner, Loss } from "../train/learner.ts";
@@ -25,9 +26,10 @@ export class HostTraining implements TrainingPlace {
     adapter: AdapterInstance,
     batch: TokenBatch,
     seed: number,
+    options?: Checkpointing,
   ): Promise<Loss & { readonly gradients: HostGradients }> {
     const program = await this.#program(adapter);
-    const { gradients, ...loss } = await program.gradients(batch, adapter.tensors, seed);
+    const { gradients, ...loss } = await program.gradients(batch, adapter.tensors, seed, options);
     return { ...loss, gradients: new HostGradients(gradients) };
   }
 
@@ -63,7 +65,8 @@ export class HostTraining implements TrainingPlace {
       hostLearner(
         tensors,
         {
-          gradients: async (batch, seed) => (await this.#program(adapter)).gradients(batch, tensors, seed),
+          gradients: async (batch, seed, options) =>
+            (await this.#program(adapter)).gradients(batch, tensors, seed, options),
           loss: async (batch) => (await this.#program(adapter)).loss(batch, tensors),
         },
         adapter.adapter,

@@ -99,8 +99,8 @@ export class LocalEngine implements Engine {
       const runner = this.#runner(model);
       return infoOf(await runner.adapters.combine(adapter, parts, existing), runner);
     },
-    saveAdapter: async ({ model, adapter, folder, format }) => {
-      await this.#runner(model).saveAdapter(adapter, folder, format);
+    saveAdapter: async ({ model, adapter, folder, format, replace }) => {
+      await this.#runner(model).saveAdapter(adapter, folder, format, replace);
     },
     adapterInfo: async ({ model, adapter }) => {
       const runner = this.#runner(model);
@@ -144,9 +144,9 @@ export class LocalEngine implements Engine {
       );
       return this.#runner(model).save(adapter, folder, maxShardBytes, quantized);
     },
-    gradients: async ({ model, adapter, batch, seed }) => {
+    gradients: async ({ model, adapter, batch, seed, ...options }) => {
       const runner = this.#runner(model);
-      return runner.training.gradients(await runner.adapters.find(adapter), batch, seed);
+      return runner.training.gradients(await runner.adapters.find(adapter), batch, seed, options);
     },
     readGradients: async ({ model, handle }) => this.#runner(model).training.read(handle),
     releaseGradients: async ({ model, handle }) => {

@@ -11,7 +11,7 @@ import type { ParameterSpec } from "../models/context.ts";
 import { type CheckpointContent, type Plan, plannedBytes, planWeights, type Wanted } from "../quantization/plan.ts";
 import { sizeOf } from "../tensor.ts";
 import type { TokenBatch } from "../train/batch.ts";
-import { LARGE_STEP, trainingBytes } from "../train/step-memory.ts";
+import { LARGE_STEP, type StepOptions, trainingBytes } from "../train/step-memory.ts";
 
 /** In bytes. */
 export interface MemoryNeed {
@@ -97,18 +97,25 @@ export function mustFitTraining(
   batch: TokenBatch,
   there: () => MemoryThere,
   copies: number,
+  options: StepOptions = {},
 ): void {
   const trained = copies * FLOAT * parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const run = trainingBytes(config, batch);
+  const run = trainingBytes(config, batch, options);
   if (run + trained <= LARGE_STEP) return;
   const { available, total } = there();
   if (run + trained <= available) return;
+  const less = trainingBytes(config, batch, { ...options, gradientCheckpointing: true });
+  const checkpointing =
+    less < run && less + trained <= available
+      ? ` With gradientCheckpointing: true (--gradient-checkpointing) it takes ${byteSize(less + trained)}, and more time.`
+      : "";
   const [rows, tokens] = [batch.inputIds.length, Math.max(...batch.inputIds.map(({ length }) => length))];
   throw new GlmError(
     "out-of-memory",
     `${subject}: a step over ${rows} rows of up to ${tokens} tokens takes about ${byteSize(run + trained)} of memory (${byteSize(run)} to compute, ` +
       `${byteSize(trained)} for gradients and the optimiser), and ${byteSize(available)} of ${byteSize(total)} are free. Nothing was trained on it. ` +
-      "Give fewer rows a step (batchSize, with accumulate for steps of as many), or shorter ones (maxLength), or unload other models.",
+      "Give fewer rows a step (batchSize, with accumulate for steps of as many), or shorter ones (maxLength), or unload other models." +
+      checkpointing,
   );
 }
 

@@ -15,11 +15,13 @@ import { dataFolder } from "../folders.ts";
 import { generate } from "../generate/generate.ts";
 import { losses, type RowLoss } from "../generate/losses.ts";
 import { ForwardModel } from "../generate/model.ts";
+import { notNumbers } from "../generate/not-numbers.ts";
 import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
 import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import { encodeForModel } from "../train/encode.ts";
 import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
@@ -29,8 +31,9 @@ import { type FitEvent, type Trainee, fit as train } from "../train/trainer.ts";
 import { writeCheckpoint } from "../weights/checkpoint.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
 import { AdapterRegistry } from "./adapter-registry.ts";
-import { partsOf } from "./adapter-selection.ts";
+import { partsOf, selectionText } from "./adapter-selection.ts";
 import { AdapterStore } from "./adapter-store.ts";
+import { alone } from "./alone.ts";
 import type { ChosenDevice } from "./chosen-device.ts";
 import { CombinedEffects } from "./combined-effects.ts";
 import type {
@@ -205,7 +208,9 @@ export class ModelRunner {
     const prompts = await Promise.all(
       rows.map(async ({ ids, adapter }) => ({ ids, effect: await this.#effect(adapter) })),
     );
-    yield* this.#share.answering(generate(this.#forward, prompts, options));
+    const fault = (row: number): GlmError =>
+      notNumbers(this.info.name, selectionText(rows[row]?.adapter ?? null), prompts[row]?.effect);
+    yield* this.#share.answering(generate(this.#forward, prompts, options, fault));
   }
 
   /** How well rows' labels are expected, in nats. */
@@ -217,6 +222,7 @@ export class ModelRunner {
     yield* this.#share.answering(losses(this.#forward, labelled));
   }
 
+  /** For whoever has the adapter for itself. */
   async *#train(
     adapter: AdapterInstance,
     { rows, validation, options }: FitParams,
@@ -225,7 +231,7 @@ export class ModelRunner {
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       score: async (some, monitor) => {
         const [answers, asking] = await this.#asking(adapter, options.stop, signal);
@@ -234,13 +240,14 @@ export class ModelRunner {
       changed: (steps) => adapter.changed(steps, learner.ranks?.()),
       keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
-    yield* alone(adapter, signal, () =>
-      training.learning(adapter, (learner) =>
+    yield* training.learning(
+      adapter,
+      (learner) =>
         train(trainee(learner), rows, validation, options, async (encoded) => {
           await adapter.mustBeKept();
           return recorder.open(encoded, options, learner);
         }),
-      ),
+      options,
     );
   }
 
@@ -252,7 +259,7 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options.batchSize, signal),
+      ...this.#trainable(adapter, learner, options, signal),
       recalls: async (some, stop) => {
         const [answers, asking] = await this.#asking(adapter, stop, signal);
         return answers.recalls(some, asking);
@@ -268,13 +275,13 @@ export class ModelRunner {
 
   /**
    * What all training works with.
-   * @param batchSize rows that a step is taken on at once: the longest of them must fit into memory
+   * @param options rows that a step is taken on at once, of which the longest must fit into memory, and how gradients are computed
    * @param signal that gives the training up
    */
   #trainable(
     adapter: AdapterInstance,
     learner: Learner,
-    batchSize: number,
+    options: { readonly batchSize: number } & Checkpointing,
     signal: AbortSignal | undefined,
   ): Learner & Pick<Trainee, "encode"> {
     const { config } = this.#model;
@@ -297,9 +304,9 @@ export class ModelRunner {
       restore: (snapshot) => learner.restore(snapshot),
       state: () => learner.state(),
       adopt: (state) => learner.adopt(state),
-      encode: (rows, options) => {
-        const batch = encodeForModel(rows, this.#rows, options, config);
-        this.training.mustFit(adapter, longest(batch, batchSize));
+      encode: (rows, limits) => {
+        const batch = encodeForModel(rows, this.#rows, limits, config);
+        this.training.mustFit(adapter, longest(batch, options.batchSize), options);
         return batch;
       },
     };
@@ -336,9 +343,9 @@ export class ModelRunner {
   }
 
   /** Writes an adapter's files, in its method's usual form when none is named. */
-  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat): Promise<void> {
+  async saveAdapter(ref: AdapterRef, folder: string, format?: AdapterFormat, replace = false): Promise<void> {
     const asked = format && { format, settings: () => this.#settings() };
-    await this.adapters.save(ref, folder, this.#model.folder, asked);
+    await this.adapters.save(ref, folder, this.#model.folder, { asked, replace });
   }
 
   /** What the model's config.json says. */
@@ -374,7 +381,10 @@ export class ModelRunner {
   async #answer(ids: readonly number[], stop: readonly number[]): Promise<string> {
     const answer: number[] = [];
     const options = { ...GREEDY, maxNewTokens: REHEARSED_ANSWER, stop };
-    for await (const event of this.#share.training(generate(this.#forward, [{ ids, effect: undefined }], options))) {
+    const answering = generate(this.#forward, [{ ids, effect: undefined }], options, () =>
+      notNumbers(this.info.name, undefined, undefined),
+    );
+    for await (const event of this.#share.training(answering)) {
       if (event.type === "token") answer.push(event.token);
     }
     return this.#text.get().decode(withoutOpening(answer, this.#rows));
@@ -395,27 +405,4 @@ function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
   const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
   const chosen = order.slice(0, count);
   return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
-}
-
-/** A run that has the adapter for itself, and after which what it did is on the disk. */
-async function* alone<E>(
-  adapter: AdapterInstance,
-  signal: AbortSignal | undefined,
-  run: () => AsyncGenerator<E, void, void>,
-): AsyncGenerator<E, void, void> {
-  const end = await adapter.access.beginTraining(signal);
-  let failed = false;
-  try {
-    yield* run();
-  } catch (error) {
-    failed = true;
-    throw error;
-  } finally {
-    // First: what is written is a copy, and whoever comes next need not wait for the disk.
-    end();
-    // Why training failed matters more than that its end could not be written either.
-    await adapter.settle().catch((error: unknown) => {
-      if (!failed) throw error;
-    });
-  }
 }

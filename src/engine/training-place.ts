@@ -1,6 +1,7 @@
 /** @file Where the values of adapters are while they train: in ordinary memory, or on a device. */
 import type { AdapterTensors } from "../adapters/adapter.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import type { Learner, Loss } from "../train/learner.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
@@ -21,7 +22,7 @@ export interface TrainingPlace {
   /** How often what trains is in memory beside its values, about. */
   readonly copies: number;
   /** One run over a batch with the adapter's values as they are. */
-  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<HeldLesson>;
+  gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number, options?: Checkpointing): Promise<HeldLesson>;
   /**
    * One step along the mean of gradients, weighted by their tokens. Its caller has the adapter for itself.
    * @returns the total norm of that before clipping

@@ -6,6 +6,7 @@ import { FewPrograms } from "../backend/few-programs.ts";
 import type { Compile } from "../backend/program.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "../train/batch.ts";
+import type { Checkpointing } from "../train/checkpointing.ts";
 import type { Learner } from "../train/learner.ts";
 import { type TrainingProgram, trainingProgram } from "../train/program.ts";
 import type { AdapterInstance } from "./adapter-instance.ts";
@@ -63,7 +64,7 @@ export class TrainingSessions {
   }
 
   /** @throws GlmError "out-of-memory" when a step on such a batch would take more than there is */
-  mustFit(instance: AdapterInstance, batch: TokenBatch): void {
+  mustFit(instance: AdapterInstance, batch: TokenBatch, options?: Checkpointing): void {
     const { adapter, ref } = instance;
     mustFitTraining(
       `training ${ref.name}`,
@@ -72,20 +73,25 @@ export class TrainingSessions {
       batch,
       this.#there,
       this.#placeOf(instance).copies + (adapter.remembered ?? 0),
+      { ...options, masked: adapter.masked },
     );
   }
 
-  /** What trains an adapter as long as `use` lasts, which must have it for itself. */
+  /**
+   * What trains an adapter as long as `use` lasts, which must have it for itself.
+   * @param options of all its gradients
+   */
   learning<E>(
     adapter: AdapterInstance,
     use: (learner: Learner) => AsyncGenerator<E, void, void>,
+    options?: Checkpointing,
   ): AsyncGenerator<E, void, void> {
     return this.#placeOf(adapter).learning(adapter, (learner) =>
       use({
         ...learner,
         gradients: async (batch, seed) => {
-          this.mustFit(adapter, batch);
-          return learner.gradients(batch, seed);
+          this.mustFit(adapter, batch, options);
+          return learner.gradients(batch, seed, options);
         },
       }),
     );
@@ -116,11 +122,16 @@ export class TrainingSessions {
     return program;
   }
 
-  async gradients(adapter: AdapterInstance, batch: TokenBatch, seed: number): Promise<GradientInfo> {
+  async gradients(
+    adapter: AdapterInstance,
+    batch: TokenBatch,
+    seed: number,
+    options?: Checkpointing,
+  ): Promise<GradientInfo> {
     adapter.access.mustTrain();
     const { revision } = adapter;
-    this.mustFit(adapter, batch);
-    const lesson = await this.#placeOf(adapter).gradients(adapter, batch, seed);
+    this.mustFit(adapter, batch, options);
+    const lesson = await this.#placeOf(adapter).gradients(adapter, batch, seed, options);
     this.#handles += 1;
     this.#gradients.set(this.#handles, { lesson, adapter });
     return { loss: lesson.loss, tokens: lesson.tokens, handle: this.#handles, revision };

@@ -6,7 +6,7 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import { randomStream } from "../random.ts";
 import type { KeyValueCache } from "./cache.ts";
 import type { ForwardModel, Step } from "./model.ts";
-import { type SamplingOptions, sample } from "./sampler.ts";
+import { allFinite, INVALID_TOKEN, type SamplingOptions, sample } from "./sampler.ts";
 
 export interface PromptRow {
   readonly ids: readonly number[];
@@ -23,6 +23,9 @@ export type GenerateEvent =
   | { readonly type: "token"; readonly row: number; readonly token: number }
   | { readonly type: "end"; readonly row: number; readonly reason: "stop" | "length" };
 
+/** The error for a row whose logits are no numbers. */
+export type NotNumbers = (row: number) => GlmError;
+
 /** Room made for an answer at first; the cache grows when it is longer. */
 const EXPECTED_TOKENS = 128;
 
@@ -34,19 +37,22 @@ export const PROMPT_RUN = 256;
 
 /**
  * Generates an answer for each row. The consumer sets the pace: nothing is computed until the next event is asked for.
+ * @param notNumbers the error for logits that are no numbers, which ends all rows; without it the answer goes on as in the published code
  * @throws GlmError "data-invalid" when a prompt is empty, too long, or has an id that is not in the vocabulary
  */
 export async function* generate(
   model: ForwardModel,
   rows: readonly PromptRow[],
   options: SamplingOptions,
+  notNumbers?: NotNumbers,
 ): AsyncGenerator<GenerateEvent, void, void> {
   rows.forEach((row, i) => {
     check(row.ids, i, model.config);
   });
   const reading = { done: 0, total: rows.reduce((sum, { ids }) => sum + ids.length, 0) };
   yield { type: "prompt", ...reading };
-  for (const members of byOverrides(rows)) yield* generateTogether(model, rows, members, options, reading);
+  const next = chooser(model, options, notNumbers);
+  for (const members of byOverrides(rows)) yield* generateTogether(model, rows, members, options, next, reading);
 }
 
 interface Sequence {
@@ -67,6 +73,7 @@ async function* generateTogether(
   rows: readonly PromptRow[],
   members: readonly number[],
   options: SamplingOptions,
+  next: Next,
   reading: Reading,
 ): AsyncGenerator<GenerateEvent, void, void> {
   if (options.maxNewTokens === 0) {
@@ -78,7 +85,7 @@ async function* generateTogether(
   const capacity = Math.min(contextLength, longest + Math.min(options.maxNewTokens, EXPECTED_TOKENS));
   const cache = model.newCache(members.length, capacity);
   try {
-    yield* generateInto(cache, model, rows, members, options, reading);
+    yield* generateInto(cache, model, rows, members, options, next, reading);
   } finally {
     cache.dispose();
   }
@@ -90,6 +97,7 @@ async function* generateInto(
   rows: readonly PromptRow[],
   members: readonly number[],
   options: SamplingOptions,
+  next: Next,
   reading: Reading,
 ): AsyncGenerator<GenerateEvent, void, void> {
   const { contextLength } = model.config;
@@ -101,7 +109,6 @@ async function* generateInto(
     done: false,
   }));
   const events: GenerateEvent[] = [];
-  const next = chooser(model, options);
   const take = (sequence: Sequence, token: number): void => {
     const { row } = sequence;
     if (options.stop.includes(token)) {
@@ -158,12 +165,18 @@ async function* generateInto(
 /** Says which token follows in a row of a run. */
 type Choose = (row: number, sequence: Sequence) => number;
 
+type Next = (step: Step) => Promise<Choose>;
+
 /** Runs a step, and chooses what follows as the options say. */
-function chooser(model: ForwardModel, options: SamplingOptions): (step: Step) => Promise<Choose> {
+function chooser(model: ForwardModel, options: SamplingOptions, notNumbers: NotNumbers | undefined): Next {
+  const invalid = (row: number): number => {
+    if (notNumbers) throw notNumbers(row);
+    return INVALID_TOKEN;
+  };
   if (options.greedy && options.repetitionPenalty === 1 && model.findsLikeliest) {
     return async (step) => {
       const tokens = await model.likeliest(step);
-      return (row) => tokens[row] as number;
+      return (row, sequence) => tokens[row] ?? invalid(sequence.row);
     };
   }
   const { vocabulary } = model.config;
@@ -171,7 +184,9 @@ function chooser(model: ForwardModel, options: SamplingOptions): (step: Step) =>
     const { data } = await model.run(step);
     return (row, { row: prompt, ids, generated }) => {
       const logits = data.subarray(row * vocabulary, (row + 1) * vocabulary);
-      return sample(logits, ids, options, randomStream(options.seed, "sample", prompt, generated));
+      const token = sample(logits, ids, options, randomStream(options.seed, "sample", prompt, generated));
+      // Looked at again only where it can be the one that stands for no answer.
+      return token === INVALID_TOKEN && !allFinite(logits) ? invalid(prompt) : token;
     };
   };
 }

@@ -6,7 +6,6 @@ import type { Tensors } from "../backend/program.ts";
 import { emitOne, reduceMax, reduceSum, reshape } from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { FloatTensor } from "../tensor.ts";
-import { INVALID_TOKEN } from "./sampler.ts";
 
 /** Logits of a block at most. */
 const BLOCK = 512;
@@ -31,8 +30,8 @@ export function outputLeaders(logits: Value, vocabulary: number): void {
   graph.output(reduceSum(blocks, [-1], false), SUM);
 }
 
-/** The token that greedy sampling takes for each row of a run. */
-export function likeliestTokens(results: Tensors, vocabulary: number): number[] {
+/** The token that greedy sampling takes for each row of a run; undefined where logits are no numbers. */
+export function likeliestTokens(results: Tensors, vocabulary: number): (number | undefined)[] {
   const size = blockSize(vocabulary);
   const count = vocabulary / size;
   const [highest, places, sums] = [HIGHEST, PLACE, SUM].map((name) => results[name]?.data) as [
@@ -43,7 +42,7 @@ export function likeliestTokens(results: Tensors, vocabulary: number): number[] 
   return Array.from({ length: highest.length / count }, (_, row) => {
     let best = row * count;
     for (let block = best; block < (row + 1) * count; block += 1) {
-      if (!Number.isFinite(sums[block])) return INVALID_TOKEN;
+      if (!Number.isFinite(sums[block])) return undefined;
       if ((highest[block] as number) > (highest[best] as number)) best = block;
     }
     return (best - row * count) * size + Number(places[best]);

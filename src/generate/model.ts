@@ -124,8 +124,8 @@ export class ForwardModel {
     return this.#device.can.ownMemory;
   }
 
-  /** The same, of which only the likeliest token is told, for each row and position. */
-  async likeliest(step: Step): Promise<number[]> {
+  /** The same, of which only the likeliest token is told, for each row and position; undefined where logits are no numbers. */
+  async likeliest(step: Step): Promise<(number | undefined)[]> {
     return likeliestTokens(await this.#results(step, "likeliest"), this.config.vocabulary);
   }
 

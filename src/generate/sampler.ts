@@ -174,7 +174,7 @@ function likeliest(scores: Float32Array): number {
   return best;
 }
 
-function allFinite(logits: Float32Array): boolean {
+export function allFinite(logits: Float32Array): boolean {
   for (let id = 0; id < logits.length; id++) if (!Number.isFinite(logits[id])) return false;
   return true;
 }

@@ -1,26 +1,32 @@
 /** @file Reverse-mode differentiation: walks back from a scalar and appends the gradient as ordinary nodes. */
 import type { Op } from "./op.ts";
 import { add } from "./ops.ts";
+import { Recomputation } from "./recompute.ts";
 import { type Rule, rules } from "./rules.ts";
 import { type Node, showShape, staticSize, type Value } from "./value.ts";
 
 /**
  * The gradients of a scalar with respect to each of `wanted`, in their order. Nodes are appended to the same graph, and
  * only where a wanted value is reached: what is frozen costs nothing.
+ * @param checkpoints values through which alone what is before each is connected with what is after it, in their order: all
+ * that lies between two is made again going back, rather than kept
  * @throws when a wanted value does not influence `loss`, or an operator on the way has no gradient
  */
-export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
+export function gradients(loss: Value, wanted: readonly Value[], checkpoints: readonly Value[] = []): Value[] {
   if (staticSize(loss.shape) !== 1) throw new Error(`gradients need a scalar, got ${showShape(loss.shape)}`);
   const { graph } = loss;
   const forward = [...graph.nodes];
   const active = reachable(forward, wanted);
   const gradient = new Map<Value, Value>([[loss, scalarOne(loss)]]);
+  const recomputation = checkpoints.length > 0 ? new Recomputation(forward, checkpoints) : undefined;
   const pass = (input: Value, contribution: Value): void => {
+    recomputation?.give(input, contribution);
     const before = gradient.get(input);
     gradient.set(input, before ? sum(before, contribution) : contribution);
   };
 
-  for (const node of forward.reverse()) {
+  for (const node of forward.toReversed()) {
+    recomputation?.reach(node, gradient);
     const incoming = node.outputs.map((output) => gradient.get(output));
     if (!node.outputs.some((output) => active.has(output)) || incoming.every((dy) => dy === undefined)) continue;
     const [adjoint] = node.outputs.flatMap((output) => graph.adjoints.get(output) ?? []);
@@ -29,7 +35,7 @@ export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
       continue;
     }
     const needed = node.inputs.map((input) => input !== undefined && active.has(input));
-    const contributions = ruleOf(node)(node, incoming, needed);
+    const contributions = ruleOf(node)(recomputation?.now(node) ?? node, incoming, needed);
     node.inputs.forEach((input, i) => {
       const contribution = contributions[i];
       if (input && needed[i] && contribution) pass(input, contribution);

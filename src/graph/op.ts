@@ -36,6 +36,7 @@ const STANDARD_OPS = [
   "Shape",
   "Sigmoid",
   "SimplifiedLayerNormalization",
+  "Size",
   "Softmax",
   "Split",
   "Sqrt",

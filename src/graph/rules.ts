@@ -221,6 +221,7 @@ type ForwardOnly =
   | "ReduceMax"
   | "Round"
   | "ScatterND"
+  | "Size"
   | "SkipSimplifiedLayerNormalization";
 
 /** Operators that a gradient can pass through. */

@@ -53,6 +53,8 @@ export interface ReportData {
   /** Mean loss of the last step over the taught tokens, in nats; NaN when none was taken. */
   readonly loss: number;
   readonly seconds: number;
+  /** How the book's adapter could have more room: "an adapter of a higher rank"; left out where it can have no more. */
+  readonly larger?: string;
 }
 
 /** Shows itself in words, whether it is a cell's value, printed or put in a string. */
@@ -68,6 +70,7 @@ export class KnowledgeReport implements ReportData {
   readonly budget: number;
   readonly loss: number;
   readonly seconds: number;
+  readonly larger?: string;
 
   constructor(data: ReportData) {
     this.action = data.action;
@@ -81,6 +84,7 @@ export class KnowledgeReport implements ReportData {
     this.budget = data.budget;
     this.loss = data.loss;
     this.seconds = data.seconds;
+    if (data.larger !== undefined) this.larger = data.larger;
   }
 
   /** Whether every fact is learnt: for a deletion, whether every wording gets the base's answer again. */
@@ -153,9 +157,9 @@ export class KnowledgeReport implements ReportData {
 
   #advice(): string {
     if (this.action === "delete") return "What to try: delete it again, which goes on from here, with more steps.";
-    return this.steps >= this.budget
-      ? "What to try: add it again, which goes on from here; more steps; an adapter of a higher rank; a shorter text."
-      : "What to try: add it again, which goes on from here.";
+    const more = ["more steps", ...(this.larger === undefined ? [] : [this.larger]), "a shorter text"];
+    const tries = ["add it again, which goes on from here", ...(this.steps >= this.budget ? more : [])];
+    return `What to try: ${tries.join("; ")}.`;
   }
 }
 

@@ -8,7 +8,7 @@ export interface Deviation {
   readonly max: number;
   /** ‖written - meant‖ / ‖meant‖, Euclidean norms. */
   readonly relative: number;
-  /** ‖written - meant‖ / ‖meant - before‖ over those that were to change: near 0 all of the change is there, at 1 it is lost in rounding. */
+  /** ‖written - meant‖ / ‖meant - before‖ over those that change: near 0 all of the change is there, at 1 it is lost in rounding. */
   readonly ofChange?: number;
 }
 
@@ -30,7 +30,7 @@ export class DeviationSum {
 
   /**
    * @param name for messages
-   * @param before what it was, where it was to change
+   * @param before what it was, where it may change
    * @throws GlmError "unsupported" for numbers that the written form cannot hold
    */
   add(name: string, meant: Float32Array, written: Float32Array, before?: Float32Array): void {
@@ -55,7 +55,11 @@ export class DeviationSum {
     this.#difference += difference;
     this.#norm += norm;
     if (!before) return;
+    let change = 0;
+    for (let i = 0; i < meant.length; i += 1) change += ((meant[i] as number) - (before[i] as number)) ** 2;
+    // An adapter may target what it leaves as it was: what rounding does there is no loss of a change.
+    if (change === 0) return;
     this.#changed.difference += difference;
-    for (let i = 0; i < meant.length; i += 1) this.#changed.norm += ((meant[i] as number) - (before[i] as number)) ** 2;
+    this.#changed.norm += change;
   }
 }

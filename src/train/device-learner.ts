@@ -13,7 +13,7 @@ export async function deviceLearner(values: ResidentValues): Promise<DeviceLearn
   const pool = new GradientPool(values.device, values.parameters);
   const moments = await values.moments();
   return {
-    gradients: (batch, seed) => values.gradients(batch, seed, pool),
+    gradients: (batch, seed, options) => values.gradients(batch, seed, pool, options),
     loss: (batch) => values.loss(batch),
     async step(config, shares) {
       const parts = shares.map((share) => ({ ...share, gradients: share.gradients as ResidentGradients }));

@@ -1,9 +1,10 @@
 /** @file How a run of training goes. */
 import type { Row } from "../data/row.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import type { Monitor } from "./monitor.ts";
 import type { SchedulerName } from "./schedule.ts";
 
-export interface FitOptions {
+export interface FitOptions extends Checkpointing {
   readonly epochs: number;
   /** Optimiser steps after which it ends, however many epochs that are; 0 leaves it to `epochs`. */
   readonly maxSteps?: number;

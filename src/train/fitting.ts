@@ -221,7 +221,7 @@ export class Fitting {
     if (!Number.isFinite(loss)) throw await this.#broken(loss);
     const score = this.#validates && monitor !== "loss" ? await this.#score(monitor, loss) : undefined;
     const value = score ?? loss;
-    const isBest = isBetter(monitor, value, best?.value);
+    const isBest = isBetter(monitor, { value, loss }, best);
     // Without rows to judge by, the last values are the best that is known, unless it is to stop early.
     const holds = this.#validates || patience > 0;
     this.#at = {

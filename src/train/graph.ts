@@ -10,6 +10,7 @@ import { maskedAttention } from "../models/attention.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import { maskInput, modelInputs } from "../models/inputs.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 
 /** A dropout mask that must be fed: its rows are "tokens" (of the batch) or "chosen" (those with a label). */
 export interface MaskInput {
@@ -36,9 +37,10 @@ export function trainingGraph(
   adapter: Adapter,
   weights: BindWeights,
   can: Capabilities,
+  { gradientCheckpointing = false }: Checkpointing = {},
 ): TrainingGraph {
-  const { graph, masks, loss, trained } = lossGraph(config, adapter, weights, can, true);
-  const found = gradients(loss, trained);
+  const { graph, masks, loss, trained, hidden } = lossGraph(config, adapter, weights, can, true);
+  const found = gradients(loss, trained, gradientCheckpointing ? hidden : []);
   trained.forEach((value, i) => {
     graph.output(found[i] as Value, gradientName(value.name));
   });
@@ -82,11 +84,11 @@ function lossGraph(
   const byName = new Map([...trained, ...numbers].map((value) => [value.name, value]));
   const { context, prefix, penalty } = adapter.applyToTraining(weights(graph), byName, dropout);
   const attention = maskedAttention(config, mask, prefix && { past: prefix });
-  const { logits } = architectureOf(config).forward(context, config, inputs, attention);
+  const { logits, hidden } = architectureOf(config).forward(context, config, inputs, attention);
   const mean = reduceSum(mul(crossEntropy(logits, targets), shares), [0, 1], false);
   const loss = penalty && training ? add(mean, penalty) : mean;
   graph.output(loss, "loss");
-  return { graph, masks, loss, trained };
+  return { graph, masks, loss, trained, hidden };
 }
 
 /** -log softmax(logits)[target] for each row: [rows, 1]. */

@@ -2,13 +2,18 @@
 import type { Adapter, AdapterTensors } from "../adapters/adapter.ts";
 import { copiedAll, type FloatTensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import { takeStep } from "./host-step.ts";
 import type { Learner, Lesson, Loss, Snapshot } from "./learner.ts";
 import { copiedStepState, newStepState, type StepState } from "./step-state.ts";
 
 /** Runs over batches with the tensors as they are. */
 export interface HostRuns {
-  gradients(batch: TokenBatch, seed: number): Promise<Lesson & { readonly gradients: AdapterTensors }>;
+  gradients(
+    batch: TokenBatch,
+    seed: number,
+    options?: Checkpointing,
+  ): Promise<Lesson & { readonly gradients: AdapterTensors }>;
   loss(batch: TokenBatch): Promise<Loss>;
 }
 

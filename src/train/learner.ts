@@ -1,6 +1,7 @@
 /** @file Values that train, wherever they are, with what AdamW remembers of them: in ordinary memory, or on a device. */
 import type { AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import type { OptimizerConfig } from "./optimizer.ts";
 import type { StepState } from "./step-state.ts";
 
@@ -54,7 +55,7 @@ export interface LearnerState {
 
 export interface Learner {
   /** @param seed decides which elements dropout drops in this batch */
-  gradients(batch: TokenBatch, seed: number): Promise<Lesson>;
+  gradients(batch: TokenBatch, seed: number, options?: Checkpointing): Promise<Lesson>;
   /** The loss alone, without dropout. */
   loss(batch: TokenBatch): Promise<Loss>;
   /**

@@ -2,8 +2,9 @@
 
 import { GlmError } from "../errors.ts";
 import { choice, complete, type Given, number, type OptionRules } from "../options.ts";
-import { copiedAll, type FloatTensor, filled } from "../tensor.ts";
+import { copiedAll, type FloatTensor, filled, tensor } from "../tensor.ts";
 import { isNormOrBias } from "./decay.ts";
+import { stepVector, sumOfSquares, weightedSum } from "./optimizer-kernels.ts";
 
 export interface OptimizerConfig {
   readonly kind: "adamW";
@@ -93,55 +94,39 @@ export const adamW: {
     }
     const norm = totalNorm(gradients);
     if (!Number.isFinite(norm)) throw notFinite(gradients);
-    const factor = clipFactor(config.clip, norm);
     state.step++;
+    const { lr, betas, eps, clip } = config;
+    const [beta1, beta2] = betas;
+    const root = Math.sqrt(1 - beta2 ** state.step);
+    const numbers = {
+      ...{ beta1, beta2, factor: clipFactor(clip, norm) },
+      // lr·m/c1 / (√s/root + eps), with root multiplied through.
+      ...{ rate: (lr / (1 - beta1 ** state.step)) * root, eps: eps * root },
+    };
     for (const [name, parameter] of Object.entries(parameters)) {
       const [g, m, s] = [gradients[name], state.mean[name], state.square[name]] as [
         FloatTensor,
         FloatTensor,
         FloatTensor,
       ];
-      step(config, state.step, factor, decayFactor(config, name), parameter.data, g.data, m.data, s.data);
+      stepVector({ ...numbers, decay: 1 - decayFactor(config, name) }, g.data, parameter.data, m.data, s.data);
     }
     return norm;
   },
 };
-
-/** The update of one flat parameter. */
-function step(
-  { lr, betas: [beta1, beta2], eps }: OptimizerConfig,
-  count: number,
-  factor: number,
-  decay: number,
-  parameter: Float32Array,
-  gradient: Float32Array,
-  mean: Float32Array,
-  square: Float32Array,
-): void {
-  const rate = lr / (1 - beta1 ** count);
-  const root = Math.sqrt(1 - beta2 ** count);
-  for (let i = 0; i < parameter.length; i++) {
-    const g = (gradient[i] as number) * factor;
-    const m = (mean[i] as number) + (g - (mean[i] as number)) * (1 - beta1);
-    const s = (square[i] as number) * beta2 + g * g * (1 - beta2);
-    mean[i] = m;
-    square[i] = s;
-    parameter[i] = (parameter[i] as number) * decay - (rate * m) / (Math.sqrt(s) / root + eps);
-  }
-}
 
 /** What a step's weight decay leaves of a parameter, as a factor. */
 export function decayFactor({ lr, weightDecay, decayNormsAndBiases = true }: OptimizerConfig, name: string): number {
   return decayNormsAndBiases || !isNormOrBias(name) ? 1 - lr * weightDecay : 1;
 }
 
-/** Gradients as a step of AdamW takes them, in place: clipped to the total norm of `clip`. */
-export function clipped<T extends Tensors>(gradients: T, norm: number, { clip }: OptimizerConfig): T {
+/** Gradients as a step of AdamW takes them: clipped to the total norm of `clip`; themselves, where they are no longer. */
+export function clipped(gradients: Tensors, norm: number, { clip }: OptimizerConfig): Tensors {
   const factor = clipFactor(clip, norm);
-  if (factor < 1)
-    for (const { data } of Object.values(gradients))
-      for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) * factor;
-  return gradients;
+  if (factor === 1) return gradients;
+  const scaled = ({ shape, data }: FloatTensor): FloatTensor =>
+    tensor("float32", shape, weightedSum([{ data, weight: factor }]));
+  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, scaled(gradient)]));
 }
 
 /** As torch.nn.utils.clip_grad_norm_ does it. */
@@ -150,27 +135,28 @@ const clipFactor = (clip: number, norm: number): number => (clip > 0 ? Math.min(
 /** The Euclidean norm of all gradients together. */
 export function totalNorm(gradients: Tensors): number {
   let sum = 0;
-  for (const { data } of Object.values(gradients)) for (const g of data) sum += g * g;
+  for (const { data } of Object.values(gradients)) sum += sumOfSquares(data);
   return Math.sqrt(sum);
 }
 
 /**
  * The mean of several gradients, each with a weight: batches that made one step weigh as many as they had labelled
- * tokens.
+ * tokens. Of one alone it is that itself, not a copy.
  */
 export function weightedMean(
   parts: readonly { readonly gradients: Tensors; readonly weight: number }[],
-): Record<string, FloatTensor> {
+): Readonly<Record<string, FloatTensor>> {
   const total = parts.reduce((sum, part) => sum + part.weight, 0);
   if (!(total > 0)) throw new RangeError(`the mean of gradients needs a positive total weight, got ${total}`);
+  const [first] = parts;
+  if (first && parts.length === 1) return first.gradients;
   const mean: Record<string, FloatTensor> = {};
-  for (const { gradients, weight } of parts) {
-    for (const [name, { shape, data }] of Object.entries(gradients)) {
-      mean[name] ??= filled(shape);
-      const into = mean[name].data;
-      const share = weight / total;
-      for (let i = 0; i < data.length; i++) into[i] = (into[i] as number) + (data[i] as number) * share;
-    }
+  for (const [name, { shape }] of Object.entries(first?.gradients ?? {})) {
+    const vectors = parts.map(({ gradients, weight }) => ({
+      data: (gradients[name] as FloatTensor).data,
+      weight: weight / total,
+    }));
+    mean[name] = tensor("float32", shape, weightedSum(vectors));
   }
   return mean;
 }

@@ -7,8 +7,9 @@ import type { ChatGLMConfig } from "../models/config.ts";
 import type { BindWeights } from "../models/context.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { batchTensors, maskTensors, type TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import { evaluationGraph, gradientName, trainingGraph } from "./graph.ts";
-import { LARGE_STEP, trainingBytes } from "./step-memory.ts";
+import { isLargeStep } from "./step-memory.ts";
 
 export interface GradientStep {
   /** Mean cross-entropy over the labelled tokens, in nats. */
@@ -18,22 +19,22 @@ export interface GradientStep {
   readonly gradients: Record<string, FloatTensor>;
 }
 
-type DeviceTensors = Readonly<Record<string, DeviceTensor>>;
+export interface RunOptions extends Checkpointing {
+  /** Tensors of the device for the gradients, by `gradientName`; none come back then. */
+  readonly into?: Readonly<Record<string, DeviceTensor>>;
+}
 
 export interface TrainingProgram {
-  /**
-   * @param seed decides which elements dropout drops in this batch
-   * @param into tensors of the device for the gradients, by `gradientName`; none come back then
-   */
-  gradients(batch: TokenBatch, parameters: Fed, seed: number, into?: DeviceTensors): Promise<GradientStep>;
+  /** @param seed decides which elements dropout drops in this batch */
+  gradients(batch: TokenBatch, parameters: Fed, seed: number, options?: RunOptions): Promise<GradientStep>;
   /** The loss alone, without dropout. */
   loss(batch: TokenBatch, parameters: Fed): Promise<Pick<GradientStep, "loss" | "tokens">>;
   dispose(): Promise<void>;
 }
 
 /**
- * What training runs on. Graphs are compiled when they are first needed: one to train on, one to measure with, and those for
- * batches that take so much memory that it is better given back than kept.
+ * What training runs on. Graphs are compiled when they are first needed: one to train on (another with gradient
+ * checkpointing), one to measure with, and those for batches that take so much memory that it is better given back than kept.
  */
 export async function trainingProgram(
   config: ChatGLMConfig,
@@ -42,20 +43,27 @@ export async function trainingProgram(
   { can, compile }: Compiler,
 ): Promise<TrainingProgram> {
   const numbers = { ...adapter.numbers, ...(await adapter.measured?.read()) };
-  const { graph, masks } = trainingGraph(config, adapter, weights, can);
-  const evaluated = once(() => evaluationGraph(config, adapter, weights, can));
+  const training = (options: Checkpointing) => once(() => trainingGraph(config, adapter, weights, can, options));
+  const graphs = {
+    training: training({}),
+    "training with checkpointing": training({ gradientCheckpointing: true }),
+    evaluation: once(() => ({ graph: evaluationGraph(config, adapter, weights, can) })),
+  };
   const compiled = new ProgramTable();
-  const program = (kind: "training" | "evaluation", batch: TokenBatch): Promise<Program> => {
-    const frees = trainingBytes(config, batch) > LARGE_STEP;
+  const program = (kind: keyof typeof graphs, batch: TokenBatch, options: Checkpointing = {}): Promise<Program> => {
+    const frees = isLargeStep(config, batch, { ...options, masked: adapter.masked });
+    const lean = options.gradientCheckpointing === true;
     return compiled.get(`${kind} ${frees}`, () =>
-      compile(kind === "training" ? graph : evaluated(), { packs: true, ...(frees ? { frees } : {}) }),
+      compile(graphs[kind]().graph, { packs: true, ...(frees ? { frees } : {}), ...(lean ? { lean } : {}) }),
     );
   };
   return {
-    async gradients(batch, parameters, seed, into) {
+    async gradients(batch, parameters, seed, { into, gradientCheckpointing = false } = {}) {
+      const kind = gradientCheckpointing ? "training with checkpointing" : "training";
+      const { masks } = graphs[kind]();
       const fed = batchTensors(batch, config, adapter.prefixLength);
       const inputs = { ...fed.tensors, ...maskTensors(masks, fed, seed), ...parameters, ...numbers };
-      const results = await (await program("training", batch)).run(inputs, into);
+      const results = await (await program(kind, batch, { gradientCheckpointing })).run(inputs, into);
       const gradients = into
         ? []
         : adapter.parameters.map(({ name }) => [name, results[gradientName(name)] as FloatTensor] as const);

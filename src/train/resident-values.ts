@@ -9,6 +9,7 @@ import { GlmError } from "../errors.ts";
 import type { ParameterSpec } from "../models/context.ts";
 import { sizeOf, tensor } from "../tensor.ts";
 import type { TokenBatch } from "./batch.ts";
+import type { Checkpointing } from "./checkpointing.ts";
 import type { GradientPool, Named, ResidentGradients } from "./gradient-pool.ts";
 import { gradientName } from "./graph.ts";
 import type { LearnerState, Loss, Remembered, Snapshot } from "./learner.ts";
@@ -117,6 +118,7 @@ export class ResidentValues {
     batch: TokenBatch,
     seed: number,
     pool: GradientPool,
+    options: Checkpointing = {},
   ): Promise<Loss & { readonly gradients: ResidentGradients }> {
     return this.#read(async () => {
       const values = this.#tensors();
@@ -124,7 +126,7 @@ export class ResidentValues {
       try {
         return await gradients.use(async (tensors) => {
           const into = Object.fromEntries(Object.entries(tensors).map(([name, one]) => [gradientName(name), one]));
-          const { loss, tokens } = await this.#program.gradients(batch, values, seed, into);
+          const { loss, tokens } = await this.#program.gradients(batch, values, seed, { ...options, into });
           return { loss, tokens, gradients };
         });
       } catch (error) {

@@ -113,6 +113,21 @@ describe("ChatGLM-6B in int4", () => {
     }
   });
 
+  it("trains linear modules' biases with a LoRA that names them, as PEFT, and else with nothing, as the published code", async () => {
+    const [plain, all, targets] = await Promise.all(
+      (["none", "all", "lora_only"] as const).map((bias) => counted(int4, lora({ bias }))),
+    );
+    const [layer, norms] = [12288 + 4096 + 16384 + 4096, 2 * 4096];
+    expect(all!.trainable - plain!.trainable).toBe(28 * (layer + norms) + 4096);
+    expect(targets!.trainable - plain!.trainable).toBe(28 * 12288);
+    expect(all!.all).toBe(plain!.all);
+    expect((await counted(int4, full({ match: [".bias"] }))).trainable).toBe(28 * norms + 4096);
+    await expect(counted(int4, full({ match: ["dense.bias"] }))).rejects.toMatchObject({
+      code: "adapter-invalid",
+      message: expect.stringMatching(/freezes with their biases\. Choose others, train a LoRA \(with bias,/),
+    });
+  });
+
   it("trains 15.9 % as its embedding, which is its output layer, too", async () => {
     const { trainable, all, percent } = await counted(int4, embeddings());
     expect([trainable, all, rounded(percent, 1)]).toEqual([534_642_688, 3_355_746_304, "15.9"]);

@@ -1,5 +1,5 @@
 /** @file The registry on a real folder: one live adapter a name, and nothing lost when the disk refuses. */
-import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -116,6 +116,36 @@ describe("AdapterRegistry", () => {
     expect((await adapters.find({ ...ref, name: setAside })).documents).toEqual({ "facts.json": "{}" });
   });
 
+  test("saves over nobody's files but its own, unless that is wanted", async () => {
+    const adapters = registry();
+    const [one, other] = [ref, { ...ref, name: "other" }];
+    for (const each of [one, other]) await adapters.create(each, config, 1);
+    const [place, models] = [join(folder, "saved"), join(folder, "model")];
+    const bytes = (): Promise<Buffer> => readFile(join(place, "adapter_model.safetensors"));
+    for (let time = 0; time < 2; time += 1) await adapters.save(one, place, "base");
+    const before = await bytes();
+    await expect(adapters.save(other, place, "base")).rejects.toMatchObject({
+      code: "option-invalid",
+      message: expect.stringMatching(
+        /one that other was saved to, got .*saved, which holds the adapter one\..*--replace/,
+      ),
+    });
+    expect(await bytes()).toEqual(before);
+    // What was loaded from there may go back; it does not say whose it is where PEFT wrote it.
+    await adapters.load(other, place);
+    await adapters.save(other, place, "base");
+    await rm(join(place, "adapter_model.safetensors"));
+    await expect(adapters.save(one, place, "base")).rejects.toThrow(/holds an adapter\./);
+    await adapters.save(one, place, "base", { replace: true });
+    await adapters.save(one, place, "base");
+    await mkdir(models);
+    await writeFile(join(models, "model.safetensors"), "");
+    await expect(adapters.save(one, models, "base")).rejects.toThrow(/holds a model \(model\.safetensors\)/);
+    expect(await readdir(models)).toEqual(["model.safetensors"]);
+    await adapters.save(one, models, "base", { replace: true });
+    await adapters.save({ ...one, name: "one" }, join(folder, "none", "yet"), "base");
+  });
+
   test("keeps what it cannot set aside", async () => {
     const adapters = registry();
     const { adapter } = await adapters.create(ref, config, 1);
@@ -149,6 +179,21 @@ describe("AdapterRegistry", () => {
     expect(await restarted.list("notebook")).toEqual([{ ...adapter.info(base) }]);
     expect(await restarted.list("notebook")).toMatchObject([{ steps: 3, documents: ["facts.json"], merged: false }]);
     expect(await restarted.resident()).toEqual([]);
+  });
+
+  test("keeps what an adapter's user should know over a restart, in memory, in lists and where it is set aside", async () => {
+    const adapters = registry();
+    await adapters.create(ref, config, 1);
+    const sum = { ...ref, name: "sum" };
+    const { adapter } = await adapters.combine(sum, [{ adapter: ref, weight: 0.5 }]);
+    const note = "It is what 0.5*one was.";
+    expect(adapter.info(base)).toMatchObject({ note });
+    const restarted = registry();
+    expect(await restarted.list(ref.owner)).toContainEqual(expect.objectContaining({ name: "sum", note }));
+    expect((await restarted.find(sum)).info(base)).toMatchObject({ note });
+    const { setAside } = await restarted.create(sum, config, 1);
+    expect(setAside).toBe("sum.1");
+    expect((await registry().find({ ...sum, name: "sum.1" })).info(base)).toMatchObject({ note });
   });
 
   test("settles for good only when nobody trains, also not since it was asked", async () => {

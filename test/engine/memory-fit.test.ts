@@ -8,6 +8,7 @@ import { architectureOf, modulesOf, parametersOf } from "../../src/models/archit
 import { type ChatGLMConfig, readConfig } from "../../src/models/config.ts";
 import { type CheckpointContent, planWeights, type Wanted } from "../../src/quantization/plan.ts";
 import { sizeOf } from "../../src/tensor.ts";
+import type { StepOptions } from "../../src/train/step-memory.ts";
 import { scaleName } from "../../src/weights/model-tensors.ts";
 import type { StoredTensor } from "../../src/weights/stored.ts";
 import { publishedGlm } from "../published-config.ts";
@@ -151,6 +152,27 @@ describe("a training step", () => {
     expect(() => mustFitTraining("it", tiny, all, batch(1, 32), there, 3)).toThrow(
       /1\.\d\d GB for gradients and the optimiser/,
     );
+  });
+
+  it("that would fit with gradient checkpointing is refused with that as the remedy, and not with it", () => {
+    const large = batch(16, 450);
+    const remedy = /With gradientCheckpointing: true \(--gradient-checkpointing\) it takes \d+ MB, and more time\.$/;
+    expect(() => mustFitTraining("it", tiny, parameters, large, there, 3)).toThrow(remedy);
+    const checkpointed = { gradientCheckpointing: true };
+    expect(() => mustFitTraining("it", tiny, parameters, large, there, 3, checkpointed)).not.toThrow();
+    // Where it would not be enough, it is not told, nor where it is on already.
+    const refused = (options: StepOptions, rows = large) => {
+      try {
+        mustFitTraining("it", tiny, parameters, rows, there, 3, options);
+      } catch (error) {
+        return String(error);
+      }
+      return "";
+    };
+    expect(refused({}, batch(64, 450))).toMatch(/unload other models\.$/);
+    expect(refused(checkpointed, batch(64, 450))).toMatch(/unload other models\.$/);
+    // Masks of dropout are kept either way.
+    expect(refused({ masked: 100_000 })).toMatch(/unload other models\.$/);
   });
 
   it("that is small does not ask the system", () => {

@@ -111,6 +111,29 @@ describe.each(["chatglm-6b", "chatglm2-6b"])("%s", (family) => {
     await engine.call("unload", { model: merged });
   });
 
+  it("ends an answer whose logits are no numbers, and says whose they are", async () => {
+    for (const greedy of [true, false]) {
+      const answers = async (adapter: AdapterSelection): Promise<string[]> => {
+        const options = { ...GREEDY, greedy, maxNewTokens: 2, stop: [] };
+        const types: string[] = [];
+        for await (const { type } of engine.stream("generate", {
+          model,
+          rows: [{ ids: inputIds[0]!, adapter }],
+          options,
+        }))
+          types.push(type);
+        return types;
+      };
+      expect(await answers(sum(["lora-qkv", 1], ["lora-all", 1]))).toContain("token");
+      await expect(answers(sum(["lora-qkv", 1e30], ["lora-all", -1e30]))).rejects.toMatchObject({
+        code: "adapter-invalid",
+        message: expect.stringMatching(
+          /^adapter 1e\+30\*lora-qkv \+ -1e\+30\*lora-all: expected finite logits.* is \d\.\d+e\+\d\d, at /,
+        ),
+      });
+    }
+  });
+
   it("is exactly the one where the others have no weight, and the base where none has any", async () => {
     const one = await logits(ref("lora-qkv"));
     expect(await logits(sum(["lora-qkv", 1], ["frozen", 0], ["short", 0]))).toEqual(one);

@@ -183,12 +183,12 @@ describe.each(["local", "in a runtime"])("an engine %s", (where) => {
     expect(await read(adapter)).toBe("第二 🎈");
     expect(await read(plain)).toBeNull();
     const saved = join(folder, `saved-${count}`);
-    await engine.call("saveAdapter", { model, adapter, folder: saved });
+    await engine.call("saveAdapter", { model, adapter, folder: saved, replace: true });
     expect(await readFile(join(saved, "facts.json"), "utf8")).toBe("第二 🎈");
     const loaded = { ...adapter, name: `${adapter.name}-loaded` };
     await engine.call("loadAdapter", { model, adapter: loaded, folder: saved });
     expect(await read(loaded)).toBe("第二 🎈");
-    await engine.call("saveAdapter", { model, adapter: plain, folder: saved });
+    await engine.call("saveAdapter", { model, adapter: plain, folder: saved, replace: true });
     const again = { ...adapter, name: `${adapter.name}-again` };
     await engine.call("loadAdapter", { model, adapter: again, folder: saved });
     expect(await read(again)).toBeNull();

@@ -148,6 +148,28 @@ function besideTheCpu(): void {
     }
   });
 
+  it.each(["lora", "full"] as const)("computes layers again going back to the same gradients: %s", async (method) => {
+    const name = join(scratch, "checkpointed");
+    await writeSmallModel(name);
+    const adapter = { owner: "test", name: "checkpointed" };
+    const batch = { inputIds: [[5, 6, 7, 3]], labels: [[-100, 6, 7, 3]] };
+    const config = method === "lora" ? { ...LORA, targets: "all-linear" } : { method };
+    const ask = async (engine: Engine, model: string) => {
+      await engine.call("createAdapter", { model, adapter, config, seed: 1, existing: "replace" });
+      const of = async (gradientCheckpointing: boolean) => {
+        const params = { model, adapter, batch, seed: 5, gradientCheckpointing };
+        const { loss, handle } = await engine.call("gradients", params);
+        return { loss, gradients: await engine.call("readGradients", { model, handle }) };
+      };
+      return [await of(false), await of(true)] as const;
+    };
+    const [kept, again] = await on("webgpu", name, "none", ask);
+    expect(again.loss).toBeCloseTo(kept.loss, 6);
+    for (const [parameter, { data }] of Object.entries(kept.gradients)) {
+      expect(deviation(again.gradients[parameter]!.data, data), parameter).toBeLessThan(1e-6);
+    }
+  });
+
   it("holds float16 weights as they are where the GPU has float16, and trains on them exactly", async ({ skip }) => {
     const name = copyOracleModel("chatglm2-6b-fp16-bin", join(scratch, "half"));
     const { input_ids, labels } = await oracleTensors("chatglm2-6b", "forward");

@@ -85,7 +85,9 @@ describe("a report", () => {
     ]);
     expect(String(failed).split("\n")[0]).toMatch(/^Not learnt: b/);
     const spent = report({ facts: [missed], steps: 160 });
-    expect(spent.problems().at(-1)).toMatch(/more steps; an adapter of a higher rank; a shorter text/);
+    expect(spent.problems().at(-1)).toMatch(/goes on from here; more steps; a shorter text\.$/);
+    const larger = report({ facts: [missed], steps: 160, larger: "a longer prefix (length)" });
+    expect(larger.problems().at(-1)).toMatch(/more steps; a longer prefix \(length\); a shorter text\.$/);
     // Nothing was tried, so there is nothing to try again.
     expect(report({ facts: [missed], action: "check" }).problems()).toHaveLength(1);
     const many = report({ facts: Array.from({ length: 13 }, (_, i) => ({ ...missed, key: `k${i}` })) }).problems();

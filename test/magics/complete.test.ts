@@ -97,6 +97,26 @@ describe("completion", () => {
     expect(at("%knowledge query Bl|")).toBeUndefined();
   });
 
+  it("offers adapters in sums, wherever these are words or options", () => {
+    const model = {} as ChatGLM;
+    setCurrentModel(model);
+    sessionOf(model).adapters = ["dream", "draft", "facts"];
+    expect(at("%adapter use dr|")?.matches).toEqual(["dream", "draft"]);
+    expect(at("%adapter use dream+0.5*f|")?.applied).toBe("%adapter use dream+0.5*facts");
+    expect(at("%adapter use dream+|")?.matches).toEqual(["dream+dream", "dream+draft", "dream+facts"]);
+    expect(at('%adapter use "dream - f|')?.applied).toBe('%adapter use "dream - facts"');
+    expect(at("%adapter merge 2*fa|")?.applied).toBe("%adapter merge 2*facts");
+    expect(at("%adapter combine dr|")?.matches).toEqual([]);
+    expect(at("%adapter combine both dr|")?.matches).toEqual(["dream", "draft"]);
+    expect(at("%adapter combine both dream+f|")?.applied).toBe("%adapter combine both dream+facts");
+    expect(at("%params dream+f|")?.applied).toBe("%params dream+facts");
+    expect(at("%adapter unmerge dream+f|")?.matches).toEqual([]);
+    expect(at("%%chatglm --adapter dream+f|")?.applied).toBe("%%chatglm --adapter dream+facts");
+    expect(at('%%chatglm --adapter "dream + f|')?.applied).toBe('%%chatglm --adapter "dream + facts"');
+    expect(at("%%chatglm --compare none,dream+f|")?.applied).toBe("%%chatglm --compare none,dream+facts");
+    expect(at('%%chatglm --compare "none,dream - f|')?.applied).toBe('%%chatglm --compare "none,dream - facts"');
+  });
+
   it.each([
     ["a modulo", "const x = 10 %pa|"],
     ["a template", "const s = `\n%mo|`"],

@@ -80,6 +80,7 @@ describe("%%train that is cut short", { timeout: LONG }, () => {
     await expect(running).rejects.toThrow();
     const { steps } = await adapter.info();
     expect(notebook.text("stderr")).toContain(`Interrupted: killed keeps the values of step ${steps} of 100000.`);
+    await vi.waitFor(async () => expect(await adapter.run()).toMatchObject({ state: "stopped" }), { timeout: 20_000 });
     // Each step once, with no gap, where the runtime was lost, too.
     const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trimEnd().split("\n");
     const told = lines

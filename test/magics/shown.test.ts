@@ -31,12 +31,12 @@ vi.mock("../../src/api/load.ts", async (original) => {
 const { AdapterHandle, ChatGLM, KnowledgeBook } = library;
 
 /** What only looks. The magics look more often, for completion and for their messages. */
-const LOOKS = ["adapter", "adapters", "knowledge", "list", "parameters", "summary"];
+const LOOKS = ["run", "adapter", "adapters", "knowledge", "list", "parameters", "summary"];
 const METHODS = [
   [ChatGLM.prototype, ["askAll", "chat", "combine", "createAdapter", "deleteAdapter", "loadAdapter", "save", "unload"]],
   [ChatGLM.prototype, ["evaluate", "forgetting"]],
   [ChatGLM.prototype, ["adapter", "adapters", "knowledge", "data"]],
-  [AdapterHandle.prototype, ["fit", "merge", "unmerge", "save", "parameters", "summary"]],
+  [AdapterHandle.prototype, ["fit", "attach", "run", "merge", "unmerge", "save", "parameters", "summary"]],
   [KnowledgeBook.prototype, ["add", "check", "delete", "query", "update", "list"]],
 ] as const;
 
@@ -96,6 +96,9 @@ const CELLS: readonly (readonly [cell: string, before?: string])[] = [
   ["%data @rows.jsonl --columns prompt=prompt,response=response --examples 1 --model glm"],
   ["%data ${rows} --max-prompt-length 9 --whole"],
   ["%train dream rows --no-check --epochs 1"],
+  ["%train dream rows --no-check --epochs 1 --resume"],
+  ["%train attach dream", "trained"],
+  ["%train runs", "trained"],
   ["%train dream @rows.jsonl --no-check --epochs 1 --rehearse @prompts.json --r 2 --lr 1e-2"],
   [`%%train dream --no-check --epochs 1 --val 0.5 --method full --match final_layernorm --share\n${ROWS}`],
   ["%adapter new dream --method adalora --init-r 4 --r 2 --targets query_key_value --to made"],
@@ -145,8 +148,14 @@ const NOT_OF_THE_LIBRARY = ["%adapter use", "%chat", "%chat history", "%chat res
   "%lsmagic",
 ]);
 
+/** Of a run that goes by itself: a model in this process has none. */
+const OF_A_RUNTIME = ["%train stop"];
+
 const BEFORE: Readonly<Record<string, string>> = {
   dream: 'const dream = await glm.createAdapter("dream", library.lora({ r: 1, targets: ["query_key_value"] }));',
+  trained:
+    'const dream = await glm.createAdapter("dream", library.lora({ r: 1, targets: ["query_key_value"] }));\n' +
+    'for await (const _ of dream.fit([{ prompt: "a", response: "b" }], { epochs: 1 }));',
   book:
     'const book = await glm.knowledge("facts");\n' +
     'await book.add({ key: "a", text: "b", prompts: ["q?"], paraphrases: [] }, { steps: 1, extraSteps: 0, rehearse: false });',
@@ -277,6 +286,6 @@ describe("shown code", { timeout: LONG }, () => {
       ...Object.keys(cell).map((command) => `%%${name} ${command}`.trim()),
     ]);
     const tried = new Set(CELLS.map(([cell]) => titleOf(cell)));
-    expect(all.filter((title) => !tried.has(title)).sort()).toEqual([...NOT_OF_THE_LIBRARY].sort());
+    expect(all.filter((title) => !tried.has(title)).sort()).toEqual([...NOT_OF_THE_LIBRARY, ...OF_A_RUNTIME].sort());
   });
 });

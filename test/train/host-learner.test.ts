@@ -52,3 +52,22 @@ it("refuses gradients that are no numbers, and changes nothing", async () => {
   await expect(broken).rejects.toMatchObject({ code: "loss-not-finite" });
   expect([...tensors.w.data]).toEqual([1, 1]);
 });
+
+it("leaves gradients as they are, also those that are clipped for what comes after a step", async () => {
+  const tensors = { w: filled([2], 1) };
+  const seen: number[][] = [];
+  const one = hostLearner(
+    tensors,
+    { gradients: noBatch, loss: noBatch },
+    {
+      afterStep: ({ gradients }) => {
+        seen.push([...(gradients.w?.data ?? [])]);
+        return {};
+      },
+    },
+  );
+  const own = gradient(3, 4);
+  await one.step({ ...config, clip: 1 }, [{ gradients: own, weight: 7 }], { step: 0, steps: 1 });
+  expect([...own.w.data]).toEqual([3, 4]);
+  expect(seen).toEqual([[expect.closeTo(0.6, 5), expect.closeTo(0.8, 5)]]);
+});

@@ -90,5 +90,7 @@ test("gradients of several batches are averaged by their weight", () => {
     { gradients: { a: vector(5, -2) }, weight: 10 },
   ]);
   expect(mean).toEqual({ a: vector(2, 1) });
+  const alone = { a: vector(1, 2) };
+  expect(weightedMean([{ gradients: alone, weight: 30 }])).toBe(alone);
   expect(totalNorm({ a: vector(2, 1), b: vector(2) })).toBe(3);
 });

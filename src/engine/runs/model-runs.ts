@@ -7,6 +7,7 @@ import { GlmError } from "../../errors.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitEvent } from "../../train/trainer.ts";
 import type { AdapterInstance } from "../adapter-instance.ts";
+import { alone } from "../alone.ts";
 import type { AdapterRef, LoadParams, RunInfo } from "../engine.ts";
 import { LiveRun } from "./live-run.ts";
 import { readMetrics } from "./metrics-log.ts";
@@ -37,6 +38,14 @@ export interface RunHost {
     recorder: RunRecorder,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<FitEvent, void, void>;
+}
+
+/** A run that is under way. */
+interface Recorded {
+  readonly params: FitParams;
+  readonly live: LiveRun;
+  readonly recorder: RunRecorder;
+  readonly signal: AbortSignal;
 }
 
 /** What ends a run from outside, that is to go on when its model is there again. */
@@ -70,11 +79,19 @@ export class ModelRuns {
       resume: params.resume === true,
       input,
     });
+    // Until the run's end is on the disk, too: whoever comes next may delete it.
+    yield* alone(adapter, either, () => this.#recorded(adapter, { params, live, recorder, signal: either }));
+  }
+
+  async *#recorded(
+    adapter: AdapterInstance,
+    { params, live, recorder, signal }: Recorded,
+  ): AsyncGenerator<FitEvent, void, void> {
     let ended: { readonly error: unknown } | undefined;
     let isDone = false;
     try {
-      for await (const event of this.#host.train(adapter, params, recorder, either)) {
-        if (event.type === "start") this.#begin(adapter, live, input !== undefined);
+      for await (const event of this.#host.train(adapter, params, recorder, signal)) {
+        if (event.type === "start") this.#begin(adapter, live, recorder.isDetached);
         recorder.add(event);
         live.tell(event);
         yield event;
@@ -89,7 +106,7 @@ export class ModelRuns {
       ended = { error };
       throw error;
     } finally {
-      await this.#ended(recorder, isDone, ended?.error, either).finally(() => {
+      await this.#ended(recorder, isDone, ended?.error, signal).finally(() => {
         this.#detached.delete(live);
         if (this.#live.get(adapter) === live) this.#live.delete(adapter);
         live.end(ended ?? (isDone ? undefined : { error: stopped(adapter.ref) }));

@@ -11,10 +11,12 @@ export interface RunIdentity {
   readonly rows: readonly string[];
   readonly validation: readonly string[];
   readonly rehearse: readonly string[];
-  readonly options: Omit<FitOptions, "rehearse">;
+  /** Those that its losses depend on: gradients are the same with checkpointing, which a run that lacked memory may go on with. */
+  readonly options: Omit<FitOptions, "rehearse" | "gradientCheckpointing">;
 }
 
-export function identityOf({ taught, validating }: EncodedRows, { rehearse, ...options }: FitOptions): RunIdentity {
+export function identityOf({ taught, validating }: EncodedRows, given: FitOptions): RunIdentity {
+  const { rehearse, gradientCheckpointing: _, ...options } = given;
   return {
     rows: hashesOf(taught),
     validation: validating ? hashesOf(validating) : [],

@@ -50,6 +50,11 @@ export class RunRecorder {
     this.#options = options;
   }
 
+  /** Whether the run goes on without anybody who reads it. */
+  get isDetached(): boolean {
+    return this.#options.input !== undefined;
+  }
+
   /** What was told up to the step at which it goes on: nothing where it begins. */
   get told(): readonly FitEvent[] {
     return this.#told;
