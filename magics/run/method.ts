@@ -12,6 +12,7 @@ import { optionOf } from "../option.ts";
  * @throws GlmError "option-invalid" with every given option that differs
  */
 export function mustMatch(
+  title: string,
   name: string,
   choice: GivenMethod,
   config: AdapterConfig,
@@ -24,7 +25,7 @@ export function mustMatch(
   if (faults.length === 0) return;
   throw new GlmError(
     "option-invalid",
-    `%%train ${name}: the adapter exists and would train on, but it is made otherwise:${faultLines(faults)}\n` +
+    `${title}: the adapter exists and would train on, but it is made otherwise:${faultLines(faults)}\n` +
       "Leave these options out to train it on, or add --new to start again with them.",
   );
 }

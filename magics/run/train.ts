@@ -71,7 +71,8 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   let isRenewed = false;
   try {
     adapter = await interruptible(async () => {
-      const found = await adapterFor(model, name, { method, anew, share, resume: settings.resume === true });
+      const resume = settings.resume === true;
+      const found = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
       isRenewed = anew;
       const { steps: before } = await found.info();
       try {
@@ -107,7 +108,7 @@ export async function trainDetached(
   const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
   const resume = settings.resume === true;
-  const adapter = await adapterFor(model, name, { method, anew, share, resume });
+  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
   const run = await adapter.startFit(rows, settings);
   const word = asWord(name);
   write(
@@ -145,32 +146,37 @@ async function checked(
 }
 
 /** Other rows would push out its facts, and it would go on listing them. */
-const bookIsTaught = (name: string): GlmError =>
+const bookIsTaught = (title: string, name: string): GlmError =>
   new GlmError(
     "option-invalid",
-    `%%train ${name}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
+    `${title}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
       `Teach it with %%knowledge add --book ${asWord(name)}, or choose another name.`,
   );
 
+/** What an adapter that is to be trained shall be. */
+export interface WantedAdapter {
+  readonly method: GivenMethod | undefined;
+  readonly anew: boolean;
+  readonly share: boolean;
+  /** Whether its last run goes on. */
+  readonly resume: boolean;
+  /** Who wants it, for messages. */
+  readonly title: string;
+}
+
 /** The adapter of this name, made where there is none. */
-async function adapterFor(
+export async function adapterFor(
   model: ChatGLM,
   name: string,
-  wanted: {
-    readonly method: GivenMethod | undefined;
-    readonly anew: boolean;
-    readonly share: boolean;
-    readonly resume: boolean;
-  },
+  { method, anew, share, resume, title }: WantedAdapter,
 ): Promise<AdapterHandle> {
-  const { method, anew, share, resume } = wanted;
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
   if (found && !anew) {
     const adapter = await model.adapter(name);
-    if (method) mustMatch(name, method, adapter.config, matrixModulesOf(model.info.config));
-    if (share) mustBeShared(`%%train ${name}`, adapter);
-    if (keepsFacts(found)) throw bookIsTaught(name);
+    if (method) mustMatch(title, name, method, adapter.config, matrixModulesOf(model.info.config));
+    if (share) mustBeShared(title, adapter);
+    if (keepsFacts(found)) throw bookIsTaught(title, name);
     const run = await adapter.run();
     if (!(resume && run)) write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
     return adapter;
