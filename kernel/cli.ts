@@ -4,6 +4,7 @@ import { GlmError } from "../src/errors.ts";
 import { suggestion } from "../src/suggestion.ts";
 import { version } from "../src/version.ts";
 import { runCommand, UsageError } from "./commands/command.ts";
+import { InterruptedError } from "./commands/interrupts.ts";
 import { COMMANDS } from "./commands/table.ts";
 
 const help = `glmlab ${version}: a TypeScript Jupyter kernel for chatting with and fine-tuning ChatGLM
@@ -34,6 +35,6 @@ const isUsage = (error: unknown): boolean =>
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = isUsage(error) ? 2 : 1;
+  if (!(error instanceof InterruptedError)) console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof InterruptedError ? error.status : isUsage(error) ? 2 : 1;
 }

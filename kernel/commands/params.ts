@@ -1,6 +1,6 @@
 /** @file `glmlab params`: how many parameters a method trains, of how many. */
 import { METHOD_OPTIONS } from "../../magics/define/method.ts";
-import { model } from "../../magics/define/model.ts";
+import { LOAD_OPTIONS } from "../../magics/define/model.ts";
 import type { OptionTable } from "../../magics/option.ts";
 import { parameterTable } from "../../magics/render/parameter-table.ts";
 import { renderTable } from "../../magics/render/table.ts";
@@ -13,10 +13,7 @@ const SUBJECT = "glmlab params";
 
 /** Those of loading that matter here. */
 const MODEL_NAMES = ["quantize", "family", "hub", "revision"] as const;
-const LOADING = model.line?.[""]?.options ?? {};
-const MODEL_OPTIONS: OptionTable = Object.fromEntries(
-  MODEL_NAMES.flatMap((name) => (LOADING[name] ? [[name, LOADING[name]]] : [])),
-);
+const MODEL_OPTIONS: OptionTable = Object.fromEntries(MODEL_NAMES.map((name) => [name, LOAD_OPTIONS[name]]));
 
 export const params: Command = {
   options: {

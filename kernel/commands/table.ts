@@ -22,6 +22,31 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: "says how many parameters a method trains, of how many; of the model, only config.json is needed",
     load: async () => (await import("./params.ts")).params,
   },
+  train: {
+    usage: "train MODEL DATA --adapter NAME [--save FOLDER] [--dry-run] [...]",
+    summary: "fine-tunes an adapter; takes the flags of ChatGLM-Finetuning and the YAML of finetune_demo as well",
+    load: async () => (await import("./train.ts")).train,
+  },
+  evaluate: {
+    usage: "evaluate MODEL DATA [--adapters none,NAME|FOLDER] [--scores SCORE,...] [--save FILE] [...]",
+    summary: "scores the answers of the base and of adapters side by side",
+    load: async () => (await import("./evaluate.ts")).evaluate,
+  },
+  chat: {
+    usage: "chat MODEL [--adapter NAME|FOLDER] [...]",
+    summary: "a conversation in the terminal, or answers to the lines of a pipe",
+    load: async () => (await import("./chat.ts")).chat,
+  },
+  merge: {
+    usage: "merge MODEL ADAPTER FOLDER [--quantized HOW] [...]",
+    summary: "writes a checkpoint with an adapter merged into it, which transformers loads, too",
+    load: async () => (await import("./merge.ts")).merge,
+  },
+  models: {
+    usage: "models [list|download NAME|prepared|remove NAME] [--hub HUB] [--revision REVISION]",
+    summary: "lists, downloads and removes models",
+    load: async () => (await import("./models.ts")).models,
+  },
   runtime: {
     usage: "runtime [start|status|stop|devices|logs]",
     summary: "the process that holds models in memory for all kernels; `glmlab runtime --help` tells more",

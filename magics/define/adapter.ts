@@ -4,7 +4,7 @@ import { mergedForms } from "../../src/engine/engine.ts";
 import type { Code } from "../code.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Command, Expanded, Magic } from "../magic.ts";
-import type { OptionTable } from "../option.ts";
+import type { OptionSpec, OptionTable } from "../option.ts";
 import { textValue } from "../values.ts";
 import { asWord } from "../words.ts";
 import {
@@ -129,19 +129,21 @@ const load: Command = {
   },
 };
 
+/** How a checkpoint is written. */
+export const MERGE_OPTIONS: Readonly<Record<"quantized", OptionSpec>> = {
+  quantized: {
+    kind: "choice",
+    choices: mergedForms,
+    default: "dequantize",
+    help: "With FOLDER, of a model in int8 or int4: write all matrices in float16, those that change in the same form again (which loses something, and says how much), or nothing.",
+  },
+};
+
 const merge: Command = {
   usage: "NAME [FOLDER]",
   summary:
     "Makes an adapter's effect part of the weights that this notebook sees; with FOLDER, of a checkpoint that is written there instead (a+0.5*b, too).",
-  options: {
-    quantized: {
-      kind: "choice",
-      choices: mergedForms,
-      default: "dequantize",
-      help: "With FOLDER, of a model in int8 or int4: write all matrices in float16, those that change in the same form again (which loses something, and says how much), or nothing.",
-    },
-    ...MODEL_OPTION,
-  },
+  options: { ...MERGE_OPTIONS, ...MODEL_OPTION },
   positional: 2,
   completes: "sum",
   expand(call) {

@@ -18,7 +18,7 @@ import {
 } from "./common.ts";
 import { SAMPLING_NAMES, SAMPLING_OPTIONS } from "./sampling.ts";
 
-const OPTIONS = {
+export const ASK_OPTIONS: OptionTable = {
   adapter: {
     kind: "adapter",
     help: "Answer with this adapter, or with several at once: a+0.5*b. none is the base model. Otherwise what %adapter use chose.",
@@ -39,7 +39,7 @@ const OPTIONS = {
     help: "Plain text as it comes, or rendered Markdown.",
   },
   ...MODEL_OPTION,
-} as const satisfies OptionTable;
+};
 
 const ASK_NAMES = ["adapter", "system", ...SAMPLING_NAMES];
 
@@ -104,7 +104,7 @@ const more = (properties: Properties): Code => properties.flatMap(([name, value]
 const command = (text: "line" | "body"): Command => ({
   usage: text === "line" ? "TEXT" : "",
   summary: text === "line" ? "Asks in one line; the answer is its value." : "Asks what stands on the lines below.",
-  options: OPTIONS,
+  options: ASK_OPTIONS,
   positional: 0,
   text,
   expand,

@@ -31,7 +31,8 @@ const COMMON_OPTIONS = {
   save: { kind: "text", value: "FILE", help: "Write scores and all answers to a file, as JSON." },
 } as const satisfies OptionTable;
 
-const OPTIONS: OptionTable = {
+/** Of rows. */
+export const EVALUATE_OPTIONS: OptionTable = {
   scores: {
     kind: "choices",
     choices: scoreNames,
@@ -46,7 +47,7 @@ const OPTIONS: OptionTable = {
 };
 
 /** On a line, where there are no rows. */
-const FORGETTING: OptionTable = {
+export const FORGETTING: OptionTable = {
   forgetting: {
     kind: "flag",
     help: "Without rows: put shipped questions (translation, code, everyday knowledge) and compare the answers with the base's.",
@@ -101,7 +102,7 @@ const command = (place: "line" | "cell"): Command => ({
     place === "cell"
       ? "Evaluates on the rows below: JSON, JSON lines or @file."
       : "Evaluates on a file or a variable, or looks for what was forgotten.",
-  options: place === "cell" ? OPTIONS : { ...OPTIONS, ...FORGETTING },
+  options: place === "cell" ? EVALUATE_OPTIONS : { ...EVALUATE_OPTIONS, ...FORGETTING },
   positional: place === "cell" ? 0 : 1,
   ...(place === "cell" ? { text: "data" as const } : {}),
   expand,

@@ -165,14 +165,13 @@ export function methodCall(call: Call): Code {
   return [`${RUNTIME}.${method}`, ...argumentsOf([], properties)];
 }
 
-/** The method with what is given of its options, and nothing else: `method: "lora", r: 8`; nothing when none is given. */
+/** What is given of the method and its options, and nothing else: `method: "freeze", layers: 2`, or `r: 8`, which may be of any method that has it. */
 export function methodChoice(call: Call): Properties {
   const { method, properties } = chosen(call);
-  const isChosen = givenAmong(call, METHOD_OPTIONS) !== undefined;
-  return isChosen ? [["method", [JSON.stringify(method)]], ...properties] : [];
+  return call.arguments.options.has("method") ? [["method", [JSON.stringify(method)]], ...properties] : properties;
 }
 
-/** A choice as an option of the runtime: `method: { method: "lora", r: 8 }`. */
+/** A choice as an option of the runtime: `method: { r: 8 }`. */
 export function methodOption(choice: Properties): Properties {
   return choice.length === 0 ? [] : [["method", objectLiteral(choice)]];
 }
@@ -194,8 +193,4 @@ function methodOf(call: Call): Method {
   if (!word) return method as Method;
   if (method && !word.expression) return method;
   throw new MagicError("--method needs a name, not an expression.", word.from, word.to - word.from);
-}
-
-function givenAmong(call: Call, options: OptionTable): string | undefined {
-  return Object.keys(options).find((name) => call.arguments.options.has(name));
 }

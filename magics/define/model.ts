@@ -2,14 +2,17 @@
 
 import * as defaults from "../../src/api/defaults.ts";
 import { deviceChoices, precisionChoices, quantizations } from "../../src/engine/engine.ts";
+import type { LoadOptions } from "../../src/index.ts";
 import { families } from "../../src/models/family.ts";
 import { MagicError } from "../error.ts";
 import type { Call, Expanded, Magic } from "../magic.ts";
-import type { OptionTable } from "../option.ts";
+import type { OptionSpec } from "../option.ts";
 import { RUNTIME, textValue } from "../values.ts";
 import { argumentsOf, declared, propertiesOf, runtimeCall } from "./common.ts";
 
-const OPTIONS = {
+type LoadOption = Exclude<keyof LoadOptions, "signal" | "onProgress">;
+
+export const LOAD_OPTIONS: Readonly<Record<LoadOption | "as" | "use", OptionSpec>> = {
   as: { kind: "declares", default: "glm", help: "The variable that holds the model." },
   device: {
     kind: "choice",
@@ -51,7 +54,7 @@ const OPTIONS = {
     help: "Make a model that a cell has loaded itself the current one.",
     conflicts: ["as", "device", "precision", "quantize", "family", "hub", "revision", "runtime"],
   },
-} as const satisfies OptionTable;
+};
 
 const LOAD_NAMES = ["device", "precision", "quantize", "family", "hub", "revision", "runtime"];
 
@@ -93,7 +96,7 @@ export const model: Magic = {
     "": {
       usage: "[NAME]",
       summary: "Loads a model, declares a variable.",
-      options: OPTIONS,
+      options: LOAD_OPTIONS,
       positional: 1,
       expand,
     },

@@ -28,7 +28,7 @@ import { isRowsVariable, ROW_OPTIONS, rowRules, rowsOf, shownRows } from "./rows
 type FitOption = Kebab<Exclude<keyof FitOptions, "stop">>;
 
 /** Every option of the library's `fit`, and no other: a missing one does not compile. */
-const FIT_OPTIONS = {
+export const FIT_OPTIONS: Readonly<Record<FitOption, OptionSpec>> = {
   epochs: { kind: "number", rule: defaults.fit.epochs, help: "Passes over the rows." },
   "max-steps": {
     kind: "number",
@@ -101,9 +101,9 @@ const FIT_OPTIONS = {
     help: "Learn <|assistant|>, too, as ChatGLM-Finetuning does; finetune_demo does not.",
   },
   seed: { kind: "number", rule: defaults.fit.seed, help: "The same seed reproduces the run." },
-} as const satisfies Readonly<Record<FitOption, OptionSpec>>;
+};
 
-const OPTIONS: OptionTable = {
+export const TRAIN_OPTIONS: OptionTable = {
   ...METHOD_OPTIONS,
   ...FIT_OPTIONS,
   ...JOB_OPTIONS,
@@ -131,7 +131,7 @@ const OPTIONS: OptionTable = {
 /** Where the rows stand on the line: after the adapter's name. */
 const ROWS = 1;
 
-const FIT_NAMES = [...Object.keys(FIT_OPTIONS), ...Object.keys(JOB_OPTIONS), "resume"];
+export const FIT_NAMES: readonly string[] = [...Object.keys(FIT_OPTIONS), ...Object.keys(JOB_OPTIONS), "resume"];
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);
@@ -185,7 +185,7 @@ const command = (place: "line" | "cell"): Command => ({
   usage: place === "cell" ? "NAME [@FILE]" : "NAME @FILE|VAR",
   summary:
     place === "cell" ? "Trains on the rows below: JSON, JSON lines or @file." : "Trains on a file or a variable.",
-  options: OPTIONS,
+  options: TRAIN_OPTIONS,
   positional: 2,
   completes: "adapter",
   ...(place === "cell" ? { text: "data" as const } : {}),

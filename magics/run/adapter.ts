@@ -149,7 +149,7 @@ export async function adapterWrite(
 const percent = (share: number): string => `${Number((100 * share).toPrecision(2))}%`;
 
 /** What of the weights was not written as it was to be. */
-function rewrittenNote({ info }: ChatGLM, report: SaveReport | undefined): string {
+export function rewrittenNote({ info }: ChatGLM, report: SaveReport | undefined): string {
   if (!report?.rewritten) return "";
   const { form, matrices, max, relative, ofChange } = report.rewritten;
   const some = matrices === 1 ? "1 matrix" : `${matrices} matrices`;

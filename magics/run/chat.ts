@@ -43,16 +43,20 @@ export async function chatReset({ model }: OfModel = {}): Promise<void> {
  * Writes the conversation to a file: Markdown for a name that ends in .md, else JSON that can be trained on.
  * @throws GlmError "disk" when there is no folder to write it into, or when it cannot be written
  */
-export async function chatSave(file: string, { model }: OfModel = {}): Promise<void> {
+export async function chatSave(
+  file: string,
+  { model, title = "%chat save" }: OfModel & { readonly title?: string } = {},
+): Promise<void> {
   const { conversation } = sessionOf(currentModel(model));
   const isMarkdown = /\.(md|markdown)$/i.test(file);
   const json = `${JSON.stringify([{ messages: conversation.toMessages() }], undefined, 2)}\n`;
+  if (file === "") throw new GlmError("option-invalid", `${title}: expected a file to write to, got none.`);
   const path = resolve(file);
   const folder = await stat(dirname(path)).catch(() => undefined);
   if (!folder?.isDirectory()) {
     throw new GlmError(
       "disk",
-      `%chat save ${file}: expected a file in a folder that exists, got one in ${dirname(path)}. Make the folder, or correct the path.`,
+      `${title} ${file}: expected a file in a folder that exists, got one in ${dirname(path)}. Make the folder, or correct the path.`,
     );
   }
   await replaceFiles(dirname(path), [textFile(basename(path), isMarkdown ? conversation.toMarkdown() : json)]);

@@ -2,7 +2,7 @@
 
 import { ambient } from "../../src/ambient.ts";
 import { messagesOf } from "../../src/data/row.ts";
-import type { ChatGLM, ChatOptions } from "../../src/index.ts";
+import type { AdapterChoice, ChatGLM, ChatOptions } from "../../src/index.ts";
 import { AnswerDisplay } from "../answer-display.ts";
 import type { Conversation, Round } from "../conversation.ts";
 import { show, write } from "../live.ts";
@@ -21,24 +21,26 @@ type Sampling = Omit<ChatOptions, "history" | "adapter" | "system" | "signal" | 
 
 export interface AskOptions extends Sampling {
   /** null is the base model; the one in use when it is left out. */
-  readonly adapter?: string | null;
+  readonly adapter?: AdapterChoice;
   /** Stays for the rest of the conversation. */
   readonly system?: string;
   /** Begins a new conversation. */
   readonly new?: boolean;
   readonly format?: "text" | "markdown";
   readonly model?: ChatGLM;
+  /** What begins a new conversation, for messages. */
+  readonly anew?: string;
 }
 
 /** Asks, shows the answer as it comes, and returns it. An interrupted answer is not part of the conversation. */
 export async function chatglm(question: string, options: AskOptions = {}): Promise<string> {
-  const { adapter, system, new: anew, format = "text", model: given, ...sampling } = options;
+  const { adapter, system, new: isNew, format = "text", model: given, anew = "--new", ...sampling } = options;
   const model = currentModel(given);
   const { conversation, adapter: inUse } = sessionOf(model);
-  if (anew) conversation.reset();
+  if (isNew) conversation.reset();
   if (system !== undefined) conversation.system = system;
   const history = fitting(model, conversation, question);
-  tellLeftOut(model, conversation.history.length - history.length);
+  tellLeftOut(model, conversation.history.length - history.length, anew);
   const display = new AnswerDisplay();
   const pieces = model.chat(question, {
     ...sampling,
@@ -74,17 +76,17 @@ function fitting(model: ChatGLM, conversation: Conversation, question: string): 
 }
 
 /** The conversation still holds them, so that nothing else shows that the model is not told of them. */
-function tellLeftOut(model: ChatGLM, rounds: number): void {
+function tellLeftOut(model: ChatGLM, rounds: number, anew: string): void {
   if (rounds === 0) return;
   const what = rounds === 1 ? "The oldest remembered round is" : `The oldest ${rounds} remembered rounds are`;
   write(
     `${what} left out: the model's context of ${model.config.contextLength} tokens has no room for more and an answer. ` +
-      "Ask for less at once, or begin a new conversation with --new.\n",
+      `Ask for less at once, or begin a new conversation with ${anew}.\n`,
     "stderr",
   );
 }
 
-export type CompareOptions = Omit<AskOptions, "adapter" | "format">;
+export type CompareOptions = Omit<AskOptions, "adapter" | "format" | "anew">;
 
 /**
  * Asks several adapters at once and shows their answers side by side as they come. It is a question of its own: the conversation

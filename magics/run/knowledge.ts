@@ -1,5 +1,5 @@
 /** @file What %knowledge and %%knowledge do. */
-import type { MethodChoice } from "../../src/api/methods.ts";
+import type { GivenMethod } from "../../src/api/methods.ts";
 import { GlmError } from "../../src/errors.ts";
 import type {
   ChatGLM,
@@ -35,7 +35,7 @@ export interface TeachingOptions extends BookOptions, Omit<TeachSettings, "signa
 
 export interface AddOptions extends TeachingOptions {
   /** How a new book is fine-tuned: LoRA on every linear module by default. Of a book that exists, it must be how it was made. */
-  readonly method?: MethodChoice;
+  readonly method?: GivenMethod;
   /** Makes a new book visible to every notebook. */
   readonly share?: boolean;
 }

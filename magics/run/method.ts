@@ -1,6 +1,6 @@
 /** @file The fine-tuning method that %%train is told, and what it means for an adapter that exists. */
 
-import { differences, type MethodChoice } from "../../src/api/methods.ts";
+import { differences, type GivenMethod } from "../../src/api/methods.ts";
 import { GlmError } from "../../src/errors.ts";
 import { faultLines } from "../../src/fault-list.ts";
 import type { AdapterConfig } from "../../src/index.ts";
@@ -12,8 +12,9 @@ import { optionOf } from "../option.ts";
  * @throws GlmError "option-invalid" with every given option that differs
  */
 export function mustMatch(
+  title: string,
   name: string,
-  choice: MethodChoice,
+  choice: GivenMethod,
   config: AdapterConfig,
   modules: readonly ModuleSpec[],
 ): void {
@@ -24,7 +25,7 @@ export function mustMatch(
   if (faults.length === 0) return;
   throw new GlmError(
     "option-invalid",
-    `%%train ${name}: the adapter exists and would train on, but it is made otherwise:${faultLines(faults)}\n` +
+    `${title}: the adapter exists and would train on, but it is made otherwise:${faultLines(faults)}\n` +
       "Leave these options out to train it on, or add --new to start again with them.",
   );
 }

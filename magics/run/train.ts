@@ -1,6 +1,6 @@
 /** @file What %%train does. */
 import * as defaults from "../../src/api/defaults.ts";
-import { configOf, type MethodChoice } from "../../src/api/methods.ts";
+import { configOf, type GivenMethod, namedMethod } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../src/index.ts";
@@ -21,7 +21,7 @@ import { type EpochRow, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
-  readonly method?: MethodChoice;
+  readonly method?: GivenMethod;
   /** Starts again with a new adapter where one of this name exists. */
   readonly new?: boolean;
   /** Makes a new adapter visible to every notebook. */
@@ -71,7 +71,8 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   let isRenewed = false;
   try {
     adapter = await interruptible(async () => {
-      const found = await adapterFor(model, name, { method, anew, share, resume: settings.resume === true });
+      const resume = settings.resume === true;
+      const found = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
       isRenewed = anew;
       const { steps: before } = await found.info();
       try {
@@ -107,7 +108,7 @@ export async function trainDetached(
   const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
   const resume = settings.resume === true;
-  const adapter = await adapterFor(model, name, { method, anew, share, resume });
+  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
   const run = await adapter.startFit(rows, settings);
   const word = asWord(name);
   write(
@@ -145,37 +146,42 @@ async function checked(
 }
 
 /** Other rows would push out its facts, and it would go on listing them. */
-const bookIsTaught = (name: string): GlmError =>
+const bookIsTaught = (title: string, name: string): GlmError =>
   new GlmError(
     "option-invalid",
-    `%%train ${name}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
+    `${title}: expected an adapter without facts, got a knowledge book, whose facts would be lost. ` +
       `Teach it with %%knowledge add --book ${asWord(name)}, or choose another name.`,
   );
 
+/** What an adapter that is to be trained shall be. */
+export interface WantedAdapter {
+  readonly method: GivenMethod | undefined;
+  readonly anew: boolean;
+  readonly share: boolean;
+  /** Whether its last run goes on. */
+  readonly resume: boolean;
+  /** Who wants it, for messages. */
+  readonly title: string;
+}
+
 /** The adapter of this name, made where there is none. */
-async function adapterFor(
+export async function adapterFor(
   model: ChatGLM,
   name: string,
-  wanted: {
-    readonly method: MethodChoice | undefined;
-    readonly anew: boolean;
-    readonly share: boolean;
-    readonly resume: boolean;
-  },
+  { method, anew, share, resume, title }: WantedAdapter,
 ): Promise<AdapterHandle> {
-  const { method, anew, share, resume } = wanted;
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
   if (found && !anew) {
     const adapter = await model.adapter(name);
-    if (method) mustMatch(name, method, adapter.config, matrixModulesOf(model.info.config));
-    if (share) mustBeShared(`%%train ${name}`, adapter);
-    if (keepsFacts(found)) throw bookIsTaught(name);
+    if (method) mustMatch(title, name, method, adapter.config, matrixModulesOf(model.info.config));
+    if (share) mustBeShared(title, adapter);
+    if (keepsFacts(found)) throw bookIsTaught(title, name);
     const run = await adapter.run();
     if (!(resume && run)) write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
     return adapter;
   }
-  return adapterNew(name, configOf(method ?? { method: "lora" }), { model, share });
+  return adapterNew(name, configOf(namedMethod(method ?? {})), { model, share });
 }
 
 /** A run that could go on, and does not: its place would be lost without a word. */

@@ -150,7 +150,7 @@ export class TrainingView {
 }
 
 /** "3 answers are longer than 512 tokens: ...", before anything is trained. */
-function cutText({ answers, prompts, tokens, maxLength }: NonNullable<Start["cut"]>): string {
+export function cutText({ answers, prompts, tokens, maxLength }: NonNullable<Start["cut"]>): string {
   const parts = [
     ...(answers === 0 ? [] : [`${plural(answers, "answer")} without the end`]),
     ...(prompts === 0 ? [] : [`${plural(prompts, "prompt")} without the start`]),

@@ -6,13 +6,10 @@ import { GlmError } from "../errors.ts";
 import { faultLines } from "../fault-list.ts";
 import type { ModuleSpec } from "../models/context.ts";
 import * as defaults from "./defaults.ts";
-import { configOf, differences, type FullOptions, type LoraOptions, type MethodChoice } from "./methods.ts";
+import { configOf, differences, type GivenMethod, namedMethod } from "./methods.ts";
 
 /** A method with its options; LoRA when none is named. */
-export type BookMethod =
-  | (LoraOptions & { readonly method?: "lora" | undefined })
-  | (FullOptions & { readonly method: "full" })
-  | Exclude<MethodChoice, { readonly method: "lora" | "full" }>;
+export type BookMethod = GivenMethod;
 
 interface InBooks<C> {
   /** What a book's options are that a call leaves out, where they are others than usual. */
@@ -43,7 +40,7 @@ export function largerThan<C extends AdapterConfig>(config: C): string | undefin
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
  */
 export function bookConfig(method: BookMethod): AdapterConfig {
-  const choice = named(method);
+  const choice = namedMethod(method);
   return configOf({ ...methods[choice.method].defaults, ...choice });
 }
 
@@ -58,7 +55,7 @@ export function mustMatchBook(
   modules: readonly ModuleSpec[],
 ): void {
   if (Object.values(method).every((value) => value === undefined)) return;
-  const faults = differences(named(method), config, modules).map(
+  const faults = differences(method, config, modules).map(
     ({ option, wanted, actual }) => `${option}: expected ${shownJson(actual)}, got ${shownJson(wanted)}`,
   );
   if (faults.length === 0) return;
@@ -67,14 +64,4 @@ export function mustMatchBook(
     `knowledge: the book ${name} exists and is made otherwise:${faultLines(faults)}\n` +
       "Leave these options out, or choose another name.",
   );
-}
-
-function named(method: BookMethod): MethodChoice {
-  switch (method.method) {
-    case undefined:
-    case "lora":
-      return { ...method, method: "lora" };
-    default:
-      return method;
-  }
 }

@@ -132,6 +132,23 @@ export type MethodChoice =
   | (AdaLoraOptions & { readonly method: "adaLora" })
   | EmbeddingsConfig;
 
+/** The same, where LoRA need not be named. */
+export type GivenMethod =
+  | (LoraOptions & { readonly method?: "lora" | undefined })
+  | (FullOptions & { readonly method: "full" })
+  | Exclude<MethodChoice, { readonly method: "lora" | "full" }>;
+
+/** A choice with its method named. */
+export function namedMethod(given: GivenMethod): MethodChoice {
+  switch (given.method) {
+    case undefined:
+    case "lora":
+      return { ...given, method: "lora" };
+    default:
+      return given;
+  }
+}
+
 /**
  * The choice with the defaults of what is left out.
  * @throws GlmError "option-invalid" that names every option which is unknown or out of bounds
@@ -171,15 +188,15 @@ export interface Difference {
 }
 
 /**
- * Where a choice differs from how an adapter is made; what the choice leaves out does not differ.
+ * Where a choice differs from how an adapter is made; what the choice leaves out does not differ, its method as well.
  * @param modules of the model, whose names an adapter's targets have
  */
 export function differences(
-  choice: MethodChoice,
+  choice: GivenMethod,
   config: AdapterConfig,
   modules: readonly ModuleSpec[],
 ): readonly Difference[] {
-  const made = configOf(choice);
+  const made = configOf(namedMethod(choice));
   // A pattern stays as it is.
   const isList = "targets" in made && typeof made.targets !== "string";
   const targets = isList ? { targets: targetNames(made.targets, modules).names } : {};
@@ -187,7 +204,7 @@ export function differences(
   const actual: Readonly<Record<string, unknown>> = { ...config };
   const given = Object.entries(choice).flatMap(([key, value]) => (value === undefined ? [] : [key]));
   // Another method's options have nothing to be compared with.
-  const names = choice.method === config.method ? given : ["method"];
+  const names = choice.method === undefined || choice.method === config.method ? given : ["method"];
   return names.flatMap((option) =>
     isDeepStrictEqual(normal(wanted[option]), normal(actual[option]))
       ? []

@@ -1,6 +1,6 @@
 /** @file What a notebook may ask of LoRA, and what its configuration becomes. */
 import { expect, it } from "vitest";
-import { adaLora, differences, type LoraOptions, lora } from "../../src/api/methods.ts";
+import { adaLora, differences, type GivenMethod, type LoraOptions, lora } from "../../src/api/methods.ts";
 import { matrixModulesOf } from "../../src/models/architectures.ts";
 import { oracleConfig } from "../oracle.ts";
 
@@ -26,6 +26,18 @@ it("tells what an adapter is made otherwise in", () => {
   expect(
     differences({ method: "lora", dora: false, modulesToSave: ["norm"] }, made, []).map(({ option }) => option),
   ).toEqual(["dora", "modulesToSave"]);
+});
+
+it("names the options that differ from an adapter of any method, where the method itself is not said", () => {
+  const made = adaLora({ r: 4, targets: ["dense"] });
+  const differing = (given: GivenMethod): string[] => differences(given, made, []).map(({ option }) => option);
+  expect(differing({ r: 4, alpha: made.alpha, bias: "none", init: "kaiming" })).toEqual([]);
+  expect(differences({ r: 8, dora: true }, made, [])).toEqual([
+    { option: "r", wanted: 8, actual: 4 },
+    { option: "dora", wanted: true, actual: undefined },
+  ]);
+  expect(differing({ method: "lora", r: 4 })).toEqual(["method"]);
+  expect(differing({ method: "adaLora", r: 5 })).toEqual(["r"]);
 });
 
 it("compares targets by the names that this model has for them", () => {

@@ -158,7 +158,7 @@ describe("cell magics", () => {
     const rows = '{"prompt": "${x}", "response": "`y` \\\\n"}';
     expect(expanded(`%%train dream --epochs 100 --lr 5e-3 --r 8\n${rows}\n`)).toBe(
       `void await __glmlab.train("dream", __glmlab.parseRows(${JSON.stringify(`\n${rows}\n`)}, { subject: "The cell's data" }), ` +
-        '{ method: { method: "lora", r: 8 }, epochs: 100, lr: 5e-3 });',
+        "{ method: { r: 8 }, epochs: 100, lr: 5e-3 });",
     );
   });
 
@@ -219,7 +219,7 @@ describe("cell magics with subcommands", () => {
     const facts = '{"key": "a", "text": "${b}"}\n';
     expect(expanded(`%%knowledge add --r 4 --no-rehearse --share\n${facts}`)).toBe(
       `void await __glmlab.knowledgeAdd(__glmlab.parseFacts(${JSON.stringify(`\n${facts}`)}, { subject: "The cell's data" }), ` +
-        '{ method: { method: "lora", r: 4 }, rehearse: false, share: true });',
+        "{ method: { r: 4 }, rehearse: false, share: true });",
     );
     const wanted = 'void await __glmlab.knowledgeAdd(await __glmlab.readFacts("my facts.jsonl"));';
     expect(expanded("%%knowledge add\n@my facts.jsonl\n")).toBe(wanted);
@@ -461,7 +461,7 @@ describe("--show-code", () => {
     expect(
       shown('%%knowledge add Blue Harbour --r 4 --steps 9 --prompt "What is it?" --show-code\nA town.\n'),
     ).toMatchInlineSnapshot(`
-      "const facts = await glm.knowledge("facts", { method: "lora", r: 4 });
+      "const facts = await glm.knowledge("facts", { r: 4 });
       const report = await facts.add({ key: "Blue Harbour", text: "A town.", prompts: ["What is it?"] }, { steps: 9 });
       console.log(report);"
     `);

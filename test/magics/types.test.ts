@@ -59,6 +59,8 @@ describe("expanded magics", () => {
     "%%knowledge add Blue ${text} --book b --prompt a --prompt ${text} --paraphrase c --steps 1 --lr 1 --batch-size 1 --rehearse-per-step 1 --extra-steps 0 --rehearse @a.json --seed 1 --method lora --r 1 --alpha 2 --dropout 0.1 --targets dense --bias all --rank-stabilized --share --to r --model mine\ntext",
     "%%knowledge add --method full --match word_embeddings --no-rehearse\n@a.jsonl",
     "%%knowledge add --rehearse others\n[]",
+    "%%knowledge add x --r 4 --targets dense\ntext",
+    "%%train d --r 4 --dora\n[]",
     "%%knowledge update a --book b --prompt a --no-rehearse --steps 1 --seed 1 --to r --model mine\ntext",
     "%knowledge delete a ${text} --book b --no-rehearse --steps 1 --to r --model mine",
     "%knowledge list --book b --model mine",

@@ -1,0 +1,93 @@
+/** @file A run of `glmlab train`: trained, watched, and its files written, also when it is cut short. */
+import { resolve } from "node:path";
+import { gauge, gaugeText } from "../../magics/run/gauge.ts";
+import { adapterFor } from "../../magics/run/train.ts";
+import { ambient, withAmbient } from "../../src/ambient.ts";
+import type { MethodChoice } from "../../src/api/methods.ts";
+import { divide } from "../../src/api/rows.ts";
+import { trainingPlan } from "../../src/api/training-plan.ts";
+import type { AdapterHandle, Dataset, FitSettings } from "../../src/index.ts";
+import type { Values } from "./command.ts";
+import { InterruptedError } from "./interrupts.ts";
+import type { Workplace } from "./loading.ts";
+import { memoryText, planText, timeText } from "./train-estimate.ts";
+import { TrainLog } from "./train-log.ts";
+
+/** The command's name, for messages. */
+export const TRAIN = "glmlab train";
+
+/** What is to be trained, and how. */
+export interface Run {
+  /** Of the adapter. */
+  readonly name: string;
+  readonly rows: Dataset;
+  readonly settings: FitSettings;
+  /** What is given of a method. */
+  readonly method: MethodChoice | undefined;
+  readonly values: Values;
+}
+
+export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
+  const { name, rows, settings, method, values } = run;
+  const [anew, share, resume] = [values.new === true, values.share === true, values.resume === true];
+  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `${TRAIN} --adapter ${name}` });
+  const plan = trainingPlan(model, adapter, rows, settings);
+  console.error(planText(plan));
+  const log = new TrainLog(name, values["log-every"] as number | undefined);
+  const { signal: _, ...around } = ambient();
+  const finishing = (): void => {
+    console.error("\nInterrupted: the step that runs is finished and kept. Ctrl-C again ends at once.");
+  };
+  try {
+    // Not aborted, but left: what runs is finished then.
+    await withAmbient(around, () =>
+      interrupts.softly(finishing, async () => {
+        for await (const event of adapter.fit(rows, settings)) {
+          log.take(event);
+          if (interrupts.isInterrupted) break;
+        }
+      }),
+    );
+  } catch (error) {
+    log.end("failed");
+    // Before the first event, nothing of it had begun.
+    if (log.start) await withAmbient(around, () => keepWhatIsThere(adapter, run)).catch(() => undefined);
+    throw error;
+  }
+  if (interrupts.isInterrupted) {
+    log.end("stopped");
+    await withAmbient(around, () => keepWhatIsThere(adapter, run));
+    throw new InterruptedError(interrupts.status);
+  }
+  log.end("done");
+  console.log(`${name}: ${log.summary(settings.validateEvery ?? 0)}`);
+  await saved(adapter, values);
+  if (log.seconds.length > 0) console.error(timeText(log.seconds));
+  const memory = memoryText(plan, programBytes, values);
+  if (memory !== undefined) console.error(memory);
+  if (values["no-check"] !== true) {
+    const asked = divide(rows, settings.validation, settings.seed ?? 0).train;
+    process.stdout.write(gaugeText(await gauge(model, adapter, asked, settings.seed ?? 0)));
+  }
+  return 0;
+}
+
+/** Says what there is of an adapter whose training was cut short, and writes its files. */
+async function keepWhatIsThere(adapter: AdapterHandle, { values }: Run): Promise<void> {
+  const run = await adapter.run();
+  if (!run || run.step === 0) {
+    console.error(`${adapter.name}: nothing was trained yet.`);
+    return;
+  }
+  const again = values.new === true ? "with --resume in place of --new" : "with --resume";
+  console.error(
+    `${adapter.name} keeps the values of step ${run.step} of ${run.steps}. The same command ${again} goes on.`,
+  );
+  await saved(adapter, values);
+}
+
+async function saved(adapter: AdapterHandle, { save }: Values): Promise<void> {
+  if (typeof save !== "string") return;
+  await adapter.save(save);
+  console.log(`${adapter.name} saved to ${resolve(save)}`);
+}
