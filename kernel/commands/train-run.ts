@@ -7,6 +7,7 @@ import type { MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { trainingPlan } from "../../src/api/training-plan.ts";
 import type { AdapterHandle, Dataset, FitSettings } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
 import type { Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
 import type { Workplace } from "./loading.ts";
@@ -73,7 +74,16 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
 }
 
 /** Says what there is of an adapter whose training was cut short, and writes its files. */
-async function keepWhatIsThere(adapter: AdapterHandle, { values }: Run): Promise<void> {
+async function keepWhatIsThere(adapter: AdapterHandle, { values, settings }: Run): Promise<void> {
+  if (settings.engine === "torchrun") {
+    // A job is no run of the engine that holds the adapter: its steps are counted when they come back.
+    const { steps } = await adapter.info();
+    console.error(
+      `${adapter.name} has taken ${plural(steps, "step")}, which are kept. The same command trains on from there.`,
+    );
+    if (steps > 0) await saved(adapter, values);
+    return;
+  }
   const run = await adapter.run();
   if (!run || run.step === 0) {
     console.error(`${adapter.name}: nothing was trained yet.`);
