@@ -18,8 +18,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // What needs PyTorch and PEFT, or Python's libraries of scores, has a command and a configuration of its own.
-    exclude: [...configDefaults.exclude, "test/peft/**", "test/scores-python/**"],
+    // What needs PyTorch and PEFT (torchrun as well), or Python's libraries of scores, has a command and a configuration of its own.
+    exclude: [...configDefaults.exclude, "test/peft/**", "test/torchrun-python/**", "test/scores-python/**"],
     globalSetup: "test/setup.ts",
     pool: "forks",
     sequence: { sequencer: LongestFirst },

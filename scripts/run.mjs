@@ -13,6 +13,7 @@ const commands = {
   demo: "scripts/demo.js",
   test: "scripts/test.js",
   "test:peft": "scripts/test-peft.js",
+  "test:torchrun": "scripts/test-torchrun.js",
   "test:scores": "scripts/test-scores.js",
   lab: "scripts/lab.js",
   bench: "bench/main.js",

@@ -34,4 +34,6 @@ export type ErrorCode =
   | "disk"
   | "runtime-lost"
   | "runtime-unreachable"
+  | "host-unreachable"
+  | "job-failed"
   | "unsupported";

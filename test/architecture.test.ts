@@ -11,7 +11,7 @@ const ROOMS = [
   ["src/api"],
   ["src/runtime"],
   ["src/rpc"],
-  ["src/engine", "src/knowledge"],
+  ["src/engine", "src/knowledge", "src/torchrun"],
   ["src/train", "src/generate"],
   ["src/adapters", "src/quantization", "src/data"],
   ["src/weights", "src/text", "src/hub", "src/scores"],

@@ -20,6 +20,7 @@ import {
   shownVariable,
   TO_OPTION,
 } from "./common.ts";
+import { JOB_OPTIONS } from "./job.ts";
 import { METHOD_OPTIONS, methodCall, methodChoice, methodOption } from "./method.ts";
 import { isRowsVariable, ROW_OPTIONS, rowRules, rowsOf, shownRows } from "./rows.ts";
 
@@ -105,6 +106,7 @@ export const FIT_OPTIONS: Readonly<Record<FitOption, OptionSpec>> = {
 export const TRAIN_OPTIONS: OptionTable = {
   ...METHOD_OPTIONS,
   ...FIT_OPTIONS,
+  ...JOB_OPTIONS,
   ...ROW_OPTIONS,
   val: { kind: "share", help: "Rows to validate on: a share of the rows, a file or a variable." },
   "no-check": { kind: "flag", help: "Do not ask what it was taught, and unrelated questions, in the end." },
@@ -129,7 +131,7 @@ export const TRAIN_OPTIONS: OptionTable = {
 /** Where the rows stand on the line: after the adapter's name. */
 const ROWS = 1;
 
-export const FIT_NAMES: readonly string[] = [...Object.keys(FIT_OPTIONS), "resume"];
+export const FIT_NAMES: readonly string[] = [...Object.keys(FIT_OPTIONS), ...Object.keys(JOB_OPTIONS), "resume"];
 
 function expand(call: Call): Expanded {
   const name = required(call, 0, `the name of the adapter: ${call.title} dream`);

@@ -68,6 +68,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     disposeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },
     readAdapter: of,
     writeAdapter: { ...of, tensors: { [name]: tensor("float32", shape, values) } },
+    takeAdapter: { ...of, folder: scratch, steps: 1, revision: 1 },
     readDocument: { ...of, document: "facts.json" },
     writeDocument: { ...of, document: "facts.json", text: "[]" },
     mergeAdapter: { model, adapter: { owner: "fuzz", name: "another" } },

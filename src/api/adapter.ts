@@ -15,6 +15,7 @@ import type {
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
 import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
+import { completeJob, type engines, type JobOptions, jobRules, withoutJob } from "../torchrun/options.ts";
 import { cutOf, type EncodeOptions, encodeForModel } from "../train/encode.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
@@ -29,10 +30,13 @@ import { breadthOf } from "./knowledge-pace.ts";
 import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
+import type { JobRun } from "./torchrun.ts";
 import { unbrokenFit } from "./unbroken-fit.ts";
 
 /** How `fit` trains. Everything has a default. */
-export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Abortable {
+export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Given<JobOptions>, Abortable {
+  /** "torchrun": on other machines, or by other processes, which `hosts` and the other options of jobs are for. */
+  readonly engine?: (typeof engines)[number] | undefined;
   /** Rows to judge by, or the share of the rows that is held back for it. */
   readonly validation?: Rows | number | undefined;
   /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
@@ -55,6 +59,11 @@ export interface GradientOptions extends Abortable {
   readonly learnRole?: boolean | undefined;
   /** Whether layers' inner values are computed again going back, rather than kept: less memory, more time, the same gradients. */
   readonly gradientCheckpointing?: boolean | undefined;
+}
+
+export interface AttachOptions extends Abortable {
+  /** Whether the job goes on when the loop is left or interrupted; else it ends after its step, which is kept. */
+  readonly detach?: boolean | undefined;
 }
 
 export interface AdapterSaveOptions extends Abortable {
@@ -198,17 +207,51 @@ export class AdapterHandle {
   /**
    * Trains on rows, as it is read: `for await (const event of adapter.fit(rows)) ...`; without a loop nothing happens. Leaving the
    * loop or interrupting the cell keeps the last finished step. Where the runtime is lost meanwhile, training goes on in the next one
-   * from its last checkpoint, which a further "start" event tells.
+   * from its last checkpoint, which a further "start" event tells. With `engine: "torchrun"` it is trained by PEFT in processes of
+   * their own, on the machines that `hosts` names, and what they trained comes back into this adapter.
    * @throws GlmError "option-invalid" at once, also for what differs from a run that is to go on; "data-invalid" or "loss-not-finite"
    * while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
-    const params = this.#fitParams("fit", data, settings);
+    const { engine: where, ...job } = completeJob(settings);
+    const params = this.#fitParams("fit", data, withoutJob(settings));
     const { signal } = settings ?? {};
+    if (where === "torchrun") {
+      const { rows, validation, options: fitted, resume } = params;
+      const request = { rows, validation, fit: fitted, options: job, resume: resume ?? false };
+      return this.#onMachines(signal, ({ fitOnMachines }, run) => fitOnMachines(run, request));
+    }
     const { engine } = this.#context;
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
       yield* unbrokenFit(engine, params, cellSignal(signal));
+    })();
+  }
+
+  /**
+   * Watches a job that `fit` with `engine: "torchrun"` began, from its first event on: after a restart, or from another notebook. What it
+   * trained comes into this adapter when it ends.
+   * @param folder of the job, as the event `start` tells it
+   * @throws GlmError "option-invalid" when there is no job of this adapter, "adapter-changed" when it was trained here meanwhile
+   */
+  attachJob(folder: string, options: AttachOptions = {}): AsyncGenerator<FitEvent, void, void> {
+    const { signal, detach } = options ?? {};
+    const found = faultsOf({ folder, signal });
+    const rules = { detach: jobRules.detach };
+    const { detach: stays } = complete<Pick<JobOptions, "detach">>("attachJob", rules, { detach }, [], found);
+    refuseUnknown("attachJob", options, ["signal", "detach"]);
+    return this.#onMachines(signal, ({ attachToJob }, run) => attachToJob(run, folder, stays));
+  }
+
+  /** What is needed for it is read only by those who use it. */
+  #onMachines(
+    signal: AbortSignal | undefined,
+    work: (module: typeof import("./torchrun.ts"), run: JobRun) => AsyncGenerator<FitEvent, void, void>,
+  ): AsyncGenerator<FitEvent, void, void> {
+    const [context, adapter] = [this.#context, refOf(this)];
+    return (async function* run() {
+      const { signal: cell } = cellSignal(signal);
+      yield* work(await import("./torchrun.ts"), { context, adapter, signal: cell });
     })();
   }
 

@@ -219,9 +219,10 @@ export class AdapterInstance {
 
   /**
    * Replaces the values of the given tensors.
+   * @param steps optimiser steps that made them of those that are there
    * @throws GlmError "adapter-invalid" with every unknown name and wrong shape, before anything is changed
    */
-  write(tensors: AdapterTensors): void {
+  write(tensors: AdapterTensors, steps = 0): void {
     this.access.mustTrain();
     const known = Object.keys(this.tensors);
     const faults = Object.entries(tensors).flatMap(([name, tensor], i) => {
@@ -239,7 +240,7 @@ export class AdapterInstance {
       throw new GlmError("adapter-invalid", `adapter ${this.ref.name} cannot take these tensors:${faultLines(faults)}`);
     }
     for (const [name, { data }] of Object.entries(tensors)) this.tensors[name]?.data.set(data);
-    this.changed();
+    this.changed(steps);
   }
 
   get documents(): AdapterDocuments {

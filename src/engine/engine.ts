@@ -269,6 +269,16 @@ export interface Calls {
     params: OfAdapter & { readonly tensors: Record<string, Tensor<"float32">> };
     result: { readonly revision: number } | undefined;
   };
+  /** Gives the adapter the values of a folder in which it was trained elsewhere, with the steps that this took. */
+  takeAdapter: {
+    params: OfAdapter & {
+      readonly folder: string;
+      readonly steps: number;
+      /** Of the values that they were trained from: others are not replaced. */
+      readonly revision?: number;
+    };
+    result: { readonly revision: number } | undefined;
+  };
   /** A text that is kept beside the adapter's tensors; null when there is none of that name. */
   readDocument: { params: OfAdapter & { readonly document: DocumentName }; result: string | null };
   /** `replaces` is what must be there before, null for nothing: else it is refused, and nothing is changed. */

@@ -5,6 +5,7 @@
  * when a cancellation arrives.
  */
 import { setImmediate as turn } from "node:timers/promises";
+import { readAdapter } from "../adapters/files.ts";
 import type { Devices } from "../backend/devices.ts";
 import { GlmError } from "../errors.ts";
 import type { NewAdapter } from "./adapter-registry.ts";
@@ -116,6 +117,20 @@ export class LocalEngine implements Engine {
       await found.access.idle();
       await found.mustBeKept();
       await found.access.briefly(() => runner.training.atHome(found, () => found.write(tensors)));
+      return { revision: found.revision };
+    },
+    takeAdapter: async ({ model, adapter, folder, steps, revision }) => {
+      const runner = this.#runner(model);
+      const found = await runner.adapters.find(adapter);
+      const { tensors } = await readAdapter(folder, runner.base);
+      await found.access.idle();
+      await found.mustBeKept();
+      await found.access.briefly(() =>
+        runner.training.atHome(found, () => {
+          if (revision !== undefined && revision !== found.revision) throw changedMeanwhile(found.ref.name, folder);
+          found.write(tensors, steps);
+        }),
+      );
       return { revision: found.revision };
     },
     readDocument: async ({ model, adapter, document }) =>
@@ -285,6 +300,13 @@ function handedOver(there: ModelRunner, asked: ModelInfo, params: LoadParams, mo
   there.adopt(model);
   return { type: "ready", model: asAsked(there.info, asked) };
 }
+
+const changedMeanwhile = (name: string, folder: string): GlmError =>
+  new GlmError(
+    "adapter-changed",
+    `adapter ${name}: its values were changed here while it was trained elsewhere, and are left as they are. ` +
+      `Load what was trained under another name: glm.loadAdapter("${name}-trained", "${folder}").`,
+  );
 
 const notLoaded = (key: string): GlmError =>
   new GlmError("model-not-loaded", `no model of key ${key} is loaded here. Load it again.`);

@@ -279,6 +279,12 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   disposeAdapter: exactly<Calls["disposeAdapter"]["params"]>(ofAdapter),
   readAdapter: exactly<Calls["readAdapter"]["params"]>(ofAdapter),
   writeAdapter: exactly<Calls["writeAdapter"]["params"]>({ ...ofAdapter, tensors: named(tensor) }),
+  takeAdapter: exactly<Calls["takeAdapter"]["params"]>({
+    ...ofAdapter,
+    folder: path,
+    steps: whole(0),
+    revision: whole(0).optional(),
+  }),
   readDocument: exactly<Calls["readDocument"]["params"]>({ ...ofAdapter, document: z.enum(documentNames) }),
   writeDocument: exactly<Calls["writeDocument"]["params"]>({
     ...ofAdapter,

@@ -20,6 +20,8 @@ export type FitEvent =
       readonly from?: number;
       /** What did not fit into `maxLength` tokens, of validation rows and given rehearsal as well; left out without any. */
       readonly cut?: Cut & { readonly maxLength: number };
+      /** The folder of the job, where it runs on other machines. */
+      readonly job?: string;
     }
   | { readonly type: "rehearse"; readonly done: number; readonly total: number }
   | ({

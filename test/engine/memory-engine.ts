@@ -157,6 +157,11 @@ export class MemoryEngine implements Engine {
       }
       this.#adapter(model, adapter).shift.set(given);
     },
+    takeAdapter: async ({ model, adapter, folder }) => {
+      const kept = JSON.parse(await readFile(join(folder, "shift.json"), "utf8")) as number[];
+      this.#adapter(model, adapter).shift.set(kept);
+      return undefined;
+    },
     readDocument: ({ model, adapter, document }) => this.#adapter(model, adapter).documents.get(document) ?? null,
     writeDocument: ({ model, adapter, document, text, replaces }) => {
       const { documents } = this.#adapter(model, adapter);
