@@ -32,6 +32,9 @@ const ANSWERS: ReadonlySet<string> = new Set([
   ],
 ]);
 
+/** Keys of a row that is a whole conversation. */
+const ROW: ReadonlySet<string> = new Set(["prompt", "response", "turns"]);
+
 export interface ShapeRules {
   /** Takes prompts without an answer, and bare text as a prompt. */
   readonly unanswered: boolean;
@@ -50,6 +53,9 @@ export function readRow(value: unknown, rules: ShapeRules, fault: Fault): Row[] 
   const record = value as Fields;
   const key = ["messages", "conversations"].find((name) => record[name] !== undefined && record[name] !== null);
   if (key !== undefined) return readConversation(record, key, rules, fault);
+  // A row that was read before: its turns say all that prompt and response do.
+  if (Array.isArray(record.turns) && Object.keys(record).every((name) => ROW.has(name)))
+    return readConversation({ messages: record.turns }, "messages", { ...rules, whole: true }, fault);
   const shape =
     FLAT.find(([question, answer]) => question in record && answer in record) ??
     FLAT.find(([question]) => unanswered && question in record && !hasAnswer(record)) ??

@@ -440,3 +440,17 @@ test("mutated text is read as rows that can be used, or refused", () => {
   }
   expect(refused).toBeGreaterThan(200);
 });
+
+test("takes rows that were read before as they are, whole conversations with tools, too", () => {
+  const conversation = {
+    tools: [{ name: "run", parameters: { query: "string" } }],
+    conversations: [
+      { role: "user", content: "how many?" },
+      { role: "tool", name: "run", parameters: { query: "count" }, observation: "7" },
+      { role: "assistant", content: "seven" },
+    ],
+  };
+  const rows = toRows([conversation, { prompt: "a", response: "b", history: [["c", "d"]], system: "e" }]);
+  expect(rows[0]).toHaveProperty("turns");
+  expect(toRows(rows)).toEqual(rows);
+});

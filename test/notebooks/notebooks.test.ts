@@ -49,6 +49,13 @@ describe("notebooks", () => {
     const source = sourceOf(cells.find(({ metadata }) => metadata.tags?.includes(tag)) as Cell);
     return source.slice(source.indexOf("\n") + 1).trim();
   };
+  /** Percents of a table of scores, by who answers. */
+  const scoresOf = (cells: readonly Cell[]): ReadonlyMap<string, readonly number[]> =>
+    new Map(
+      [...tagged(cells, "scores").matchAll(/^(\S+)(?: \(base model\))? +\d+((?: +[\d.]+%)+)/gm)].map(
+        ([, name = "", scores = ""]) => [name, [...scores.matchAll(/[\d.]+/g)].map(([number]) => Number(number))],
+      ),
+    );
   const chartsOf = (cells: readonly Cell[]): VegaLiteSpec[] =>
     cells.flatMap(({ outputs = [] }) =>
       outputs.flatMap(({ data }) => (data?.[VEGA_LITE_MIME] ? [data[VEGA_LITE_MIME] as VegaLiteSpec] : [])),
@@ -238,6 +245,68 @@ describe("notebooks", () => {
       expect(wordings).toBeGreaterThanOrEqual(2);
       expect(kept).toBeGreaterThanOrEqual(17);
       expect(tagged(cells, "unchanged")).toMatch(/没有.*信息/);
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    "07: triples: the base knows no format, LoRA all of it, the others are between",
+    async () => {
+      const cells = await run("07-extraction.ipynb");
+      expect(tagged(cells, "data")).toMatch(/^rows +200$/m);
+      expect(tagged(cells, "before")).not.toMatch(/_职业_/);
+      expect(tagged(cells, "counts").match(/trainable params: [\d,]+ \|\|/g)).toHaveLength(3);
+      const table = scoresOf(cells);
+      const [base, freeze, ptuning, lora] = ["none", "extract-freeze", "extract-ptuning", "extract-lora"].map(
+        (name) => table.get(name)?.[0] ?? Number.NaN,
+      ) as [number, number, number, number];
+      expect(base).toBe(0);
+      expect(lora).toBeGreaterThan(90);
+      for (const other of [freeze, ptuning]) {
+        expect(other).toBeGreaterThan(10);
+        expect(other).toBeLessThan(lora);
+      }
+      expect(tagged(cells, "answers")).toMatch(/extract-lora:\n\S+_出生地_\S+\n\S+_职业_\S+/);
+    },
+    10 * MINUTES,
+  );
+
+  it.each(TIMES)(
+    "08%s: a question as ids, what is learnt, the parameters, a loop by hand, the answer, PEFT's files",
+    async () => {
+      const cells = await run("08-step-by-step.ipynb");
+      expect(tagged(cells, "prompt")).toMatch(/\[Round 1\].*云岭图书馆几点开门？.*答：/);
+      const labels = tagged(cells, "labels");
+      expect(labels).toContain("labels, decoded: 云岭图书馆早上九点开门，晚上八点关门，周一休息。");
+      expect(labels).toMatch(/^ *read "/);
+      expect(tagged(cells, "parameters")).toMatch(/trainable params: [\d,]+ \|\| all params: [\d,]+ \|\| trainable%/);
+      const losses = [...tagged(cells, "training").matchAll(/step \d+: loss ([\d.]+)/g)].map(([, loss]) =>
+        Number(loss),
+      );
+      expect(losses).toHaveLength(4);
+      expect(losses.at(-1)).toBeLessThan(0.1);
+      const [base, taught] = tagged(cells, "after").split("library: ");
+      expect(taught).toBe("云岭图书馆早上九点开门，晚上八点关门，周一休息。");
+      expect(base).not.toContain("早上九点开门，晚上八点关门，周一休息。");
+      expect(tagged(cells, "file")).toContain("adapter_model.safetensors");
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    "09: SQL over two turns, right on conversations that were not seen; rows with tools",
+    async () => {
+      const cells = await run("09-conversations.ipynb");
+      expect(tagged(cells, "before")).not.toMatch(/SELECT/);
+      const exact = scoresOf(cells);
+      expect(exact.get("none")?.[0]).toBe(0);
+      expect(exact.get("sql")?.[0]).toBeGreaterThan(80);
+      expect(tagged(cells, "first")).toBe("SELECT name FROM staff WHERE salary > 33;");
+      expect(tagged(cells, "second")).toMatch(/salary > 33 AND town = 'Haimen'/);
+      const learnt = tagged(cells, "tools");
+      expect(learnt).toMatch(/run_sql|sql/);
+      expect(learnt).toContain("7");
+      expect(learnt).not.toContain("员工有几个");
     },
     10 * MINUTES,
   );
