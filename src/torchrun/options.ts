@@ -78,7 +78,9 @@ export function completeJob(
 }
 
 /** Settings of `fit` without those of jobs. */
-export const withoutJob = <S extends object>(settings: S): S =>
-  Object.fromEntries(
-    Object.entries(settings ?? {}).filter(([name]) => name !== "engine" && !Object.hasOwn(jobRules, name)),
-  ) as S;
+export function withoutJob<S extends object>(settings: S): S {
+  // What is no options is refused by whoever takes the others.
+  if (typeof settings !== "object" || settings === null) return settings;
+  const others = Object.entries(settings).filter(([name]) => name !== "engine" && !Object.hasOwn(jobRules, name));
+  return Object.fromEntries(others) as S;
+}

@@ -189,6 +189,7 @@ describe("the options of every function", { timeout: LONG }, () => {
       "adapter.fit": () => adapter.fit(row, options),
       "adapter.startFit": () => adapter.startFit(row, options),
       "adapter.attach": () => adapter.attach(options),
+      "adapter.attachJob": () => adapter.attachJob(join(home, "never"), options),
       "adapter.run": () => adapter.run(options),
       "adapter.stopFit": () => adapter.stopFit(options),
       "adapter.gradients": () => adapter.gradients(row, options),

@@ -161,7 +161,9 @@ function besideTheCpu(): void {
         const { loss, handle } = await engine.call("gradients", params);
         return { loss, gradients: await engine.call("readGradients", { model, handle }) };
       };
-      return [await of(false), await of(true)] as const;
+      const both = [await of(false), await of(true)] as const;
+      await engine.call("disposeAdapter", { model, adapter });
+      return both;
     };
     const [kept, again] = await on("webgpu", name, "none", ask);
     expect(again.loss).toBeCloseTo(kept.loss, 6);
