@@ -1,4 +1,5 @@
 /** @file The declarations mean the same to the TypeScript of notebook cells: they compile, and nothing becomes `any`. */
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -109,6 +110,14 @@ describe("the declarations, in the cells' TypeScript", { timeout: 120_000 }, () 
       step: "GradientStep",
       values: "AdapterTensors",
     });
+  });
+
+  it("are what the page for those who come from Python says", async () => {
+    await ensureBuilt();
+    const page = readFileSync(join(packageFolder, "docs/coming-from-python.md"), "utf8");
+    const blocks = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = ""]) => code);
+    expect(blocks.length).toBeGreaterThan(4);
+    expect(compile(blocks.join("\n")).faults).toEqual([]);
   });
 
   it("refuse in a cell what the library would refuse", async () => {
