@@ -24,6 +24,7 @@ const [BEGIN, END] = ["<!-- npm run support -->", "<!-- end of what npm run supp
 /** The documents with tables from here, and what stands between the marks. */
 export const written: readonly { readonly file: string; readonly tables: () => string }[] = [
   { file: join(packageFolder, "README.md"), tables: supportTables },
+  { file: join(packageFolder, "README.zh-CN.md"), tables: supportTables },
   { file: join(packageFolder, "docs", "gpu.md"), tables: gpuMemoryTable },
 ];
 
