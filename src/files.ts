@@ -165,7 +165,8 @@ export async function makeFolder(folder: string, isPrivate = false): Promise<str
   return missing;
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** Whether there is a folder at a path. */
+export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 

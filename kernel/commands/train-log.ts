@@ -1,7 +1,7 @@
 /** @file A training run as a terminal shows it, one bar, or as a log has it, a line now and then. */
 import { PATIENCE, ProgressBar } from "../../magics/progress.ts";
 import { duration, figure } from "../../magics/render/text.ts";
-import { cutText } from "../../magics/run/training-view.ts";
+import { cutText, runSummary } from "../../magics/run/training-view.ts";
 import type { FitEvent } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 
@@ -105,13 +105,8 @@ export class TrainLog {
    */
   summary(every: number): string {
     if (!this.#done) throw new Error("the training ended without saying so");
-    const { steps, seconds, reason, loss, score, bestEpoch, bestStep } = this.#done;
-    const losses = `loss ${figure(this.#first?.loss ?? Number.NaN)} → ${figure(this.#last?.loss ?? Number.NaN)}`;
-    const early = reason === "patience" ? ", stopped early" : "";
-    const scored = score === undefined ? "" : `, score ${figure(score)}`;
-    const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
-    const kept = this.#validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
-    return `${plural(steps, "step")} in ${duration(seconds)}${early}, ${losses}${kept}.`;
+    const [firstLoss, lastLoss] = [this.#first?.loss ?? Number.NaN, this.#last?.loss ?? Number.NaN];
+    return runSummary(this.#done, every, { firstLoss, lastLoss, validates: this.#validates });
   }
 
   #step(event: Step): void {

@@ -8,7 +8,6 @@ import { matrixModulesOf } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
-import { duration, figure } from "../render/text.ts";
 import { currentModel } from "../session.ts";
 import { asWord } from "../words.ts";
 import { adapterNew, mustBeShared, refreshAdapters } from "./adapter.ts";
@@ -17,7 +16,7 @@ import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
 import { GRACE, interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
 import { stepsTaken } from "./steps-taken.ts";
-import { type EpochRow, TrainingView } from "./training-view.ts";
+import { type EpochRow, runSummary, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
@@ -92,7 +91,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   view.done();
   await view.picture();
   const result = { adapter, ...view.result() };
-  write(`${name}: ${summaryOf(result, settings.validateEvery ?? 0, view)} Ask it: %%chatglm --adapter ${name}\n`);
+  write(`${name}: ${runSummary(result, settings.validateEvery ?? 0, view)} Ask it: %%chatglm --adapter ${name}\n`);
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
 }
 
@@ -188,16 +187,4 @@ export async function adapterFor(
 function unfinishedNote(run: RunInfo | undefined): string {
   if (!run || run.state === "done" || run.state === "running" || run.step === 0) return "";
   return `Its last run stopped after step ${run.step} of ${run.steps}: with --resume that goes on; this is a new one.\n`;
-}
-
-function summaryOf(
-  { steps, seconds, reason, bestEpoch, bestStep, loss, score }: TrainResult,
-  every: number,
-  view: TrainingView,
-): string {
-  const losses = `loss ${figure(view.firstLoss)} → ${figure(view.lastLoss)}`;
-  const scored = score === undefined ? "" : `, score ${figure(score)}`;
-  const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
-  const kept = view.validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
-  return `${plural(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }

@@ -5,7 +5,7 @@ import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
 import { RankChart } from "../rank-chart.ts";
-import { figure } from "../render/text.ts";
+import { duration, figure } from "../render/text.ts";
 
 export interface EpochRow {
   readonly epoch: number;
@@ -147,6 +147,30 @@ export class TrainingView {
     this.#rehearsal?.finish(this.#bar ? "done" : state);
     this.#bar?.finish(state);
   }
+}
+
+/** What was seen of a run besides its end. */
+export interface SeenOfRun {
+  readonly firstLoss: number;
+  readonly lastLoss: number;
+  /** Whether there are rows to validate on. */
+  readonly validates: boolean;
+}
+
+/**
+ * What a run came to, in one line.
+ * @param every steps from one validation to the next; 0 is after each epoch
+ */
+export function runSummary(
+  { steps, seconds, reason, bestEpoch, bestStep, loss, score }: Omit<Done, "type">,
+  every: number,
+  { firstLoss, lastLoss, validates }: SeenOfRun,
+): string {
+  const losses = `loss ${figure(firstLoss)} → ${figure(lastLoss)}`;
+  const scored = score === undefined ? "" : `, score ${figure(score)}`;
+  const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
+  const kept = validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
+  return `${plural(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }
 
 /** "3 answers are longer than 512 tokens: ...", before anything is trained. */

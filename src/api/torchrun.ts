@@ -12,7 +12,7 @@ import { readHosts } from "../torchrun/hosts.ts";
 import { ADAPTER, type Job, type JobAdapter, mustBeFree, RESULT, readJob, writeJob } from "../torchrun/job.ts";
 import { launch, writeLaunch } from "../torchrun/launch.ts";
 import type { JobOptions } from "../torchrun/options.ts";
-import type { Cut } from "../train/cut.ts";
+import { sumOfCuts } from "../train/cut.ts";
 import { cutOf, encodeForModel } from "../train/encode.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import { rowWriter } from "../train/row-writer.ts";
@@ -67,7 +67,8 @@ export async function* fitOnMachines(run: JobRun, request: JobRequest): AsyncGen
   await mustBeFree(folder);
   try {
     await engine.call("saveAdapter", { ...target, folder: join(folder, ADAPTER) });
-    const cut = sumOfCuts([taught, ...(validating ? [validating] : [])].map(cutOf), fit.maxLength);
+    const lost = sumOfCuts([taught, ...(validating ? [validating] : [])].map(cutOf));
+    const cut = lost && { ...lost, maxLength: fit.maxLength };
     await writeJob(folder, { adapter, checkpoint, taught, validating, cut, fit, options });
     run.signal?.throwIfAborted();
     const nodes = await checkNodes(hosts, { job: folder, checkpoint: checkpoint.folder, options });
@@ -183,12 +184,6 @@ function jobAdapter(info: AdapterInfo, fit: FitOptions, options: JobOptions): Jo
   const parameters = info.parameters.filter(({ trainable }) => trainable).map(({ name, shape }) => ({ name, shape }));
   const revision = info.revision === undefined ? {} : { revision: info.revision };
   return { name: info.name, form: method === "lora" ? "peft" : "values", parameters, ...revision };
-}
-
-function sumOfCuts(cuts: readonly Cut[], maxLength: number): (Cut & { readonly maxLength: number }) | undefined {
-  const sumOf = (name: keyof Cut): number => cuts.reduce((sum, cut) => sum + cut[name], 0);
-  const cut = { answers: sumOf("answers"), prompts: sumOf("prompts"), rows: sumOf("rows"), tokens: sumOf("tokens") };
-  return cut.rows === 0 ? undefined : { ...cut, maxLength };
 }
 
 /** "20260131-235959" */

@@ -279,7 +279,7 @@ export class AdapterRegistry {
   }
 
   /** The folders of all adapters' runs. */
-  runFolders(): Promise<string[]> {
+  runFolders(): Promise<readonly string[]> {
     return this.#store.runFolders();
   }
 

@@ -1,18 +1,20 @@
 /** @file Adapters on disk, by model, owner and name: what a restarted kernel or runtime finds again. */
 import { createHash } from "node:crypto";
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { GlmError } from "../errors.ts";
+import { isFolder } from "../files.ts";
 import type { FloatTensor, Tensor } from "../tensor.ts";
 import type { StepState } from "../train/step-state.ts";
 import { readHeader } from "../weights/header.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdapterRef } from "./engine.ts";
-import { fileNameOf, isFileName, isHashed, isRunFolder, nameIn, runFolderOf } from "./kept-name.ts";
+import { fileNameOf, isFileName, isHashed, nameIn, runFolderOf } from "./kept-name.ts";
 import type { OptimizerStates } from "./moments.ts";
+import { runFoldersIn } from "./runs/run-folder.ts";
 
 /** What is kept of an adapter besides its tensors. */
 export interface AdapterSummary {
@@ -198,13 +200,8 @@ export class AdapterStore {
   }
 
   /** The folders of all owners' runs. */
-  async runFolders(): Promise<string[]> {
-    const owners = await readdir(this.#folder).catch(() => []);
-    const found = owners.map(async (owner) => {
-      const names = await readdir(join(this.#folder, owner)).catch(() => []);
-      return names.filter(isRunFolder).map((name) => join(this.#folder, owner, name));
-    });
-    return (await Promise.all(found)).flat();
+  runFolders(): Promise<readonly string[]> {
+    return runFoldersIn(this.#folder);
   }
 
   /** The run of an adapter whose name is given to another goes with it, or is gone. */
@@ -251,9 +248,6 @@ async function summaryOf(
   };
   return { config, steps, revision, documents, touched, ...more };
 }
-
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
 function parsed(text: string | undefined): unknown {
   try {

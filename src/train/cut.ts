@@ -21,6 +21,13 @@ export interface Cut {
   readonly tokens: number;
 }
 
+/** What batches of rows lost together; undefined when that is nothing. */
+export function sumOfCuts(cuts: readonly Cut[]): Cut | undefined {
+  const sumOf = (name: keyof Cut): number => cuts.reduce((sum, cut) => sum + cut[name], 0);
+  const cut = { answers: sumOf("answers"), prompts: sumOf("prompts"), rows: sumOf("rows"), tokens: sumOf("tokens") };
+  return cut.rows === 0 ? undefined : cut;
+}
+
 /** A row before it is cut. */
 export interface WholeRow {
   /** Everything up to where the answer begins. */

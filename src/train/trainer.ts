@@ -2,7 +2,7 @@
 import type { Row } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "./batch.ts";
-import type { Cut } from "./cut.ts";
+import { type Cut, sumOfCuts } from "./cut.ts";
 import { cutOf, type EncodeOptions } from "./encode.ts";
 import { type Example, encodedRows } from "./examples.ts";
 import type { FitOptions } from "./fit-options.ts";
@@ -94,7 +94,7 @@ export async function* fit(
   if (steps > 0) trainee.mustLast?.(steps);
   const encoded = { taught, ...(validating ? { validating } : {}) };
   const from = await resume?.(encoded);
-  const cut = sumOfCuts([...Object.values(encoded), ...givenRehearsal(trainee, options)]);
+  const cut = sumOfCuts([...Object.values(encoded), ...givenRehearsal(trainee, options)].map(cutOf));
   yield {
     type: "start",
     steps,
@@ -185,13 +185,6 @@ function givenRehearsal(trainee: Trainee, options: FitOptions): TokenBatch[] {
   const { rehearse, rehearsePerBatch } = options;
   const given = rehearsePerBatch === 0 ? [] : rehearse.filter(({ response }) => response.trim() !== "");
   return given.length === 0 ? [] : [trainee.encode(given, options)];
-}
-
-function sumOfCuts(batches: readonly TokenBatch[]): Cut | undefined {
-  const cuts = batches.map(cutOf);
-  const sumOf = (name: keyof Cut): number => cuts.reduce((sum, cut) => sum + cut[name], 0);
-  const cut = { answers: sumOf("answers"), prompts: sumOf("prompts"), rows: sumOf("rows"), tokens: sumOf("tokens") };
-  return cut.rows === 0 ? undefined : cut;
 }
 
 /** Rows to rehearse, with the base model's own answers where none was given. */

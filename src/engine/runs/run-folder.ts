@@ -2,7 +2,7 @@
  * @file A run of training on the disk, beside the adapter that it trains: what it is of, how it stands, its last and its best
  * checkpoint with what the optimiser remembers. The model's checkpoint and the rows themselves are elsewhere.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Row } from "../../data/row.ts";
 import { GlmError } from "../../errors.ts";
@@ -14,6 +14,7 @@ import type { LearnerState } from "../../train/learner.ts";
 import { type Json, loadTrainingState, saveTrainingState } from "../../train/training-state.ts";
 import { readHeader } from "../../weights/header.ts";
 import type { LoadParams } from "../engine.ts";
+import { isRunFolder } from "../kept-name.ts";
 import type { RunIdentity } from "./run-identity.ts";
 
 /** "running": it runs, or whoever ran it was killed. */
@@ -164,6 +165,18 @@ export class RunFolder {
       `${join(this.path, name)}: expected a file of a run of training, got ${got}. Delete the folder to train anew.`,
     );
   }
+}
+
+/** The folders of runs of one model's adapters, of whatever owners, below the folder in which those are kept. */
+export async function runFoldersIn(folder: string): Promise<readonly string[]> {
+  const found = (await foldersIn(folder)).map(async (owner) => (await foldersIn(owner)).filter(isRunFolder));
+  return (await Promise.all(found)).flat();
+}
+
+/** What a folder holds, by its whole paths; nothing where there is none. */
+export async function foldersIn(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.map((name) => join(folder, name));
 }
 
 const COUNTS = ["step", "epoch", "stepOfEpoch", "lossTokens", "judged", "stale"] as const;
