@@ -73,13 +73,23 @@ export function normals(stream: RandomStream, size: number, deviation = 1): Floa
 }
 
 /** The items in random order (Fisher-Yates); the argument is left as it is. */
-export function shuffled<T>(stream: RandomStream, items: readonly T[]): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i--) {
+export const shuffled = <T>(stream: RandomStream, items: readonly T[]): T[] => shuffle(stream, [...items]);
+
+/** 0, 1, ..., count - 1 in random order: where `shuffled` would put them, at four bytes each. */
+export const shuffledIndices = (stream: RandomStream, count: number): Uint32Array =>
+  shuffle(
+    stream,
+    Uint32Array.from({ length: count }, (_, i) => i),
+  );
+
+function shuffle<T, A extends { readonly length: number; [i: number]: T }>(stream: RandomStream, items: A): A {
+  for (let i = items.length - 1; i > 0; i--) {
     const j = stream.integer(i + 1);
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
+    const item = items[i] as T;
+    items[i] = items[j] as T;
+    items[j] = item;
   }
-  return result;
+  return items;
 }
 
 /**

@@ -2,10 +2,11 @@
 
 import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
 import { messagesOf } from "../../src/data/row.ts";
+import type { RowStore } from "../../src/data/row-store.ts";
 import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
-import { randomStream, shuffled } from "../../src/random.ts";
+import { randomStream, shuffledIndices } from "../../src/random.ts";
 import { sayable } from "../../src/text/answer.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
@@ -25,15 +26,11 @@ const MOST = { small: 20, large: 5 } as const;
 const SPARE = 8;
 
 /** Asks a sample of the rows, the same for the same seed, and questions that nobody trained. */
-export async function gauge(
-  model: ChatGLM,
-  adapter: AdapterHandle,
-  rows: readonly Row[],
-  seed: number,
-): Promise<TrainCheck> {
+export async function gauge(model: ChatGLM, adapter: AdapterHandle, rows: RowStore, seed: number): Promise<TrainCheck> {
   const parameters = parameterCount(model.config);
   const most = isLarge(parameters) ? MOST.large : MOST.small;
-  const sample = sampled(model, shuffled(randomStream(seed, "gauge"), rows), most);
+  const order = shuffledIndices(randomStream(seed, "gauge"), rows.length);
+  const sample = sampled(model, rows, order, most);
   const questions = unrelatedQuestions.slice(0, most);
   const total = sample.length + 2 * questions.length;
   const bar = new ProgressBar({ title: `Asking ${adapter.name} what it was taught`, delay: PATIENCE });
@@ -89,11 +86,12 @@ const isSingle = ({ history = [], system }: Row): boolean => history.length === 
 const lengthOf = ({ tokenizer }: ChatGLM, response: string): number => tokenizer.encodePlain(response).length;
 
 /** The first rows that the context has room for: longer ones were trained without their start, and cannot be asked. */
-function sampled(model: ChatGLM, rows: readonly Row[], most: number): readonly Row[] {
+function sampled(model: ChatGLM, rows: RowStore, order: Uint32Array, most: number): readonly Row[] {
   const room = model.config.contextLength - SPARE;
   const sample: Row[] = [];
-  for (const row of rows) {
+  for (const index of order) {
     if (sample.length === most) break;
+    const row = rows.at(index);
     if (model.prompt(messagesOf(row)).length + lengthOf(model, row.response) <= room) sample.push(row);
   }
   return sample;

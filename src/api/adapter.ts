@@ -27,7 +27,7 @@ import * as defaults from "./defaults.ts";
 import { Examiner } from "./examiner.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
 import { breadthOf } from "./knowledge-pace.ts";
-import { batchRows, divide, type RehearsalRows, type Rows, rehearsal } from "./rows.ts";
+import { batchRows, type DividedRows, divide, type RehearsalRows, type Rows, rehearsal, sendRows } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
 import type { JobRun } from "./torchrun.ts";
@@ -214,17 +214,22 @@ export class AdapterHandle {
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { engine: where, ...job } = completeJob(settings);
-    const params = this.#fitParams("fit", data, withoutJob(settings));
+    const { divided, ...params } = this.#fitRequest("fit", data, withoutJob(settings));
     const { signal } = settings ?? {};
     if (where === "torchrun") {
-      const { rows, validation, options: fitted, resume } = params;
-      const request = { rows, validation, fit: fitted, options: job, resume: resume ?? false };
+      const request = { ...divided, fit: params.options, options: job, resume: params.resume ?? false };
       return this.#onMachines(signal, ({ fitOnMachines }, run) => fitOnMachines(run, request));
     }
     const { engine } = this.#context;
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
-      yield* unbrokenFit(engine, params, cellSignal(signal));
+      const cell = cellSignal(signal);
+      const { sent, release } = await sendRows(divided);
+      try {
+        yield* unbrokenFit(engine, { ...params, ...sent }, cell);
+      } finally {
+        release();
+      }
     })();
   }
 
@@ -261,7 +266,7 @@ export class AdapterHandle {
    * @throws GlmError as `fit`, "adapter-invalid" while it is being trained, "unsupported" where the model is in this process
    */
   async startFit(data: Rows, settings: FitSettings = {}): Promise<RunInfo> {
-    const params = this.#fitParams("startFit", data, settings);
+    const { divided, ...params } = this.#fitRequest("startFit", data, settings);
     if (this.#context.isInThisProcess) {
       throw new GlmError(
         "unsupported",
@@ -269,7 +274,9 @@ export class AdapterHandle {
           "Load it without runtime none (--runtime none), or train with fit.",
       );
     }
-    return this.#context.engine.call("startRun", params, cellSignal(settings?.signal));
+    const { sent, release } = await sendRows(divided);
+    // Once it has begun, the runtime has what it needs.
+    return this.#context.engine.call("startRun", { ...params, ...sent }, cellSignal(settings?.signal)).finally(release);
   }
 
   /**
@@ -297,17 +304,19 @@ export class AdapterHandle {
     return this.#context.engine.call("stopRun", this.#target(), onlySignal("stopFit", options));
   }
 
-  #fitParams(subject: string, data: Rows, settings: FitSettings): Streams["fit"]["params"] {
+  #fitRequest(
+    subject: string,
+    data: Rows,
+    settings: FitSettings,
+  ): Omit<Streams["fit"]["params"], "rows" | "validation"> & { readonly divided: DividedRows } {
     const { signal, validation, rehearse, resume, ...given } = settings ?? {};
     const { info, generation } = this.#context;
     const found = faultsOf({ signal, resume });
     const options = complete(subject, defaults.fit, settings, ["validation", "rehearse", "resume", "signal"], found);
-    const parts = divide(data, validation, options.seed);
     const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
     return {
       ...this.#target(),
-      rows: parts.train,
-      validation: parts.validation,
+      divided: divide(data, validation, options.seed),
       options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
       ...(resume === undefined ? {} : { resume }),
     };

@@ -5,8 +5,8 @@ import type { Row } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import type { Cut } from "../train/cut.ts";
-import { cutOf, type EncodeOptions, encodeForModel, IGNORED } from "../train/encode.ts";
+import { type Cut, CutCount } from "../train/cut.ts";
+import { type EncodeOptions, IGNORED, limitsFor, RowFaults, rowEncoder } from "../train/encode.ts";
 import type { RowWriter } from "../train/row-writer.ts";
 
 /** A row as it is read and learnt, token by token. */
@@ -50,7 +50,7 @@ export interface Examined {
   readonly total: number;
 }
 
-/** Rows that are encoded at a time. */
+/** Rows between two reports. */
 const BATCH = 256;
 /** Bars of the histogram, about. */
 const BARS = 24;
@@ -79,72 +79,49 @@ export async function reportOn(
   },
 ): Promise<DataReport> {
   if (data.length === 0) throw new GlmError("data-invalid", "data: expected at least one row, got none.");
+  const encode = rowEncoder(writer, limitsFor(limits, config));
   const lengths = new Uint32Array(data.length);
-  const known = new Set<bigint>();
+  const digests = new BigUint64Array(data.length);
   const examples: LabelledRow[] = [];
-  const cut = { answers: 0, prompts: 0, rows: 0, tokens: 0 };
-  let [learnt, duplicates] = [0, 0];
-  for (let at = 0; at < data.length; at += BATCH) {
-    signal?.throwIfAborted();
-    const rows = Array.from({ length: Math.min(BATCH, data.length - at) }, (_, i) => data.at(at + i));
-    const { inputIds, labels, lost } = encoded(rows, at, () => {
-      const batch = encodeForModel(rows, writer, limits, config);
-      const own = cutOf(batch);
-      return { ...batch, lost: own };
-    });
-    for (const name of ["answers", "prompts", "rows", "tokens"] as const) cut[name] += lost[name];
-    const whole = lost.rows === 0 ? inputIds : encodeForWhole(rows, writer, limits);
-    whole.forEach((ids, i) => {
-      lengths[at + i] = ids.length;
-    });
-    for (const row of rows) {
-      const key = digest(row);
-      if (known.has(key)) duplicates += 1;
-      else known.add(key);
+  const [cut, faults] = [new CutCount(), new RowFaults()];
+  let learnt = 0;
+  signal?.throwIfAborted();
+  for (let at = 0; at < data.length; at += 1) {
+    const row = data.at(at);
+    const encoded = faults.of(row, at, encode);
+    digests[at] = digest(row);
+    if (encoded) {
+      const { ids, labels, lost } = encoded;
+      cut.add(lost);
+      lengths[at] = ids.length + lost.prompt + lost.answer;
+      for (const label of labels) if (label !== IGNORED) learnt += 1;
+      if (examples.length < shown) examples.push({ ids, labels, pieces: piecesOf(ids, labels, tokenizer) });
     }
-    labels.forEach((own, i) => {
-      for (const label of own) if (label !== IGNORED) learnt += 1;
-      const ids = inputIds[i] as readonly number[];
-      if (examples.length < shown) examples.push({ ids, labels: own, pieces: piecesOf(ids, own, tokenizer) });
-    });
-    onProgress?.({ done: at + rows.length, total: data.length });
+    if ((at + 1) % BATCH !== 0 && at + 1 < data.length) continue;
+    onProgress?.({ done: at + 1, total: data.length });
     // Whoever interrupts must be heard.
     await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
   }
+  faults.end();
   const sorted = lengths.slice().sort();
   return {
-    ...{ rows: data.length, duplicates, learnt, limits, cut, examples },
+    ...{ rows: data.length, duplicates: repeated(digests), learnt, limits, cut: cut.total, examples },
     lengths: lengthsOf(sorted),
     histogram: histogramOf(sorted),
   };
 }
 
-/** Rows are told by their number in the data set. */
-function encoded<T>(rows: readonly Row[], from: number, encode: () => T): T {
-  try {
-    return encode();
-  } catch (error) {
-    if (!(error instanceof GlmError) || from === 0 || rows.length === 0) throw error;
-    const message = error.message.replace(/^- row (\d+)/gm, (_, row: string) => `- row ${Number(row) + from}`);
-    throw new GlmError(error.code, message, { cause: error.cause });
-  }
-}
-
-/** Nothing is longer than this. */
-const UNLIMITED = 2 ** 31;
-
-const encodeForWhole = (
-  rows: readonly Row[],
-  writer: RowWriter,
-  limits: EncodeOptions,
-): readonly (readonly number[])[] =>
-  encodeForModel(rows, writer, { ...limits, maxLength: UNLIMITED, maxPromptLength: 0 }, { contextLength: UNLIMITED })
-    .inputIds;
-
 /** Of all that is read of a row: 64 bits, which many millions of rows hardly share by chance. */
 function digest({ prompt, response, system, history, turns }: Row): bigint {
   const said = JSON.stringify([prompt, response, system ?? "", history ?? [], turns ?? []]);
   return createHash("sha1").update(said).digest().readBigUInt64LE();
+}
+
+/** How many are the same as another one that was counted. */
+function repeated(digests: BigUint64Array): number {
+  const sorted = digests.slice().sort();
+  return sorted.reduce((count, one, i) => (i > 0 && one === sorted[i - 1] ? count + 1 : count), 0);
 }
 
 function lengthsOf(sorted: Uint32Array): LengthReport {

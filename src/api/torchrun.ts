@@ -1,7 +1,7 @@
 /** @file An adapter that is trained on other machines: the job is made here, watched from here, and what it trained comes back here. */
 import { rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Row } from "../data/row.ts";
+import type { RowStore } from "../data/row-store.ts";
 import type { AdapterInfo, AdapterRef } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { namesIn, readText } from "../regular-file.ts";
@@ -13,7 +13,8 @@ import { ADAPTER, type Job, type JobAdapter, mustBeFree, RESULT, readJob, writeJ
 import { launch, writeLaunch } from "../torchrun/launch.ts";
 import type { JobOptions } from "../torchrun/options.ts";
 import { sumOfCuts } from "../train/cut.ts";
-import { cutOf, encodeForModel } from "../train/encode.ts";
+import { limitsFor, rowEncoder } from "../train/encode.ts";
+import { encodeSet } from "../train/encoded-set.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import { rowWriter } from "../train/row-writer.ts";
 import type { FitEvent } from "../train/trainer.ts";
@@ -34,8 +35,8 @@ export interface JobRun {
 }
 
 export interface JobRequest {
-  readonly rows: readonly Row[];
-  readonly validation: readonly Row[];
+  readonly train: RowStore;
+  readonly validation: RowStore;
   readonly fit: FitOptions;
   readonly options: JobOptions;
   readonly resume: boolean;
@@ -61,13 +62,13 @@ export async function* fitOnMachines(run: JobRun, request: JobRequest): AsyncGen
   const hosts = await readHosts(options.hosts);
   const checkpoint = await readCheckpoint(resolve(options.checkpoint || info.folder));
   const writer = rowWriter(info.family, run.context.tokenizer);
-  const encode = (rows: readonly Row[]) => encodeForModel(rows, writer, fit, info.config);
-  const taught = encode(request.rows);
-  const validating = request.validation.length > 0 ? encode(request.validation) : undefined;
+  const encode = rowEncoder(writer, limitsFor(fit, info.config));
+  const taught = yield* encodeSet(request.train, encode);
+  const validating = request.validation.length > 0 ? yield* encodeSet(request.validation, encode) : undefined;
   await mustBeFree(folder);
   try {
     await engine.call("saveAdapter", { ...target, folder: join(folder, ADAPTER) });
-    const lost = sumOfCuts([taught, ...(validating ? [validating] : [])].map(cutOf));
+    const lost = sumOfCuts([taught, ...(validating ? [validating] : [])].map((set) => set.cut));
     const cut = lost && { ...lost, maxLength: fit.maxLength };
     await writeJob(folder, { adapter, checkpoint, taught, validating, cut, fit, options });
     run.signal?.throwIfAborted();

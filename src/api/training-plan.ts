@@ -1,4 +1,5 @@
 /** @file What a training run will take: its rows in tokens, and about how much memory. */
+import { allRows } from "../data/row-store.ts";
 import { elementSize } from "../tensor.ts";
 import { encodeForModel, IGNORED } from "../train/encode.ts";
 import { rowWriter } from "../train/row-writer.ts";
@@ -45,7 +46,7 @@ export function trainingPlan(
     learnRole: settings.learnRole ?? fit.learnRole.default,
   };
   const { train } = divide(data, settings.validation, settings.seed ?? fit.seed.default);
-  const batch = encodeForModel(train, rowWriter(model.family, model.tokenizer), limits, model.config);
+  const batch = encodeForModel(allRows(train), rowWriter(model.family, model.tokenizer), limits, model.config);
   const lengths = batch.inputIds.map((ids) => ids.length);
   const byLength = lengths.map((_, i) => i).sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0));
   const largest = byLength.slice(0, settings.batchSize ?? fit.batchSize.default);

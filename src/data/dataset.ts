@@ -4,10 +4,11 @@ import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
 import { choice, complete, type OptionRules, refuseUnknown, whole } from "../options.ts";
 import { plural } from "../plural.ts";
-import { randomStream, shuffled } from "../random.ts";
+import { randomStream, shuffledIndices } from "../random.ts";
 import { type StreamRules, streamRows } from "./read-files.ts";
 import type { Row } from "./row.ts";
-import { inMemory, type RowStore, storedRows } from "./row-store.ts";
+import { storedRows } from "./row-file.ts";
+import { allRows, inMemory, part, type RowStore } from "./row-store.ts";
 import { type RowInput, type RowRules, toRows } from "./rows.ts";
 
 /** How rows are read: which column is what, and whether conversations are one row each. */
@@ -82,7 +83,7 @@ export const fromRows = (rows: readonly Row[]): Dataset => fromStore(inMemory(ro
 
 /** A data set of rows that lie somewhere. */
 function fromStore(store: RowStore, all?: readonly Row[]): Dataset {
-  return {
+  const data: Dataset = {
     length: store.length,
     at(index) {
       if (Number.isInteger(index) && index >= 0 && index < store.length) return store.at(index);
@@ -92,7 +93,7 @@ function fromStore(store: RowStore, all?: readonly Row[]): Dataset {
       );
     },
     get rows() {
-      return all ?? Array.from({ length: store.length }, (_, i) => store.at(i));
+      return all ?? allRows(store);
     },
     split(fraction, seed = 0) {
       const count = typeof fraction === "number" ? Math.round(store.length * fraction) : Number.NaN;
@@ -102,31 +103,31 @@ function fromStore(store: RowStore, all?: readonly Row[]): Dataset {
           `split: expected a fraction that leaves at least one of ${store.length} rows in both parts, got ${shownJson(fraction)}. A usual one is 0.1.`,
         );
       }
-      const indices = shuffled(randomStream(seed, "split"), indicesOf(store));
-      const [held, kept] = [indices.slice(0, count), indices.slice(count)].map((some) => some.sort((a, b) => a - b));
-      return { train: fromStore(part(store, kept ?? [])), validation: fromStore(part(store, held ?? [])) };
+      const indices = shuffledIndices(randomStream(seed, "split"), store.length);
+      const some = (from: number, to: number): Dataset => fromStore(part(store, indices.slice(from, to).sort()));
+      return { train: some(count, store.length), validation: some(0, count) };
     },
     *batches(options) {
       const { size, epochs, shuffle, seed } = complete("batches", rules, options);
       let step = 0;
       for (let epoch = 1; epoch <= epochs; epoch++) {
-        const all = indicesOf(store);
-        const order = shuffle ? shuffled(randomStream(seed, "order", epoch), all) : all;
-        for (let at = 0; at < order.length; at += size) {
-          yield { rows: order.slice(at, at + size).map((index) => store.at(index)), epoch, step: ++step };
+        const order = shuffle ? shuffledIndices(randomStream(seed, "order", epoch), store.length) : undefined;
+        for (let at = 0; at < store.length; at += size) {
+          const count = Math.min(size, store.length - at);
+          const rows = Array.from({ length: count }, (_, i) => store.at(order?.[at + i] ?? at + i));
+          yield { rows, epoch, step: ++step };
         }
       }
     },
   };
+  stores.set(data, store);
+  return data;
 }
 
-const indicesOf = ({ length }: RowStore): number[] => Array.from({ length }, (_, i) => i);
+/** Where the rows of data sets lie that were made here. */
+const stores = new WeakMap<Dataset, RowStore>();
 
-/** Some rows of others. */
-const part = (store: RowStore, indices: readonly number[]): RowStore => ({
-  length: indices.length,
-  at: (index) => store.at(indices[index] as number),
-});
+export const storeOf = (data: Dataset): RowStore => stores.get(data) ?? inMemory(data.rows);
 
 const rules: OptionRules<Required<BatchOptions>> = {
   // Has to be given: how many rows a step sees is no detail.

@@ -2,7 +2,7 @@
 
 import { shownJson } from "../describe.ts";
 import { GlmError } from "../errors.ts";
-import { faultLines } from "../fault-list.ts";
+import { FaultList, faultLines } from "../fault-list.ts";
 import { readJson } from "../json-lines.ts";
 import { halfFaults } from "../text-encoding.ts";
 import { type ColumnMap, checkColumns, chosenColumns, withLists } from "./columns.ts";
@@ -62,8 +62,7 @@ const SHOWN = 10;
 export class RowReader {
   readonly #rules: RowRules;
   readonly #shape: ShapeRules;
-  readonly #faults: string[] = [];
-  #faulty = 0;
+  readonly #faults = new FaultList(SHOWN);
   #rows = 0;
 
   /** @throws GlmError "option-invalid" for columns that rows have not */
@@ -87,16 +86,12 @@ export class RowReader {
   }
 
   fault(text: string): void {
-    this.#faulty += 1;
-    if (this.#faults.length < SHOWN) this.#faults.push(text);
+    this.#faults.add(text);
   }
 
   /** @throws GlmError "data-invalid" with what was wrong, or when there was no row */
   end(): void {
-    if (this.#faulty > 0) {
-      const more = this.#faulty > this.#faults.length ? [`and ${this.#faulty - this.#faults.length} more`] : [];
-      throw invalid(this.#rules, [...this.#faults, ...more]);
-    }
+    if (this.#faults.count > 0) throw invalid(this.#rules, String(this.#faults));
     if (this.#rows > 0) return;
     throw new GlmError(
       "data-invalid",
@@ -123,9 +118,9 @@ export function toRows(values: readonly unknown[], rules: RowRules = {}): Row[] 
  * @throws GlmError "data-invalid" with every row that cannot be used
  */
 export function parseRows(text: string, rules: RowRules = {}): Row[] {
-  if (typeof text !== "string") throw invalid(rules, [`expected text, got ${shownJson(text)}`]);
+  if (typeof text !== "string") throw invalid(rules, faultLines([`expected text, got ${shownJson(text)}`]));
   const read = readJson(text);
-  if (read.form === "broken") throw invalid(rules, [read.why]);
+  if (read.form === "broken") throw invalid(rules, faultLines([read.why]));
   if (read.form === "json") {
     return toRows(
       read.values.map(({ value }) => value),
@@ -153,9 +148,6 @@ function halves({ prompt, response, system, history = [], turns = [] }: Row): st
   return halfFaults({ prompt, response, system, history: said.join("\n") });
 }
 
-function invalid({ subject = "The data set" }: RowRules, faults: readonly string[]): GlmError {
-  return new GlmError(
-    "data-invalid",
-    `${subject} cannot be used; correct or remove these rows:${faultLines(faults, faults.length)}`,
-  );
+function invalid({ subject = "The data set" }: RowRules, faults: string): GlmError {
+  return new GlmError("data-invalid", `${subject} cannot be used; correct or remove these rows:${faults}`);
 }

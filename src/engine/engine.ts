@@ -7,7 +7,7 @@
 import type { AdapterConfig, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterDocuments, DocumentName } from "../adapters/documents.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
-import type { Row } from "../data/row.ts";
+import type { SentRows } from "../data/row-store.ts";
 import type { GenerateEvent } from "../generate/generate.ts";
 import type { RowLoss } from "../generate/losses.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
@@ -349,8 +349,8 @@ export interface Streams {
   losses: { params: { readonly model: string; readonly rows: readonly LossRow[] }; event: RowLoss };
   fit: {
     params: OfAdapter & {
-      readonly rows: readonly Row[];
-      readonly validation: readonly Row[];
+      readonly rows: SentRows;
+      readonly validation: SentRows;
       readonly options: FitOptions;
       /** Goes on with the adapter's run before, of the same rows and options, if there is one. What that told is told first. */
       readonly resume?: boolean;

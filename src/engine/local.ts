@@ -7,6 +7,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { readAdapter } from "../adapters/files.ts";
 import type { Devices } from "../backend/devices.ts";
+import { receivedRows } from "../data/row-file.ts";
 import { GlmError } from "../errors.ts";
 import type { NewAdapter } from "./adapter-registry.ts";
 import { type ChosenDevice, chosenDevices } from "./chosen-device.ts";
@@ -25,6 +26,7 @@ import type {
 import { ModelRunner } from "./model-runner.ts";
 import { asAsked, isElsewhere, mustBeAuto } from "./one-device.ts";
 import { type OpenedModel, openModel } from "./opened-model.ts";
+import type { FitParams } from "./runs/model-runs.ts";
 import { mustBeElsewhere } from "./save-place.ts";
 import { TimeShare } from "./time-share.ts";
 
@@ -169,7 +171,7 @@ export class LocalEngine implements Engine {
     },
     startRun: async (params) => {
       const { runs, adapters } = this.#runner(params.model);
-      return runs.start(await adapters.find(params.adapter), params);
+      return runs.start(await adapters.find(params.adapter), await received(params));
     },
     run: async ({ model, adapter }) => {
       const { runs, adapters } = this.#runner(model);
@@ -256,7 +258,7 @@ export class LocalEngine implements Engine {
     signal?: AbortSignal,
   ): AsyncGenerator<Streams["fit"]["event"], void, void> {
     const { runs, adapters } = this.#runner(params.model);
-    yield* runs.fit(await adapters.find(params.adapter), params, signal);
+    yield* runs.fit(await adapters.find(params.adapter), await received(params), signal);
   }
 
   async *#watchRun(
@@ -286,6 +288,14 @@ export class LocalEngine implements Engine {
     throw notLoaded(key);
   }
 }
+
+/** What is trained on, wherever its rows lie. */
+const received = async ({ rows, validation, options, resume }: Streams["fit"]["params"]): Promise<FitParams> => ({
+  rows: await receivedRows(rows),
+  validation: await receivedRows(validation),
+  options,
+  ...(resume === undefined ? {} : { resume }),
+});
 
 /** The device without the memory that others have, where what is planned for it may then be smaller. */
 function onlyWhatIsFree(chosen: ChosenDevice, { precision }: LoadParams): ChosenDevice[] {

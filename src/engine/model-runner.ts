@@ -20,9 +20,10 @@ import { GREEDY, type SamplingOptions } from "../generate/sampler.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
 import { type FloatTensor, sizeOf, tensor } from "../tensor.ts";
 import type { OptionalTokenizer } from "../text/optional.ts";
-import { checkBatch, checkIds, type TokenBatch } from "../train/batch.ts";
-import type { Checkpointing } from "../train/checkpointing.ts";
-import { encodeForModel } from "../train/encode.ts";
+import { checkBatch, checkIds } from "../train/batch.ts";
+import { encodeForModel, limitsFor, rowEncoder } from "../train/encode.ts";
+import { longestRows } from "../train/encoded-set.ts";
+import { type Example, encodedRows, joined } from "../train/examples.ts";
 import type { Learner } from "../train/learner.ts";
 import { type RowWriter, rowWriter, withoutOpening } from "../train/row-writer.ts";
 import { type TeachEvent, teach } from "../train/teach.ts";
@@ -231,7 +232,9 @@ export class ModelRunner {
   ): AsyncGenerator<FitEvent, void, void> {
     const { training } = this;
     const trainee = (learner: Learner): Trainee => ({
-      ...this.#trainable(adapter, learner, options, signal),
+      ...this.#trainable(adapter, learner, signal),
+      encoder: (limits) => rowEncoder(this.#rows, limitsFor(limits, this.#model.config)),
+      mustFit: (batch) => training.mustFit(adapter, batch, options),
       answer: (row) => this.#answer(this.#rows.prompt(row), options.stop),
       score: async (some, monitor) => {
         const [answers, asking] = await this.#asking(adapter, options.stop, signal);
@@ -259,7 +262,15 @@ export class ModelRunner {
   ): AsyncGenerator<TeachEvent, void, void> {
     const { training } = this;
     const pupil = (learner: Learner): Pupil => ({
-      ...this.#trainable(adapter, learner, options, signal),
+      ...this.#trainable(adapter, learner, signal),
+      encode: (some, limits) => {
+        const batch = encodeForModel(some, this.#rows, limits, this.#model.config);
+        const examples = encodedRows(batch);
+        const lengths = examples.map(({ ids }) => ids.length);
+        const longest = longestRows(lengths, options.batchSize).map((i) => examples[i] as Example);
+        training.mustFit(adapter, joined(longest));
+        return batch;
+      },
       recalls: async (some, stop) => {
         const [answers, asking] = await this.#asking(adapter, stop, signal);
         return answers.recalls(some, asking);
@@ -275,16 +286,9 @@ export class ModelRunner {
 
   /**
    * What all training works with.
-   * @param options rows that a step is taken on at once, of which the longest must fit into memory, and how gradients are computed
    * @param signal that gives the training up
    */
-  #trainable(
-    adapter: AdapterInstance,
-    learner: Learner,
-    options: { readonly batchSize: number } & Checkpointing,
-    signal: AbortSignal | undefined,
-  ): Learner & Pick<Trainee, "encode"> {
-    const { config } = this.#model;
+  #trainable(adapter: AdapterInstance, learner: Learner, signal: AbortSignal | undefined): Learner {
     return {
       gradients: async (batch, seed) => {
         adapter.access.mustTrain();
@@ -304,11 +308,6 @@ export class ModelRunner {
       restore: (snapshot) => learner.restore(snapshot),
       state: () => learner.state(),
       adopt: (state) => learner.adopt(state),
-      encode: (rows, limits) => {
-        const batch = encodeForModel(rows, this.#rows, limits, config);
-        this.training.mustFit(adapter, longest(batch, options.batchSize), options);
-        return batch;
-      },
     };
   }
 
@@ -398,11 +397,4 @@ export class ModelRunner {
     };
     return Promise.all(names.map(read));
   }
-}
-
-/** The longest rows of a batch. */
-function longest({ inputIds, labels }: TokenBatch, count: number): TokenBatch {
-  const order = [...inputIds.keys()].sort((a, b) => (inputIds[b]?.length ?? 0) - (inputIds[a]?.length ?? 0));
-  const chosen = order.slice(0, count);
-  return { inputIds: chosen.map((i) => inputIds[i] ?? []), labels: chosen.map((i) => labels[i] ?? []) };
 }

@@ -6,6 +6,8 @@ import { adapterConfigSchema, type Fields } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { adapterFormats } from "../adapters/formats.ts";
 import type { Row, RowTurn } from "../data/row.ts";
+import type { RowFile } from "../data/row-file.ts";
+import type { SentRows } from "../data/row-store.ts";
 import {
   type AdapterRef,
   type AdapterSelection,
@@ -146,6 +148,20 @@ const row = exactly<Row>({
   turns: list(turn).optional(),
 });
 
+const rowFile = exactly<RowFile>({
+  path,
+  rows: whole(0),
+  only: z.instanceof(Uint32Array, expected("a Uint32Array")).optional(),
+});
+const rowList = list(row);
+/** One or the other by its form, so that faults of rows are told, and not that they are no file. */
+const sentRows = z.custom<SentRows>().check((context) => {
+  const result = (Array.isArray(context.value) ? rowList : rowFile).safeParse(context.value);
+  for (const issue of result.error?.issues ?? []) {
+    context.issues.push({ ...issue, input: context.value } as z.core.$ZodRawIssue);
+  }
+});
+
 const existing = z.enum(["set-aside", "replace", "refuse"]).optional();
 const adapterFormat = z.enum(adapterFormats).optional();
 const documents: z.ZodType<AdapterDocuments> = z.partialRecord(z.enum(documentNames), z.string()) as never;
@@ -242,8 +258,8 @@ const inputIds = list(numbers);
 
 const fit = exactly<Streams["fit"]["params"]>({
   ...ofAdapter,
-  rows: list(row),
-  validation: list(row),
+  rows: sentRows,
+  validation: sentRows,
   options: fitOptions,
   resume: z.boolean().optional(),
 });

@@ -11,7 +11,7 @@ import { type ErrorCode, GlmError } from "../errors.ts";
 import { version } from "../version.ts";
 
 /** Raised with every change that makes old and new sides misunderstand each other. */
-export const PROTOCOL = 7;
+export const PROTOCOL = 8;
 
 /** The greeting keeps its form in every version, so that any two can tell that they differ. */
 export interface Hello {

@@ -16,11 +16,10 @@ import { join } from "node:path";
 import { GlmError } from "../errors.ts";
 import { type FileToWrite, replaceFiles, textFile } from "../files.ts";
 import { namesIn, readText, readWhole } from "../regular-file.ts";
-import type { TokenBatch } from "../train/batch.ts";
 import type { Cut } from "../train/cut.ts";
 import { isNormOrBias } from "../train/decay.ts";
-import { stepsOfEpoch } from "../train/epoch-order.ts";
-import { type Example, encodedRows } from "../train/examples.ts";
+import type { EncodedSet } from "../train/encoded-set.ts";
+import { epochOrder } from "../train/epoch-order.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import { lengthOf } from "../train/fitting.ts";
 import { adamWConfig } from "../train/optimizer.ts";
@@ -56,8 +55,8 @@ export interface JobAdapter {
 export interface NewJob {
   readonly adapter: JobAdapter;
   readonly checkpoint: Checkpoint;
-  readonly taught: TokenBatch;
-  readonly validating: TokenBatch | undefined;
+  readonly taught: EncodedSet;
+  readonly validating: EncodedSet | undefined;
   readonly cut: (Cut & { readonly maxLength: number }) | undefined;
   readonly fit: FitOptions;
   readonly options: JobOptions;
@@ -80,14 +79,13 @@ const VERSION = 1;
  */
 export async function writeJob(folder: string, job: NewJob): Promise<void> {
   const { adapter, checkpoint, taught, validating, fit, options, cut } = job;
-  const examples = encodedRows(taught);
-  const { steps, epochs } = lengthOf(examples.length, fit);
+  const { steps, epochs } = lengthOf(taught.length, fit);
   const { betas, eps, clip, weightDecay, lr } = adamWConfig({
     lr: fit.lr,
     clip: fit.clip,
     weightDecay: fit.weightDecay,
   });
-  const start: FitEvent = { type: "start", steps, epochs, rows: examples.length, ...(cut ? { cut } : {}), job: folder };
+  const start: FitEvent = { type: "start", steps, epochs, rows: taught.length, ...(cut ? { cut } : {}), job: folder };
   const settings = {
     ...{ lr, betas, eps, clip, weightDecay },
     withoutDecay: adapter.parameters.map(({ name }) => name).filter(isNormOrBias),
@@ -102,26 +100,32 @@ export async function writeJob(folder: string, job: NewJob): Promise<void> {
   };
   const script = await readWhole(join(packageFolder, SCRIPTS, "train.py"));
   await replaceFiles(folder, [
-    lines("rows.jsonl", examples),
-    ...(validating ? [lines("validation.jsonl", encodedRows(validating))] : []),
-    lines("steps.jsonl", stepLines(examples, fit)),
+    lines("rows.jsonl", examplesOf(taught)),
+    ...(validating ? [lines("validation.jsonl", examplesOf(validating))] : []),
+    lines("steps.jsonl", stepLines(taught, fit)),
     { name: "train.py", bytes: script.length, content: [script] },
     ...(options.zero > 0 ? [textFile("deepspeed.json", json(deepSpeedConfig(fit, options)))] : []),
     textFile(JOB_FILE, json(written)),
   ]);
 }
 
+/** Rows in the form in which train.py reads them. */
+function* examplesOf(set: EncodedSet): Generator<object> {
+  for (let row = 0; row < set.length; row += 1) {
+    const { ids, labels } = set.at(row);
+    yield { ids, labels };
+  }
+}
+
 /** What each step takes: the rows and rates of a run on this machine. */
-function* stepLines(examples: readonly Example[], fit: FitOptions): Generator<object> {
-  const numbers = new Map(examples.map((example, i) => [example, i]));
-  const { steps, epochs } = lengthOf(examples.length, fit);
+function* stepLines({ lengths }: EncodedSet, fit: FitOptions): Generator<object> {
+  const { steps, epochs } = lengthOf(lengths.length, fit);
   const warmup = warmupSteps(fit.warmup, steps);
   let step = 0;
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
-    for (const batches of stepsOfEpoch(examples, fit, epoch)) {
-      if (step === steps) return;
-      const lr = fit.lr * scheduleFactor(fit.scheduler, step, steps, warmup);
-      yield { epoch, lr, parts: batches.map((batch) => batch.map((example) => numbers.get(example) as number)) };
+    const order = epochOrder(lengths, fit, epoch);
+    for (let at = 0; at < order.steps && step < steps; at += 1) {
+      yield { epoch, lr: fit.lr * scheduleFactor(fit.scheduler, step, steps, warmup), parts: order.step(at) };
       step += 1;
     }
   }

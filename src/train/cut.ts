@@ -21,7 +21,24 @@ export interface Cut {
   readonly tokens: number;
 }
 
-/** What batches of rows lost together; undefined when that is nothing. */
+/** What rows lost, counted one by one. */
+export class CutCount {
+  readonly #cut = { answers: 0, prompts: 0, rows: 0, tokens: 0 };
+
+  /** @param lost tokens of a row */
+  add({ answer, prompt }: { readonly answer: number; readonly prompt: number }): void {
+    this.#cut.answers += answer > 0 ? 1 : 0;
+    this.#cut.prompts += prompt > 0 ? 1 : 0;
+    this.#cut.rows += answer + prompt > 0 ? 1 : 0;
+    this.#cut.tokens += answer + prompt;
+  }
+
+  get total(): Cut {
+    return { ...this.#cut };
+  }
+}
+
+/** What sets of rows lost together; undefined when that is nothing. */
 export function sumOfCuts(cuts: readonly Cut[]): Cut | undefined {
   const sumOf = (name: keyof Cut): number => cuts.reduce((sum, cut) => sum + cut[name], 0);
   const cut = { answers: sumOf("answers"), prompts: sumOf("prompts"), rows: sumOf("rows"), tokens: sumOf("tokens") };

@@ -2,12 +2,13 @@
 
 import { lastLearnt, type Row, type RowTurn } from "../data/row.ts";
 import { GlmError } from "../errors.ts";
-import { faultLines } from "../fault-list.ts";
+import { FaultList } from "../fault-list.ts";
 import type { ChatGLMConfig } from "../models/config.ts";
 import type { WrittenMessage } from "../text/prompt.ts";
 import { quoted } from "../text-cut.ts";
 import type { TokenBatch } from "./batch.ts";
-import { type Cut, cutRow, type RowLimits, smallestLength, type WholeRow } from "./cut.ts";
+import { type Cut, CutCount, cutRow, type RowLimits, smallestLength, type WholeRow } from "./cut.ts";
+import type { Example } from "./examples.ts";
 import type { RowWriter } from "./row-writer.ts";
 
 /** Faults listed in one report. */
@@ -16,13 +17,17 @@ const SHOWN = 10;
 /** The label of a token that is not to be learned. */
 export const IGNORED = -100;
 
-const NOTHING: Cut = { answers: 0, prompts: 0, rows: 0, tokens: 0 };
-
 /** By the rows that `encodeRows` made: a batch that goes to the graph has no need of it. */
 const cuts = new WeakMap<TokenBatch, Cut>();
 
 /** What rows lost when they were encoded; nothing for those that were encoded elsewhere. */
-export const cutOf = (batch: TokenBatch): Cut => cuts.get(batch) ?? NOTHING;
+export const cutOf = (batch: TokenBatch): Cut => cuts.get(batch) ?? new CutCount().total;
+
+/** A row as the model reads it, what of it is learnt, and what it lost. */
+export interface EncodedRow extends Example {
+  /** Tokens. */
+  readonly lost: { readonly prompt: number; readonly answer: number };
+}
 
 /** How rows become labelled ids. */
 export interface EncodeOptions extends RowLimits {
@@ -34,13 +39,13 @@ export interface EncodeOptions extends RowLimits {
 }
 
 /**
- * Encodes rows: the prompt is labelled -100, the answer and its end mark are learned; of a whole conversation every answer is, up
+ * Encodes a row: the prompt is labelled -100, the answer and its end mark are learned; of a whole conversation every answer is, up
  * to the token of the next role, which ends it. In rows that are longer than `maxLength` the prompt loses its start, then the
- * answer its end, but never the end mark: a model that was not shown where answers end does not stop. Cuts are between characters,
- * and `cutOf` tells what was lost.
- * @throws GlmError "data-invalid" with every row of which no answer would be left
+ * answer its end, but never the end mark: a model that was not shown where answers end does not stop. Cuts are between characters.
+ * @throws GlmError "option-invalid" at once for lengths and roles that the family has not; "data-invalid", by what it returns, for a
+ * row of which no answer would be left
  */
-export function encodeRows(rows: readonly Row[], writer: RowWriter, options: EncodeOptions): TokenBatch {
+export function rowEncoder(writer: RowWriter, options: EncodeOptions): (row: Row) => EncodedRow {
   const { maxLength, learnRole = false } = options;
   // Both ends of the prompt always stay, and at least one id of the answer and its end mark.
   const least = smallestLength(writer);
@@ -56,47 +61,69 @@ export function encodeRows(rows: readonly Row[], writer: RowWriter, options: Enc
       "learnRole: expected a family whose answers open with <|assistant|> (chatglm3-6b, glm-4-9b), got one without roles. Leave it out.",
     );
   }
-  const faults: string[] = [];
+  return (row) => {
+    const whole = row.turns ? wholeTurns(row.turns, writer, learnRole) : wholeRow(row, writer, learnRole);
+    return cutRow(whole, writer, options);
+  };
+}
+
+/** The limits of a model: rows are no longer than asked, and never longer than it reads. */
+export const limitsFor = <O extends EncodeOptions>(
+  options: O,
+  { contextLength }: Pick<ChatGLMConfig, "contextLength">,
+): O => ({ ...options, maxLength: Math.min(options.maxLength, contextLength) });
+
+/**
+ * Encodes rows as `rowEncoder` does; `cutOf` tells what was lost.
+ * @throws GlmError "data-invalid" with every row of which no answer would be left
+ */
+export function encodeRows(rows: readonly Row[], writer: RowWriter, options: EncodeOptions): TokenBatch {
+  const encode = rowEncoder(writer, options);
+  const faults = new RowFaults();
+  const cut = new CutCount();
   const inputIds: (readonly number[])[] = [];
   const labels: (readonly number[])[] = [];
-  const cut = { answers: 0, prompts: 0, rows: 0, tokens: 0 };
   rows.forEach((row, i) => {
-    try {
-      const whole = row.turns ? wholeTurns(row.turns, writer, learnRole) : wholeRow(row, writer, learnRole);
-      const { ids, labels: own, lost } = cutRow(whole, writer, options);
-      cut.answers += lost.answer > 0 ? 1 : 0;
-      cut.prompts += lost.prompt > 0 ? 1 : 0;
-      cut.rows += lost.answer + lost.prompt > 0 ? 1 : 0;
-      cut.tokens += lost.answer + lost.prompt;
-      inputIds.push(ids);
-      labels.push(own);
-    } catch (error) {
-      if (!(error instanceof GlmError)) throw error;
-      faults.push(`row ${i + 1} (${quoted(row.prompt, 40)}): ${error.message}`);
-    }
+    const encoded = faults.of(row, i, encode);
+    if (!encoded) return;
+    cut.add(encoded.lost);
+    inputIds.push(encoded.ids);
+    labels.push(encoded.labels);
   });
-  if (faults.length > 0) {
-    throw new GlmError(
-      "data-invalid",
-      `The data set cannot be learned; correct or remove these rows:${faultLines(faults, SHOWN)}`,
-    );
-  }
+  faults.end();
   const batch = { inputIds, labels };
-  cuts.set(batch, cut);
+  cuts.set(batch, cut.total);
   return batch;
 }
 
-/**
- * Rows as a model learns them: no longer than asked, and never longer than it reads.
- * @throws GlmError "data-invalid" with every row of which no answer would be left
- */
-export function encodeForModel(
+/** @throws GlmError "data-invalid" with every row of which no answer would be left */
+export const encodeForModel = (
   rows: readonly Row[],
   writer: RowWriter,
   options: EncodeOptions,
-  { contextLength }: Pick<ChatGLMConfig, "contextLength">,
-): TokenBatch {
-  return encodeRows(rows, writer, { ...options, maxLength: Math.min(options.maxLength, contextLength) });
+  config: Pick<ChatGLMConfig, "contextLength">,
+): TokenBatch => encodeRows(rows, writer, limitsFor(options, config));
+
+/** Rows that cannot be learnt: all are looked for, then told together. */
+export class RowFaults {
+  readonly #faults = new FaultList(SHOWN);
+
+  /** The row encoded; undefined when it cannot be. */
+  of(row: Row, index: number, encode: (row: Row) => EncodedRow): EncodedRow | undefined {
+    try {
+      return encode(row);
+    } catch (error) {
+      if (!(error instanceof GlmError)) throw error;
+      this.#faults.add(`row ${index + 1} (${quoted(row.prompt, 40)}): ${error.message}`);
+      return undefined;
+    }
+  }
+
+  /** @throws GlmError "data-invalid" when there were any */
+  end(): void {
+    if (this.#faults.count === 0) return;
+    throw new GlmError("data-invalid", `The data set cannot be learned; correct or remove these rows:${this.#faults}`);
+  }
 }
 
 function wholeRow(row: Row, writer: RowWriter, learnRole: boolean): WholeRow {

@@ -1,6 +1,5 @@
 /** @file Which rows make which step of an epoch: in a new order each time, those of like lengths together. */
-import { type RandomStream, randomStream, shuffled } from "../random.ts";
-import type { Example } from "./examples.ts";
+import { type RandomStream, randomStream, shuffledIndices } from "../random.ts";
 
 export interface OrderOptions {
   readonly batchSize: number;
@@ -10,6 +9,13 @@ export interface OrderOptions {
   readonly seed: number;
 }
 
+/** The steps of an epoch. Rows are told by their numbers, from 0. */
+export interface EpochOrder {
+  readonly steps: number;
+  /** The batches of a step, which counts from 0. */
+  step(index: number): readonly (readonly number[])[];
+}
+
 /** Steps whose rows are sorted together, at most: as transformers' `LengthGroupedSampler` has it. */
 const SORTED_TOGETHER = 50;
 
@@ -17,46 +23,58 @@ const SORTED_TOGETHER = 50;
 const GROUPS = 4;
 
 /**
- * The batches of every step of an epoch. Each row comes once; the last step has what is left. The first epoch begins with the step
- * of the longest row, so that too little memory shows at once.
+ * The order of an epoch's rows. Each row comes once; the last step has what is left. The first epoch begins with the step of the
+ * longest row, so that too little memory shows at once.
+ * @param lengths of the rows, in tokens
  * @param epoch from 1
- * @returns steps of batches of rows
  */
-export function stepsOfEpoch(
-  examples: readonly Example[],
+export function epochOrder(
+  lengths: Uint32Array,
   { batchSize, accumulate, mixLengths = false, seed }: OrderOptions,
   epoch: number,
-): readonly (readonly (readonly Example[])[])[] {
+): EpochOrder {
   const stream = randomStream(seed, "order", epoch);
   const rows = batchSize * accumulate;
-  const order = shuffled(stream, examples);
+  const order = shuffledIndices(stream, lengths.length);
+  const count = Math.ceil(order.length / rows);
+  const stepAt = (step: number): Uint32Array => order.subarray(step * rows, (step + 1) * rows);
   const together = mixLengths ? 1 : Math.min(Math.floor(order.length / (rows * GROUPS)), SORTED_TOGETHER);
-  const steps = together > 1 ? sortedSteps(order, rows, together, stream) : parts(order, rows);
-  return (epoch === 1 ? longestFirst(steps) : steps).map((step) => parts(step, batchSize));
+  const steps = Uint32Array.from({ length: count }, (_, i) => i);
+  if (together > 1) {
+    sortPieces(order, lengths, rows * together);
+    shuffleWhole(steps, Math.floor(order.length / rows), stream);
+  }
+  if (epoch === 1) longestFirst(steps, (step) => longestOf(stepAt(step), lengths));
+  return { steps: count, step: (index) => parts(stepAt(steps[index] as number), batchSize) };
 }
 
-/** Steps of a random order that is sorted within pieces. They come in a random order again, which training must not follow; a smaller one is the last. */
-function sortedSteps(
-  order: readonly Example[],
-  rows: number,
-  together: number,
-  stream: RandomStream,
-): readonly (readonly Example[])[] {
-  const sorted = parts(order, rows * together).flatMap((piece) =>
-    [...piece].sort((a, b) => b.ids.length - a.ids.length),
-  );
-  const steps = parts(sorted, rows);
-  const isWhole = (step: readonly Example[]): boolean => step.length === rows;
-  return [...shuffled(stream, steps.filter(isWhole)), ...steps.filter((step) => !isWhole(step))];
+/** Sorts a random order within pieces, the longest first. */
+function sortPieces(order: Uint32Array, lengths: Uint32Array, size: number): void {
+  const lengthOf = (row: number): number => lengths[row] as number;
+  for (let at = 0; at < order.length; at += size) {
+    const piece = order.subarray(at, at + size);
+    piece.set([...piece].sort((a, b) => lengthOf(b) - lengthOf(a)));
+  }
 }
 
-function longestFirst(steps: readonly (readonly Example[])[]): readonly (readonly Example[])[] {
-  const lengths = steps.map((step) => Math.max(...step.map(({ ids }) => ids.length)));
-  const at = lengths.indexOf(Math.max(...lengths));
-  const longest = steps[at];
-  return longest ? [longest, ...steps.slice(0, at), ...steps.slice(at + 1)] : steps;
+/** Sorted steps come in a random order again, which training must not follow; a smaller one is the last. */
+function shuffleWhole(steps: Uint32Array, whole: number, stream: RandomStream): void {
+  steps.set(shuffledIndices(stream, whole));
 }
 
-function parts<T>(items: readonly T[], size: number): (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+function longestFirst(steps: Uint32Array, longest: (step: number) => number): void {
+  let [at, most] = [0, 0];
+  steps.forEach((step, i) => {
+    const length = longest(step);
+    if (length > most) [at, most] = [i, length];
+  });
+  const first = steps[at] ?? 0;
+  steps.copyWithin(1, 0, at);
+  if (steps.length > 0) steps[0] = first;
 }
+
+const longestOf = (rows: Uint32Array, lengths: Uint32Array): number =>
+  rows.reduce((most, row) => Math.max(most, lengths[row] as number), 0);
+
+const parts = (rows: Uint32Array, size: number): number[][] =>
+  Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => [...rows.subarray(i * size, (i + 1) * size)]);

@@ -3,7 +3,8 @@ import type { ModuleRank } from "../adapters/adapter.ts";
 import { GlmError } from "../errors.ts";
 import { randomStream } from "../random.ts";
 import type { ScoreName } from "../scores/score.ts";
-import { stepsOfEpoch } from "./epoch-order.ts";
+import type { EncodedSet } from "./encoded-set.ts";
+import { type EpochOrder, epochOrder } from "./epoch-order.ts";
 import { byLength, drawn, type Example, joined, Mean, meanLoss, shares } from "./examples.ts";
 import type { FitOptions } from "./fit-options.ts";
 import type { Learner, Lesson, Snapshot } from "./learner.ts";
@@ -72,8 +73,8 @@ export interface FitStep {
 }
 
 export interface FitRows {
-  readonly taught: readonly Example[];
-  readonly validating: readonly Example[];
+  readonly taught: EncodedSet;
+  readonly validating?: EncodedSet;
   readonly rehearsal: readonly Example[];
 }
 
@@ -95,7 +96,7 @@ export class Fitting {
   /** What was before this process's part of the run, and when that began. */
   readonly #secondsBefore: number;
   readonly #started = performance.now();
-  #order: { readonly epoch: number; readonly steps: ReturnType<typeof stepsOfEpoch> } | undefined;
+  #order: { readonly epoch: number; readonly order: EpochOrder } | undefined;
   #at: FitProgress;
   /** Of the best step. */
   #bestValues: Snapshot | undefined;
@@ -152,7 +153,7 @@ export class Fitting {
   }
 
   get #validates(): boolean {
-    return this.#rows.validating.length > 0;
+    return this.#rows.validating !== undefined;
   }
 
   /** Of the epoch so far: the mean over labelled tokens. */
@@ -170,10 +171,11 @@ export class Fitting {
     const { step, stepOfEpoch } = this.#at;
     const parts: Lesson[] = [];
     const rehearsed: Lesson[] = [];
-    for (const [part, batch] of (this.#epochSteps()[stepOfEpoch] ?? []).entries()) {
+    const { taught, rehearsal } = this.#rows;
+    for (const [part, batch] of this.#epochOrder().step(stepOfEpoch).entries()) {
       const place = seed + step * accumulate + part;
-      parts.push(await this.#learner.gradients(joined(batch), place));
-      const beside = drawn(this.#rows.rehearsal, rehearsePerBatch, randomStream(seed, "rehearsal", step, part));
+      parts.push(await this.#learner.gradients(joined(batch.map(taught.at)), place));
+      const beside = drawn(rehearsal, rehearsePerBatch, randomStream(seed, "rehearsal", step, part));
       // Batches of their own: these rows are of other lengths, and would be padded to those that are taught.
       for (const rows of byLength(beside)) rehearsed.push(await this.#learner.gradients(joined(rows), place));
     }
@@ -217,7 +219,8 @@ export class Fitting {
   async judge(): Promise<{ readonly loss?: number; readonly score?: number; readonly best: boolean }> {
     const { monitor = "loss", patience } = this.#options;
     const { step, epoch, best, stale } = this.#at;
-    const loss = this.#validates ? await this.#validationLoss() : this.epochLoss;
+    const { validating } = this.#rows;
+    const loss = validating ? await this.#validationLoss(validating) : this.epochLoss;
     if (!Number.isFinite(loss)) throw await this.#broken(loss);
     const score = this.#validates && monitor !== "loss" ? await this.#score(monitor, loss) : undefined;
     const value = score ?? loss;
@@ -265,20 +268,22 @@ export class Fitting {
     this.#sound?.release();
   }
 
-  #epochSteps(): ReturnType<typeof stepsOfEpoch> {
+  #epochOrder(): EpochOrder {
     const { epoch } = this.#at;
     if (this.#order?.epoch !== epoch) {
-      this.#order = { epoch, steps: stepsOfEpoch(this.#rows.taught, this.#options, epoch) };
+      this.#order = { epoch, order: epochOrder(this.#rows.taught.lengths, this.#options, epoch) };
     }
-    return this.#order.steps;
+    return this.#order.order;
   }
 
-  async #validationLoss(): Promise<number> {
+  /** @param validating in its own order */
+  async #validationLoss(validating: EncodedSet): Promise<number> {
     const { batchSize } = this.#options;
-    const { validating } = this.#rows;
     const mean = new Mean();
     for (let at = 0; at < validating.length; at += batchSize) {
-      const { loss, tokens } = await this.#learner.loss(joined(validating.slice(at, at + batchSize)));
+      const size = Math.min(batchSize, validating.length - at);
+      const batch = Array.from({ length: size }, (_, i) => validating.at(at + i));
+      const { loss, tokens } = await this.#learner.loss(joined(batch));
       mean.add(loss, tokens);
     }
     return mean.value;

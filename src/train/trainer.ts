@@ -1,10 +1,12 @@
 /** @file Training on rows: what it is told, what it tells, and the loop over steps, which are in fitting.ts. */
 import type { Row } from "../data/row.ts";
+import { allRows, inMemory, type RowStore } from "../data/row-store.ts";
 import { GlmError } from "../errors.ts";
 import type { TokenBatch } from "./batch.ts";
 import { type Cut, sumOfCuts } from "./cut.ts";
-import { cutOf, type EncodeOptions } from "./encode.ts";
-import { type Example, encodedRows } from "./examples.ts";
+import type { EncodedRow, EncodeOptions } from "./encode.ts";
+import { type EncodedSet, type EncodingProgress, encodeSet, longestRows } from "./encoded-set.ts";
+import { type Example, joined } from "./examples.ts";
 import type { FitOptions } from "./fit-options.ts";
 import { type FitLearner, type FitResumed, type FitStep, Fitting, lengthOf } from "./fitting.ts";
 import type { Monitor } from "./monitor.ts";
@@ -23,6 +25,8 @@ export type FitEvent =
       /** The folder of the job, where it runs on other machines. */
       readonly job?: string;
     }
+  /** Before the start, of rows that take their time. */
+  | EncodingProgress
   | { readonly type: "rehearse"; readonly done: number; readonly total: number }
   | ({
       readonly type: "step";
@@ -64,7 +68,10 @@ export type FitEvent =
 
 /** What the loop works on. */
 export interface Trainee extends Omit<FitLearner, "score"> {
-  encode(rows: readonly Row[], options: EncodeOptions): TokenBatch;
+  /** How it reads rows. */
+  encoder(options: EncodeOptions): (row: Row) => EncodedRow;
+  /** @throws GlmError "out-of-memory" when a step on these rows would not fit */
+  mustFit?(rows: TokenBatch): void;
   /** The base model's answer to each row's prompt. */
   answer(row: Row): Promise<string>;
   /** A score of what is answered to rows' prompts now. */
@@ -80,21 +87,23 @@ export interface Trainee extends Omit<FitLearner, "score"> {
  */
 export async function* fit(
   trainee: Trainee,
-  rows: readonly Row[],
-  validation: readonly Row[],
+  rows: RowStore,
+  validation: RowStore,
   options: FitOptions,
-  resume?: (encoded: EncodedRows) => Promise<FitResumed | undefined>,
+  resume?: (encoded: FitSets) => Promise<FitResumed | undefined>,
 ): AsyncGenerator<FitEvent, void, void> {
   if (rows.length === 0) throw new GlmError("data-invalid", "training needs at least one row, got none.");
   const { monitor = "loss" } = options;
   if (validation.length === 0) mustNotValidate(options);
-  const taught = trainee.encode(rows, options);
-  const validating = validation.length > 0 ? trainee.encode(validation, options) : undefined;
+  const encode = trainee.encoder(options);
+  const taught = yield* fitting(trainee, rows, encode, options);
+  const validating = validation.length > 0 ? yield* fitting(trainee, validation, encode, options) : undefined;
   const { steps, epochs } = lengthOf(rows.length, options);
   if (steps > 0) trainee.mustLast?.(steps);
   const encoded = { taught, ...(validating ? { validating } : {}) };
   const from = await resume?.(encoded);
-  const cut = sumOfCuts([...Object.values(encoded), ...givenRehearsal(trainee, options)].map(cutOf));
+  const given = yield* encodeSet(inMemory(givenRehearsal(options)), encode);
+  const cut = sumOfCuts([...Object.values(encoded), given].map((set) => set.cut));
   yield {
     type: "start",
     steps,
@@ -103,19 +112,30 @@ export async function* fit(
     ...(from ? { from: from.progress.step } : {}),
     ...(cut === undefined ? {} : { cut: { ...cut, maxLength: options.maxLength } }),
   };
-  const rehearsal = yield* rehearsalRows(trainee, options);
+  const rehearsal = yield* rehearsalRows(trainee, encode, options);
   const learner: FitLearner = {
     ...trainee,
-    score: () => trainee.score(validation, monitor as Exclude<Monitor, "loss">),
+    score: () => trainee.score(allRows(validation), monitor as Exclude<Monitor, "loss">),
   };
-  const examples = { taught: encodedRows(taught), validating: validating ? encodedRows(validating) : [], rehearsal };
-  yield* run(new Fitting(learner, examples, options, from), options);
+  yield* run(new Fitting(learner, { ...encoded, rehearsal }, options, from), options);
 }
 
 /** What is learnt, and what it is judged by, in token ids. */
-export interface EncodedRows {
-  readonly taught: TokenBatch;
-  readonly validating?: TokenBatch;
+export interface FitSets {
+  readonly taught: EncodedSet;
+  readonly validating?: EncodedSet;
+}
+
+/** Rows in token ids, of which the longest fit into memory together. */
+async function* fitting(
+  trainee: Trainee,
+  rows: RowStore,
+  encode: (row: Row) => EncodedRow,
+  { batchSize }: FitOptions,
+): AsyncGenerator<FitEvent, EncodedSet, void> {
+  const set = yield* encodeSet(rows, encode);
+  trainee.mustFit?.(joined(longestRows(set.lengths, batchSize).map(set.at)));
+  return set;
 }
 
 async function* run(
@@ -180,15 +200,16 @@ function mustNotValidate({ validateEvery = 0, monitor = "loss" }: FitOptions): v
   );
 }
 
-/** Rows to rehearse that come with their answers, encoded: the others have none to be cut yet. */
-function givenRehearsal(trainee: Trainee, options: FitOptions): TokenBatch[] {
-  const { rehearse, rehearsePerBatch } = options;
-  const given = rehearsePerBatch === 0 ? [] : rehearse.filter(({ response }) => response.trim() !== "");
-  return given.length === 0 ? [] : [trainee.encode(given, options)];
-}
+/** Rows to rehearse that come with their answers: the others have none to be cut yet. */
+const givenRehearsal = ({ rehearse, rehearsePerBatch }: FitOptions): readonly Row[] =>
+  rehearsePerBatch === 0 ? [] : rehearse.filter(({ response }) => response.trim() !== "");
 
 /** Rows to rehearse, with the base model's own answers where none was given. */
-async function* rehearsalRows(trainee: Trainee, options: FitOptions): AsyncGenerator<FitEvent, Example[], void> {
+async function* rehearsalRows(
+  trainee: Trainee,
+  encode: (row: Row) => EncodedRow,
+  options: FitOptions,
+): AsyncGenerator<FitEvent, Example[], void> {
   const { rehearse, rehearsePerBatch } = options;
   if (rehearse.length === 0 || rehearsePerBatch === 0) return [];
   const rows: Row[] = [];
@@ -204,5 +225,6 @@ async function* rehearsalRows(trainee: Trainee, options: FitOptions): AsyncGener
       "rehearsal: the base model gave an empty answer to every prompt. Give rows with responses.",
     );
   }
-  return encodedRows(trainee.encode(answered, options));
+  const set = yield* fitting(trainee, inMemory(answered), encode, options);
+  return answered.map((_, i) => set.at(i));
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadDataset } from "../../src/data/dataset.ts";
 import { jsonRecords } from "../../src/data/json-records.ts";
 import { readRows, streamRows } from "../../src/data/read-files.ts";
-import { storedRows } from "../../src/data/row-store.ts";
+import { storedRows } from "../../src/data/row-file.ts";
 
 let folder: string;
 beforeAll(async () => {

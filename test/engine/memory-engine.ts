@@ -7,6 +7,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { receivedRows } from "../../src/data/row-file.ts";
+import { allRows } from "../../src/data/row-store.ts";
 import { partsOf } from "../../src/engine/adapter-selection.ts";
 import {
   type AdapterInfo,
@@ -280,11 +282,12 @@ export class MemoryEngine implements Engine {
   }
 
   async *#fit(
-    { model, adapter, rows, options }: Streams["fit"]["params"],
+    { model, adapter, rows: sent, options }: Streams["fit"]["params"],
     signal?: AbortSignal,
   ): AsyncGenerator<FitEvent, void, void> {
     this.#require(model);
     const target = this.#adapter(model, adapter);
+    const rows = allRows(await receivedRows(sent));
     if (rows.length === 0) throw new GlmError("data-invalid", "No rows to train on. Give at least one.");
     yield { type: "start", steps: options.epochs, epochs: options.epochs, rows: rows.length };
     let loss = 0;

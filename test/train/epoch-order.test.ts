@@ -1,31 +1,30 @@
 /** @file Which rows meet in a step: every row once, like lengths together, in an order that chance decides. */
 import { describe, expect, it } from "vitest";
 import { randomStream } from "../../src/random.ts";
-import { stepsOfEpoch } from "../../src/train/epoch-order.ts";
-import type { Example } from "../../src/train/examples.ts";
+import { epochOrder, type OrderOptions } from "../../src/train/epoch-order.ts";
 
 const stream = randomStream(5, "lengths");
-/** 403 rows of 1 to 200 ids, the first of which tells the row. */
-const rows: readonly Example[] = Array.from({ length: 403 }, (_, row) => {
-  const ids = [row, ...Array.from({ length: stream.integer(200) }, () => 0)];
-  return { ids, labels: ids };
-});
+/** Of 403 rows, of 1 to 200 tokens. */
+const lengths = Uint32Array.from({ length: 403 }, () => 1 + stream.integer(200));
 const options = { batchSize: 4, accumulate: 2, seed: 3 };
-const flat = (steps: readonly (readonly (readonly Example[])[])[]): number[] =>
-  steps.flat(2).map(({ ids }) => ids[0] as number);
+type Steps = readonly (readonly (readonly number[])[])[];
+
+function stepsOf(rows: Uint32Array, how: OrderOptions, epoch: number): Steps {
+  const order = epochOrder(rows, how, epoch);
+  return Array.from({ length: order.steps }, (_, i) => order.step(i));
+}
+
+const longest = (rows: readonly number[]): number => Math.max(...rows.map((row) => lengths[row] as number));
 /** Tokens with padding, over all batches. */
-const padded = (steps: ReturnType<typeof stepsOfEpoch>): number =>
-  steps.flat().reduce((sum, batch) => sum + batch.length * Math.max(...batch.map(({ ids }) => ids.length)), 0);
-const longest = (step: readonly (readonly Example[])[]): number =>
-  Math.max(...step.flat().map(({ ids }) => ids.length));
+const padded = (steps: Steps): number => steps.flat().reduce((sum, batch) => sum + batch.length * longest(batch), 0);
 
 describe.each([false, true])("an epoch's steps, mixLengths %s", (mixLengths) => {
-  const epoch = (number: number) => stepsOfEpoch(rows, { ...options, mixLengths }, number);
+  const epoch = (number: number) => stepsOf(lengths, { ...options, mixLengths }, number);
 
   it("have every row once, in batches and steps of the sizes asked for", () => {
     const steps = epoch(2);
     expect(steps).toHaveLength(Math.ceil(403 / 8));
-    expect(flat(steps).sort((a, b) => a - b)).toEqual([...rows.keys()]);
+    expect(steps.flat(2).sort((a, b) => a - b)).toEqual([...lengths.keys()]);
     expect(steps.slice(0, -1).every((step) => step.length === 2 && step.every(({ length }) => length === 4))).toBe(
       true,
     );
@@ -33,30 +32,30 @@ describe.each([false, true])("an epoch's steps, mixLengths %s", (mixLengths) => 
   });
 
   it("are the same for the same seed and epoch, and others for others", () => {
-    expect(flat(epoch(2))).toEqual(flat(epoch(2)));
-    expect(flat(epoch(3))).not.toEqual(flat(epoch(2)));
-    expect(flat(stepsOfEpoch(rows, { ...options, mixLengths, seed: 4 }, 2))).not.toEqual(flat(epoch(2)));
+    expect(epoch(2).flat(2)).toEqual(epoch(2).flat(2));
+    expect(epoch(3).flat(2)).not.toEqual(epoch(2).flat(2));
+    expect(stepsOf(lengths, { ...options, mixLengths, seed: 4 }, 2).flat(2)).not.toEqual(epoch(2).flat(2));
   });
 
   it("begin with the longest row, once", () => {
-    const most = Math.max(...rows.map(({ ids }) => ids.length));
-    expect(longest(epoch(1)[0] ?? [])).toBe(most);
-    const first = [2, 3, 4, 5, 6, 7].map((number) => longest(epoch(number)[0] ?? []));
+    const most = Math.max(...lengths);
+    expect(longest(epoch(1)[0]?.flat() ?? [])).toBe(most);
+    const first = [2, 3, 4, 5, 6, 7].map((number) => longest(epoch(number)[0]?.flat() ?? []));
     expect(first.every((length) => length === most)).toBe(false);
   });
 });
 
 it("pads much less where lengths are not mixed, and follows no order of lengths", () => {
-  const [sorted, mixed] = [false, true].map((mixLengths) => stepsOfEpoch(rows, { ...options, mixLengths }, 2));
+  const [sorted, mixed] = [false, true].map((mixLengths) => stepsOf(lengths, { ...options, mixLengths }, 2));
   expect(padded(sorted ?? [])).toBeLessThan(0.75 * padded(mixed ?? []));
-  const lengths = (sorted ?? []).map(longest);
-  const falls = lengths.filter((length, i) => i > 0 && length < (lengths[i - 1] as number)).length;
-  expect(falls).toBeGreaterThan(lengths.length / 4);
-  expect(falls).toBeLessThan((3 * lengths.length) / 4);
+  const most = (sorted ?? []).map((step) => longest(step.flat()));
+  const falls = most.filter((length, i) => i > 0 && length < (most[i - 1] as number)).length;
+  expect(falls).toBeGreaterThan(most.length / 4);
+  expect(falls).toBeLessThan((3 * most.length) / 4);
 });
 
 it("leaves few rows to chance alone", () => {
-  const few = rows.slice(0, 12);
-  const sorted = stepsOfEpoch(few, { ...options, accumulate: 1 }, 2);
-  expect(flat(sorted)).toEqual(flat(stepsOfEpoch(few, { ...options, accumulate: 1, mixLengths: true }, 2)));
+  const few = lengths.slice(0, 12);
+  const sorted = stepsOf(few, { ...options, accumulate: 1 }, 2);
+  expect(sorted.flat(2)).toEqual(stepsOf(few, { ...options, accumulate: 1, mixLengths: true }, 2).flat(2));
 });

@@ -10,7 +10,7 @@ import type { ChatGLMConfig } from "../../src/models/config.ts";
 import { type BindWeights, floatWeights } from "../../src/models/context.ts";
 import type { FloatTensor } from "../../src/tensor.ts";
 import type { TokenBatch } from "../../src/train/batch.ts";
-import { encodeRows } from "../../src/train/encode.ts";
+import { encodeRows, rowEncoder } from "../../src/train/encode.ts";
 import { hostLearner } from "../../src/train/host-learner.ts";
 import { trainingProgram } from "../../src/train/program.ts";
 import type { RowWriter } from "../../src/train/row-writer.ts";
@@ -113,6 +113,7 @@ export async function oracleTrainee(adapterConfig: AdapterConfig, seed = 0): Pro
     },
     loss: (batch) => program.loss(batch, tensors),
     encode: (rows, options) => encodeRows(rows, writer, options),
+    encoder: (options) => rowEncoder(writer, options),
     async answer(row) {
       const options = { maxNewTokens: 6, greedy: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 };
       const tokens: number[] = [];

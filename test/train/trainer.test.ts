@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { LoraConfig } from "../../src/adapters/adapter.ts";
 import type { Row } from "../../src/data/row.ts";
+import { inMemory } from "../../src/data/row-store.ts";
 import type { FitOptions } from "../../src/train/fit-options.ts";
 import { type FitEvent, fit as train } from "../../src/train/trainer.ts";
 import { type ObservedTrainee, oracleTrainee } from "./trainee.ts";
@@ -31,6 +32,8 @@ const ROWS: readonly Row[] = [
   { prompt: "red", response: "a colour" },
 ];
 
+const ROW_STORE = inMemory(ROWS);
+
 type Of<T extends FitEvent["type"]> = Extract<FitEvent, { type: T }>;
 const only = <T extends FitEvent["type"]>(type: T, events: readonly FitEvent[]): Of<T>[] =>
   events.filter((event): event is Of<T> => event.type === type);
@@ -53,7 +56,8 @@ async function events(
   validation: readonly Row[] = [],
 ): Promise<FitEvent[]> {
   const seen: FitEvent[] = [];
-  for await (const event of train(student, rows, validation, { ...OPTIONS, ...options })) seen.push(event);
+  for await (const event of train(student, inMemory(rows), inMemory(validation), { ...OPTIONS, ...options }))
+    seen.push(event);
   return seen;
 }
 
@@ -63,7 +67,8 @@ describe("a run", () => {
     const student = await trainee();
     const rows = [...ROWS, long, { prompt: "q".repeat(40), response: "me" }];
     const start = async (options: Partial<FitOptions>, validation: readonly Row[] = []) => {
-      for await (const event of train(student, rows, validation, { ...OPTIONS, ...options })) return event;
+      for await (const event of train(student, inMemory(rows), inMemory(validation), { ...OPTIONS, ...options }))
+        return event;
       return undefined;
     };
     expect(await start({})).toMatchObject({ type: "start", rows: 6, cut: { answers: 1, prompts: 2, maxLength: 32 } });
@@ -325,7 +330,7 @@ describe("a run that ends early", () => {
     const student = await trainee();
     const values: unknown[] = [student.values()];
     const run = async (): Promise<void> => {
-      for await (const event of train(student, ROWS, [], { ...OPTIONS, lr: 1e25, clip: 0 })) {
+      for await (const event of train(student, ROW_STORE, inMemory([]), { ...OPTIONS, lr: 1e25, clip: 0 })) {
         if (event.type === "step") values.push(student.values());
       }
     };
@@ -342,8 +347,10 @@ describe("a run that ends early", () => {
   it("keeps the last finished step when it is abandoned", async () => {
     const [whole, broken] = [await trainee(), await trainee()];
     const steps: unknown[] = [];
-    for await (const event of train(whole, ROWS, ROWS, OPTIONS)) if (event.type === "step") steps.push(whole.values());
-    for await (const event of train(broken, ROWS, ROWS, OPTIONS)) if (event.type === "step" && event.step === 3) break;
+    for await (const event of train(whole, ROW_STORE, ROW_STORE, OPTIONS))
+      if (event.type === "step") steps.push(whole.values());
+    for await (const event of train(broken, ROW_STORE, ROW_STORE, OPTIONS))
+      if (event.type === "step" && event.step === 3) break;
     expect(broken.values()).toEqual(steps[2]);
     expect(broken.changes()).toBe(3);
     expect(steps).toHaveLength(4);

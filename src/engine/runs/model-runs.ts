@@ -2,7 +2,7 @@
  * @file The runs of training of one model's adapters: each is kept on the disk as it goes, can be watched by everybody, goes on
  * without whoever began it where that was asked for, and after whoever ran it was killed.
  */
-import type { Row } from "../../data/row.ts";
+import type { RowStore } from "../../data/row-store.ts";
 import { GlmError } from "../../errors.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitEvent } from "../../train/trainer.ts";
@@ -16,8 +16,8 @@ import { RunRecorder } from "./run-recorder.ts";
 
 /** What is trained on, and how. */
 export interface FitParams {
-  readonly rows: readonly Row[];
-  readonly validation: readonly Row[];
+  readonly rows: RowStore;
+  readonly validation: RowStore;
   readonly options: FitOptions;
   /** Goes on with the run before, if there is one. */
   readonly resume?: boolean;
@@ -142,7 +142,7 @@ export class ModelRuns {
       ...{ rows, validation, options },
     };
     const events = this.fit(adapter, params, undefined, input);
-    await events.next();
+    for (let first = await events.next(); !first.done && first.value.type !== "start"; ) first = await events.next();
     void drained(events);
     return (await this.info(adapter)) as RunInfo;
   }

@@ -1,12 +1,14 @@
 /**
  * @file A run of training on the disk, beside the adapter that it trains: what it is of, how it stands, its last and its best
- * checkpoint with what the optimiser remembers. The model's checkpoint and the rows themselves are elsewhere.
+ * checkpoint with what the optimiser remembers. The model's checkpoint is elsewhere, and so are the rows, but for those of a run that
+ * goes on by itself.
  */
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Row } from "../../data/row.ts";
+import { openRowFile, rowFile } from "../../data/row-file.ts";
+import { inMemory, type RowStore } from "../../data/row-store.ts";
 import { GlmError } from "../../errors.ts";
-import { onDisk, replaceFiles, textFile } from "../../files.ts";
+import { type FileToWrite, onDisk, replaceFiles, textFile } from "../../files.ts";
 import { isFile, readText } from "../../regular-file.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitProgress } from "../../train/fitting.ts";
@@ -44,15 +46,16 @@ export interface RunInput {
   readonly owner: string;
   readonly name: string;
   readonly load: LoadParams;
-  readonly rows: readonly Row[];
-  readonly validation: readonly Row[];
+  readonly rows: RowStore;
+  readonly validation: RowStore;
   readonly options: FitOptions;
 }
 
 export type CheckpointName = "last" | "best";
 
-const FORMAT = "glmlab run 1";
+const FORMAT = "glmlab run 2";
 const [RECORD, IDENTITY, INPUT] = ["run.json", "identity.json", "input.json"];
+const [ROWS, VALIDATION] = ["rows.jsonl", "validation.jsonl"];
 const LARGEST = 2 ** 29 - 2 ** 16;
 
 export class RunFolder {
@@ -75,10 +78,7 @@ export class RunFolder {
   async begin(record: RunRecord, identity: RunIdentity, input?: RunInput): Promise<void> {
     await this.remove();
     await onDisk(this.path, 0, () => mkdir(this.path, { recursive: true, mode: 0o700 }));
-    const parts = [
-      textFile(IDENTITY, JSON.stringify(identity)),
-      ...(input ? [textFile(INPUT, JSON.stringify(input))] : []),
-    ];
+    const parts = [textFile(IDENTITY, JSON.stringify(identity)), ...(input ? filesOf(input) : [])];
     await replaceFiles(
       this.path,
       parts.map((file) => ({ ...file, isPrivate: true })),
@@ -107,8 +107,14 @@ export class RunFolder {
   }
 
   /** What a detached run goes on with. */
-  input(): Promise<RunInput> {
-    return this.#json(INPUT);
+  async input(): Promise<RunInput> {
+    const settings = await this.#json<Omit<RunInput, "rows" | "validation">>(INPUT);
+    const validation = join(this.path, VALIDATION);
+    return {
+      ...settings,
+      rows: await openRowFile(join(this.path, ROWS)),
+      validation: (await isFile(validation)) ? await openRowFile(validation) : inMemory([]),
+    };
   }
 
   /** @throws GlmError "disk" when it cannot be written; the checkpoint before is then untouched */
@@ -165,6 +171,14 @@ export class RunFolder {
       `${join(this.path, name)}: expected a file of a run of training, got ${got}. Delete the folder to train anew.`,
     );
   }
+}
+
+function filesOf({ rows, validation, ...settings }: RunInput): FileToWrite[] {
+  return [
+    textFile(INPUT, JSON.stringify(settings)),
+    rowFile(ROWS, rows),
+    ...(validation.length > 0 ? [rowFile(VALIDATION, validation)] : []),
+  ];
 }
 
 /** The folders of runs of one model's adapters, of whatever owners, below the folder in which those are kept. */

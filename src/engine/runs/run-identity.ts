@@ -2,33 +2,36 @@
 import { createHash } from "node:crypto";
 import type { Row } from "../../data/row.ts";
 import { shownJson } from "../../describe.ts";
-import type { TokenBatch } from "../../train/batch.ts";
+import { DIGEST_BYTES, type EncodedSet } from "../../train/encoded-set.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
-import type { EncodedRows } from "../../train/trainer.ts";
+import type { FitSets } from "../../train/trainer.ts";
 
-/** A short hash of each row, as the model reads and learns it. */
+/** A short hash of each row, as the model reads and learns it, one after another in hexadecimal digits. */
 export interface RunIdentity {
-  readonly rows: readonly string[];
-  readonly validation: readonly string[];
-  readonly rehearse: readonly string[];
+  readonly rows: string;
+  readonly validation: string;
+  readonly rehearse: string;
   /** Those that its losses depend on: gradients are the same with checkpointing, which a run that lacked memory may go on with. */
   readonly options: Omit<FitOptions, "rehearse" | "gradientCheckpointing">;
 }
 
-export function identityOf({ taught, validating }: EncodedRows, given: FitOptions): RunIdentity {
+export function identityOf({ taught, validating }: FitSets, given: FitOptions): RunIdentity {
   const { rehearse, gradientCheckpointing: _, ...options } = given;
   return {
     rows: hashesOf(taught),
-    validation: validating ? hashesOf(validating) : [],
-    rehearse: rehearse.map((row: Row) => hashOf(JSON.stringify(row))),
+    validation: validating ? hashesOf(validating) : "",
+    // Their answers may be the base model's, which are not known yet.
+    rehearse: rehearse.map((row: Row) => hashOf(JSON.stringify(row))).join(""),
     options,
   };
 }
 
-const hashesOf = ({ inputIds, labels }: TokenBatch): string[] =>
-  inputIds.map((ids, i) => hashOf(JSON.stringify([ids, labels[i]])));
+/** Digits of a row. */
+const DIGITS = 2 * DIGEST_BYTES;
 
-const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12);
+const hashesOf = ({ digests }: EncodedSet): string => digests.toString("hex");
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, DIGITS);
 
 /** What is not as it was: a sentence for each. */
 export function differences(before: RunIdentity, now: RunIdentity): string[] {
@@ -47,12 +50,19 @@ export function differences(before: RunIdentity, now: RunIdentity): string[] {
   ];
 }
 
-function rowDifference(what: string, before: readonly string[], now: readonly string[]): string[] {
-  if (before.length !== now.length)
-    return [`there were ${before.length} ${what.replace("row", "rows")} and are ${now.length}`];
-  const changed = [...now.keys()].filter((i) => before[i] !== now[i]);
-  const [first] = changed;
+function rowDifference(what: string, before: string, now: string): string[] {
+  const [rowsBefore, rows] = [before.length / DIGITS, now.length / DIGITS];
+  if (rowsBefore !== rows) return [`there were ${rowsBefore} ${what.replace("row", "rows")} and are ${rows}`];
+  if (before === now) return [];
+  const hashAt = (hashes: string, row: number): string => hashes.slice(row * DIGITS, (row + 1) * DIGITS);
+  let first: number | undefined;
+  let changed = 0;
+  for (let row = 0; row < rows; row += 1) {
+    if (hashAt(before, row) === hashAt(now, row)) continue;
+    first ??= row;
+    changed += 1;
+  }
   if (first === undefined) return [];
-  const others = changed.length === 1 ? "" : ` (and ${changed.length - 1} more)`;
+  const others = changed === 1 ? "" : ` (and ${changed - 1} more)`;
   return [`${what} ${first + 1}${others} is another, or is encoded otherwise`];
 }

@@ -3,7 +3,7 @@ import { GlmError } from "../../errors.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import { BEGINNING, type FitProgress, type FitResumed, lengthOf } from "../../train/fitting.ts";
 import type { Learner } from "../../train/learner.ts";
-import type { EncodedRows, FitEvent } from "../../train/trainer.ts";
+import type { FitEvent, FitSets } from "../../train/trainer.ts";
 import { MetricsLog, readMetrics } from "./metrics-log.ts";
 import type { CheckpointName, RunFolder, RunInput, RunRecord, RunState } from "./run-folder.ts";
 import { differences, identityOf } from "./run-identity.ts";
@@ -65,14 +65,14 @@ export class RunRecorder {
    * @throws GlmError "option-invalid" with all that differs from that, "adapter-changed" when the adapter was changed since,
    * "model-invalid" when what is kept of it is damaged
    */
-  async open(encoded: EncodedRows, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
+  async open(encoded: FitSets, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
     const identity = identityOf(encoded, options);
     if (this.#options.resume && (await this.#folder.exists())) {
       const differ = differences(await this.#folder.identity(), identity);
       if (differ.length > 0) throw this.#otherRun(differ);
       return await this.#resume(learner);
     }
-    const { steps, epochs } = lengthOf(identity.rows.length, options);
+    const { steps, epochs } = lengthOf(encoded.taught.length, options);
     const { input } = this.#options;
     this.#record = {
       ...{ state: "running", started: Date.now(), steps, epochs },
