@@ -44,8 +44,8 @@ export async function trainRuns({ model: given }: OfModel = {}): Promise<readonl
   const rows = runs.map((run) => [
     run.name,
     run.state,
-    `${run.step}/${run.steps}`,
-    `${duration((Date.now() - run.started) / 1000)} ago`,
+    run.state === "damaged" ? "" : `${run.step}/${run.steps}`,
+    run.started === 0 ? "" : `${duration((Date.now() - run.started) / 1000)} ago`,
     run.detached ? "by itself" : "",
     run.folder,
   ]);
@@ -69,9 +69,10 @@ const REMEDIES: Readonly<Record<RunInfo["state"], string>> = {
   stopped: " The same cell with --resume goes on from there.",
   interrupted: " Whoever ran it was killed. The same cell with --resume goes on from there.",
   failed: " The same cell with --resume goes on from there.",
+  damaged: "",
 };
 
 function stateOf({ name, state, step, steps, why }: RunInfo): string {
-  const at = `after step ${step} of ${plural(steps, "step")}`;
-  return `${name}: ${state} ${at}${why === undefined ? "" : ` (${why.replace(/\.$/, "")})`}.${REMEDIES[state]}`;
+  const at = state === "damaged" ? "" : ` after step ${step} of ${plural(steps, "step")}`;
+  return `${name}: ${state}${at}${why === undefined ? "" : ` (${why.replace(/\.$/, "")})`}.${REMEDIES[state]}`;
 }

@@ -97,6 +97,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     fit,
     startRun: fit,
     run: of,
+    resumeRuns: { model },
     stopRun: of,
     watchRun: of,
     teach: {

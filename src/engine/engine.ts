@@ -195,19 +195,22 @@ export interface ResidentModel {
 
 /** How a run of training stands. */
 export interface RunInfo extends AdapterRef {
-  /** "interrupted": whoever ran it was killed, and it can go on; so it can when it was stopped, or has failed. */
-  readonly state: "running" | "interrupted" | "stopped" | "failed" | "done";
+  /**
+   * "interrupted": whoever ran it was killed, and it can go on; so it can when it was stopped, or has failed. "damaged": what is kept
+   * of it cannot be read, and only its folder and `why` are known.
+   */
+  readonly state: "running" | "interrupted" | "stopped" | "failed" | "done" | "damaged";
   /** The step after which it stands: of one that does not run, that from which it goes on. */
   readonly step: number;
   readonly steps: number;
   readonly epochs: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; 0 where that is not known. */
   readonly started: number;
   /** Whether it goes on without whoever began it. */
   readonly detached: boolean;
   /** Where its checkpoints and metrics are: metrics.jsonl, and event files for TensorBoard. */
   readonly folder: string;
-  /** Why it failed. */
+  /** Why it failed, or what is damaged. */
   readonly why?: string;
 }
 
@@ -313,6 +316,8 @@ export interface Calls {
   releaseGradients: { params: { readonly model: string; readonly handle: number }; result: undefined };
   /** Begins a run as the stream `fit` does, that goes on without anybody who reads it, and after a restart. */
   startRun: { params: Streams["fit"]["params"]; result: RunInfo };
+  /** Goes on with the runs of a model's adapters that went on by themselves when whoever ran them ended. */
+  resumeRuns: { params: { readonly model: string }; result: undefined };
   /** The adapter's run, the last one where none runs; null when it has had none. */
   run: { params: OfAdapter; result: RunInfo | null };
   /** Ends the adapter's run after its step, which is kept. */

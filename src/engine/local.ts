@@ -38,6 +38,9 @@ type StreamTable = {
   ) => AsyncGenerator<Streams[M]["event"], void, void>;
 };
 
+/** Questions that compute nothing and wait for nobody. */
+const LOOKS: ReadonlySet<CallName> = new Set(["models", "adapters", "adapterInfo", "run", "readDocument"]);
+
 export class LocalEngine implements Engine {
   readonly #devices: Devices;
   readonly #runners = new Map<string, ModelRunner>();
@@ -54,7 +57,8 @@ export class LocalEngine implements Engine {
     { signal }: EngineOptions = {},
   ): Promise<Calls[M]["result"]> {
     signal?.throwIfAborted();
-    return this.#calls[method](params);
+    const work = (): Promise<Calls[M]["result"]> => this.#calls[method](params);
+    return LOOKS.has(method) ? this.#share.asking(work) : work();
   }
 
   async *stream<M extends StreamName>(
@@ -173,6 +177,8 @@ export class LocalEngine implements Engine {
       const { runs, adapters } = this.#runner(params.model);
       return runs.start(await adapters.find(params.adapter), await received(params));
     },
+    resumeRuns: ({ model }) =>
+      this.#runner(model).runs.resumeAll((why) => console.error(`a run of training does not go on: ${why}`)),
     run: async ({ model, adapter }) => {
       const { runs, adapters } = this.#runner(model);
       return (await runs.info(await adapters.find(adapter))) ?? null;
@@ -248,8 +254,6 @@ export class LocalEngine implements Engine {
       return;
     }
     this.#runners.set(fresh.info.key, fresh);
-    // Whoever loads the model need not wait for them.
-    void fresh.runs.resumeAll((why) => console.error(`a run of training does not go on: ${why}`));
     yield { type: "ready", model: fresh.info };
   }
 

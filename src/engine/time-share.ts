@@ -37,6 +37,17 @@ export class TimeShare {
     }
   }
 
+  /** What is asked of files, as long as it lasts: each look into one is a turn, for which training would take a step else. */
+  async asking<T>(work: () => Promise<T>): Promise<T> {
+    const question: Answer = { handed: Number.POSITIVE_INFINITY };
+    this.#answers.add(question);
+    try {
+      return await work();
+    } finally {
+      this.#answers.delete(question);
+    }
+  }
+
   /** The events of an answer that training needs, as parts of it. */
   async *training<E>(events: AsyncGenerator<E, void, void>): AsyncGenerator<E, void, void> {
     try {

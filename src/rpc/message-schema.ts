@@ -326,6 +326,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   readGradients: exactly<Calls["readGradients"]["params"]>({ ...ofModel, handle }),
   releaseGradients: exactly<Calls["releaseGradients"]["params"]>({ ...ofModel, handle }),
   startRun: fit,
+  resumeRuns: exactly<Calls["resumeRuns"]["params"]>(ofModel),
   run: exactly<Calls["run"]["params"]>(ofAdapter),
   stopRun: exactly<Calls["stopRun"]["params"]>(ofAdapter),
   optimizerStep: exactly<Calls["optimizerStep"]["params"]>({

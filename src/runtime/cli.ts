@@ -78,9 +78,9 @@ async function start(folder: RuntimeFolder): Promise<number> {
     log(`a bug: ${error.stack}`);
     void runtime.stop("uncaught error");
   });
-  const reason = await runtime.ended;
-  // A worker deep in a computation would hold the process for as long as that takes.
-  setTimeout(() => process.kill(process.pid, "SIGKILL"), 1000).unref();
+  const { reason, isBusy } = await runtime.ended;
+  // Not by itself: it would wait for its threads, and abort when they come back from their computation.
+  if (isBusy) process.kill(process.pid, "SIGKILL");
   return reason === "uncaught error" ? 1 : 0;
 }
 

@@ -23,7 +23,6 @@ import { GlmError } from "../errors.ts";
 import { requestKey } from "../hub/request.ts";
 import { Broadcast } from "../rpc/broadcast.ts";
 import { RemoteEngine } from "../rpc/client.ts";
-import { within } from "../within.ts";
 import type { Log } from "./log.ts";
 import { lostMessage } from "./lost.ts";
 import { type WorkerHandle, type WorkerKind, workerKind } from "./workers.ts";
@@ -54,8 +53,6 @@ export interface PoolModel extends ResidentModel {
 const FRESH_MS = 300;
 /** How long a worker may take to put things away, in milliseconds. */
 const FAREWELL_MS = 3000;
-/** How long a worker may take to give up loading: a kernel that packs a matrix cannot be stopped. */
-const GIVING_UP_MS = 10_000;
 
 export class ModelPool implements Engine {
   readonly #startWorker: (name: string, kind: WorkerKind) => WorkerHandle;
@@ -179,6 +176,8 @@ export class ModelPool implements Engine {
         slot.residents.set(key, { model, adapters: [], mappedBytes: 0 });
         // Now, when it has time: a worker that computes is reported as it last was.
         await this.#refresh(slot);
+        // Not before: where two workers load one model, the other one must not train the same adapters. Nobody waits for it.
+        void slot.engine.then((engine) => engine.call("resumeRuns", { model: key })).catch(() => undefined);
       }
       return { type: "ready", model };
     }
@@ -263,8 +262,6 @@ export class ModelPool implements Engine {
       }
     }
     await engine?.close();
-    // Loading that was given up lets go of its locks and of what it has half written; then its thread ends on its own.
-    if (engine && slot.residents.size === 0) await within(GIVING_UP_MS, slot.worker.exited, () => undefined);
     await slot.worker.stop();
   }
 
@@ -280,8 +277,11 @@ export class ModelPool implements Engine {
 
 /** What is asked for, wherever and however it is to be computed with. */
 const sourceOf = ({ device: _, precision: __, ...params }: LoadParams): string =>
-  JSON.stringify([Object.entries(params).sort()]);
+  JSON.stringify([givenOf(params).sort()]);
 
-/** What tells one way of asking for a model from another. */
+/** What tells one way of asking for a model from another. What is left out may be there as nothing. */
 const wantedBy = ({ hub, ...params }: LoadParams): string =>
-  JSON.stringify([Object.entries(params).sort(), hub ? requestKey(hub) : null]);
+  JSON.stringify([givenOf(params).sort(), hub ? requestKey(hub) : null]);
+
+const givenOf = (params: object): [string, unknown][] =>
+  Object.entries(params).filter(([, value]) => value !== undefined);

@@ -9,6 +9,8 @@ import { serveSession } from "../rpc/session.ts";
 
 /** How long an answer takes to be on its way, in milliseconds. */
 const FAREWELL_MS = 500;
+/** How long loading that was given up may take to let go of its locks and of what it has half written. */
+const GIVING_UP_MS = 10_000;
 
 const port = parentPort ?? (process.send && processPort(process));
 if (!port) throw new Error("worker is started by the runtime, as a thread or as a process");
@@ -23,11 +25,16 @@ if (!parentPort) {
 }
 // Whoever asked is told first; the next load finds another process.
 whenGpuIsLost(() => setTimeout(() => process.exit(1), FAREWELL_MS));
+/** Ends on its own when nothing is left to do, else after a while; never within onnxruntime, which would not survive it. */
+function leave(): void {
+  void engine.close();
+  setTimeout(() => process.exit(), GIVING_UP_MS).unref();
+}
 const channel = new PortChannel<ServerMessage, ClientMessage>(port, () => {
   if (parentPort) parentPort.close();
   else if (process.connected) process.disconnect();
 });
 // The runtime asks what it has checked itself; to check it again would keep every load waiting for the schemas.
-serveSession(channel, engine, (given) => given as ClientMessage, { onGone: () => void engine.close() });
+serveSession(channel, engine, (given) => given as ClientMessage, { onGone: leave });
 // The runtime may ask again at any time: this thread stays until the runtime says goodbye.
 channel.attend(true);

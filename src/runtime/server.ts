@@ -32,6 +32,12 @@ export interface RuntimeStatus {
   readonly models: readonly PoolModel[];
 }
 
+export interface RuntimeEnd {
+  readonly reason: string;
+  /** Whether a worker is deep in a computation, and would hold the process for as long as that takes. */
+  readonly isBusy: boolean;
+}
+
 export interface RuntimeOptions {
   readonly folder: RuntimeFolder;
   readonly idleSeconds: number;
@@ -45,8 +51,8 @@ export const IDLE_SECONDS = 600;
 const FAREWELL_MS = 4000;
 
 export class Runtime {
-  /** Settles when the runtime has ended, with the reason. */
-  readonly ended: Promise<string>;
+  /** Settles when the runtime has ended. */
+  readonly ended: Promise<RuntimeEnd>;
   readonly #options: RuntimeOptions;
   readonly #pool: ModelPool;
   readonly #started = Date.now();
@@ -54,7 +60,7 @@ export class Runtime {
   #clients = 0;
   #idle: NodeJS.Timeout | undefined;
   #stopping = false;
-  #end: (reason: string) => void = () => undefined;
+  #end: (end: RuntimeEnd) => void = () => undefined;
 
   /**
    * Takes the folder's lock and listens on its socket.
@@ -111,8 +117,8 @@ export class Runtime {
     this.#options.log(`ends: ${reason}`);
     await this.#server?.close();
     rmSync(this.#options.folder.socket, { force: true });
-    await within(FAREWELL_MS, this.#pool.close(), () => undefined);
-    this.#end(reason);
+    const ended = this.#pool.close().then(() => false);
+    this.#end({ reason, isBusy: await within(FAREWELL_MS, ended, () => true) });
   }
 
   /** Loads the models of runs that went on by themselves when a runtime ended: they then go on. */

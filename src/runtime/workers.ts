@@ -20,9 +20,12 @@ export interface WorkerHandle {
   readonly channel: Channel<ClientMessage, ServerMessage>;
   /** Settles when the worker is gone, for whatever reason. */
   readonly exited: Promise<void>;
-  /** Ends the worker, whatever it does. */
+  /** Ends the worker: a thread when what it computes just now is done, and what it has begun is put away; a process at once. */
   stop(): Promise<void>;
 }
+
+/** A thread ends itself when it hears this. */
+const GOODBYE: ClientMessage = { type: "bye" };
 
 export type WorkerKind = "thread" | "process";
 
@@ -40,7 +43,8 @@ function startThread(name: string, log: Log): WorkerHandle {
     execArgv: [],
   });
   const channel = new PortChannel<ClientMessage, ServerMessage>(worker, () => undefined);
-  return handle(name, channel, worker, () => worker.terminate(), log);
+  // Never by force: a thread that is terminated within onnxruntime takes the whole process along.
+  return handle(name, channel, worker, () => worker.postMessage(GOODBYE), log);
 }
 
 function startProcess(name: string, log: Log): WorkerHandle {

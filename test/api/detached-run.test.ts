@@ -1,4 +1,5 @@
 /** @file A run that was begun to go on by itself: past its notebook, past the runtime that is killed, to the same values. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { RunFolder } from "../../src/engine/runs/run-folder.ts";
@@ -67,4 +68,31 @@ describe("a detached run", { timeout: LONG }, () => {
     expect(await found.read()).toEqual(await whole.read());
     await again.dispose();
   });
+
+  it.each([1, 2, 3])(
+    "is taken up once where its notebook comes back at once, and ends with the runtime, %i",
+    async (time) => {
+      const settings = { epochs: 100_000, lr: 1e-4, scheduler: "constant" } as const;
+      const adapter = `swift-${time}`;
+      const glm = await open(name, "swift.ipynb");
+      const { folder } = await (await glm.createAdapter(adapter, lora({ r: 2 }))).startFit(rows, settings);
+      await vi.waitFor(async () => expect((await new RunFolder(folder).progress())?.step).toBeGreaterThan(-1));
+      const { pid, log } = (await runtimeStatus()) as { readonly pid: number; readonly log: string };
+      process.kill(pid, "SIGKILL");
+      await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 30_000, interval: 20 });
+      await glm.dispose();
+
+      const again = await open(name, "swift.ipynb");
+      const found = await again.adapter(adapter);
+      await vi.waitFor(async () => expect(await found.run()).toMatchObject({ state: "running" }), { timeout: 30_000 });
+      expect((await runtimeStatus())?.models.map(({ runs }) => runs)).toEqual([1]);
+      await again.dispose();
+      // In the midst of a step, most likely.
+      await stopRuntime();
+      const told = readFileSync(log, "utf8");
+      expect(told).toMatch(/ends: SIGTERM/);
+      expect(told).not.toMatch(/terminate called|does not go on|unexpectedly/);
+      expect(existsSync(join(folder, "run.json"))).toBe(true);
+    },
+  );
 });

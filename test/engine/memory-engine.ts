@@ -54,7 +54,7 @@ export type Disk = Map<string, Adapter>;
 
 export class MemoryEngine implements Engine {
   /** Tokens made and training steps begun so far. */
-  readonly done = { tokens: 0, steps: 0, loads: 0 };
+  readonly done = { tokens: 0, steps: 0, loads: 0, resumed: [] as string[] };
   /** Gradients that were computed and neither used nor released. */
   readonly gradients = new Map<number, Gradients>();
   /** Part of the key of what is loaded, as if the model's files had other content. */
@@ -192,6 +192,10 @@ export class MemoryEngine implements Engine {
     startRun: noRuns,
     stopRun: noRuns,
     run: () => null,
+    resumeRuns: ({ model }) => {
+      this.done.resumed.push(model);
+      return undefined;
+    },
     releaseGradients: ({ handle }) => void this.gradients.delete(handle),
     optimizerStep: ({ model, adapter, config, handles }) => {
       const held = handles.map((handle) => this.#gradientsOf(handle));

@@ -1,14 +1,18 @@
 /** @file Runs of training in an engine: kept as they go, taken up again to the same losses, watched, stopped, by themselves. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { AdapterConfig } from "../../src/adapters/adapter.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
 import type { Row } from "../../src/data/row.ts";
+import { type RowFile, rowFile } from "../../src/data/row-file.ts";
+import { allRows, inMemory } from "../../src/data/row-store.ts";
 import type { RunInfo, Streams } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
+import { RunFolder } from "../../src/engine/runs/run-folder.ts";
 import { unfinishedLoads } from "../../src/engine/runs/unfinished.ts";
+import { replaceFiles } from "../../src/files.ts";
 import type { FitOptions } from "../../src/train/fit-options.ts";
 import type { FitEvent } from "../../src/train/trainer.ts";
 import { ownHome } from "../home.ts";
@@ -103,6 +107,53 @@ describe.each(Object.entries(METHODS))("%s", (method, config) => {
     const { steps } = await second.engine.call("adapterInfo", second.params);
     expect(steps).toBe(expected.filter(({ type }) => type === "step").length);
     expect(await infoOf(second.engine, second.params)).toMatchObject({ state: "done" });
+  });
+});
+
+describe("rows in a file", () => {
+  const config = METHODS.lora as AdapterConfig;
+  const stored = async (name: string, given: readonly Row[]): Promise<RowFile> => {
+    await replaceFiles(home, [rowFile(name, inMemory(given))]);
+    return { path: join(home, name), rows: given.length };
+  };
+
+  it("are trained on as those in memory are, and those that are meant of them", async () => {
+    const whole = await open("memory", config);
+    const expected = await read(whole.engine.stream("fit", whole.params));
+    const file = await stored("all.jsonl", [validation[0] as Row, ...rows]);
+    const { engine, params } = await open("file", config);
+    const sent = {
+      rows: { ...file, only: Uint32Array.of(1, 2, 3, 4, 5) },
+      validation: { ...file, only: Uint32Array.of(0) },
+    };
+    expect(timeless(await read(engine.stream("fit", { ...params, ...sent })))).toEqual(timeless(expected));
+  });
+
+  it("are kept with a run that goes on by itself, whatever becomes of the file", async () => {
+    const whole = await open("kept-whole", config);
+    const expected = await read(whole.engine.stream("fit", whole.params));
+    const values = await whole.engine.call("readAdapter", whole.params);
+    const first = await open("kept", config);
+    const [train, judged] = [await stored("train.jsonl", rows), await stored("judged.jsonl", validation)];
+    const { folder } = await first.engine.call("startRun", { ...first.params, rows: train, validation: judged });
+    rmSync(train.path);
+    rmSync(judged.path);
+    // As killed: it is not told that it ends.
+    const kept = join(home, "kept-run");
+    cpSync(folder, kept, { recursive: true });
+    await vi.waitFor(async () => expect(await infoOf(first.engine, first.params)).toMatchObject({ state: "done" }));
+    expect(await first.engine.call("readAdapter", first.params)).toEqual(values);
+    const input = await new RunFolder(kept).input();
+    expect([allRows(input.rows), allRows(input.validation)]).toEqual([rows, validation]);
+    expect(expected.at(-1)).toMatchObject({ type: "done" });
+  });
+
+  it("that are gone are an error before anything is done", async () => {
+    const { engine, params } = await open("gone", config);
+    const before = await engine.call("readAdapter", params);
+    const gone = { path: join(home, "gone.jsonl"), rows: 5 };
+    await expect(read(engine.stream("fit", { ...params, rows: gone }))).rejects.toThrow(/gone.jsonl: expected a file/);
+    expect(await engine.call("readAdapter", params)).toEqual(before);
   });
 });
 
@@ -218,6 +269,15 @@ describe("a run that goes by itself", () => {
     expect((await read(engine.stream("watchRun", params))).filter(({ type }) => type === "step")).toHaveLength(steps);
   });
 
+  it("lets those who ask how it stands in between its steps", async () => {
+    const { engine, params } = await open("asked", METHODS.lora);
+    await engine.call("startRun", { ...params, validation: [], options: long });
+    const steps = [await infoOf(engine, params)].map(({ step }) => step);
+    for (let i = 0; i < 8; i += 1) steps.push((await infoOf(engine, params)).step);
+    await engine.call("stopRun", params);
+    expect((steps.at(-1) as number) - (steps[0] as number)).toBeLessThan(20);
+  });
+
   it("tells at once what keeps it from beginning", async () => {
     const { engine, params } = await open("wrong", METHODS.lora);
     const wrong = { ...params, rows: [{ prompt: "a", response: "" }] };
@@ -236,6 +296,8 @@ describe("a run that goes by itself", () => {
     expect(await unfinishedLoads()).toHaveLength(1);
 
     const second = await open("by-itself");
+    expect(await infoOf(second.engine, second.params)).toMatchObject({ state: "interrupted" });
+    await second.engine.call("resumeRuns", { model: second.params.model });
     await vi.waitFor(async () => expect((await infoOf(second.engine, second.params)).state).toBe("done"), {
       timeout: 30_000,
     });

@@ -1,10 +1,8 @@
 /** @file Models share what can be shared, and what one worker's death does to the others and to the next question. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import type { LoadEvent, LoadParams } from "../../src/engine/engine.ts";
 import { ModelPool } from "../../src/runtime/model-pool.ts";
 import { ReconnectingEngine } from "../../src/runtime/reconnecting-engine.ts";
-import type { WorkerHandle } from "../../src/runtime/workers.ts";
 import { type Disk, MemoryEngine } from "../engine/memory-engine.ts";
 import { connectThrough, memoryWorker } from "../engine/ports.ts";
 
@@ -94,19 +92,13 @@ describe("loading", () => {
     expect(engines).toHaveLength(3);
   });
 
-  it("that is given up is let put things away before its worker is stopped", async () => {
-    const seen: string[] = [];
-    const start = (): WorkerHandle => {
-      const worker = memoryWorker(new MemoryEngine(new Map(), 20));
-      // Longer than a worker that is only asked for an answer would need.
-      const exited = worker.exited.then(() => sleep(600)).then(() => void seen.push("exited"));
-      return { channel: worker.channel, exited, stop: async () => void seen.push("stopped") };
-    };
-    const loading = new ModelPool(start).stream("load", params);
-    await loading.next();
-    await loading.return();
-    await vi.waitFor(() => expect(seen).toContain("stopped"), { timeout: 5000 });
-    expect(seen[0]).toBe("exited");
+  it("takes up runs of training once, in the worker that stays: not in another one that loaded the same weights", async () => {
+    const { pool: models, engines } = pool();
+    const ways = [params, { ...params, device: "auto" as const }, { ...params, family: undefined } as never];
+    await Promise.all(ways.map((way) => read(models.stream("load", way))));
+    await read(models.stream("load", params));
+    expect(engines).toHaveLength(2);
+    await vi.waitFor(() => expect(engines.flatMap(({ done }) => done.resumed)).toEqual([model]));
   });
 
   it("that fails is told to all, and leaves nothing behind", async () => {

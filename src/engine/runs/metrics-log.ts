@@ -4,10 +4,10 @@
  */
 import { appendFile, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { GlmError } from "../../errors.ts";
 import { type FileToWrite, onDisk, replaceFile, replaceFiles } from "../../files.ts";
-import { readText } from "../../regular-file.ts";
+import { LARGEST_TEXT, readText } from "../../regular-file.ts";
 import type { FitEvent } from "../../train/trainer.ts";
+import { damagedRun } from "./run-folder.ts";
 import { fileStart, scalars } from "./tensorboard.ts";
 
 const METRICS = "metrics.jsonl";
@@ -90,18 +90,16 @@ export class MetricsLog {
  */
 export async function readMetrics(folder: string, last: number = Number.POSITIVE_INFINITY): Promise<Line[]> {
   const path = join(folder, METRICS);
-  const lines = (await readText(path, LARGEST)).split("\n");
+  const text = await readText(path, LARGEST_TEXT).catch((cause: Error) => {
+    throw damagedRun(path, cause.message, cause);
+  });
+  const lines = text.split("\n");
   const events: Line[] = [];
-  for (const [i, text] of lines.entries()) {
+  for (const [i, line] of lines.entries()) {
     // Killed while it was written, a file may end within a line.
     if (i === lines.length - 1) break;
-    const event = parsed(text);
-    if (!event) {
-      throw new GlmError(
-        "model-invalid",
-        `${path}: expected an event of a run in line ${i + 1}, got something else. Delete the folder to train anew.`,
-      );
-    }
+    const event = parsed(line);
+    if (!event) throw damagedRun(path, `something else in line ${i + 1}`);
     if (event.type === "step" && event.step > last) break;
     events.push(event);
   }
@@ -122,8 +120,6 @@ export async function copyMetrics(from: string, to: string): Promise<void> {
   });
   await replaceFiles(to, await Promise.all(files), (name) => name.startsWith(TENSORBOARD));
 }
-
-const LARGEST = 2 ** 29 - 2 ** 16;
 
 function parsed(text: string): Line | undefined {
   try {

@@ -92,8 +92,11 @@ export class ModelRuns {
     try {
       for await (const event of this.#host.train(adapter, params, recorder, signal)) {
         if (event.type === "start") this.#begin(adapter, live, recorder.isDetached);
-        recorder.add(event);
-        live.tell(event);
+        // What comes before the start concerns whoever begins it, and is another time in each part of a run.
+        if (event.type !== "encode") {
+          recorder.add(event);
+          live.tell(event);
+        }
         yield event;
         if (event.type !== "start") continue;
         for (const told of recorder.told) {
@@ -150,6 +153,16 @@ export class ModelRuns {
   /** How an adapter's run stands; undefined when it has none. */
   async info(adapter: AdapterInstance): Promise<RunInfo | undefined> {
     const folder = this.#folderOf(adapter.ref);
+    try {
+      return await this.#infoOf(adapter, folder);
+    } catch (error) {
+      if (!(error instanceof GlmError) || error.code !== "model-invalid") throw error;
+      const unknown = { step: 0, steps: 0, epochs: 0, started: 0, detached: false };
+      return { ...adapter.ref, state: "damaged", ...unknown, folder: folder.path, why: error.message };
+    }
+  }
+
+  async #infoOf(adapter: AdapterInstance, folder: RunFolder): Promise<RunInfo | undefined> {
     if (!(await folder.exists())) return undefined;
     const { state, steps, epochs, started, detached, why } = await folder.record();
     const live = this.#live.get(adapter);
@@ -193,7 +206,7 @@ export class ModelRuns {
    * Goes on with runs that went on by themselves when whoever ran them ended.
    * @param report told what kept one from going on
    */
-  async resumeAll(report: (why: string) => void): Promise<void> {
+  async resumeAll(report: (why: string) => void): Promise<undefined> {
     for (const path of await this.#host.withRuns()) {
       try {
         await this.#resume(new RunFolder(path));

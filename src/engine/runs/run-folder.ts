@@ -9,7 +9,7 @@ import { openRowFile, rowFile } from "../../data/row-file.ts";
 import { inMemory, type RowStore } from "../../data/row-store.ts";
 import { GlmError } from "../../errors.ts";
 import { type FileToWrite, onDisk, replaceFiles, textFile } from "../../files.ts";
-import { isFile, readText } from "../../regular-file.ts";
+import { isFile, LARGEST_TEXT, readText } from "../../regular-file.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitProgress } from "../../train/fitting.ts";
 import type { LearnerState } from "../../train/learner.ts";
@@ -56,7 +56,6 @@ export type CheckpointName = "last" | "best";
 const FORMAT = "glmlab run 2";
 const [RECORD, IDENTITY, INPUT] = ["run.json", "identity.json", "input.json"];
 const [ROWS, VALIDATION] = ["rows.jsonl", "validation.jsonl"];
-const LARGEST = 2 ** 29 - 2 ** 16;
 
 export class RunFolder {
   readonly path: string;
@@ -66,9 +65,14 @@ export class RunFolder {
     this.path = path;
   }
 
-  /** Whether a run was begun here. */
-  exists(): Promise<boolean> {
-    return isFile(join(this.path, RECORD));
+  /**
+   * Whether a run was begun here.
+   * @throws GlmError "model-invalid" when only a part of one is left
+   */
+  async exists(): Promise<boolean> {
+    if (await isFile(join(this.path, RECORD))) return true;
+    if (await this.has("last")) throw this.#damaged(RECORD, "none");
+    return false;
   }
 
   /**
@@ -132,17 +136,29 @@ export class RunFolder {
 
   /** @throws GlmError "model-invalid" when it is damaged */
   async checkpoint(name: CheckpointName): Promise<LearnerState & { readonly progress: FitProgress }> {
-    const { parameters, optimizer, progress } = await loadTrainingState(this.#checkpoint(name));
-    if (!isProgress(progress)) throw this.#damaged(`${name}.safetensors`, "no progress of a run");
+    const file = `${name}.safetensors`;
+    const { parameters, optimizer, progress } = await loadTrainingState(this.#checkpoint(name)).catch(
+      (cause: Error) => {
+        throw this.#damaged(file, cause.message, cause);
+      },
+    );
+    if (!isProgress(progress)) throw this.#damaged(file, "no progress of a run");
+    // Training ends at the first loss that is no number, and keeps what was before.
+    const broken = Object.entries(parameters).find(([, { data }]) => !data.every(Number.isFinite));
+    if (broken) throw this.#damaged(file, `values of ${broken[0]} that are no numbers`);
     return { values: parameters, optimizer, progress };
   }
 
   /** Where the last checkpoint stands; undefined when there is none. */
   async progress(): Promise<FitProgress | undefined> {
     if (!(await this.has("last"))) return undefined;
-    const { metadata } = await readHeader(this.#checkpoint("last"));
-    const progress: unknown = JSON.parse(metadata.progress ?? "null");
-    return isProgress(progress) ? progress : undefined;
+    try {
+      const { metadata } = await readHeader(this.#checkpoint("last"));
+      const progress: unknown = JSON.parse(metadata.progress ?? "null");
+      return isProgress(progress) ? progress : undefined;
+    } catch (cause) {
+      throw this.#damaged("last.safetensors", (cause as Error).message, cause);
+    }
   }
 
   async remove(): Promise<void> {
@@ -155,21 +171,18 @@ export class RunFolder {
   }
 
   async #json<T>(name: string): Promise<T> {
-    const text = await readText(join(this.path, name), LARGEST);
+    let value: unknown;
     try {
-      const value: unknown = JSON.parse(text);
-      if (typeof value === "object" && value !== null) return value as T;
-    } catch {
-      // Told below.
+      value = JSON.parse(await readText(join(this.path, name), LARGEST_TEXT));
+    } catch (cause) {
+      throw this.#damaged(name, (cause as Error).message, cause);
     }
-    throw this.#damaged(name, "something else");
+    if (typeof value !== "object" || value === null) throw this.#damaged(name, "something else");
+    return value as T;
   }
 
-  #damaged(name: string, got: string): GlmError {
-    return new GlmError(
-      "model-invalid",
-      `${join(this.path, name)}: expected a file of a run of training, got ${got}. Delete the folder to train anew.`,
-    );
+  #damaged(name: string, got: string, cause?: unknown): GlmError {
+    return damagedRun(join(this.path, name), got, cause);
   }
 }
 
@@ -180,6 +193,14 @@ function filesOf({ rows, validation, ...settings }: RunInput): FileToWrite[] {
     ...(validation.length > 0 ? [rowFile(VALIDATION, validation)] : []),
   ];
 }
+
+export const damagedRun = (path: string, got: string, cause?: unknown): GlmError =>
+  new GlmError(
+    "model-invalid",
+    `${path}: expected a file of a run of training, got ${got.replace(/\.$/, "")}. ` +
+      "The run cannot go on; train without resume (--resume), which begins a new one from what the adapter is now.",
+    { cause },
+  );
 
 /** The folders of runs of one model's adapters, of whatever owners, below the folder in which those are kept. */
 export async function runFoldersIn(folder: string): Promise<readonly string[]> {

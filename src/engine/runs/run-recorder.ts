@@ -11,8 +11,11 @@ import { differences, identityOf } from "./run-identity.ts";
 /** Milliseconds between checkpoints, at least. */
 const KEEP_EVERY = 5000;
 
-/** Of the time, what writing them may take of it. */
-const LARGEST_SHARE = 0.05;
+/** What writing them may take of the time, beside the steps that are taken meanwhile. */
+const LARGEST_SHARE = 0.25;
+
+/** What is of one part of a run, and not told again when it goes on. */
+const UNTOLD: ReadonlySet<FitEvent["type"]> = new Set(["start", "done", "rehearse", "encode"]);
 
 /** The adapter that a run trains. */
 export interface Trained {
@@ -109,9 +112,7 @@ export class RunRecorder {
     await learner.adopt(last);
     this.#trained.restored(before.stepsBefore + progress.step);
     const events = await readMetrics(this.#folder.path, progress.step);
-    this.#told = events
-      .filter(({ type }) => type !== "start" && type !== "done" && type !== "rehearse")
-      .map(({ time: _, ...event }) => event);
+    this.#told = events.filter(({ type }) => !UNTOLD.has(type)).map(({ time: _, ...event }) => event);
     this.#log = await MetricsLog.open(
       this.#folder.path,
       events.filter(({ type }) => type !== "done"),
