@@ -1,5 +1,6 @@
 /**
- * @file A large file of JSON lines as a data set: peak memory and rows a second, of reading it and of batches in shuffled order.
+ * @file A large file of JSON lines as a data set: peak memory and rows a second, of reading it, of batches in shuffled order, and of
+ * training on it in the runtime.
  * `npm run bench -- data [megabytes]`; 2000 by default.
  */
 import { execFileSync } from "node:child_process";
@@ -19,6 +20,31 @@ interface Measured {
   readonly peak: number;
 }
 
+/** What the process tells that trains on it. Memory in bytes. */
+interface MeasuredFit {
+  readonly rows: number;
+  readonly encodeSeconds: number;
+  readonly stepSeconds: number;
+  readonly before: Memory;
+  readonly peak: Memory;
+}
+
+interface Memory {
+  readonly notebook: number;
+  readonly runtime: number;
+}
+
+const bytes = (count: number): string => `${Math.round(count / 1e6)} MB`;
+
+/** What a process of the bench prints, with a home of its own. */
+function told(name: string, folder: string, path: string): string {
+  const child = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  const own = { GLMLAB_CACHE: join(folder, "cache"), GLMLAB_DATA: join(folder, "data") };
+  const env = { ...process.env, ...own, GLMLAB_RUNTIME_DIR: join(folder, "run") };
+  const flags = [...process.execArgv, child, path];
+  return execFileSync(process.execPath, flags, { env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+}
+
 export async function dataBench(args: readonly string[]): Promise<void> {
   const megabytes = Number(args[0] ?? 2000);
   if (!(megabytes >= 1)) throw new Error(`expected megabytes of at least 1, got ${args[0]}`);
@@ -26,12 +52,8 @@ export async function dataBench(args: readonly string[]): Promise<void> {
   try {
     const path = join(folder, "rows.jsonl");
     await write(path, megabytes * 1e6);
-    const child = fileURLToPath(new URL("./data-process.js", import.meta.url));
-    const env = { ...process.env, GLMLAB_CACHE: join(folder, "cache") };
-    const flags = [...process.execArgv, child, path];
-    const told = execFileSync(process.execPath, flags, { env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-    const { rows, readSeconds, batchSeconds, before, peak } = JSON.parse(told) as Measured;
-    const bytes = (count: number): string => `${Math.round(count / 1e6)} MB`;
+    const measured = <T>(process: string): T => JSON.parse(told(process, folder, path)) as T;
+    const { rows, readSeconds, batchSeconds, before, peak } = measured<Measured>("data-process");
     console.log(
       markdownTable([
         {
@@ -41,6 +63,20 @@ export async function dataBench(args: readonly string[]): Promise<void> {
           "in shuffled batches": `${Math.round(rows / batchSeconds).toLocaleString("en-US")} rows/s`,
           "memory before": bytes(before),
           "at most": bytes(peak),
+        },
+      ]),
+    );
+    const fit = measured<MeasuredFit>("data-fit-process");
+    console.log(
+      markdownTable([
+        {
+          file: bytes(statSync(path).size),
+          "encoded before the first step": `${Math.round(fit.rows / fit.encodeSeconds).toLocaleString("en-US")} rows/s`,
+          "a step of 8 rows, tiny": `${Math.round(1000 * fit.stepSeconds)} ms`,
+          "notebook before": bytes(fit.before.notebook),
+          "notebook at most": bytes(fit.peak.notebook),
+          "runtime before": bytes(fit.before.runtime),
+          "runtime at most": bytes(fit.peak.runtime),
         },
       ]),
     );

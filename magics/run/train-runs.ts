@@ -46,12 +46,16 @@ export async function trainRuns({ model: given }: OfModel = {}): Promise<readonl
     run.state,
     run.state === "damaged" ? "" : `${run.step}/${run.steps}`,
     run.started === 0 ? "" : `${duration((Date.now() - run.started) / 1000)} ago`,
-    run.detached ? "by itself" : "",
+    run.detached && (run.state === "running" || run.state === "interrupted") ? "by itself" : "",
     run.folder,
   ]);
   const columns = [
     ...[{ title: "adapter" }, { title: "state" }, { title: "step", align: "right" as const }],
-    ...[{ title: "begun", align: "right" as const }, { title: "goes on" }, { title: "metrics and checkpoints" }],
+    ...[
+      { title: "begun", align: "right" as const },
+      { title: "goes on" },
+      { title: "metrics and checkpoints", whole: true },
+    ],
   ];
   show(renderTable({ columns, rows, empty: "No run of training yet: %%train NAME." }));
   return runs;

@@ -63,8 +63,9 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
     const untrained = isRenewed
       ? `nothing was trained yet, ${name} is a new adapter without effect`
       : "nothing was trained yet";
-    const kept = step > 0 ? `${name} keeps the values of step ${step} of ${steps}` : untrained;
-    write(`Interrupted: ${kept}.\n`, "stderr");
+    const again = settings.engine === "torchrun" ? "" : " The same cell with --resume goes on.";
+    const kept = step > 0 ? `${name} keeps the values of step ${step} of ${steps}.${again}` : `${untrained}.`;
+    write(`Interrupted: ${kept}\n`, "stderr");
   };
   let adapter: AdapterHandle;
   let isRenewed = false;
@@ -177,14 +178,19 @@ export async function adapterFor(
     if (share) mustBeShared(title, adapter);
     if (keepsFacts(found)) throw bookIsTaught(title, name);
     const run = await adapter.run();
-    if (!(resume && run)) write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
+    if (resume && !run)
+      write(`No run of ${name} is kept to go on with: this is a new one, from what ${name} is now.\n`);
+    // One that runs is refused, or gone on with, by whoever trains it.
+    if (!resume && run?.state !== "running")
+      write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
     return adapter;
   }
+  if (resume) write(`There is no adapter ${name} whose run could go on: it is made, and its run begins.\n`);
   return adapterNew(name, configOf(namedMethod(method ?? {})), { model, share });
 }
 
 /** A run that could go on, and does not: its place would be lost without a word. */
 function unfinishedNote(run: RunInfo | undefined): string {
-  if (!run || run.state === "done" || run.state === "running" || run.step === 0) return "";
+  if (!run || run.state === "done" || run.step === 0) return "";
   return `Its last run stopped after step ${run.step} of ${run.steps}: with --resume that goes on; this is a new one.\n`;
 }

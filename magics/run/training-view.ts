@@ -21,6 +21,7 @@ type Done = Extract<FitEvent, { type: "done" }>;
 export class TrainingView {
   readonly #name: string;
   readonly #history: EpochRow[] = [];
+  #encoding: ProgressBar | undefined;
   #rehearsal: ProgressBar | undefined;
   #bar: ProgressBar | undefined;
   #chart: LossChart | undefined;
@@ -66,10 +67,16 @@ export class TrainingView {
   take(event: FitEvent): void {
     switch (event.type) {
       case "start":
+        this.#encoding?.finish();
+        this.#encoding = undefined;
         this.#steps = event.steps;
         this.#rows = event.rows;
         if (event.cut && this.#taken === 0) write(`${cutText(event.cut)}\n`, "stderr");
         if (event.from !== undefined) this.#goOn(event.from);
+        return;
+      case "encode":
+        this.#encoding ??= new ProgressBar({ title: "Rows in tokens", delay: PATIENCE });
+        this.#encoding.update({ done: event.done, total: event.total });
         return;
       case "rehearse":
         this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
@@ -121,7 +128,13 @@ export class TrainingView {
   /** An earlier run goes on, or this one, whose runtime was lost: steps after its checkpoint are taken again. */
   #goOn(from: number): void {
     const lost = this.#taken > 0 ? "Its runtime was lost: " : "";
-    write(`${lost}${this.#name} goes on after step ${from} of ${this.#steps}.\n`, "stderr");
+    const isOver = from >= this.#steps;
+    write(
+      isOver
+        ? `The run of ${this.#name} is over: all ${plural(this.#steps, "step")} were taken before.\n`
+        : `${lost}${this.#name} goes on after step ${from} of ${this.#steps}.\n`,
+      "stderr",
+    );
     this.#taken = from;
     this.#chart?.rewind(from);
     this.#ranks?.rewind(from);
@@ -144,7 +157,7 @@ export class TrainingView {
   }
 
   #finish(state: "done" | "stopped" | "failed"): void {
-    this.#rehearsal?.finish(this.#bar ? "done" : state);
+    if (!this.#bar) for (const bar of [this.#encoding, this.#rehearsal]) bar?.finish(state);
     this.#bar?.finish(state);
   }
 }

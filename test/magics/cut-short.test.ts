@@ -57,7 +57,9 @@ describe("%%train that is cut short", { timeout: LONG }, () => {
       abort.abort();
       await expect(running).rejects.toThrow();
       const { steps } = await (await glm.adapter(name)).info();
-      expect(notebook.text("stderr")).toBe(`Interrupted: ${name} keeps the values of step ${steps} of 100000.\n`);
+      expect(notebook.text("stderr")).toBe(
+        `Interrupted: ${name} keeps the values of step ${steps} of 100000. The same cell with --resume goes on.\n`,
+      );
     }
   });
 

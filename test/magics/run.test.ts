@@ -411,7 +411,9 @@ describe("with a model", () => {
       }
       abort.abort();
       await expect(running).rejects.toThrow();
-      expect(notebook.text("stderr")).toMatch(/^Interrupted: long keeps the values of step \d+ of 100000\.\n$/);
+      expect(notebook.text("stderr")).toMatch(
+        /^Interrupted: long keeps the values of step \d+ of 100000\. The same cell with --resume goes on\.\n$/,
+      );
       expect(notebook.seen[0]?.["text/plain"]).toMatch(/stopped$/);
       expect(notebook.seen[1]?.["image/svg+xml"]).toContain("<svg");
       expect((await (await glm.adapter("long")).info()).steps).toBeGreaterThan(0);
