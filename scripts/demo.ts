@@ -101,7 +101,7 @@ function indented(cell: Cell): string {
   const body = source.slice(source.indexOf("\n") + 1);
   if (source.startsWith("%%knowledge")) return [source, ...displaysOf(cell)].join("\n").replace(/^/gm, "    ");
   const question = source.startsWith("%%chatglm") ? `> ${body}\n` : "";
-  return `${question}${textOf(cell).trim()}`.replace(/^/gm, "    ");
+  return `${question}${displaysOf(cell).join("\n")}`.replace(/^/gm, "    ");
 }
 
 /** Each output on lines of its own. */

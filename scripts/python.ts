@@ -55,6 +55,8 @@ export async function ensureEnvironment(
   const python = findPython(what);
   say(`Making a private Python environment in ${folder} with ${python} ...`);
   await run(python, ["-m", "venv", folder], "On Debian and Ubuntu: sudo apt install python3-venv.");
+  // Scripts of CommonJS are among what is installed, and the package around it says that all are modules.
+  writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }\n');
   say(`Installing ${what} into it (${size}, once) ...`);
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements];
   await run(program("python"), pip, "Look at pip's message above; is there a network?");

@@ -40,7 +40,6 @@ export {
   AdapterHandle,
   type AdapterSaveOptions,
   type BaseAnswersOptions,
-  type FitSettings,
   type GradientOptions,
   type StepResult,
 } from "./api/adapter.ts";
@@ -74,6 +73,7 @@ export type {
   ScoreFunction,
 } from "./api/evaluate.ts";
 export type { AskingProgress, ExamineOptions } from "./api/examiner.ts";
+export type { FitSettings } from "./api/fit-request.ts";
 export type { ForgettingOptions } from "./api/forgetting.ts";
 export type { GenerationDefaults } from "./api/generation.ts";
 export { type GradientStep, Gradients } from "./api/gradients.ts";

@@ -9,7 +9,8 @@ import { framed, type VegaLiteSpec, WIDTH } from "./vega.ts";
 /** Rows by length, with a rule where they would be cut. */
 export function lengthSpec(title: string, { histogram, limits, lengths }: DataReport): VegaLiteSpec {
   const bars = {
-    data: { values: histogram },
+    // Copies: the chart marks what it is given.
+    data: { values: histogram.map((bar) => ({ ...bar })) },
     mark: { type: "bar", color: "#1976d2", tooltip: true },
     encoding: {
       x: { field: "from", type: "quantitative", bin: { binned: true }, title: "tokens in a row" },

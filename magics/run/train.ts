@@ -1,11 +1,13 @@
 /** @file What %%train does. */
 import * as defaults from "../../src/api/defaults.ts";
+import { fitRequest } from "../../src/api/fit-request.ts";
 import { configOf, type GivenMethod, namedMethod } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../src/index.ts";
 import { matrixModulesOf } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
+import { withoutJob } from "../../src/torchrun/options.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { currentModel } from "../session.ts";
@@ -56,6 +58,8 @@ export interface TrainResult {
 export async function train(name: string, rows: Rows, options: TrainOptions = {}): Promise<TrainResult> {
   const { method, new: anew = false, share = false, check = true, model: given, ...settings } = options;
   const model = currentModel(given);
+  // Before an adapter is made, or makes room for a new one.
+  fitRequest("fit", model, rows, withoutJob(settings));
   const view = new TrainingView(name);
   const interrupted = (): void => {
     view.stop("stopped");
@@ -107,6 +111,7 @@ export async function trainDetached(
 ): Promise<RunInfo> {
   const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
+  fitRequest("fit", model, rows, withoutJob(settings));
   const resume = settings.resume === true;
   const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
   const run = await adapter.startFit(rows, settings);

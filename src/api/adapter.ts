@@ -3,21 +3,12 @@ import { resolve } from "node:path";
 import type { AdapterConfig, AdapterTensors, ModuleRank } from "../adapters/adapter.ts";
 import type { AdapterFormat } from "../adapters/formats.ts";
 import type { RowBatch } from "../data/dataset.ts";
-import type {
-  AdapterInfo,
-  AdapterRef,
-  Batch,
-  NewAdapterInfo,
-  ParameterInfo,
-  RunInfo,
-  Streams,
-} from "../engine/engine.ts";
+import type { AdapterInfo, AdapterRef, Batch, NewAdapterInfo, ParameterInfo, RunInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
 import { parameterCount } from "../models/architectures.ts";
-import { complete, type Given, refuse, refuseUnknown } from "../options.ts";
-import { completeJob, type engines, type JobOptions, jobRules, withoutJob } from "../torchrun/options.ts";
+import { complete, refuse, refuseUnknown } from "../options.ts";
+import { completeJob, type JobOptions, jobRules, withoutJob } from "../torchrun/options.ts";
 import { cutOf, type EncodeOptions, encodeForModel } from "../train/encode.ts";
-import type { FitOptions } from "../train/fit-options.ts";
 import type { OptimizerConfig } from "../train/optimizer.ts";
 import { rowWriter } from "../train/row-writer.ts";
 import type { FitEvent } from "../train/trainer.ts";
@@ -25,28 +16,14 @@ import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf, sameAdapter } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { Examiner } from "./examiner.ts";
+import { type FitSettings, fitRequest } from "./fit-request.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
 import { breadthOf } from "./knowledge-pace.ts";
-import { batchRows, type DividedRows, divide, type RehearsalRows, type Rows, rehearsal, sendRows } from "./rows.ts";
+import { batchRows, type Rows, sendRows } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
 import type { JobRun } from "./torchrun.ts";
 import { unbrokenFit } from "./unbroken-fit.ts";
-
-/** How `fit` trains. Everything has a default. */
-export interface FitSettings extends Given<Omit<FitOptions, "rehearse" | "stop">>, Given<JobOptions>, Abortable {
-  /** "torchrun": on other machines, or by other processes, which `hosts` and the other options of jobs are for. */
-  readonly engine?: (typeof engines)[number] | undefined;
-  /** Rows to judge by, or the share of the rows that is held back for it. */
-  readonly validation?: Rows | number | undefined;
-  /** Rows mixed into every batch so that what the model knew stays; the base answers prompts without a response. */
-  readonly rehearse?: RehearsalRows | undefined;
-  /**
-   * Goes on with the adapter's run before, which was stopped, failed or was killed: with the same rows and options, to the same losses
-   * as if it had never ended. What it told then is told first. Without such a run, one begins.
-   */
-  readonly resume?: boolean | undefined;
-}
 
 export interface GradientOptions extends Abortable {
   /** Decides what dropout drops. */
@@ -214,19 +191,19 @@ export class AdapterHandle {
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
     const { engine: where, ...job } = completeJob(settings);
-    const { divided, ...params } = this.#fitRequest("fit", data, withoutJob(settings));
+    const { divided, ...params } = fitRequest("fit", this.#context, data, withoutJob(settings));
     const { signal } = settings ?? {};
     if (where === "torchrun") {
       const request = { ...divided, fit: params.options, options: job, resume: params.resume ?? false };
       return this.#onMachines(signal, ({ fitOnMachines }, run) => fitOnMachines(run, request));
     }
-    const { engine } = this.#context;
+    const [{ engine }, target] = [this.#context, this.#target()];
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
     return (async function* run() {
       const cell = cellSignal(signal);
       const { sent, release } = await sendRows(divided);
       try {
-        yield* unbrokenFit(engine, { ...params, ...sent }, cell);
+        yield* unbrokenFit(engine, { ...target, ...params, ...sent }, cell);
       } finally {
         release();
       }
@@ -266,7 +243,7 @@ export class AdapterHandle {
    * @throws GlmError as `fit`, "adapter-invalid" while it is being trained, "unsupported" where the model is in this process
    */
   async startFit(data: Rows, settings: FitSettings = {}): Promise<RunInfo> {
-    const { divided, ...params } = this.#fitRequest("startFit", data, settings);
+    const { divided, ...params } = fitRequest("startFit", this.#context, data, settings);
     if (this.#context.isInThisProcess) {
       throw new GlmError(
         "unsupported",
@@ -276,7 +253,9 @@ export class AdapterHandle {
     }
     const { sent, release } = await sendRows(divided);
     // Once it has begun, the runtime has what it needs.
-    return this.#context.engine.call("startRun", { ...params, ...sent }, cellSignal(settings?.signal)).finally(release);
+    return this.#context.engine
+      .call("startRun", { ...this.#target(), ...params, ...sent }, cellSignal(settings?.signal))
+      .finally(release);
   }
 
   /**
@@ -302,24 +281,6 @@ export class AdapterHandle {
    */
   async stopFit(options: Abortable = {}): Promise<RunInfo> {
     return this.#context.engine.call("stopRun", this.#target(), onlySignal("stopFit", options));
-  }
-
-  #fitRequest(
-    subject: string,
-    data: Rows,
-    settings: FitSettings,
-  ): Omit<Streams["fit"]["params"], "rows" | "validation"> & { readonly divided: DividedRows } {
-    const { signal, validation, rehearse, resume, ...given } = settings ?? {};
-    const { info, generation } = this.#context;
-    const found = faultsOf({ signal, resume });
-    const options = complete(subject, defaults.fit, settings, ["validation", "rehearse", "resume", "signal"], found);
-    const maxLength = given.maxLength ?? Math.min(options.maxLength, info.config.contextLength);
-    return {
-      ...this.#target(),
-      divided: divide(data, validation, options.seed),
-      options: { ...options, maxLength, rehearse: rehearsal(rehearse), stop: generation.stop },
-      ...(resume === undefined ? {} : { resume }),
-    };
   }
 
   /**

@@ -4,9 +4,10 @@ import { elementSize } from "../tensor.ts";
 import { encodeForModel, IGNORED } from "../train/encode.ts";
 import { rowWriter } from "../train/row-writer.ts";
 import { trainingBytes } from "../train/step-memory.ts";
-import type { AdapterHandle, FitSettings } from "./adapter.ts";
+import type { AdapterHandle } from "./adapter.ts";
 import type { ChatGLM } from "./chatglm.ts";
 import * as defaults from "./defaults.ts";
+import type { FitSettings } from "./fit-request.ts";
 import { divide, type Rows } from "./rows.ts";
 
 /** Tokens are those of all rows once, as they are cut. */

@@ -23,7 +23,8 @@ const STRUCTURED: ReadonlySet<string> = new Set([
   "tools",
 ] satisfies ColumnTarget[]);
 
-const TARGETS: readonly string[] = [
+/** All that a column can be. */
+export const columnTargets: readonly string[] = [
   ...(["prompt", "response", "instruction", "input", "output", "content", "summary", "context", "target"] as const),
   ...(["messages", "conversations", "system", "history", "tools"] as const),
 ] satisfies ColumnTarget[];
@@ -36,7 +37,8 @@ function columnFaults(columns: unknown): string[] {
     return [`columns: ${form}, got ${shownJson(columns)}.`];
   }
   return Object.entries(columns).flatMap(([target, source]) => {
-    if (!TARGETS.includes(target)) return [`columns: there is no ${target} in a row.${suggestion(target, TARGETS)}`];
+    if (!columnTargets.includes(target))
+      return [`columns: there is no ${target} in a row.${suggestion(target, columnTargets)}`];
     const isName = typeof source === "string" && source !== "";
     return isName ? [] : [`columns.${target}: expected the name of a column, got ${shownJson(source)}.`];
   });

@@ -2,8 +2,8 @@
 import { shownJson } from "../describe.ts";
 import { type PlacedValue, readJson } from "../json-lines.ts";
 
-/** A value with the line on which it begins, or what is wrong there. */
-export type Found = PlacedValue | { readonly fault: string };
+/** A value with the line on which it begins, and with its number in an array of JSON, from 1; or what is wrong there. */
+export type Found = (PlacedValue & { readonly item?: number }) | { readonly fault: string };
 
 /** Longest line or item in characters. */
 const LONGEST = 2 ** 28;
@@ -98,7 +98,7 @@ const isSpace = (code: number): boolean => code === 32 || code === 9 || code ===
 /** The items of an array: their ends are found by brackets and quotation marks, and each is parsed by itself. */
 async function* arrayItems(begun: string, next: Next): AsyncGenerator<Found, void, void> {
   const scan: Scan = { depth: 0, inText: false, isEscaped: false, line: 1, from: -1, begins: 1, isAwaited: false };
-  let text = begun;
+  let [text, item] = [begun, 0];
   for (let at = 0; ; ) {
     for (; at < text.length; at += 1) {
       const code = text.charCodeAt(at);
@@ -120,7 +120,8 @@ async function* arrayItems(begun: string, next: Next): AsyncGenerator<Found, voi
         yield { fault: `line ${scan.begins}: the JSON array cannot be read: ${one.why}` };
         return;
       }
-      yield { value: one.value, line: scan.begins };
+      item += 1;
+      yield { value: one.value, line: scan.begins, item };
     }
     // What is begun stays, and the rest of it comes.
     const kept = scan.from < 0 ? text.length : scan.from;

@@ -50,7 +50,9 @@ export async function* streamRows(path: string, rules: StreamRules = {}): AsyncG
       }
       if ("fault" in found) reader.fault(name + found.fault);
       else {
-        for (const row of reader.read({ place: `${name}${unit} ${found.line}`, value: found.value })) {
+        const line = `${unit} ${found.line}`;
+        const place = found.item === undefined ? line : `row ${found.item} (${line})`;
+        for (const row of reader.read({ place: `${name}${place}`, value: found.value })) {
           rows += 1;
           yield row;
         }

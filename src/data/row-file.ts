@@ -13,15 +13,6 @@ import { lockHolder, takeLock } from "../lock.ts";
 import type { Row } from "./row.ts";
 import { inMemory, part, type RowStore, type SentRows } from "./row-store.ts";
 
-/** A file of checked rows as `Row`s, a line each. */
-export interface RowFile {
-  readonly path: string;
-  /** Lines. */
-  readonly rows: number;
-  /** Which lines are meant, from 0; all when it is left out. */
-  readonly only?: Uint32Array;
-}
-
 /** Bytes of rows that are held in memory before the disk is used. */
 const IN_MEMORY = 2 ** 25;
 /** Bytes that are written, or looked through, at a time. */

@@ -63,11 +63,17 @@ export function readRow(value: unknown, rules: ShapeRules, fault: Fault): Row[] 
     FLAT.find(([question, answer]) => answer in record && !keyAmong(record, QUESTIONS, [question, answer]));
   if (shape) return readFlat(record, shape, unanswered, fault);
   const known = FLAT.map(([question, answer]) => `{${question}, ${answer}}`).join(", ");
+  const lists = Object.keys(record).filter((name) => isListOfObjects(record[name]));
+  const within =
+    lists.length === 1 ? ` If the rows are those under ${lists[0]}, write that list into a file of its own.` : "";
   fault(
-    `expected ${known} or {messages}, got the keys ${listed(Object.keys(record)) || "of nothing"}.${renaming(record)}`,
+    `expected ${known} or {messages}, got the keys ${listed(Object.keys(record)) || "of nothing"}.${renaming(record)}${within}`,
   );
   return [];
 }
+
+const isListOfObjects = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "object" && one !== null);
 
 const hasAnswer = (record: Fields): boolean => Object.keys(record).some((key) => ANSWERS.has(key));
 
@@ -91,10 +97,11 @@ function renaming(record: Fields): string {
 function readFlat(record: Fields, [question, answer]: (typeof FLAT)[number], unanswered: boolean, fault: Fault): Row[] {
   let faulty = false;
   const text = (key: string, optional: boolean): string => {
-    const value = record[key] ?? (optional ? "" : undefined);
+    const value = optional ? (record[key] ?? "") : record[key];
     if (typeof value === "string" && (optional || value.trim() !== "")) return value;
     faulty = true;
-    fault(`${key}: expected ${optional ? "text" : "text that is not empty"}, got ${shownJson(value)}`);
+    const got = value === undefined ? "no such key" : shownJson(value);
+    fault(`${key}: expected ${optional ? "text" : "text that is not empty"}, got ${got}`);
     return "";
   };
   const keys = [question, answer, ...(question === "instruction" ? ["input"] : []), "system", "history"];

@@ -1,6 +1,14 @@
 /** @file Many rows, read in any order, wherever they lie: in memory, or in a file (row-file.ts). */
 import type { Row } from "./row.ts";
-import type { RowFile } from "./row-file.ts";
+
+/** A file of checked rows as `Row`s, a line each. */
+export interface RowFile {
+  readonly path: string;
+  /** Lines. */
+  readonly rows: number;
+  /** Which lines are meant, from 0; all when it is left out. */
+  readonly only?: Uint32Array;
+}
 
 export interface RowStore {
   readonly length: number;

@@ -1,5 +1,6 @@
 /** @file The turns of a conversation as published data write them: messages, ShareGPT's, and the tools of ChatGLM3 and GLM-4. */
 import { shownJson } from "../describe.ts";
+import { plural } from "../plural.ts";
 import type { Role } from "../text/prompt.ts";
 import { type Fault, type Fields, usesEveryKey } from "./keys.ts";
 import { pythonCall, pythonJson } from "./python-text.ts";
@@ -41,6 +42,17 @@ function readTurn(record: Fields, role: Role | undefined, item: unknown, tell: F
   if (!tools) return undefined;
   const content = record.content ?? record.value;
   const mayBeEmpty = role === "observation" || tools.length > 0;
+  if (record.tool_calls !== undefined && record.tool_calls !== null) {
+    tell(
+      "tool_calls: calls in OpenAI's form are not read. Write a call as {role: \"assistant\", metadata: the tool's name, content: its " +
+        'arguments}, and what it gave as {role: "observation", content}.',
+    );
+    return undefined;
+  }
+  if (role && Array.isArray(content)) {
+    tell(`content: expected text, got a list of ${plural(content.length, "part")}. Write their text as one.`);
+    return undefined;
+  }
   if (!role || typeof content !== "string" || (content.trim() === "" && !mayBeEmpty)) {
     tell(
       `expected {role: system, user, assistant, observation or tool, content: text that is not empty}, got ${shownJson(item)}`,

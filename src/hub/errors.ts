@@ -12,8 +12,14 @@ const TOKENS: Readonly<Record<HubName, { readonly variable: string; readonly pag
 };
 
 const ENDPOINTS: Readonly<Record<HubName, string>> = {
-  huggingface: "set HF_ENDPOINT to a mirror (for example https://hf-mirror.com) or try ModelScope (--hub modelscope)",
-  modelscope: "set MODELSCOPE_ENDPOINT to a mirror or try the Hugging Face hub (--hub huggingface)",
+  huggingface: "set HF_ENDPOINT to a mirror (for example https://hf-mirror.com)",
+  modelscope: "set MODELSCOPE_ENDPOINT to a mirror",
+};
+
+/** Models are on both hubs; data sets are fetched from one. */
+const OTHER_HUBS: Readonly<Record<HubName, string>> = {
+  huggingface: " or try ModelScope (--hub modelscope)",
+  modelscope: " or try the Hugging Face hub (--hub huggingface)",
 };
 
 /** What it is, as messages name it. */
@@ -75,10 +81,11 @@ export function denied(model: ModelRef, settings: HubSettings, status: number): 
 export function unreachable(model: ModelRef, settings: HubSettings, cause: TransientError): GlmError {
   const { id } = model;
   const { hub, endpoint, cache } = settings;
+  const elsewhere = model.kind === "dataset" ? "" : OTHER_HUBS[hub];
   return new GlmError(
     "hub-unreachable",
     `${id} could not be fetched from ${hubTitles[hub]} (${endpoint}${throughProxy(settings)}): ${cause.message}. Ask again to go on where it stopped. ` +
-      `If the network does not reach it, ${ENDPOINTS[hub]}, or fetch the ${nounOf(model)} on another machine and give its folder ` +
+      `If the network does not reach it, ${ENDPOINTS[hub]}${elsewhere}, or fetch the ${nounOf(model)} on another machine and give its folder ` +
       `(or copy it into ${cache}).`,
     { cause },
   );

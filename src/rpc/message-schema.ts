@@ -6,8 +6,7 @@ import { adapterConfigSchema, type Fields } from "../adapters/config-schema.ts";
 import { type AdapterDocuments, documentNames } from "../adapters/documents.ts";
 import { adapterFormats } from "../adapters/formats.ts";
 import type { Row, RowTurn } from "../data/row.ts";
-import type { RowFile } from "../data/row-file.ts";
-import type { SentRows } from "../data/row-store.ts";
+import type { RowFile, SentRows } from "../data/row-store.ts";
 import {
   type AdapterRef,
   type AdapterSelection,

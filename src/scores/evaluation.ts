@@ -1,5 +1,7 @@
 /** @file What an evaluation came to: a number for each score and adapter, all answers, and a table that shows itself. */
 import type { MimeBundle } from "../ambient.ts";
+import { shownJson } from "../describe.ts";
+import { GlmError } from "../errors.ts";
 import { plural } from "../plural.ts";
 import { quoted } from "../text-cut.ts";
 import { type Answered, mean, type Score, type Scored } from "./score.ts";
@@ -152,10 +154,32 @@ export class Evaluation implements EvaluationData {
   }
 
   /**
-   * A score of all rows, or of a group; NaN when there is none of that name.
+   * A score of all rows, or of a group; NaN where it has no value, as of rows without an answer.
    * @param adapter null is the base
+   * @throws GlmError "option-invalid" for a score, an adapter or a group that was not evaluated
    */
   score(name: string, adapter: Answerer, group?: string): number {
+    const all = <T>(what: (total: Totals) => T): T[] => [...new Set(this.totals.map(what))];
+    const mustBe = <T>(what: string, given: T, known: readonly T[]): void => {
+      if (known.includes(given)) return;
+      const shown = known.map((one) => (one === undefined ? "none" : shownJson(one))).join(", ");
+      throw new GlmError("option-invalid", `score: ${what}: expected one of ${shown}, got ${shownJson(given)}.`);
+    };
+    mustBe(
+      "name",
+      name,
+      this.scores.map((score) => score.name),
+    );
+    mustBe(
+      "adapter",
+      adapter,
+      all((total) => total.adapter),
+    );
+    mustBe(
+      "group",
+      group,
+      all((total) => total.group),
+    );
     return this.totals.find((one) => one.adapter === adapter && one.group === group)?.scores[name] ?? Number.NaN;
   }
 

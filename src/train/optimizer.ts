@@ -169,6 +169,6 @@ export function notFiniteGradients(names: readonly string[]): GlmError {
   return new GlmError(
     "loss-not-finite",
     `The gradients of ${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}: expected numbers, ` +
-      "got NaN or infinity; the step was not taken and the parameters are as before. Lower lr, or clip the gradients (clip: 1).",
+      "got NaN or infinity; the step was not taken and the parameters are as before. Lower lr, or look at the rows.",
   );
 }

@@ -188,7 +188,10 @@ async function* run(
 }
 
 /** @throws GlmError "option-invalid" for what asks for rows to validate on, of which there are none */
-function mustNotValidate({ validateEvery = 0, monitor = "loss" }: FitOptions): void {
+export function mustNotValidate({
+  validateEvery = 0,
+  monitor = "loss",
+}: Pick<FitOptions, "validateEvery" | "monitor">): void {
   const asked = [
     ...(validateEvery > 0 ? [`validateEvery ${validateEvery}`] : []),
     ...(monitor === "loss" ? [] : [`monitor ${monitor}`]),

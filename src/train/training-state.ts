@@ -61,6 +61,8 @@ export async function loadTrainingState(path: string): Promise<TrainingState> {
     const slash = key.indexOf("/");
     const group = groups[key.slice(0, slash)];
     if (!group || !isFloat(value)) throw invalid(`a ${value.dtype} tensor ${key}`);
+    // Training ends before anything is kept that is no number.
+    if (!value.data.every(Number.isFinite)) throw invalid(`${key} with values that are no numbers`);
     group[key.slice(slash + 1)] = value;
   }
   const { parameter = {}, mean = {}, square = {}, memory = {} } = groups;

@@ -47,6 +47,11 @@ describe("evaluate", { timeout: LONG }, () => {
       expect(taught?.scores["bleu-4"]).toBeCloseTo(bleu4(taught?.answer ?? "", reference), 12);
     }
     expect(evaluation.score("exact", "taught")).toBe(1);
+    expect(() => evaluation.score("exact", "tought")).toThrow(
+      /score: adapter: expected one of .*"taught".*got "tought"/,
+    );
+    expect(() => evaluation.score("f1", "taught")).toThrow(/score: name: expected one of "exact", .*, got "f1"/);
+    expect(() => evaluation.score("exact", "taught", "poetry")).toThrow(/group: expected one of none, got "poetry"/);
     expect(evaluation.score("exact", null)).toBe(0);
     expect(evaluation.score("perplexity", "taught")).toBeLessThan(5);
     expect(evaluation.score("perplexity", null)).toBeGreaterThan(50);

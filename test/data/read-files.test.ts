@@ -149,6 +149,11 @@ describe("files that are not what they say", () => {
     ["open.csv", 'prompt,response\n"q,a\n', /Quote Not Closed|quotation mark missing/i],
     ["columns.csv", "prompt,response\nq,a\nq,a,b\n", /line 3: expected 2 columns, got 3/],
     ["cut.json", '[{"prompt": "q", "response": "a"}, {"prom', /line 1: the JSON array cannot be read: it does not end/],
+    [
+      "rows.json",
+      '[{"prompt": "q", "response": "a"}, {"prompt": "q"},\n{"response": "a"}]',
+      /- row 2 \(line 1\): expected.*\n- row 3 \(line 2\): prompt/,
+    ],
     ["comma.json", '[{"prompt": "q", "response": "a"},]', /expected a value before \]/],
     ["two.json", '[{"prompt": "q", "response": "a"}]\n[]', /line 2: expected nothing after the array/],
     [
@@ -199,8 +204,8 @@ test("JSON is the same however its text is divided", async () => {
   }
   const lines = await all(jsonRecords(pieces("[\n{},\n\n{}]", 3)));
   expect(lines).toEqual([
-    { value: {}, line: 2 },
-    { value: {}, line: 4 },
+    { value: {}, line: 2, item: 1 },
+    { value: {}, line: 4, item: 2 },
   ]);
 });
 

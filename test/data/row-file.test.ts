@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { dataset, storeOf } from "../../src/data/dataset.ts";
 import type { Row } from "../../src/data/row.ts";
-import { openRowFile, type RowFile, receivedRows, rowFile, sendable, storedRows } from "../../src/data/row-file.ts";
-import { allRows, inMemory, part, toSend } from "../../src/data/row-store.ts";
+import { openRowFile, receivedRows, rowFile, sendable, storedRows } from "../../src/data/row-file.ts";
+import { allRows, inMemory, part, type RowFile, toSend } from "../../src/data/row-store.ts";
 import { replaceFiles } from "../../src/files.ts";
 import { ownHome } from "../home.ts";
 

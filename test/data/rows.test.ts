@@ -236,7 +236,28 @@ describe("bad rows", () => {
       { promt: "q", response: "a" },
       'row 1: promt: expected no keys but prompt, response, system, history, got "q". Did you mean prompt?',
     ],
-    ["no question", { response: "a" }, "row 1: prompt: expected text that is not empty, got undefined"],
+    ["no question", { response: "a" }, "row 1: prompt: expected text that is not empty, got no such key"],
+    ["null", { prompt: null, response: "a" }, "row 1: prompt: expected text that is not empty, got null"],
+    [
+      "a list of rows in an object",
+      { version: 1, data: [{ prompt: "q", response: "a" }] },
+      "got the keys version, data. If the rows are those under data, write that list into a file of its own.",
+    ],
+    [
+      "calls in OpenAI's form",
+      {
+        messages: [
+          { role: "user", content: "q" },
+          { role: "assistant", content: null, tool_calls: [{ function: { name: "f", arguments: "{}" } }] },
+        ],
+      },
+      'turn 2: tool_calls: calls in OpenAI\'s form are not read. Write a call as {role: "assistant", metadata:',
+    ],
+    [
+      "content in parts",
+      { messages: [{ role: "user", content: [{ type: "text", text: "q" }] }] },
+      "turn 1: content: expected text, got a list of 1 part. Write their text as one.",
+    ],
     [
       "query for prompt",
       { query: "q", response: "a" },

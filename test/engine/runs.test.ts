@@ -6,8 +6,8 @@ import type { AdapterConfig } from "../../src/adapters/adapter.ts";
 import { cpu } from "../../src/backend/cpu.ts";
 import { only } from "../../src/backend/devices.ts";
 import type { Row } from "../../src/data/row.ts";
-import { type RowFile, rowFile } from "../../src/data/row-file.ts";
-import { allRows, inMemory } from "../../src/data/row-store.ts";
+import { rowFile } from "../../src/data/row-file.ts";
+import { allRows, inMemory, type RowFile } from "../../src/data/row-store.ts";
 import type { RunInfo, Streams } from "../../src/engine/engine.ts";
 import { LocalEngine } from "../../src/engine/local.ts";
 import { RunFolder } from "../../src/engine/runs/run-folder.ts";
@@ -197,16 +197,34 @@ describe("a run that goes on", () => {
     expect(await engine.call("readAdapter", params)).toEqual(values);
   });
 
-  it("is told to be damaged where it is", async () => {
-    const { engine, params } = await open("damaged", config);
+  it.each<[file: string, how: string, damage: (bytes: Buffer) => Buffer | undefined, isTold: boolean]>([
+    ["last.safetensors", "cut", (bytes) => bytes.subarray(0, 500), true],
+    ["last.safetensors", "gone", () => undefined, false],
+    ["last.safetensors", "of no numbers", (bytes) => bytes.fill(255, bytes.length - 64), false],
+    ["run.json", "cut", (bytes) => bytes.subarray(0, 20), true],
+    ["run.json", "gone", () => undefined, true],
+    ["run.json", "of no text", (bytes) => bytes.fill(255, 4, 20), true],
+    ["identity.json", "gone", () => undefined, false],
+    ["identity.json", "of no text", (bytes) => bytes.fill(255, 4, 20), false],
+    ["metrics.jsonl", "gone", () => undefined, false],
+    ["metrics.jsonl", "of no text", (bytes) => bytes.fill(255, 4, 20), false],
+  ])("is told to be damaged where its %s is %s, and a new one begins without", async (file, how, damage, isTold) => {
+    const { engine, params } = await open(`damaged-${file}-${how}`.replaceAll(" ", "-"), config);
     await read(engine.stream("fit", params), 3);
     const { folder } = await infoOf(engine, params);
-    const file = join(folder, "last.safetensors");
-    writeFileSync(file, readFileSync(file).subarray(0, 500));
+    const path = join(folder, file);
+    const damaged = damage(readFileSync(path));
+    if (damaged) writeFileSync(path, damaged);
+    else rmSync(path);
+    const info = await infoOf(engine, params);
+    expect(info.state).toBe(isTold ? "damaged" : "stopped");
+    if (isTold) expect(info.why).toContain(path);
     await expect(read(engine.stream("fit", { ...params, resume: true }))).rejects.toMatchObject({
       code: "model-invalid",
-      message: expect.stringContaining(file),
+      message: expect.stringMatching(new RegExp(`^${path}: expected a file of a run.*train without resume`, "s")),
     });
+    const anew = await read(engine.stream("fit", params));
+    expect(anew.at(-1)).toMatchObject({ type: "done" });
   });
 
   it("goes with its adapter's name, and ends with its adapter", async () => {

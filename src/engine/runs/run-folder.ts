@@ -143,9 +143,6 @@ export class RunFolder {
       },
     );
     if (!isProgress(progress)) throw this.#damaged(file, "no progress of a run");
-    // Training ends at the first loss that is no number, and keeps what was before.
-    const broken = Object.entries(parameters).find(([, { data }]) => !data.every(Number.isFinite));
-    if (broken) throw this.#damaged(file, `values of ${broken[0]} that are no numbers`);
     return { values: parameters, optimizer, progress };
   }
 
