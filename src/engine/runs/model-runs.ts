@@ -30,6 +30,8 @@ export interface RunHost {
   find(ref: AdapterRef): Promise<AdapterInstance>;
   /** Where an adapter's run is kept. */
   runFolder(ref: AdapterRef): string;
+  /** Does what is for the disk, between steps of training. */
+  aside<T>(work: () => Promise<T>): Promise<T>;
   /** The owners' adapters that have a folder of a run. */
   withRuns(): Promise<readonly string[]>;
   train(
@@ -78,6 +80,7 @@ export class ModelRuns {
     const recorder = new RunRecorder(this.#folderOf(adapter.ref), trainedOf(adapter), {
       resume: params.resume === true,
       input,
+      aside: (work) => this.#host.aside(work),
     });
     // Until the run's end is on the disk, too: whoever comes next may delete it.
     yield* alone(adapter, either, () => this.#recorded(adapter, { params, live, recorder, signal: either }));
@@ -168,7 +171,7 @@ export class ModelRuns {
     const live = this.#live.get(adapter);
     return {
       ...adapter.ref,
-      state: live ? "running" : state === "running" ? "interrupted" : state,
+      state: live || (await folder.runner()) ? "running" : state === "running" ? "interrupted" : state,
       step: live && live.step > 0 ? live.step : ((await folder.progress())?.step ?? 0),
       ...{ steps, epochs, started, detached, folder: folder.path },
       ...(why === undefined ? {} : { why }),
@@ -196,7 +199,8 @@ export class ModelRuns {
    */
   async stop(adapter: AdapterInstance): Promise<RunInfo> {
     const live = this.#live.get(adapter);
-    if (!live) throw noRun(adapter.ref, "that runs");
+    const elsewhere = live ? undefined : await this.#folderOf(adapter.ref).runner();
+    if (!live) throw noRun(adapter.ref, elsewhere ? `that runs here, not in process ${elsewhere.pid}` : "that runs");
     live.stop();
     await live.over;
     return (await this.info(adapter)) as RunInfo;
@@ -218,7 +222,7 @@ export class ModelRuns {
 
   async #resume(folder: RunFolder): Promise<void> {
     const record = await folder.record();
-    if (record.state !== "running" || !record.detached) return;
+    if (record.state !== "running" || !record.detached || (await folder.runner())) return;
     const { owner, name, rows, validation, options } = await folder.input();
     const adapter = await this.#host.find({ owner, name });
     if (this.#live.has(adapter)) return;

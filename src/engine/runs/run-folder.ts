@@ -9,6 +9,7 @@ import { openRowFile, rowFile } from "../../data/row-file.ts";
 import { inMemory, type RowStore } from "../../data/row-store.ts";
 import { GlmError } from "../../errors.ts";
 import { type FileToWrite, onDisk, replaceFiles, textFile } from "../../files.ts";
+import { type Holder, lockHolder, takeLock } from "../../lock.ts";
 import { isFile, LARGEST_TEXT, readText } from "../../regular-file.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitProgress } from "../../train/fitting.ts";
@@ -75,6 +76,21 @@ export class RunFolder {
     return false;
   }
 
+  /** The process that runs it, if one does and it is another one. */
+  async runner(): Promise<Holder | undefined> {
+    if (!(await isFile(join(this.path, RECORD)))) return undefined;
+    const holder = lockHolder(this.path);
+    if (!holder || holder.pid === process.pid) return undefined;
+    // Once it is over, its process may live on.
+    const { state } = await this.record();
+    return state === "running" ? holder : undefined;
+  }
+
+  /** Makes this process the one that runs it. */
+  take(): void {
+    takeLock(this.path);
+  }
+
   /**
    * Begins a run; one that was here is gone.
    * @throws GlmError "disk" when it cannot be written
@@ -82,6 +98,7 @@ export class RunFolder {
   async begin(record: RunRecord, identity: RunIdentity, input?: RunInput): Promise<void> {
     await this.remove();
     await onDisk(this.path, 0, () => mkdir(this.path, { recursive: true, mode: 0o700 }));
+    this.take();
     const parts = [textFile(IDENTITY, JSON.stringify(identity)), ...(input ? filesOf(input) : [])];
     await replaceFiles(
       this.path,

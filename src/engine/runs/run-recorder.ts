@@ -12,7 +12,7 @@ import { differences, identityOf } from "./run-identity.ts";
 const KEEP_EVERY = 5000;
 
 /** What writing them may take of the time, beside the steps that are taken meanwhile. */
-const LARGEST_SHARE = 0.25;
+const LARGEST_SHARE = 0.1;
 
 /** What is of one part of a run, and not told again when it goes on. */
 const UNTOLD: ReadonlySet<FitEvent["type"]> = new Set(["start", "done", "rehearse", "encode"]);
@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly resume: boolean;
   /** What it needs to go on by itself, where it shall. */
   readonly input?: RunInput | undefined;
+  /** Does what is for the disk, between steps that are taken meanwhile. */
+  readonly aside: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export class RunRecorder {
@@ -65,10 +67,17 @@ export class RunRecorder {
 
   /**
    * Begins the run, or gives the learner the state of the one that it goes on with.
-   * @throws GlmError "option-invalid" with all that differs from that, "adapter-changed" when the adapter was changed since,
+   * @throws GlmError "adapter-invalid" while another process trains it, "option-invalid" with all that differs from that, "adapter-changed" when the adapter was changed since,
    * "model-invalid" when what is kept of it is damaged
    */
   async open(encoded: FitSets, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
+    const runner = await this.#folder.runner().catch(() => undefined);
+    if (runner) {
+      throw new GlmError(
+        "adapter-invalid",
+        `adapter ${this.#trained.name} is being trained by process ${runner.pid}: expected one run at a time. Wait for it, or end it there.`,
+      );
+    }
     const identity = identityOf(encoded, options);
     if (this.#options.resume && (await this.#folder.exists())) {
       const differ = differences(await this.#folder.identity(), identity);
@@ -109,6 +118,7 @@ export class RunRecorder {
         best = await learner.snapshot("values");
       }
     }
+    this.#folder.take();
     await learner.adopt(last);
     this.#trained.restored(before.stepsBefore + progress.step);
     const events = await readMetrics(this.#folder.path, progress.step);
@@ -171,9 +181,11 @@ export class RunRecorder {
     this.#isKeeping = true;
     const begun = performance.now();
     try {
-      // What was told up to a checkpoint is never less than the checkpoint.
-      await this.#log?.flush();
-      await this.#folder.keep(name, state, progress);
+      await this.#options.aside(async () => {
+        // What was told up to a checkpoint is never less than the checkpoint.
+        await this.#log?.flush();
+        await this.#folder.keep(name, state, progress);
+      });
     } finally {
       this.#isKeeping = false;
       const took = performance.now() - begun;
