@@ -2,7 +2,7 @@
 import { PATIENCE, ProgressBar } from "../../magics/progress.ts";
 import { duration, figure } from "../../magics/render/text.ts";
 import { cutText, runSummary } from "../../magics/run/training-view.ts";
-import type { FitEvent } from "../../src/index.ts";
+import type { FitEvent, FitSettings } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 
 type Start = Extract<FitEvent, { type: "start" }>;
@@ -101,12 +101,12 @@ export class TrainLog {
 
   /**
    * What the run came to, in one line.
-   * @param every steps from one validation to the next; 0 is after each epoch
+   * @param settings how it was judged
    */
-  summary(every: number): string {
+  summary(settings: Pick<FitSettings, "validateEvery" | "monitor">): string {
     if (!this.#done) throw new Error("the training ended without saying so");
     const [firstLoss, lastLoss] = [this.#first?.loss ?? Number.NaN, this.#last?.loss ?? Number.NaN];
-    return runSummary(this.#done, every, { firstLoss, lastLoss, validates: this.#validates });
+    return runSummary(this.#done, settings, { firstLoss, lastLoss, validates: this.#validates });
   }
 
   #step(event: Step): void {

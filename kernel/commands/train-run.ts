@@ -61,14 +61,14 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
     throw new InterruptedError(interrupts.status);
   }
   log.end("done");
-  console.log(`${name}: ${log.summary(settings.validateEvery ?? 0)}`);
+  console.log(`${name}: ${log.summary(settings)}`);
   await saved(adapter, values);
   if (log.seconds.length > 0) console.error(timeText(log.seconds));
   const memory = memoryText(plan, programBytes, values);
   if (memory !== undefined) console.error(memory);
   if (values["no-check"] !== true) {
     const asked = divide(rows, settings.validation, settings.seed ?? 0).train;
-    process.stdout.write(gaugeText(await gauge(model, adapter, asked, settings.seed ?? 0)));
+    process.stdout.write(gaugeText(await gauge(model, adapter, asked, settings.seed ?? 0), ""));
   }
   return 0;
 }

@@ -19,7 +19,9 @@ export async function evaluate(
   const model = currentModel(given);
   const inUse = sessionOf(model).adapter;
   const adapters = options.adapters ?? (inUse === null ? undefined : [null, inUse]);
-  return watched((onProgress) => model.evaluate(rows, { ...options, adapters, onProgress }));
+  const evaluation = await watched((onProgress) => model.evaluate(rows, { ...options, adapters, onProgress }));
+  sayWhereSaved(options);
+  return evaluation;
 }
 
 /** Compares adapters' answers to shipped questions with the base's: those of the adapter in use, unless adapters are named. */
@@ -33,7 +35,13 @@ export async function forgetting({
   > = {}): Promise<Evaluation> {
   const model = currentModel(given);
   const asked = adapters ?? inUseOf(model);
-  return watched((onProgress) => model.forgetting(asked, { ...options, onProgress }));
+  const evaluation = await watched((onProgress) => model.forgetting(asked, { ...options, onProgress }));
+  sayWhereSaved(options);
+  return evaluation;
+}
+
+function sayWhereSaved({ save }: Pick<EvaluateOptions, "save">): void {
+  if (save !== undefined) write(`Scores and answers are in ${save}.\n`);
 }
 
 function inUseOf(model: ChatGLM): string {

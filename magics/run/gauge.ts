@@ -68,10 +68,18 @@ export async function gauge(model: ChatGLM, adapter: AdapterHandle, rows: RowSto
   }
 }
 
-/** In two lines, with what to try where nothing was learnt to the letter. */
-export function gaugeText({ recalled, asked, changed, unrelated }: TrainCheck): string {
+/**
+ * In two lines, with what to try where nothing was learnt to the letter.
+ * @param teaching what else can be tried where there is more than training
+ */
+export function gaugeText(
+  { recalled, asked, changed, unrelated }: TrainCheck,
+  teaching = "%%knowledge add, which teaches until it is recalled",
+): string {
   const rows = plural(asked, "trained row");
-  const remedy = "Try more --epochs, a larger --lr, or %%knowledge add, which teaches until it is recalled.";
+  const remedy = teaching
+    ? `Try more --epochs, a larger --lr, or ${teaching}.`
+    : "Try more --epochs, or a larger --lr.";
   const exact =
     asked === 0
       ? "No trained row was asked: none leaves room for an answer."

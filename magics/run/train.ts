@@ -96,7 +96,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   view.done();
   await view.picture();
   const result = { adapter, ...view.result() };
-  write(`${name}: ${runSummary(result, settings.validateEvery ?? 0, view)} Ask it: %%chatglm --adapter ${name}\n`);
+  write(`${name}: ${runSummary(result, settings, view)} Ask it: %%chatglm --adapter ${name}\n`);
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
 }
 

@@ -1,6 +1,7 @@
 /** @file A training run as it is watched: one progress bar, a chart of losses and one of ranks where some are given up, and the numbers it came to. */
+
+import type { FitEvent, FitSettings } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
-import type { FitEvent } from "../../src/train/trainer.ts";
 import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
@@ -172,16 +173,16 @@ export interface SeenOfRun {
 
 /**
  * What a run came to, in one line.
- * @param every steps from one validation to the next; 0 is after each epoch
+ * @param settings how it was judged
  */
 export function runSummary(
   { steps, seconds, reason, bestEpoch, bestStep, loss, score }: Omit<Done, "type">,
-  every: number,
+  { validateEvery = 0, monitor = "loss" }: Pick<FitSettings, "validateEvery" | "monitor">,
   { firstLoss, lastLoss, validates }: SeenOfRun,
 ): string {
   const losses = `loss ${figure(firstLoss)} → ${figure(lastLoss)}`;
-  const scored = score === undefined ? "" : `, score ${figure(score)}`;
-  const at = every > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
+  const scored = score === undefined ? "" : `, ${monitor} ${figure(score)}`;
+  const at = validateEvery > 0 ? `step ${bestStep}` : `epoch ${bestEpoch}`;
   const kept = validates ? `, validation ${figure(loss)}${scored} at ${at}, whose values are kept` : "";
   return `${plural(steps, "step")} in ${duration(seconds)}${reason === "patience" ? ", stopped early" : ""}, ${losses}${kept}.`;
 }

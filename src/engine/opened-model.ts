@@ -17,6 +17,7 @@ import { planFolder, preparedWeights, removeUnused } from "../quantization/prepa
 import { bindStore, type WeightStore } from "../quantization/weight-store.ts";
 import type { FloatTensor } from "../tensor.ts";
 import { type OptionalTokenizer, optionalTokenizer } from "../text/optional.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { modelTensors } from "../weights/model-tensors.ts";
@@ -69,6 +70,8 @@ export async function openModel(
   const stored = await modelTensors(checkpoint, { parameters, modules, bits, frequencies });
   // Before the weights are prepared, which may take minutes.
   const text = await optionalTokenizer(folder, config.family);
+  // Without a choice, whoever wrote the files says what it is; its text may not even be asked for.
+  if (source.family !== undefined && text.found) mustHoldSpecialTokens(folder, config, text.found);
   const { embedding, head } = architectureOf(config);
   const given = { parameters, modules, embedding, head, stored, bits };
   const { plan, precision, remark } = fittingPlan(given, source, config, can, roomFor(can, memory()));
@@ -109,6 +112,18 @@ export async function openModel(
     mappedBytes: plannedBytes(plan),
     ...(note ? { note } : {}),
   };
+}
+
+/** @throws GlmError "model-invalid" where prompts would have tokens that the model has not: it is of another family */
+function mustHoldSpecialTokens(folder: string, { family, vocabulary }: ChatGLMConfig, { specialIds }: Tokenizer): void {
+  const beyond = Object.entries(specialIds).find(([, id]) => id >= vocabulary);
+  if (!beyond) return;
+  const [name, id] = beyond;
+  throw new GlmError(
+    "model-invalid",
+    `${folder}: expected a ${family}, whose prompts have the token ${name} (${id}), got a model of ${vocabulary} tokens. ` +
+      "Leave the family out (--family, --mode), or name the right one.",
+  );
 }
 
 /** What others have of a GPU's memory may be given back while the model is prepared: whether it fits then is seen then. */

@@ -7,7 +7,7 @@ import { filled } from "../../src/tensor.ts";
 import { readSafetensors, sourcesOf, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { ownHome } from "../home.ts";
 import { oracleFolder } from "../oracle.ts";
-import { writeSmallModel } from "../small-model.ts";
+import { VOCABULARY_WITH_ROLES, writeSmallModel } from "../small-model.ts";
 
 const home = ownHome();
 let folder: string;
@@ -89,7 +89,8 @@ describe("without a tokenizer", () => {
 describe("the family", () => {
   it("is a guess where nothing tells, and what the user says", async () => {
     expect((await open(folder)).info.note).toBeUndefined();
-    const plain = copy("plain", ["tokenizer_config.json"]);
+    const plain = await writeSmallModel(join(home, "plain"), 0, 0.3, VOCABULARY_WITH_ROLES);
+    rmSync(join(plain, "tokenizer_config.json"));
     const guessed = await open(plain);
     expect(guessed.family).toBe("chatglm2-6b");
     expect(guessed.info.note).toMatch(/Taken for a chatglm2-6b: that is a guess .*--family/);
@@ -100,6 +101,15 @@ describe("the family", () => {
     const message = [{ role: "user" as const, content: "你好" }];
     expect(said.prompt(message)).not.toEqual(guessed.prompt(message));
     expect((await open(plain)).family).toBe("chatglm2-6b");
+  });
+
+  it("whose prompts have tokens that the model has not is refused", async () => {
+    await expect(open(folder, { family: "chatglm3-6b" })).rejects.toMatchObject({
+      code: "model-invalid",
+      message: expect.stringMatching(
+        /expected a chatglm3-6b, whose prompts have the token <\|.*\(4160\), got a model of 4160/,
+      ),
+    });
   });
 
   it("that there is not, or that the model cannot be, is refused", async () => {
