@@ -31,7 +31,10 @@ export interface Run {
 export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
   const { name, rows, settings, method, values } = run;
   const [anew, share, resume] = [values.new === true, values.share === true, values.resume === true];
-  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `${TRAIN} --adapter ${name}` });
+  const adapter = await adapterFor(model, name, {
+    ...{ method, anew, share, resume, title: `${TRAIN} --adapter ${name}` },
+    ...{ rows, settings },
+  });
   const plan = trainingPlan(model, adapter, rows, settings);
   console.error(planText(plan));
   const log = new TrainLog(name, values["log-every"] as number | undefined);

@@ -1,4 +1,5 @@
 /** @file What %%train does. */
+import { mustLast } from "../../src/adapters/ada-lora.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { fitRequest } from "../../src/api/fit-request.ts";
 import { configOf, type GivenMethod, namedMethod } from "../../src/api/methods.ts";
@@ -8,6 +9,7 @@ import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../s
 import { matrixModulesOf } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
 import { withoutJob } from "../../src/torchrun/options.ts";
+import { lengthOf } from "../../src/train/fitting.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
 import { currentModel } from "../session.ts";
@@ -58,8 +60,6 @@ export interface TrainResult {
 export async function train(name: string, rows: Rows, options: TrainOptions = {}): Promise<TrainResult> {
   const { method, new: anew = false, share = false, check = true, model: given, ...settings } = options;
   const model = currentModel(given);
-  // Before an adapter is made, or makes room for a new one.
-  fitRequest("fit", model, rows, withoutJob(settings));
   const view = new TrainingView(name);
   const interrupted = (): void => {
     view.stop("stopped");
@@ -76,7 +76,10 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   try {
     adapter = await interruptible(async () => {
       const resume = settings.resume === true;
-      const found = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
+      const found = await adapterFor(model, name, {
+        ...{ method, anew, share, resume, title: `%%train ${name}` },
+        ...{ rows, settings },
+      });
       isRenewed = anew;
       const { steps: before } = await found.info();
       try {
@@ -111,9 +114,11 @@ export async function trainDetached(
 ): Promise<RunInfo> {
   const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
-  fitRequest("fit", model, rows, withoutJob(settings));
   const resume = settings.resume === true;
-  const adapter = await adapterFor(model, name, { method, anew, share, resume, title: `%%train ${name}` });
+  const adapter = await adapterFor(model, name, {
+    ...{ method, anew, share, resume, title: `%%train ${name}` },
+    ...{ rows, settings },
+  });
   const run = await adapter.startFit(rows, settings);
   const word = asWord(name);
   write(
@@ -167,14 +172,21 @@ export interface WantedAdapter {
   readonly resume: boolean;
   /** Who wants it, for messages. */
   readonly title: string;
+  /** What it is to be trained on, and how. */
+  readonly rows: Rows;
+  readonly settings: FitSettings;
 }
 
-/** The adapter of this name, made where there is none. */
+/**
+ * The adapter of this name, made where there is none.
+ * @throws GlmError for what cannot be trained so: before an adapter is made, or makes room for a new one
+ */
 export async function adapterFor(
   model: ChatGLM,
   name: string,
-  { method, anew, share, resume, title }: WantedAdapter,
+  { method, anew, share, resume, title, rows, settings }: WantedAdapter,
 ): Promise<AdapterHandle> {
+  const { options, divided } = fitRequest("fit", model, rows, withoutJob(settings));
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
   if (found && !anew) {
@@ -191,7 +203,10 @@ export async function adapterFor(
     return adapter;
   }
   if (resume) write(`There is no adapter ${name} whose run could go on: it is made, and its run begins.\n`);
-  return adapterNew(name, configOf(namedMethod(method ?? {})), { model, share });
+  const config = configOf(namedMethod(method ?? {}));
+  const { steps } = lengthOf(divided.train.length, options);
+  if (config.method === "adaLora" && steps > 0) mustLast(config, steps);
+  return adapterNew(name, config, { model, share });
 }
 
 /** A run that could go on, and does not: its place would be lost without a word. */

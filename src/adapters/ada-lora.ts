@@ -106,8 +106,11 @@ function started(seed: number, name: string, shape: readonly [number, number]): 
   return tensor("float32", shape, normals(randomStream(seed, name), shape[0] * shape[1], START));
 }
 
-/** As PEFT: there must be steps in which singular values are given up. */
-function mustLast({ tinit, tfinal }: AdaLoraConfig, steps: number): void {
+/**
+ * As PEFT: there must be steps in which singular values are given up.
+ * @throws GlmError "option-invalid"
+ */
+export function mustLast({ tinit, tfinal }: AdaLoraConfig, steps: number): void {
   if (steps > tinit + tfinal) return;
   throw new GlmError(
     "option-invalid",

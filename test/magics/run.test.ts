@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { TrainOptions } from "../../magics/run/train.ts";
 import * as magics from "../../magics/runtime.ts";
 import { withAmbient } from "../../src/ambient.ts";
 import { type ChatGLM, load, lora, unrelatedQuestions } from "../../src/index.ts";
@@ -196,6 +197,23 @@ describe("with a model", () => {
       },
       SLOW,
     );
+
+    it.each<[what: string, options: TrainOptions, told: RegExp]>([
+      ["a share of the rows that leaves none", { validation: 0.9 }, /split: expected a fraction/],
+      ["a monitor without rows to judge by", { monitor: "exact" }, /monitor exact needs rows to validate on/],
+      ["an option that is none", { epochs: -1 }, /epochs: expected/],
+      [
+        "a schedule that has no room for its steps",
+        { epochs: 1, method: { method: "adaLora", tinit: 5, tfinal: 5 } },
+        /AdaLoRA: expected more steps than tinit \+ tfinal/,
+      ],
+    ])("refuses %s before anything is made or set aside", async (_, options, told) => {
+      const one = [{ prompt: "一", response: "二" }];
+      const before = (await glm.adapters()).map(({ name }) => name);
+      await expect(cell(() => magics.train("never", one, options))).rejects.toThrow(told);
+      await expect(cell(() => magics.train("dream", one, { ...options, new: true }))).rejects.toThrow(told);
+      expect((await glm.adapters()).map(({ name }) => name)).toEqual(before);
+    });
 
     it(
       "asks in the end what it was taught, as it was taught, and what else it changed",
