@@ -1,5 +1,5 @@
 /** @file An option's written value, checked and turned into TypeScript. */
-import { columnTargets } from "../src/data/columns.ts";
+import { columnTargets, isTarget } from "../src/data/columns.ts";
 import { suggestion } from "../src/suggestion.ts";
 import { type Code, objectLiteral, type Piece } from "./code.ts";
 import { MagicError } from "./error.ts";
@@ -84,7 +84,7 @@ export const secondArgument = (rules: RowRuleCode): Code => (rules.length === 0 
 function columnsValue(option: string, word: Word): Code {
   const pairs = listOf(option, word).map((pair) => {
     const [what = "", column = what, ...more] = pair.split("=").map((part) => part.trim());
-    if (columnTargets.includes(what) && column !== "" && more.length === 0) return [what, column] as const;
+    if (isTarget(what) && column !== "" && more.length === 0) return [what, column] as const;
     throw wrong(
       `--${option} says which column is what, such as prompt=query,response=answer, not "${pair}". ` +
         `A row has: ${columnTargets.join(", ")}.${suggestion(what, columnTargets)}`,

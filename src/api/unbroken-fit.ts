@@ -26,7 +26,8 @@ export async function* unbrokenFit(
         // Steps from the checkpoint on are taken again, and told.
         if (event.type === "start" && isAgain) told.step = Math.min(told.step, event.from ?? 0);
         else if (isAgain && isTold(event, told)) continue;
-        else isAgain = false;
+        // What has no place among the steps says nothing of how far it is told.
+        else if (event.type === "step") isAgain = false;
         if (event.type === "step") told.step = event.step;
         if (event.type === "epoch") told.epoch = event.epoch;
         yield event;

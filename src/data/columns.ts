@@ -4,10 +4,25 @@ import { invalid } from "../options.ts";
 import { nearest, suggestion } from "../suggestion.ts";
 import { type Fault, type Fields, listed } from "./keys.ts";
 
-/** What a column can be. */
-export type ColumnTarget =
-  | ("prompt" | "response" | "instruction" | "input" | "output" | "content" | "summary" | "context" | "target")
-  | ("messages" | "conversations" | "system" | "history" | "tools");
+/** All that a column can be. */
+export const columnTargets = [
+  "prompt",
+  "response",
+  "instruction",
+  "input",
+  "output",
+  "content",
+  "summary",
+  "context",
+  "target",
+  "messages",
+  "conversations",
+  "system",
+  "history",
+  "tools",
+] as const;
+
+export type ColumnTarget = (typeof columnTargets)[number];
 
 /** By what it is, the name that the data have for it: { prompt: "query", response: "answer" }. */
 export type ColumnMap = { readonly [K in ColumnTarget]?: string };
@@ -23,12 +38,6 @@ const STRUCTURED: ReadonlySet<string> = new Set([
   "tools",
 ] satisfies ColumnTarget[]);
 
-/** All that a column can be. */
-export const columnTargets: readonly string[] = [
-  ...(["prompt", "response", "instruction", "input", "output", "content", "summary", "context", "target"] as const),
-  ...(["messages", "conversations", "system", "history", "tools"] as const),
-] satisfies ColumnTarget[];
-
 /** What is wrong with a choice of columns. */
 function columnFaults(columns: unknown): string[] {
   if (columns === undefined) return [];
@@ -37,12 +46,13 @@ function columnFaults(columns: unknown): string[] {
     return [`columns: ${form}, got ${shownJson(columns)}.`];
   }
   return Object.entries(columns).flatMap(([target, source]) => {
-    if (!columnTargets.includes(target))
-      return [`columns: there is no ${target} in a row.${suggestion(target, columnTargets)}`];
+    if (!isTarget(target)) return [`columns: there is no ${target} in a row.${suggestion(target, columnTargets)}`];
     const isName = typeof source === "string" && source !== "";
     return isName ? [] : [`columns.${target}: expected the name of a column, got ${shownJson(source)}.`];
   });
 }
+
+export const isTarget = (name: string): name is ColumnTarget => (columnTargets as readonly string[]).includes(name);
 
 /** @throws GlmError "option-invalid" */
 export function checkColumns(columns: unknown): void {

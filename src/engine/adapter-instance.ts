@@ -31,8 +31,14 @@ export interface LiveState {
   /** What its user should know of how it was loaded or made. */
   readonly note?: string;
   readonly revision?: number;
+  readonly run?: number;
   readonly optimizers?: OptimizerStates;
   readonly ranks?: readonly ModuleRank[];
+}
+
+interface ByWhom {
+  readonly ranks?: readonly ModuleRank[] | undefined;
+  readonly run?: number | undefined;
 }
 
 export class AdapterInstance {
@@ -49,6 +55,7 @@ export class AdapterInstance {
   readonly #note: string | undefined;
   #steps: number;
   #revision: number;
+  #run: number | undefined;
   /** Steps of what is on the disk. */
   #keptSteps: number;
   #documents: AdapterDocuments;
@@ -68,7 +75,18 @@ export class AdapterInstance {
   constructor(
     ref: AdapterRef,
     adapter: Adapter,
-    { tensors, steps, source, documents = {}, touched = false, note, revision = steps, optimizers, ranks }: LiveState,
+    {
+      tensors,
+      steps,
+      source,
+      documents = {},
+      touched = false,
+      note,
+      revision = steps,
+      run,
+      optimizers,
+      ranks,
+    }: LiveState,
     store: AdapterStore,
     onOver: (effect: AdapterEffect) => void = () => undefined,
   ) {
@@ -79,6 +97,7 @@ export class AdapterInstance {
     this.moments = new Moments(optimizers);
     this.#steps = steps;
     this.#revision = revision;
+    this.#run = run;
     this.#keptSteps = steps;
     this.#source = source;
     this.#note = note;
@@ -280,15 +299,20 @@ export class AdapterInstance {
     return this.#steps;
   }
 
-  /** Its values are those of an earlier time, after so many steps. */
-  wentBackTo(steps: number): void {
+  /** Its values are those of an earlier time of a run, after so many steps. */
+  wentBackTo(steps: number, run: number): void {
     this.#steps = steps;
-    this.changed();
+    this.changed(0, { run });
   }
 
   /** Counts the changes of its tensors, also over restarts: what is less than it was has lost some. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** The run of training that changed it last, unless something else did since. */
+  get run(): number | undefined {
+    return this.#run;
   }
 
   /** What is left of each module's rank, where training gives ranks up. */
@@ -298,10 +322,11 @@ export class AdapterInstance {
 
   /**
    * To be called after every change of the values.
-   * @param ranks what is left of them, where whoever changed the values knows
+   * @param by what whoever changed the values knows: the ranks that are left, the run of training that did it
    */
-  changed(steps = 0, ranks?: readonly ModuleRank[]): void {
+  changed(steps = 0, { ranks, run }: ByWhom = {}): void {
     this.#ranks = ranks;
+    this.#run = run;
     this.#setEffect(undefined);
     this.values.changed();
     this.#touched = true;
@@ -346,6 +371,7 @@ export class AdapterInstance {
       config: this.config,
       steps,
       revision: this.#revision,
+      ...(this.#run === undefined ? {} : { run: this.#run }),
       documents: this.#documents,
       touched: this.#touched,
       ...(this.ranks === undefined ? {} : { ranks: this.ranks }),

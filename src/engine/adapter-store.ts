@@ -29,6 +29,8 @@ export interface AdapterSummary {
   readonly touched: boolean;
   /** Counts the changes of its tensors. */
   readonly revision: number;
+  /** The run of training that changed it last, by its id, where one did. */
+  readonly run?: number;
   /** What the last step left of each module's rank, where it said so. */
   readonly ranks?: readonly ModuleRank[];
 }
@@ -61,12 +63,13 @@ export class AdapterStore {
    */
   async keep(
     { owner, name }: AdapterRef,
-    { config, tensors, steps, source, note, documents, touched, revision, ranks, optimizers }: KeptAdapter,
+    { config, tensors, steps, source, note, documents, touched, revision, run, ranks, optimizers }: KeptAdapter,
   ): Promise<void> {
     const metadata = { format: FORMAT, config: JSON.stringify(config), steps: String(steps), owner, name };
     const states = [...optimizers].map(([id, { step }]) => ({ id, step }));
     const more = {
       revision: String(revision),
+      ...(run === undefined ? {} : { run: String(run) }),
       ...(states.length === 0 ? {} : { optimizers: JSON.stringify(states) }),
       ...(source === undefined ? {} : { source }),
       ...(note === undefined ? {} : { note }),
@@ -164,7 +167,7 @@ export class AdapterStore {
   async #holds(ref: AdapterRef, kept: KeptAdapter): Promise<boolean> {
     const { metadata } = await readHeader(this.#file(ref));
     if (metadata.steps !== String(kept.steps) || metadata.config !== JSON.stringify(kept.config)) return false;
-    const own = ({ optimizers: _, revision: __, ...rest }: KeptAdapter): unknown => rest;
+    const own = ({ optimizers: _, revision: __, run: ___, ...rest }: KeptAdapter): unknown => rest;
     return isDeepStrictEqual(own(await this.read(ref)), own(kept));
   }
 
@@ -239,11 +242,13 @@ async function summaryOf(
   const touched = metadata.touched === "true" || steps > 0;
   const revision = Number(metadata.revision ?? steps);
   if (!Number.isSafeInteger(revision)) throw damaged("its revision is none");
+  const run = metadata.run === undefined ? undefined : Number(metadata.run);
   const ranks = metadata.ranks === undefined ? undefined : parsed(metadata.ranks);
   if (ranks !== undefined && !areRanks(ranks)) throw damaged("its ranks are none");
   const more = {
     ...(source === undefined ? {} : { source }),
     ...(note === undefined ? {} : { note }),
+    ...(run === undefined ? {} : { run }),
     ...(ranks === undefined ? {} : { ranks }),
   };
   return { config, steps, revision, documents, touched, ...more };

@@ -52,7 +52,7 @@ export class HostTraining implements TrainingPlace {
     const progress = totalSteps === undefined ? undefined : { step: state.step, steps: totalSteps };
     const norm = takeStep(method, config, state, tensors, shares, progress);
     moments.used(optimizer, remembered);
-    adapter.changed(1, method.ranks?.(tensors, state.memory));
+    adapter.changed(1, { ranks: method.ranks?.(tensors, state.memory) });
     return norm;
   }
 

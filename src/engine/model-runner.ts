@@ -241,7 +241,7 @@ export class ModelRunner {
         const [answers, asking] = await this.#asking(adapter, options.stop, signal);
         return answers.score(some, monitor, asking);
       },
-      changed: (steps) => adapter.changed(steps, learner.ranks?.()),
+      changed: (steps) => adapter.changed(steps, { ranks: learner.ranks?.(), run: recorder.id }),
       keep: (what, progress, isUrgent) => recorder.keep(learner, what, progress, isUrgent),
     });
     yield* training.learning(
@@ -277,7 +277,7 @@ export class ModelRunner {
         return answers.recalls(some, asking);
       },
       changed(steps) {
-        adapter.changed(steps, learner.ranks?.());
+        adapter.changed(steps, { ranks: learner.ranks?.() });
         // At once, while the values are those of the check. What cannot be written is told when the run settles.
         void adapter.flush().catch(() => undefined);
       },

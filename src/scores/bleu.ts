@@ -2,7 +2,7 @@
  * @file BLEU-4 of one answer, on characters, as ChatGLM's `ptuning/main.py` scores Chinese: NLTK's `sentence_bleu([list(label)], list(pred))` with
  * `SmoothingFunction().method3` (the scripts of ChatGLM2 and those made after them; ChatGLM-6B's first one did not smooth).
  */
-import { charactersOf } from "./python-text.ts";
+import { charactersOf } from "./python-characters.ts";
 
 const ORDERS = [1, 2, 3, 4] as const;
 

@@ -2,7 +2,7 @@
  * @file ROUGE-1, -2 and -L of one answer as ChatGLM's `ptuning/main.py` scores Chinese: both texts cut by jieba, joined with spaces, and handed to
  * `rouge_chinese` 1.0.3, of which the F score is taken. Its habits are kept: n-grams count once, and sentences are divided and joined again.
  */
-import { splitAtWhite, withoutEnd } from "./python-text.ts";
+import { splitAtWhite, withoutEnd } from "./python-characters.ts";
 import { wordsOf } from "./segment.ts";
 
 export interface Rouge {

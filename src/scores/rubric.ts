@@ -3,7 +3,7 @@
  * ChatGLM-Finetuning found BLEU and ROUGE unfit for: it took 0.25 of a sample's 5 points for each fault of its questions.
  */
 import { bleu4 } from "./bleu.ts";
-import { charactersOf } from "./python-text.ts";
+import { charactersOf } from "./python-characters.ts";
 
 /** What a check looks at. */
 export interface Checked {

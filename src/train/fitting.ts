@@ -182,6 +182,8 @@ export class Fitting {
     const loss = meanLoss(parts);
     // The step before broke them, although its own loss was fine: it is taken back.
     if (!Number.isFinite(loss)) throw await this.#broken(loss);
+    // Not before its loss was seen: a run that breaks down leaves a checkpoint that it can go on from.
+    if (step > 0) await this.keep(false);
     const before = this.#sound;
     this.#sound = await this.#learner.snapshot("values");
     before?.release();
@@ -295,12 +297,20 @@ export class Fitting {
   }
 
   async #broken(loss: number): Promise<GlmError> {
-    if (this.#sound) await this.#learner.restore(this.#sound);
-    this.#learner.changed(0);
     const { lr, clip } = this.#options;
+    const { step } = this.#at;
+    if (!this.#sound) {
+      return new GlmError(
+        "loss-not-finite",
+        `training: expected a finite loss of the values with which it begins, got ${loss}${step > 0 ? ` after step ${step}` : ""}. ` +
+          "Nothing was changed. Begin with a new adapter (--new), or check the data.",
+      );
+    }
+    await this.#learner.restore(this.#sound);
+    this.#learner.changed(0);
     return new GlmError(
       "loss-not-finite",
-      `training: expected a finite loss after step ${this.#at.step}, got ${loss}. The values before that step are kept. ` +
+      `training: expected a finite loss after step ${step}, got ${loss}. The values before that step are kept. ` +
         `Lower the learning rate (now ${lr})${clip === 0 ? ", turn clipping on (clip 1)" : ""} or check the data.`,
     );
   }

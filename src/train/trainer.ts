@@ -159,8 +159,10 @@ async function* run(
         fitting.endEpoch();
         yield { type: "epoch", epoch, loss, ...validated, best };
       }
-      if (step > 0) await fitting.keep(fitting.isOver);
-      if (fitting.isOver) break;
+      if (fitting.isOver) {
+        await fitting.keep(true);
+        break;
+      }
       const taken = await fitting.step();
       yield { type: "step", step: step + 1, steps: fitting.steps, epoch: fitting.progress.epoch, ...taken };
     }

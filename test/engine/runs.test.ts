@@ -186,6 +186,45 @@ describe("a run that goes on", () => {
     });
   });
 
+  it("is not taken up, either, where it was killed and the adapter was changed by others since", async () => {
+    const { engine, params } = await open("killed", config);
+    await read(engine.stream("fit", params), 3);
+    const { folder } = await infoOf(engine, params);
+    const path = join(folder, "run.json");
+    // Whoever is killed does not say that it ends.
+    const { revision, ...record } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    expect(revision).toBeGreaterThan(0);
+    const asKilled = (): void => writeFileSync(path, JSON.stringify({ ...record, state: "running" }));
+    asKilled();
+    await engine.close();
+    const second = await open("killed");
+    expect(await infoOf(second.engine, params)).toMatchObject({ state: "interrupted" });
+    const seen = await read(second.engine.stream("fit", { ...params, resume: true }), 5);
+    expect(seen[0]).toMatchObject({ from: 3 });
+    asKilled();
+    await second.engine.close();
+
+    const third = await open("killed");
+    const batch = { inputIds: [[5, 6, 7]], labels: [[5, 6, 7]] };
+    const { handle } = await third.engine.call("gradients", { ...params, batch, seed: 0 });
+    const optimizer = { kind: "adamW", lr: 0.01, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, clip: 1 } as const;
+    await third.engine.call("optimizerStep", { ...params, optimizer: "own", config: optimizer, handles: [handle] });
+    await expect(read(third.engine.stream("fit", { ...params, resume: true }))).rejects.toMatchObject({
+      code: "adapter-changed",
+    });
+  });
+
+  it("that breaks down leaves a checkpoint of before, and a broken one changes nothing", async () => {
+    const { engine, params } = await open("broken", config);
+    const wild = { ...params, validation: [], options: { ...OPTIONS, lr: 1e25, clip: 0 } };
+    await expect(read(engine.stream("fit", wild))).rejects.toMatchObject({ code: "loss-not-finite" });
+    const values = await engine.call("readAdapter", params);
+    await expect(read(engine.stream("fit", { ...wild, resume: true }))).rejects.toMatchObject({
+      code: "loss-not-finite",
+    });
+    expect(await engine.call("readAdapter", params)).toEqual(values);
+  });
+
   it("begins where there is none, and is over at once where it was done", async () => {
     const { engine, params } = await open("finished", config);
     const first = await read(engine.stream("fit", { ...params, resume: true }));
@@ -301,6 +340,33 @@ describe("a run that goes by itself", () => {
     const wrong = { ...params, rows: [{ prompt: "a", response: "" }] };
     await expect(engine.call("startRun", wrong)).rejects.toMatchObject({ code: "data-invalid" });
     expect(await engine.call("run", params)).toBeNull();
+  });
+
+  it("is given up where whoever ran it ended twice before it came any further", async () => {
+    const first = await open("hopeless", METHODS.lora);
+    const { folder } = await first.engine.call("startRun", { ...first.params, options: long });
+    const begun = join(home, "hopeless-run");
+    await vi.waitFor(() => expect(existsSync(join(folder, "last.safetensors"))).toBe(true));
+    await first.engine.call("stopRun", first.params);
+    cpSync(folder, begun, { recursive: true });
+    await first.engine.close();
+    const { revision: _, ...record } = JSON.parse(readFileSync(join(begun, "run.json"), "utf8")) as object & {
+      readonly revision: number;
+    };
+    const progress = await new RunFolder(begun).progress();
+    for (const resumedAt of [undefined, progress?.step]) {
+      const again = { ...record, state: "running", ...(resumedAt === undefined ? {} : { resumedAt }) };
+      writeFileSync(join(folder, "run.json"), JSON.stringify(again));
+      const next = await open("hopeless");
+      await next.engine.call("resumeRuns", { model: next.params.model });
+      const info = await infoOf(next.engine, next.params);
+      if (resumedAt === undefined) {
+        expect(info).toMatchObject({ state: "running" });
+        await next.engine.call("stopRun", next.params);
+        cpSync(join(begun, "last.safetensors"), join(folder, "last.safetensors"));
+      } else expect(info).toMatchObject({ state: "failed", why: expect.stringContaining("ended twice after step") });
+      await next.engine.close();
+    }
   });
 
   it("goes on when its model is loaded again, and comes to what it would have come to", async () => {

@@ -2,11 +2,12 @@
  * @file What a run tells, on the disk as it goes: every event as a line of JSON (metrics.jsonl), and its numbers for TensorBoard
  * (events.out.tfevents.*), under the names that transformers' trainer gives them.
  */
-import { appendFile, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type FileToWrite, onDisk, replaceFile, replaceFiles } from "../../files.ts";
+import { type FileToWrite, replaceFiles } from "../../files.ts";
 import { LARGEST_TEXT, readText } from "../../regular-file.ts";
 import type { FitEvent } from "../../train/trainer.ts";
+import { LogFile } from "./log-file.ts";
 import { damagedRun } from "./run-folder.ts";
 import { fileStart, scalars } from "./tensorboard.ts";
 
@@ -20,15 +21,15 @@ const PAUSE = 500;
 type Line = FitEvent & { readonly time: number };
 
 export class MetricsLog {
-  readonly #folder: string;
-  readonly #tensorboard: string;
+  readonly #metrics: LogFile;
+  readonly #records: LogFile;
   #lines: Line[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(folder: string, started: number) {
-    this.#folder = folder;
-    this.#tensorboard = join(folder, `${TENSORBOARD}${Math.floor(started / 1000)}.glmlab`);
+  private constructor(metrics: LogFile, records: LogFile) {
+    this.#metrics = metrics;
+    this.#records = records;
   }
 
   /**
@@ -36,19 +37,15 @@ export class MetricsLog {
    * @throws GlmError "disk" when it cannot be written
    */
   static async open(folder: string, before: readonly Line[] = []): Promise<MetricsLog> {
-    const log = new MetricsLog(folder, Date.now());
     for (const name of await readdir(folder).catch(() => [])) {
       if (name.startsWith(TENSORBOARD)) await rm(join(folder, name), { force: true });
     }
-    const [text, records] = [textOf(before), recordsOf(before)];
-    await replaceFile(join(folder, METRICS), [text], text.length);
-    const all = [fileStart(Date.now() / 1000), ...records];
-    await replaceFile(
-      log.#tensorboard,
-      all,
-      all.reduce((sum, { length }) => sum + length, 0),
+    const seconds = Date.now() / 1000;
+    const records = Buffer.concat([fileStart(seconds), ...recordsOf(before)]);
+    return new MetricsLog(
+      await LogFile.begin(join(folder, METRICS), textOf(before)),
+      await LogFile.begin(join(folder, `${TENSORBOARD}${Math.floor(seconds)}.glmlab`), records),
     );
-    return log;
   }
 
   add(event: FitEvent): void {
@@ -70,16 +67,13 @@ export class MetricsLog {
   async #write(): Promise<void> {
     const lines = this.#lines.splice(0);
     if (lines.length === 0) return;
-    const path = join(this.#folder, METRICS);
-    const text = textOf(lines);
     try {
-      await onDisk(path, text.length, () => appendFile(path, text));
+      await this.#metrics.append(textOf(lines));
     } catch (error) {
       this.#lines.unshift(...lines);
       throw error;
     }
-    const records = Buffer.concat(recordsOf(lines));
-    await onDisk(this.#tensorboard, records.length, () => appendFile(this.#tensorboard, records));
+    await this.#records.append(Buffer.concat(recordsOf(lines)));
   }
 }
 

@@ -227,7 +227,7 @@ export class ModelRuns {
     const adapter = await this.#host.find({ owner, name });
     if (this.#live.has(adapter)) return;
     const step = (await folder.progress())?.step ?? 0;
-    if (record.resumedAt === step && step > 0) {
+    if (record.resumedAt === step) {
       const why = `whoever ran it ended twice after step ${step}, without an error that could be told`;
       await folder.write({ ...record, state: "failed", why });
       return;
@@ -264,7 +264,10 @@ function trainedOf(adapter: AdapterInstance) {
     get revision() {
       return adapter.revision;
     },
-    restored: (steps: number) => adapter.wentBackTo(steps),
+    get run() {
+      return adapter.run;
+    },
+    restored: (steps: number, run: number) => adapter.wentBackTo(steps, run),
   };
 }
 

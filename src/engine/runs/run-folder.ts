@@ -28,12 +28,14 @@ export interface RunRecord {
   readonly state: RunState;
   /** Why it failed. */
   readonly why?: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; by which the adapter knows the run, too. */
   readonly started: number;
   readonly steps: number;
   readonly epochs: number;
   /** Steps that the adapter had taken before. */
   readonly stepsBefore: number;
+  /** The adapter's revision then. */
+  readonly revisionBefore: number;
   /** The adapter's revision when the run ended: another one was changed since. */
   readonly revision?: number;
   /** Whether it goes on without whoever began it. */

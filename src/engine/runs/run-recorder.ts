@@ -23,8 +23,10 @@ export interface Trained {
   /** Steps that it has taken, and changes of its values. */
   readonly steps: number;
   readonly revision: number;
-  /** Told when its values are those of a checkpoint, with the steps that it has taken by then. */
-  restored(steps: number): void;
+  /** The run that changed it last, by its id, unless something else did since. */
+  readonly run: number | undefined;
+  /** Told when its values are those of a checkpoint of a run, with the steps that it has taken by then. */
+  restored(steps: number, run: number): void;
 }
 
 export interface RunOptions {
@@ -53,6 +55,11 @@ export class RunRecorder {
     this.#folder = folder;
     this.#trained = trained;
     this.#options = options;
+  }
+
+  /** By which the adapter knows who changed it. */
+  get id(): number | undefined {
+    return this.#record?.started;
   }
 
   /** Whether the run goes on without anybody who reads it. */
@@ -88,7 +95,8 @@ export class RunRecorder {
     const { input } = this.#options;
     this.#record = {
       ...{ state: "running", started: Date.now(), steps, epochs },
-      ...{ stepsBefore: this.#trained.steps, detached: input !== undefined },
+      ...{ stepsBefore: this.#trained.steps, revisionBefore: this.#trained.revision },
+      detached: input !== undefined,
     };
     await this.#folder.begin(this.#record, identity, input);
     this.#log = await MetricsLog.open(this.#folder.path);
@@ -99,8 +107,13 @@ export class RunRecorder {
 
   async #resume(learner: Learner): Promise<FitResumed> {
     const before = await this.#folder.record();
-    const { name, revision } = this.#trained;
-    if (before.revision !== undefined && before.revision !== revision) {
+    const { name, revision, run } = this.#trained;
+    // Of one that was killed, nobody wrote what its adapter was in the end: the adapter's own file says who changed it last.
+    const isAsItWas =
+      before.revision === undefined
+        ? run === before.started || revision === before.revisionBefore
+        : revision === before.revision;
+    if (!isAsItWas) {
       throw new GlmError(
         "adapter-changed",
         `${name} was changed since its run ended, and to go on with that run would lose the change. Train it without resume ` +
@@ -120,7 +133,7 @@ export class RunRecorder {
     }
     this.#folder.take();
     await learner.adopt(last);
-    this.#trained.restored(before.stepsBefore + progress.step);
+    this.#trained.restored(before.stepsBefore + progress.step, before.started);
     const events = await readMetrics(this.#folder.path, progress.step);
     this.#told = events.filter(({ type }) => !UNTOLD.has(type)).map(({ time: _, ...event }) => event);
     this.#log = await MetricsLog.open(
