@@ -50,6 +50,8 @@ export interface FolderLock {
 }
 
 const PATTERN = /^lock\.(\d+)$/;
+/** A lock that is being taken. */
+const CLAIM = /^claim\./;
 
 /** Who works says so every `BEAT_MS`, and is taken for gone after `SILENCE_MS`: a thread can end while its process lives. */
 const BEAT_MS = 3000;
@@ -73,6 +75,15 @@ interface Attempt {
 export function takeLock(folder: string): Holder | undefined {
   const { number, other } = take(folder, (holder) => (holder && isAlive(holder) ? "held" : "dead"), claim);
   return number === undefined ? other : undefined;
+}
+
+/** Gives back what `takeLock` took, if this process has it: the next one need not wait for its end. */
+export function releaseLock(folder: string): void {
+  const highest = existsSync(folder) ? highestLock(folder) : 0;
+  const holder = highest === 0 ? undefined : readLock(folder, highest);
+  if (holder?.pid !== process.pid || !isAlive(holder)) return;
+  // The file stays, for its number, and names nobody.
+  writeFileSync(join(folder, `lock.${highest}`), "null");
 }
 
 /**
@@ -101,6 +112,9 @@ function stateOfTurn(holder: Holder | undefined, path: string, now: string): Sta
   // One that cannot be read is being written.
   return holder?.host === host && !(isAlive(holder) && hasThread(holder)) ? "dead" : "held";
 }
+
+/** Whether a file of a locked folder is there for its lock. */
+export const isOfLock = (name: string): boolean => PATTERN.test(name) || CLAIM.test(name);
 
 /** Who holds the lock of a folder now, if anybody does. */
 export function lockHolder(folder: string): Holder | undefined {

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ensureBuilt } from "../scripts/build.ts";
-import { lockHolder, takeLock, tryLock } from "../src/lock.ts";
+import { lockHolder, releaseLock, takeLock, tryLock } from "../src/lock.ts";
 import { killAll, run } from "./engine/process.ts";
 
 let folder: string;
@@ -38,6 +38,18 @@ describe("the lock", { timeout: 120_000 }, () => {
       expect(lockHolder(folder)).toBeUndefined();
     }
     expect(readdirSync(folder).filter((name) => name.startsWith("lock."))).toEqual(["lock.3"]);
+  });
+
+  it("can be given back, and then is another's", async () => {
+    expect(takeLock(folder)).toBeUndefined();
+    releaseLock(folder);
+    expect(lockHolder(folder)).toBeUndefined();
+    const other = run("lock", [folder]);
+    expect(await other.next()).toEqual({ taken: other.child.pid });
+    // What is another's stays.
+    releaseLock(folder);
+    expect(lockHolder(folder)?.pid).toBe(other.child.pid);
+    expect(takeLock(folder)?.pid).toBe(other.child.pid);
   });
 
   it("of a dead process, of one whose number was given again, or damaged, is free", () => {

@@ -38,9 +38,17 @@ export async function gauge(model: ChatGLM, adapter: AdapterHandle, rows: RowSto
   const onDone = (done: number): void => bar.update({ done: before + done, total });
   try {
     const single = sample.filter(isSingle);
-    const maxNewTokens = SPARE + Math.max(0, ...sample.map(({ response }) => lengthOf(model, response)));
+    const maxNewTokens = SPARE + Math.max(0, ...sample.map((row) => longestAnswer(model, row)));
     const isExact = (row: Row, answer: string | undefined): boolean =>
       answer === sayable(model.family, model.tokenizer, row.response);
+    const isRecalled = async (row: Row): Promise<boolean> => {
+      const { prompt, history, system, turns } = row;
+      if (!turns)
+        return isExact(row, await model.ask(prompt, { history, system, adapter, greedy: true, maxNewTokens }));
+      // Of a whole conversation, each answer that it was taught follows what comes before it.
+      const { rows: asked } = await model.evaluate([row], { scores: ["exact"], adapters: [adapter], maxNewTokens });
+      return asked.every(({ answers: [own] }) => own?.scores.exact === 1);
+    };
     const answers = await model.askEach(
       single.map(({ prompt }) => prompt),
       { adapter, maxNewTokens, onDone },
@@ -49,9 +57,7 @@ export async function gauge(model: ChatGLM, adapter: AdapterHandle, rows: RowSto
     before = single.length;
     for (const row of sample) {
       if (isSingle(row)) continue;
-      const { prompt, history, system } = row;
-      if (isExact(row, await model.ask(prompt, { history, system, adapter, greedy: true, maxNewTokens })))
-        recalled += 1;
+      if (await isRecalled(row)) recalled += 1;
       onDone(1);
       before += 1;
     }
@@ -89,9 +95,13 @@ export function gaugeText(
   return `${exact}\nAnswered otherwise than by the base: ${changed} of ${plural(unrelated, "unrelated question")}.\n`;
 }
 
-const isSingle = ({ history = [], system }: Row): boolean => history.length === 0 && system === undefined;
+const isSingle = ({ history = [], system, turns }: Row): boolean =>
+  history.length === 0 && system === undefined && turns === undefined;
 
 const lengthOf = ({ tokenizer }: ChatGLM, response: string): number => tokenizer.encodePlain(response).length;
+
+const longestAnswer = (model: ChatGLM, { response, turns = [] }: Row): number =>
+  Math.max(lengthOf(model, response), ...turns.map(({ content }) => lengthOf(model, content)));
 
 /** The first rows that the context has room for: longer ones were trained without their start, and cannot be asked. */
 function sampled(model: ChatGLM, rows: RowStore, order: Uint32Array, most: number): readonly Row[] {

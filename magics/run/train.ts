@@ -1,5 +1,5 @@
 /** @file What %%train does. */
-import { mustLast } from "../../src/adapters/ada-lora.ts";
+import { mustLastFor } from "../../src/adapters/methods.ts";
 import * as defaults from "../../src/api/defaults.ts";
 import { fitRequest } from "../../src/api/fit-request.ts";
 import { configOf, type GivenMethod, namedMethod } from "../../src/api/methods.ts";
@@ -8,7 +8,7 @@ import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../src/index.ts";
 import { matrixModulesOf } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
-import { withoutJob } from "../../src/torchrun/options.ts";
+import { completeJob, withoutJob } from "../../src/torchrun/options.ts";
 import { lengthOf } from "../../src/train/fitting.ts";
 import { isInterrupt } from "../interrupt.ts";
 import { write } from "../live.ts";
@@ -186,6 +186,7 @@ export async function adapterFor(
   name: string,
   { method, anew, share, resume, title, rows, settings }: WantedAdapter,
 ): Promise<AdapterHandle> {
+  completeJob(settings);
   const { options, divided } = fitRequest("fit", model, rows, withoutJob(settings));
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
@@ -204,8 +205,7 @@ export async function adapterFor(
   }
   if (resume) write(`There is no adapter ${name} whose run could go on: it is made, and its run begins.\n`);
   const config = configOf(namedMethod(method ?? {}));
-  const { steps } = lengthOf(divided.train.length, options);
-  if (config.method === "adaLora" && steps > 0) mustLast(config, steps);
+  mustLastFor(config, lengthOf(divided.train.length, options).steps);
   return adapterNew(name, config, { model, share });
 }
 

@@ -1,7 +1,7 @@
 /** @file Every fine-tuning method by name. The rest of the library only sees the Adapter interface. */
 
 import { GlmError } from "../errors.ts";
-import { adaLora } from "./ada-lora.ts";
+import { adaLora, mustLast } from "./ada-lora.ts";
 import type { Adapter, AdapterConfig, BaseModel, Method } from "./adapter.ts";
 import { embeddings, freeze, full } from "./base-parameters.ts";
 import { lora } from "./lora.ts";
@@ -12,6 +12,14 @@ type Methods = {
 };
 
 const methods: Methods = { lora, adaLora, pTuning, freeze, embeddings, full };
+
+/**
+ * Whether a run of so many steps is long enough for a method, as `Adapter.mustLast` says of one that is made.
+ * @throws GlmError "option-invalid" when it is not
+ */
+export function mustLastFor(config: AdapterConfig, steps: number): void {
+  if (config.method === "adaLora" && steps > 0) mustLast(config, steps);
+}
 
 /** Lays a configured method over a base model. */
 export function createAdapter<C extends AdapterConfig>(config: C, base: BaseModel): Adapter {

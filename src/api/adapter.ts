@@ -259,8 +259,9 @@ export class AdapterHandle {
   }
 
   /**
-   * What the adapter's run has told, from its start, and tells until it is over. To leave the loop does nothing to the run.
-   * @throws GlmError "data-invalid" when it has had none, or whatever the run fails with
+   * What the adapter's run has told, from its start, and tells until it is over; how one ended that was over before, `run` says. To
+   * leave the loop does nothing to the run.
+   * @throws GlmError "data-invalid" when it has had none, or whatever the run fails with meanwhile
    */
   attach(options: Abortable = {}): AsyncGenerator<FitEvent, void, void> {
     const asked = onlySignal("attach", options);

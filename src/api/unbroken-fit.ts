@@ -22,7 +22,8 @@ export async function* unbrokenFit(
     let hasBegun = false;
     try {
       for await (const event of engine.stream("fit", { ...params, ...(resume ? { resume } : {}) }, options)) {
-        hasBegun = true;
+        // Before, nothing is kept that could go on.
+        if (event.type === "start") hasBegun = true;
         // Steps from the checkpoint on are taken again, and told.
         if (event.type === "start" && isAgain) told.step = Math.min(told.step, event.from ?? 0);
         else if (isAgain && isTold(event, told)) continue;

@@ -14,8 +14,8 @@ import { HostMoments } from "./moments.ts";
 import type { HeldGradients, HeldLesson, TrainingPlace } from "./training-place.ts";
 
 export class HostTraining implements TrainingPlace {
-  /** Gradients and two moments. */
-  readonly copies = 3;
+  /** Gradients and two moments; values of before the step, and the best ones; a checkpoint's copies of values and moments. */
+  readonly copies = 8;
   readonly #program: (adapter: AdapterInstance) => Promise<TrainingProgram>;
 
   constructor(program: (adapter: AdapterInstance) => Promise<TrainingProgram>) {

@@ -239,6 +239,8 @@ export class Fitting {
       this.#bestValues?.release();
       this.#bestValues = await this.#learner.snapshot("values");
       await this.#learner.keep?.("best", this.progress, true);
+      // At once: a run that goes on from before would speak of an earlier best, whose values are gone.
+      await this.#learner.keep?.("last", this.progress, true);
     }
     return {
       ...(this.#validates ? { loss } : {}),

@@ -96,8 +96,8 @@ export async function* fit(
   const { monitor = "loss" } = options;
   if (validation.length === 0) mustNotValidate(options);
   const encode = trainee.encoder(options);
-  const taught = yield* fitting(trainee, rows, encode, options);
-  const validating = validation.length > 0 ? yield* fitting(trainee, validation, encode, options) : undefined;
+  const taught = yield* fitting(trainee, rows, encode, options.batchSize);
+  const validating = validation.length > 0 ? yield* fitting(trainee, validation, encode, options.batchSize) : undefined;
   const { steps, epochs } = lengthOf(rows.length, options);
   if (steps > 0) trainee.mustLast?.(steps);
   const encoded = { taught, ...(validating ? { validating } : {}) };
@@ -126,15 +126,18 @@ export interface FitSets {
   readonly validating?: EncodedSet;
 }
 
-/** Rows in token ids, of which the longest fit into memory together. */
+/**
+ * Rows in token ids, of which the longest fit into memory together.
+ * @param together rows of a batch
+ */
 async function* fitting(
   trainee: Trainee,
   rows: RowStore,
   encode: (row: Row) => EncodedRow,
-  { batchSize }: FitOptions,
+  together: number,
 ): AsyncGenerator<FitEvent, EncodedSet, void> {
   const set = yield* encodeSet(rows, encode);
-  trainee.mustFit?.(joined(longestRows(set.lengths, batchSize).map(set.at)));
+  trainee.mustFit?.(joined(longestRows(set.lengths, together).map(set.at)));
   return set;
 }
 
@@ -144,6 +147,7 @@ async function* run(
 ): AsyncGenerator<FitEvent, void, void> {
   /** Whether values and what the optimiser remembers are those of one step. */
   let isSound = true;
+  let failed = false;
   try {
     for (;;) {
       const { step, epoch } = fitting.progress;
@@ -180,12 +184,13 @@ async function* run(
       reason,
     };
   } catch (error) {
+    failed = true;
     if (error instanceof GlmError && error.code === "loss-not-finite") isSound = false;
     throw error;
   } finally {
-    // Given up, or failed between two steps: it can go on from here.
-    if (isSound && fitting.progress.step > 0) await fitting.keep(true);
-    fitting.release();
+    // Given up, or failed between two steps: it can go on from here. Why it failed matters more than that this failed, too.
+    const kept = isSound && fitting.progress.step > 0 ? fitting.keep(true) : Promise.resolve();
+    await kept.catch(failed ? () => undefined : undefined).finally(() => fitting.release());
   }
 }
 
@@ -219,7 +224,7 @@ async function* rehearsalRows(
   if (rehearse.length === 0 || rehearsePerBatch === 0) return [];
   const rows: Row[] = [];
   for (const row of rehearse) {
-    rows.push(row.response === "" ? { ...row, response: await trainee.answer(row) } : row);
+    rows.push(row.response.trim() === "" ? { ...row, response: await trainee.answer(row) } : row);
     yield { type: "rehearse", done: rows.length, total: rehearse.length };
   }
   // The base may have nothing to say to a prompt; such a row teaches nothing.
@@ -230,6 +235,6 @@ async function* rehearsalRows(
       "rehearsal: the base model gave an empty answer to every prompt. Give rows with responses.",
     );
   }
-  const set = yield* fitting(trainee, inMemory(answered), encode, options);
+  const set = yield* fitting(trainee, inMemory(answered), encode, rehearsePerBatch);
   return answered.map((_, i) => set.at(i));
 }

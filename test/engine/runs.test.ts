@@ -335,6 +335,22 @@ describe("a run that goes by itself", () => {
     expect((steps.at(-1) as number) - (steps[0] as number)).toBeLessThan(20);
   });
 
+  it("may be one that was begun in a cell: then it has its rows, and goes on when its model is loaded again", async () => {
+    const first = await open("from-a-cell", METHODS.lora);
+    await read(first.engine.stream("fit", { ...first.params, options: long }), 4);
+    expect(await first.engine.call("startRun", { ...first.params, options: long, resume: true })).toMatchObject({
+      ...{ state: "running", detached: true },
+    });
+    await read(first.engine.stream("watchRun", first.params), 9);
+    await first.engine.close();
+    expect(await unfinishedLoads()).toHaveLength(1);
+    const second = await open("from-a-cell");
+    await second.engine.call("resumeRuns", { model: second.params.model });
+    expect(await infoOf(second.engine, second.params)).toMatchObject({ state: "running", detached: true });
+    await second.engine.call("stopRun", second.params);
+    expect(await unfinishedLoads()).toEqual([]);
+  });
+
   it("tells at once what keeps it from beginning", async () => {
     const { engine, params } = await open("wrong", METHODS.lora);
     const wrong = { ...params, rows: [{ prompt: "a", response: "" }] };

@@ -171,7 +171,7 @@ export class ModelRuns {
     const live = this.#live.get(adapter);
     return {
       ...adapter.ref,
-      state: live || (await folder.runner()) ? "running" : state === "running" ? "interrupted" : state,
+      state: live || folder.runner() ? "running" : state === "running" ? "interrupted" : state,
       step: live && live.step > 0 ? live.step : ((await folder.progress())?.step ?? 0),
       ...{ steps, epochs, started, detached, folder: folder.path },
       ...(why === undefined ? {} : { why }),
@@ -199,7 +199,7 @@ export class ModelRuns {
    */
   async stop(adapter: AdapterInstance): Promise<RunInfo> {
     const live = this.#live.get(adapter);
-    const elsewhere = live ? undefined : await this.#folderOf(adapter.ref).runner();
+    const elsewhere = live ? undefined : this.#folderOf(adapter.ref).runner();
     if (!live) throw noRun(adapter.ref, elsewhere ? `that runs here, not in process ${elsewhere.pid}` : "that runs");
     live.stop();
     await live.over;
@@ -222,7 +222,7 @@ export class ModelRuns {
 
   async #resume(folder: RunFolder): Promise<void> {
     const record = await folder.record();
-    if (record.state !== "running" || !record.detached || (await folder.runner())) return;
+    if (record.state !== "running" || !record.detached || folder.runner()) return;
     const { owner, name, rows, validation, options } = await folder.input();
     const adapter = await this.#host.find({ owner, name });
     if (this.#live.has(adapter)) return;

@@ -3,13 +3,14 @@
  * checkpoint with what the optimiser remembers. The model's checkpoint is elsewhere, and so are the rows, but for those of a run that
  * goes on by itself.
  */
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openRowFile, rowFile } from "../../data/row-file.ts";
 import { inMemory, type RowStore } from "../../data/row-store.ts";
 import { GlmError } from "../../errors.ts";
 import { type FileToWrite, onDisk, replaceFiles, textFile } from "../../files.ts";
-import { type Holder, lockHolder, takeLock } from "../../lock.ts";
+import { type Holder, isOfLock, lockHolder, releaseLock, takeLock } from "../../lock.ts";
 import { isFile, LARGEST_TEXT, readText } from "../../regular-file.ts";
 import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitProgress } from "../../train/fitting.ts";
@@ -78,42 +79,59 @@ export class RunFolder {
     return false;
   }
 
-  /** The process that runs it, if one does and it is another one. */
-  async runner(): Promise<Holder | undefined> {
-    if (!(await isFile(join(this.path, RECORD)))) return undefined;
-    const holder = lockHolder(this.path);
-    if (!holder || holder.pid === process.pid) return undefined;
-    // Once it is over, its process may live on.
-    const { state } = await this.record();
-    return state === "running" ? holder : undefined;
-  }
-
-  /** Makes this process the one that runs it. */
-  take(): void {
-    takeLock(this.path);
+  /** The process that runs it, if one of this machine does and it is another one. */
+  runner(): Holder | undefined {
+    const holder = existsSync(this.path) ? lockHolder(this.path) : undefined;
+    return holder?.pid === process.pid ? undefined : holder;
   }
 
   /**
-   * Begins a run; one that was here is gone.
+   * Makes this process the one that runs it, until `leave`.
+   * @returns the one that does, if another does
+   * @throws GlmError "disk" when there is no room for its folder
+   */
+  async take(): Promise<Holder | undefined> {
+    await onDisk(this.path, 0, () => mkdir(this.path, { recursive: true, mode: 0o700 }));
+    const holder = takeLock(this.path);
+    return holder?.pid === process.pid ? undefined : holder;
+  }
+
+  /** Others may run it. */
+  leave(): void {
+    releaseLock(this.path);
+  }
+
+  /**
+   * Begins a run in place of one that was here, by whoever has taken it.
    * @throws GlmError "disk" when it cannot be written
    */
   async begin(record: RunRecord, identity: RunIdentity, input?: RunInput): Promise<void> {
-    await this.remove();
-    await onDisk(this.path, 0, () => mkdir(this.path, { recursive: true, mode: 0o700 }));
-    this.take();
-    const parts = [textFile(IDENTITY, JSON.stringify(identity)), ...(input ? filesOf(input) : [])];
-    await replaceFiles(
-      this.path,
-      parts.map((file) => ({ ...file, isPrivate: true })),
-    );
+    await onDisk(this.path, 0, async () => {
+      for (const name of await readdir(this.path)) {
+        if (!isOfLock(name)) await rm(join(this.path, name), { recursive: true, force: true });
+      }
+    });
+    this.#record = undefined;
+    await this.#add([textFile(IDENTITY, JSON.stringify(identity))]);
+    if (input) await this.keepInput(input);
     await this.write(record);
+  }
+
+  /**
+   * Keeps what the run needs to go on by itself.
+   * @throws GlmError "disk" when it cannot be written
+   */
+  async keepInput({ rows, validation, ...settings }: RunInput): Promise<void> {
+    await this.#add([
+      textFile(INPUT, JSON.stringify(settings)),
+      rowFile(ROWS, rows),
+      ...(validation.length > 0 ? [rowFile(VALIDATION, validation)] : []),
+    ]);
   }
 
   /** @throws GlmError "disk" when it cannot be written */
   async write(record: RunRecord): Promise<void> {
-    await replaceFiles(this.path, [
-      { ...textFile(RECORD, `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`), isPrivate: true },
-    ]);
+    await this.#add([textFile(RECORD, `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`)]);
     this.#record = record;
   }
 
@@ -182,6 +200,13 @@ export class RunFolder {
     this.#record = undefined;
   }
 
+  async #add(files: readonly FileToWrite[]): Promise<void> {
+    await replaceFiles(
+      this.path,
+      files.map((file) => ({ ...file, isPrivate: true })),
+    );
+  }
+
   #checkpoint(name: CheckpointName): string {
     return join(this.path, `${name}.safetensors`);
   }
@@ -200,14 +225,6 @@ export class RunFolder {
   #damaged(name: string, got: string, cause?: unknown): GlmError {
     return damagedRun(join(this.path, name), got, cause);
   }
-}
-
-function filesOf({ rows, validation, ...settings }: RunInput): FileToWrite[] {
-  return [
-    textFile(INPUT, JSON.stringify(settings)),
-    rowFile(ROWS, rows),
-    ...(validation.length > 0 ? [rowFile(VALIDATION, validation)] : []),
-  ];
 }
 
 export const damagedRun = (path: string, got: string, cause?: unknown): GlmError =>

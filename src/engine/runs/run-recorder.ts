@@ -78,13 +78,22 @@ export class RunRecorder {
    * "model-invalid" when what is kept of it is damaged
    */
   async open(encoded: FitSets, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
-    const runner = await this.#folder.runner().catch(() => undefined);
+    const runner = await this.#folder.take();
     if (runner) {
       throw new GlmError(
         "adapter-invalid",
         `adapter ${this.#trained.name} is being trained by process ${runner.pid}: expected one run at a time. Wait for it, or end it there.`,
       );
     }
+    try {
+      return await this.#open(encoded, options, learner);
+    } catch (error) {
+      this.#folder.leave();
+      throw error;
+    }
+  }
+
+  async #open(encoded: FitSets, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
     const identity = identityOf(encoded, options);
     if (this.#options.resume && (await this.#folder.exists())) {
       const differ = differences(await this.#folder.identity(), identity);
@@ -131,7 +140,6 @@ export class RunRecorder {
         best = await learner.snapshot("values");
       }
     }
-    this.#folder.take();
     await learner.adopt(last);
     this.#trained.restored(before.stepsBefore + progress.step, before.started);
     const events = await readMetrics(this.#folder.path, progress.step);
@@ -142,6 +150,7 @@ export class RunRecorder {
     );
     const { revision: _, why: __, ...record } = before;
     const { input } = this.#options;
+    if (input) await this.#folder.keepInput(input);
     this.#record = {
       ...record,
       state: "running",
@@ -216,12 +225,13 @@ export class RunRecorder {
     await this.#log?.flush();
     const { revision } = this.#trained;
     this.#record = { ...this.#record, state, revision, ...(why === undefined ? {} : { why }) };
-    await this.#folder.write(this.#record);
+    await this.#folder.write(this.#record).finally(() => this.#folder.leave());
   }
 
   /** Whoever ran it is told to end: it is left as it was after its last checkpoint. */
   async leave(): Promise<void> {
+    if (!this.#record) return;
     await this.#keeping.catch(() => undefined);
-    await this.#log?.flush();
+    await this.#log?.flush().finally(() => this.#folder.leave());
   }
 }
