@@ -17,7 +17,7 @@ export async function dryRun({ model, aside, interrupts, programBytes }: Workpla
   const scratch = await aside();
   const adapter = await scratch.createAdapter("dry-run", known?.config ?? configOf(method ?? { method: "lora" }));
   console.log(String(adapter.summary()));
-  const plan = trainingPlan(model, adapter, rows, settings);
+  const plan = await trainingPlan(model, adapter, rows, settings);
   console.log(planText(plan));
   const log = new TrainLog("a few steps, to measure them", 1);
   for await (const event of adapter.fit(rows, settings)) {

@@ -35,7 +35,7 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
     ...{ method, anew, share, resume, title: `${TRAIN} --adapter ${name}` },
     ...{ rows, settings },
   });
-  const plan = trainingPlan(model, adapter, rows, settings);
+  const plan = await trainingPlan(model, adapter, rows, settings);
   console.error(planText(plan));
   const log = new TrainLog(name, values["log-every"] as number | undefined);
   const { signal: _, ...around } = ambient();

@@ -6,6 +6,7 @@ import type { DeviceChoice, LoadEvent, LoadParams, ModelInfo } from "../engine/e
 import { GlmError } from "../errors.ts";
 import { type Family, families } from "../models/family.ts";
 import { complete, type Given, invalid } from "../options.ts";
+import { ADDRESS_FORMS, isRuntimeAddress } from "../runtime/address.ts";
 import { suggestion } from "../suggestion.ts";
 import { optionalTokenizer } from "../text/optional.ts";
 import { ChatGLM } from "./chatglm.ts";
@@ -120,9 +121,8 @@ function placeOf(runtime: string | undefined, notebook: string | undefined): str
   // Windows has no private sockets that ZeroMQ could use.
   const canShare = notebook !== undefined && process.platform !== "win32";
   if (runtime === undefined) return canShare ? "auto" : "none";
-  if (typeof runtime === "string" && (runtime === "auto" || runtime === "none" || runtime.includes("://")))
-    return runtime;
-  throw invalid("load", [
-    `runtime: expected "auto", "none" or an address such as "tcp://host:port", got ${shownJson(runtime)}.`,
-  ]);
+  const isPlace =
+    typeof runtime === "string" && (runtime === "auto" || runtime === "none" || isRuntimeAddress(runtime));
+  if (isPlace) return runtime;
+  throw invalid("load", [`runtime: expected "auto", "none" or ${ADDRESS_FORMS}, got ${shownJson(runtime)}.`]);
 }

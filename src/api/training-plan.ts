@@ -1,7 +1,10 @@
 /** @file What a training run will take: its rows in tokens, and about how much memory. */
-import { allRows } from "../data/row-store.ts";
+import { createAdapter } from "../adapters/methods.ts";
+import { modulesOf, parametersOf } from "../models/architectures.ts";
 import { elementSize } from "../tensor.ts";
-import { encodeForModel, IGNORED } from "../train/encode.ts";
+import { limitsFor, rowEncoder } from "../train/encode.ts";
+import { type EncodedSet, encodeSet, longestRows } from "../train/encoded-set.ts";
+import { joined } from "../train/examples.ts";
 import { rowWriter } from "../train/row-writer.ts";
 import { trainingBytes } from "../train/step-memory.ts";
 import type { AdapterHandle } from "./adapter.ts";
@@ -29,17 +32,22 @@ export interface PlannedMemory {
   readonly values: number;
   readonly gradients: number;
   readonly optimizer: number;
-  /** Of one run over the longest rows that can share a batch, without gradient checkpointing. */
+  /** Of one run over the longest rows that can share a batch, as the settings say, with gradient checkpointing or without. */
   readonly activations: number;
 }
 
+type PlannedSettings = Pick<
+  FitSettings,
+  "batchSize" | "maxLength" | "maxPromptLength" | "learnRole" | "gradientCheckpointing" | "validation" | "seed"
+>;
+
 /** @throws GlmError "data-invalid" for rows that cannot be learnt */
-export function trainingPlan(
+export async function trainingPlan(
   model: ChatGLM,
   adapter: AdapterHandle,
   data: Rows,
-  settings: Pick<FitSettings, "batchSize" | "maxLength" | "maxPromptLength" | "learnRole" | "validation" | "seed"> = {},
-): TrainingPlan {
+  settings: PlannedSettings = {},
+): Promise<TrainingPlan> {
   const { fit } = defaults;
   const limits = {
     maxLength: settings.maxLength ?? fit.maxLength.default,
@@ -47,26 +55,41 @@ export function trainingPlan(
     learnRole: settings.learnRole ?? fit.learnRole.default,
   };
   const { train } = divide(data, settings.validation, settings.seed ?? fit.seed.default);
-  const batch = encodeForModel(allRows(train), rowWriter(model.family, model.tokenizer), limits, model.config);
-  const lengths = batch.inputIds.map((ids) => ids.length);
-  const byLength = lengths.map((_, i) => i).sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0));
-  const largest = byLength.slice(0, settings.batchSize ?? fit.batchSize.default);
-  const pick = (rows: readonly (readonly number[])[]): readonly (readonly number[])[] =>
-    largest.map((i) => rows[i] ?? []);
+  const encode = rowEncoder(rowWriter(model.family, model.tokenizer), limitsFor(limits, model.config));
+  const { lengths, learnt, at } = await encodedAll(train, encode);
+  const largest = longestRows(lengths, settings.batchSize ?? fit.batchSize.default);
   const trained = adapter.summary().trainable;
+  const step = { gradientCheckpointing: settings.gradientCheckpointing ?? false, masked: maskedBy(model, adapter) };
   return {
     rows: train.length,
     tokens: lengths.reduce((sum, length) => sum + length, 0),
-    learnt: batch.labels.reduce((sum, labels) => sum + labels.filter((label) => label !== IGNORED).length, 0),
-    longest: Math.max(0, ...largest.map((i) => lengths[i] ?? 0)),
+    learnt,
+    longest: lengths[largest[0] ?? 0] ?? 0,
     memory: {
       weights: weightBytes(model),
       values: elementSize.float32 * trained,
       gradients: elementSize.float32 * trained,
       optimizer: 2 * elementSize.float32 * trained,
-      activations: trainingBytes(model.config, { inputIds: pick(batch.inputIds), labels: pick(batch.labels) }),
+      activations: trainingBytes(model.config, joined(largest.map(at)), step),
     },
   };
+}
+
+async function encodedAll(...given: Parameters<typeof encodeSet>): Promise<EncodedSet> {
+  const encoding = encodeSet(...given);
+  for (;;) {
+    const { done, value } = await encoding.next();
+    if (done) return value;
+  }
+}
+
+/** Elements of each token that dropout has masks for. */
+function maskedBy({ config }: ChatGLM, adapter: AdapterHandle): number | undefined {
+  const read = (name: string): never => {
+    throw new Error(`${name} was asked for, to count masks`);
+  };
+  const base = { parameters: parametersOf(config), modules: modulesOf(config), config, read };
+  return createAdapter(adapter.config, base).masked;
 }
 
 function weightBytes({ info }: ChatGLM): number {

@@ -31,6 +31,8 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   readonly #watching: Promise<void>;
   #listener: Listener<ServerMessage> | undefined;
   #closing: Promise<void> | undefined;
+  /** Why the address cannot even be tried. */
+  #refusal: Error | undefined;
   #missed = 0;
   #connected = false;
   #closed = false;
@@ -39,7 +41,12 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   constructor(address: string) {
     this.#socket = new Dealer({ sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: LINGER_MS });
     this.#watching = this.#watch();
-    this.#socket.connect(address);
+    try {
+      this.#socket.connect(address);
+    } catch (error) {
+      // Told to whoever listens: a constructor that throws would leave a socket that nobody closes, which aborts the process.
+      this.#refusal = asError(error);
+    }
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
   }
 
@@ -50,6 +57,7 @@ export class SocketClient implements Channel<ClientMessage, ServerMessage> {
   open(listener: Listener<ServerMessage>): void {
     this.#listener = listener;
     this.#inbox = this.#receive(listener);
+    if (this.#refusal) this.#fail(this.#refusal);
   }
 
   /** The thread lives as long as its connection does. */

@@ -8,6 +8,7 @@ import { GlmError } from "../errors.ts";
 import { type Holder, isAlive, lockHolder } from "../lock.ts";
 import { RemoteEngine } from "../rpc/client.ts";
 import { openSocketThread } from "../rpc/socket-thread.ts";
+import { ADDRESS_FORMS, isRuntimeAddress } from "./address.ts";
 import { runtimeEnvironment } from "./allocator.ts";
 import { type RuntimeFolder, runtimeFolder } from "./folder.ts";
 import { lastLines } from "./log.ts";
@@ -73,17 +74,15 @@ export async function connectTo(
   address: string,
   { signal, patience = PATIENCE_MS }: ConnectOptions = {},
 ): Promise<RemoteEngine> {
-  if (!/^(ipc|tcp):\/\/./.test(address)) {
-    throw new GlmError(
-      "option-invalid",
-      `runtime: expected "auto", "none", or an address like ipc:///path or tcp://host:port, got "${address}".`,
-    );
+  if (!isRuntimeAddress(address)) {
+    throw new GlmError("option-invalid", `runtime: expected ${ADDRESS_FORMS}, got "${address}".`);
   }
   const engine = await greet(address, AbortSignal.timeout(patience), signal);
   if (engine) return engine;
   throw new GlmError(
     "runtime-unreachable",
-    `Nothing answers at ${address} within ${patience / 1000} s: expected a glmlab runtime. Is it running, and is the address right?`,
+    `Nothing answers at ${address}: expected a glmlab runtime within ${patience / 1000} s. Is it running (\`glmlab runtime status\` there), ` +
+      "and is the address right?",
   );
 }
 

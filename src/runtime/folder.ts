@@ -3,6 +3,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { GlmError } from "../errors.ts";
+import { LONGEST_SOCKET } from "./address.ts";
 
 /** The files of a runtime. */
 export interface RuntimeFolder {
@@ -12,9 +13,6 @@ export interface RuntimeFolder {
   readonly socket: string;
   readonly log: string;
 }
-
-/** Longest path of a Unix socket in bytes, its final zero not counted (sun_path of each system). */
-const LONGEST_SOCKET = process.platform === "linux" ? 107 : 103;
 
 /**
  * The folder of this user's runtime, made when there is none: $GLMLAB_RUNTIME_DIR, a folder in $XDG_RUNTIME_DIR, or

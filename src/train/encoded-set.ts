@@ -7,13 +7,15 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { Row } from "../data/row.ts";
 import type { RowStore } from "../data/row-store.ts";
 import { type Cut, CutCount } from "./cut.ts";
-import { type EncodedRow, RowFaults } from "./encode.ts";
+import { type EncodedRow, IGNORED, RowFaults } from "./encode.ts";
 import type { Example } from "./examples.ts";
 
 export interface EncodedSet {
   readonly length: number;
   /** Tokens of each row. */
   readonly lengths: Uint32Array;
+  /** Tokens of all rows that are learnt. */
+  readonly learnt: number;
   /** What all rows lost. */
   readonly cut: Cut;
   /** A short hash of each row as it is read and learnt, `DIGEST_BYTES` each, by which it is known again. */
@@ -55,7 +57,7 @@ export async function* encodeSet(
   const lengths = new Uint32Array(length);
   const digests = Buffer.alloc(length * DIGEST_BYTES);
   let kept: Example[] | undefined = [];
-  let tokens = 0;
+  let [tokens, learnt] = [0, 0];
   let told = performance.now();
   for (let at = 0; at < length; at += 1) {
     const encoded = faults.of(rows.at(at), at, encode);
@@ -65,6 +67,7 @@ export async function* encodeSet(
       lengths[at] = ids.length;
       digest(ids, labels).copy(digests, at * DIGEST_BYTES);
       tokens += ids.length;
+      for (const label of labels) if (label !== IGNORED) learnt += 1;
       kept = tokens <= held ? kept : undefined;
       kept?.push({ ids, labels });
     }
@@ -77,7 +80,7 @@ export async function* encodeSet(
   faults.end();
   const all = kept;
   return {
-    ...{ length, lengths, digests, cut: cut.total },
+    ...{ length, lengths, learnt, digests, cut: cut.total },
     at: (row) => (all ? (all[row] as Example) : encode(rows.at(row))),
   };
 }

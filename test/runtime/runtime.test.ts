@@ -7,9 +7,12 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vite
 import type { Engine } from "../../src/engine/engine.ts";
 import { GlmError } from "../../src/errors.ts";
 import { GREEDY } from "../../src/generate/sampler.ts";
+import { load as loadModel } from "../../src/index.ts";
 import { lockHolder, takeLock } from "../../src/lock.ts";
+import { RemoteEngine } from "../../src/rpc/client.ts";
 import { type ServerMessage, toWire } from "../../src/rpc/protocol.ts";
 import { SocketServer } from "../../src/rpc/socket-server.ts";
+import { openSocketThread } from "../../src/rpc/socket-thread.ts";
 import { stopRuntime } from "../../src/runtime/cli.ts";
 import { connectRuntime, connectTo, runtimeStatus } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
@@ -267,6 +270,34 @@ describe("an address", () => {
     await expect(connectTo("somewhere")).rejects.toMatchObject({ code: "option-invalid", message: /ipc:\/\// });
     const silent = connectTo(`ipc://${join(home, "nobody.sock")}`, { patience: 300 });
     await expect(silent).rejects.toMatchObject({ code: "runtime-unreachable", message: /nobody\.sock/ });
+  });
+
+  it.each([
+    ...[
+      "tcp://nothing",
+      "tcp://nothing:0",
+      "tcp://nothing:65536",
+      "tcp://a b:5",
+      "tcp://:5",
+      "tcp://*:5",
+      "tcp://a:5/b",
+    ],
+    ...["ipc://", `ipc:///${"long/".repeat(25)}`, "http://localhost:5"],
+  ])("that ZeroMQ could not use is refused before: %s", async (address) => {
+    const refused = {
+      code: "option-invalid",
+      message: expect.stringMatching(/expected .*ipc:.*tcp:\/\/host:port, got/),
+    };
+    await expect(connectTo(address)).rejects.toMatchObject(refused);
+    await expect(loadModel("tiny", { runtime: address })).rejects.toMatchObject(refused);
+  });
+
+  it("that ZeroMQ refuses ends the connection, and no process", async () => {
+    const refused = RemoteEngine.connect(openSocketThread("tcp://nothing"), "lost");
+    const error = await refused.catch((one: unknown) => one);
+    // A thread that dies of it would be the cause, and takes the process along.
+    expect(error).toMatchObject({ code: "runtime-lost" });
+    expect(error).not.toHaveProperty("cause");
   });
 });
 
