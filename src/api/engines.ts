@@ -107,5 +107,7 @@ async function open(place: string): Promise<Engine> {
     return new LocalEngine(machine);
   }
   const { connectRuntime, connectTo } = await import("../runtime/connect.ts");
-  return new ReconnectingEngine(() => (place === "auto" ? connectRuntime() : connectTo(place)));
+  return new ReconnectingEngine((signal) =>
+    place === "auto" ? connectRuntime({ signal }) : connectTo(place, { signal }),
+  );
 }

@@ -37,17 +37,18 @@ interface Begun<M extends StreamName> {
 }
 
 export class ReconnectingEngine implements Engine {
-  readonly #connect: () => Promise<RemoteEngine>;
+  readonly #connect: (signal: AbortSignal) => Promise<RemoteEngine>;
+  /** Gives up a connection that is not there yet, for which nobody waits any more. */
+  readonly #closing = new AbortController();
   /** How each model was loaded, by key. */
   readonly #loads = new Map<string, LoadParams>();
   readonly #handles = new GradientHandles();
   readonly #seen = new SeenAdapters();
   #current: Connection | undefined;
   #opening: Promise<Connection> | undefined;
-  #closed = false;
 
-  /** @param connect finds the engine, or starts it */
-  constructor(connect: () => Promise<RemoteEngine>) {
+  /** @param connect finds the engine, or starts it; its signal is aborted when this is closed */
+  constructor(connect: (signal: AbortSignal) => Promise<RemoteEngine>) {
     this.#connect = connect;
   }
 
@@ -102,7 +103,7 @@ export class ReconnectingEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     const connection = await this.#opening?.catch(() => undefined);
     await (connection ?? this.#current)?.engine.close();
   }
@@ -143,7 +144,7 @@ export class ReconnectingEngine implements Engine {
 
   /** The connection that lasts; whoever misses it first opens the next one for all. */
   async #connected(): Promise<Connection> {
-    if (this.#closed) throw closed();
+    if (this.#closing.signal.aborted) throw closed();
     if (this.#current && !this.#current.engine.lost) return this.#current;
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;
@@ -152,8 +153,11 @@ export class ReconnectingEngine implements Engine {
   }
 
   async #open(): Promise<Connection> {
-    const engine = await this.#connect();
-    if (this.#closed) {
+    const { signal } = this.#closing;
+    const engine = await this.#connect(signal).catch((error: unknown) => {
+      throw signal.aborted ? closed() : error;
+    });
+    if (signal.aborted) {
       await engine.close();
       throw closed();
     }

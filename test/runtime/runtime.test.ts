@@ -198,6 +198,17 @@ describe("a runtime", { timeout: LONG }, () => {
     vi.stubEnv("GLMLAB_RUNTIME_DIR", join(home, "elsewhere"));
   });
 
+  it("is waited for no longer than the engine that asks is open", async () => {
+    const engine = new ReconnectingEngine((signal) => connectTo(`ipc://${join(home, "nobody.sock")}`, { signal }));
+    const asked = engine.call("models", {});
+    const refused = expect(asked).rejects.toMatchObject({ code: "runtime-lost", message: /was closed/ });
+    await sleep(100);
+    const before = performance.now();
+    await engine.close();
+    await refused;
+    expect(performance.now() - before).toBeLessThan(5000);
+  });
+
   it("that is stopped has ended when that returns; who asks next has another at once", async () => {
     const engine = new ReconnectingEngine(() => connectRuntime());
     const pids = new Set<number>();
