@@ -1,13 +1,8 @@
 /** @file A training run as a terminal shows it, one bar, or as a log has it, a line now and then. */
-import { PATIENCE, ProgressBar } from "../../magics/progress.ts";
 import { duration, figure } from "../../magics/render/text.ts";
-import { cutText, runSummary } from "../../magics/run/training-view.ts";
+import { type RunStart, type RunStep, SeenRun } from "../../magics/run/seen-run.ts";
 import type { FitEvent, FitSettings } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
-
-type Start = Extract<FitEvent, { type: "start" }>;
-type Step = Extract<FitEvent, { type: "step" }>;
-type Done = Extract<FitEvent, { type: "done" }>;
 
 /** Lines that a log has of steps, unless it is told how many steps lie between two, and the most that it has of epochs. */
 const LINES = 20;
@@ -16,16 +11,8 @@ export class TrainLog {
   readonly #name: string;
   readonly #every: number | undefined;
   readonly #isTerminal: boolean = process.stderr.isTTY === true;
+  readonly #seen = new SeenRun();
   readonly #seconds: number[] = [];
-  #start: Start | undefined;
-  #first: Step | undefined;
-  #last: Step | undefined;
-  #done: Done | undefined;
-  #bar: ProgressBar | undefined;
-  #rehearsal: ProgressBar | undefined;
-
-  /** Whether there are rows to validate on. */
-  #validates = false;
   /** The step after which an earlier run goes on: what it told before is told again, and is in its own log. */
   #from = 0;
 
@@ -35,14 +22,9 @@ export class TrainLog {
     this.#every = every;
   }
 
-  /** Steps that were taken and told. */
-  get step(): number {
-    return this.#last?.step ?? 0;
-  }
-
   /** Steps that were planned. */
   get steps(): number {
-    return this.#start?.steps ?? 0;
+    return this.#seen.steps;
   }
 
   /** Of each step that was taken by this command. */
@@ -50,32 +32,26 @@ export class TrainLog {
     return this.#seconds;
   }
 
-  get start(): Start | undefined {
-    return this.#start;
+  get start(): RunStart | undefined {
+    return this.#seen.start;
   }
 
   take(event: FitEvent): void {
+    this.#seen.take(event);
     switch (event.type) {
       case "start":
         this.#from = event.from ?? 0;
-        if (event.cut && !this.#start) this.#say(cutText(event.cut));
-        this.#start = event;
         this.#say(
           event.from === undefined
             ? `Training ${this.#name}: ${plural(event.steps, "step")} over ${plural(event.rows, "row")}`
             : `Training ${this.#name} goes on after step ${event.from} of ${event.steps}`,
         );
         return;
-      case "rehearse":
-        this.#rehearsal ??= new ProgressBar({ title: "Answers to rehearse", delay: PATIENCE });
-        this.#rehearsal.update({ done: event.done, total: event.total });
-        return;
       case "step":
         this.#step(event);
         return;
       case "validation": {
         const { step, epoch, loss, score, best } = event;
-        this.#validates = true;
         if (step <= this.#from) return;
         const scored = score === undefined ? "" : `  score ${figure(score)}`;
         this.#say(
@@ -85,18 +61,14 @@ export class TrainLog {
       }
       case "epoch":
         // Of many epochs, the lines of steps say enough.
-        if (this.step <= this.#from || this.#isTerminal || (this.#start?.epochs ?? 0) > LINES) return;
+        if (this.#seen.step <= this.#from || this.#isTerminal || (this.start?.epochs ?? 0) > LINES) return;
         this.#say(`epoch ${event.epoch} is over  loss ${figure(event.loss)}`);
-        return;
-      case "done":
-        this.#done = event;
     }
   }
 
   /** Says no more of its own. */
   end(state: "done" | "stopped" | "failed"): void {
-    this.#rehearsal?.finish(this.#bar ? "done" : state);
-    this.#bar?.finish(state);
+    this.#seen.finish(state);
   }
 
   /**
@@ -104,34 +76,25 @@ export class TrainLog {
    * @param settings how it was judged
    */
   summary(settings: Pick<FitSettings, "validateEvery" | "monitor">): string {
-    if (!this.#done) throw new Error("the training ended without saying so");
-    const [firstLoss, lastLoss] = [this.#first?.loss ?? Number.NaN, this.#last?.loss ?? Number.NaN];
-    return runSummary(this.#done, settings, { firstLoss, lastLoss, validates: this.#validates });
+    return this.#seen.summary(settings);
   }
 
-  #step(event: Step): void {
-    this.#first ??= event;
-    this.#last = event;
+  #step(event: RunStep): void {
     if (event.step <= this.#from) return;
     this.#seconds.push(event.seconds);
     const { step, steps, epoch, loss, lr, seconds } = event;
-    if (this.#isTerminal) {
-      this.#rehearsal?.finish();
-      this.#bar ??= new ProgressBar({ title: `Training ${this.#name}` });
-      this.#bar.update({ done: step, total: steps, note: `epoch ${epoch}  loss ${figure(loss)}` });
-    }
+    if (this.#isTerminal) this.#seen.show(event, `Training ${this.#name}`);
     const every = this.#every ?? (this.#isTerminal ? Number.POSITIVE_INFINITY : Math.max(1, Math.round(steps / LINES)));
     if (step !== 1 && step !== steps && step % every !== 0) return;
     if (this.#isTerminal && this.#every === undefined) return;
     this.#say(
-      `step ${step}/${steps}  epoch ${epoch}  loss ${figure(loss)}  lr ${Number(lr.toPrecision(3))}  ${duration(seconds)} a step${this.#left()}`,
+      `step ${step}/${steps}  epoch ${epoch}  loss ${figure(loss)}  lr ${Number(lr.toPrecision(3))}  ${duration(seconds)} a step${this.#left(steps - step)}`,
     );
   }
 
   /** The first step prepares the others, and says nothing of them. */
-  #left(): string {
+  #left(left: number): string {
     const later = this.#seconds.slice(1);
-    const left = this.steps - this.step;
     if (later.length === 0 || left === 0) return "";
     return `  < ${duration((left * later.reduce((sum, one) => sum + one, 0)) / later.length)} left`;
   }

@@ -20,7 +20,7 @@ import { gauge, gaugeText, type TrainCheck } from "./gauge.ts";
 import { GRACE, interruptible } from "./interruptible.ts";
 import { mustMatch } from "./method.ts";
 import { stepsTaken } from "./steps-taken.ts";
-import { type EpochRow, runSummary, TrainingView } from "./training-view.ts";
+import { type EpochRow, TrainingView } from "./training-view.ts";
 
 export interface TrainOptions extends Omit<FitSettings, "signal"> {
   /** How it is fine-tuned: LoRA by default. Of an adapter that exists, it must be how it was made. */
@@ -99,7 +99,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   view.done();
   await view.picture();
   const result = { adapter, ...view.result() };
-  write(`${name}: ${runSummary(result, settings, view)} Ask it: %%chatglm --adapter ${name}\n`);
+  write(`${name}: ${view.summary(settings)} Ask it: %%chatglm --adapter ${name}\n`);
   return check ? { ...result, ...(await checked(model, adapter, rows, settings)) } : result;
 }
 
