@@ -16,6 +16,7 @@ import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED, type WeightedAdapter } from "./engine.ts";
 import { copyMetrics } from "./runs/metrics-log.ts";
+import { RunFolder, trainedElsewhere } from "./runs/run-folder.ts";
 
 /** Names become file names and words of magics: letters of any script, digits, and . _ - inside. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,63}$/u;
@@ -201,6 +202,7 @@ export class AdapterRegistry {
     return this.#inTurn(own, async () => {
       const adapter = this.#live.get(keyOf(own));
       if (!adapter && !(await this.#store.has(own))) return false;
+      this.#mustNotRunElsewhere(own);
       const release = await adapter?.access.beginEnd();
       try {
         await (adapter ? adapter.forget() : this.#store.forget(own));
@@ -251,6 +253,7 @@ export class AdapterRegistry {
   }
 
   async #add(adapter: AdapterInstance, existing?: Existing): Promise<NewAdapter> {
+    this.#mustNotRunElsewhere(adapter.ref);
     const before = this.#live.get(keyOf(adapter.ref));
     // Not under the hands of whoever trains it, and nobody begins meanwhile.
     const release = await before?.access.beginEnd();
@@ -276,6 +279,12 @@ export class AdapterRegistry {
   /** Where the run of training of an adapter is kept. */
   runFolder(ref: AdapterRef): string {
     return this.#store.runFolder(ref);
+  }
+
+  /** @throws GlmError "adapter-invalid" while another process trains it: it would be gone under its hands */
+  #mustNotRunElsewhere(ref: AdapterRef): void {
+    const runner = new RunFolder(this.runFolder(ref)).runner();
+    if (runner) throw trainedElsewhere(ref.name, runner);
   }
 
   /** The folders of all adapters' runs. */

@@ -32,6 +32,9 @@ it("is refused while another process trains it, and goes on when that is gone", 
   });
   expect(await found.run()).toMatchObject({ state: "running" });
   await expect(found.stopFit()).rejects.toThrow(`not in process ${other.child.pid}`);
+  for (const gone of [found.dispose(), again.createAdapter("twice", lora({ r: 2 }), { share: true, replace: true })]) {
+    await expect(gone).rejects.toMatchObject({ code: "adapter-invalid" });
+  }
   // It was not disturbed.
   expect(Number((await other.next()).step)).toBeGreaterThan(3);
   other.child.kill("SIGKILL");

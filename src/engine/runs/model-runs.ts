@@ -57,6 +57,8 @@ export class ModelRuns {
   readonly #host: RunHost;
   readonly #live = new Map<AdapterInstance, LiveRun>();
   readonly #detached = new Set<LiveRun>();
+  /** Settles when all runs that go on by themselves have begun to. */
+  #resumed: Promise<unknown> = Promise.resolve();
 
   constructor(host: RunHost) {
     this.#host = host;
@@ -150,14 +152,19 @@ export class ModelRuns {
     const events = this.fit(adapter, params, undefined, input);
     for (let first = await events.next(); !first.done && first.value.type !== "start"; ) first = await events.next();
     void drained(events);
-    return (await this.info(adapter)) as RunInfo;
+    return (await this.#infoOf(adapter)) as RunInfo;
   }
 
   /** How an adapter's run stands; undefined when it has none. */
   async info(adapter: AdapterInstance): Promise<RunInfo | undefined> {
+    await this.#resumed;
+    return this.#infoOf(adapter);
+  }
+
+  async #infoOf(adapter: AdapterInstance): Promise<RunInfo | undefined> {
     const folder = this.#folderOf(adapter.ref);
     try {
-      return await this.#infoOf(adapter, folder);
+      return await this.#readInfo(adapter, folder);
     } catch (error) {
       if (!(error instanceof GlmError) || error.code !== "model-invalid") throw error;
       const unknown = { step: 0, steps: 0, epochs: 0, started: 0, detached: false };
@@ -165,7 +172,7 @@ export class ModelRuns {
     }
   }
 
-  async #infoOf(adapter: AdapterInstance, folder: RunFolder): Promise<RunInfo | undefined> {
+  async #readInfo(adapter: AdapterInstance, folder: RunFolder): Promise<RunInfo | undefined> {
     if (!(await folder.exists())) return undefined;
     const { state, steps, epochs, started, detached, why } = await folder.record();
     const live = this.#live.get(adapter);
@@ -183,6 +190,7 @@ export class ModelRuns {
    * @throws GlmError "data-invalid" when it has none
    */
   async *watch(adapter: AdapterInstance, signal?: AbortSignal): AsyncGenerator<FitEvent, void, void> {
+    await this.#resumed;
     const live = this.#live.get(adapter);
     if (live) {
       yield* live.watch(signal);
@@ -198,12 +206,13 @@ export class ModelRuns {
    * @throws GlmError "data-invalid" when none runs
    */
   async stop(adapter: AdapterInstance): Promise<RunInfo> {
+    await this.#resumed;
     const live = this.#live.get(adapter);
     const elsewhere = live ? undefined : this.#folderOf(adapter.ref).runner();
     if (!live) throw noRun(adapter.ref, elsewhere ? `that runs here, not in process ${elsewhere.pid}` : "that runs");
     live.stop();
     await live.over;
-    return (await this.info(adapter)) as RunInfo;
+    return (await this.#infoOf(adapter)) as RunInfo;
   }
 
   /**
@@ -211,6 +220,11 @@ export class ModelRuns {
    * @param report told what kept one from going on
    */
   async resumeAll(report: (why: string) => void): Promise<undefined> {
+    this.#resumed = this.#resumeAll(report);
+    await this.#resumed;
+  }
+
+  async #resumeAll(report: (why: string) => void): Promise<void> {
     for (const path of await this.#host.withRuns()) {
       try {
         await this.#resume(new RunFolder(path));

@@ -227,6 +227,13 @@ export class RunFolder {
   }
 }
 
+export const trainedElsewhere = (name: string, { pid }: Holder): GlmError =>
+  new GlmError(
+    "adapter-invalid",
+    `adapter ${name} is being trained by process ${pid}: expected one run at a time, of an adapter that stays. Wait for it, or end it ` +
+      `there (%train stop ${name}, where that is the runtime).`,
+  );
+
 export const damagedRun = (path: string, got: string, cause?: unknown): GlmError =>
   new GlmError(
     "model-invalid",

@@ -5,7 +5,14 @@ import { BEGINNING, type FitProgress, type FitResumed, lengthOf } from "../../tr
 import type { Learner } from "../../train/learner.ts";
 import type { FitEvent, FitSets } from "../../train/trainer.ts";
 import { MetricsLog, readMetrics } from "./metrics-log.ts";
-import type { CheckpointName, RunFolder, RunInput, RunRecord, RunState } from "./run-folder.ts";
+import {
+  type CheckpointName,
+  type RunFolder,
+  type RunInput,
+  type RunRecord,
+  type RunState,
+  trainedElsewhere,
+} from "./run-folder.ts";
 import { differences, identityOf } from "./run-identity.ts";
 
 /** Milliseconds between checkpoints, at least. */
@@ -79,12 +86,7 @@ export class RunRecorder {
    */
   async open(encoded: FitSets, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
     const runner = await this.#folder.take();
-    if (runner) {
-      throw new GlmError(
-        "adapter-invalid",
-        `adapter ${this.#trained.name} is being trained by process ${runner.pid}: expected one run at a time. Wait for it, or end it there.`,
-      );
-    }
+    if (runner) throw trainedElsewhere(this.#trained.name, runner);
     try {
       return await this.#open(encoded, options, learner);
     } catch (error) {
