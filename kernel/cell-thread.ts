@@ -15,6 +15,9 @@ export interface CellThreadOptions {
   readonly pending: PendingInterrupt;
 }
 
+/** The kernel's end is an interrupt, too; others have positive numbers. */
+const LAST_INTERRUPT = 0;
+
 /** How long a cell that asks for the kernel's end has to end itself, in milliseconds: its reply goes out before. */
 const LAST_WORDS = 100;
 
@@ -23,9 +26,9 @@ export function startCells({ post, pending }: CellThreadOptions): (message: ToCe
   // 1. The dispatch of requests, which wait for the language; it loads in the meantime.
   const notebook = notebookPath();
   const takeInterrupt = (): boolean => {
-    const isPending = pending.take();
-    if (isPending) void kernel.interrupt();
-    return isPending;
+    const id = pending.take();
+    if (id !== undefined) void kernel.interrupt(id);
+    return id !== undefined;
   };
   const language = import("./cells.ts").then(({ createLanguage }) => createLanguage({ notebook, takeInterrupt }));
   const kernel = new Kernel({ language, post });
@@ -65,10 +68,10 @@ export function startCells({ post, pending }: CellThreadOptions): (message: ToCe
         break;
       case "interrupt":
         pending.take();
-        void kernel.interrupt().then(() => post({ kind: "interrupted", id: message.id }));
+        void kernel.interrupt(message.id).then(() => post({ kind: "interrupted", id: message.id }));
         break;
       case "shutdown":
-        void kernel.interrupt();
+        void kernel.interrupt(LAST_INTERRUPT);
         post({ kind: "close" });
         break;
       case "closed":

@@ -13,6 +13,7 @@ import { endChildrenWithCells } from "./children.ts";
 import { writeCaches } from "./compilecache.ts";
 import { Compiler, type Complaint } from "./compiler.ts";
 import { Shown } from "./display.ts";
+import { Endings } from "./endings.ts";
 import { type CellOrigin, Executor } from "./executor.ts";
 import type { CellContext, CellOutcome, Completeness, Completion, Language } from "./language.ts";
 import { fitBundle } from "./mime.ts";
@@ -131,7 +132,9 @@ class Cells implements Language {
     setMaxListeners(0, signal); // whatever a cell starts may listen to it
     this.#contexts.set(signal, context);
     const notebook = this.#notebook === undefined ? {} : { notebook: this.#notebook };
-    const surroundings = { ...ambient(), ...notebook, signal, frontend: context.frontend };
+    const endings = new Endings();
+    const ending = (work: Promise<unknown>): void => endings.add(work);
+    const surroundings = { ...ambient(), ...notebook, signal, frontend: context.frontend, ending };
     return new Promise((resolve) => {
       let patience: NodeJS.Timeout | undefined;
       const end = (outcome: CellOutcome): void => {
@@ -139,13 +142,26 @@ class Cells implements Language {
         setImmediate(() => {
           clearTimeout(patience);
           context.signal.removeEventListener("abort", interrupt);
+          context.insistence.removeEventListener("abort", giveUp);
           flushStreams(context.frontend);
           resolve(signal.aborted && outcome.status === "ok" ? interruption() : outcome);
         });
       };
+      const giveUp = (): void => end(interruption());
+      const lose = (): void => {
+        if (endings.areOver) {
+          giveUp();
+          return;
+        }
+        context.endsInOrder();
+        context.insistence.addEventListener("abort", giveUp);
+        void endings.over().then(() => {
+          patience = setTimeout(lose, GRACE);
+        });
+      };
       const interrupt = (): void => {
         // A cell that was terminated, or that waits for what never comes, does not settle: then this ends it.
-        patience = setTimeout(() => end(interruption()), GRACE);
+        patience = setTimeout(lose, GRACE);
         // Listeners are called from here, but belong to the cell.
         withAmbient(surroundings, () => controller.abort(context.signal.reason));
       };

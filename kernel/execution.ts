@@ -29,6 +29,14 @@ export class Execution {
   readonly #request: Request;
   readonly #cell: ExecuteRequest;
   readonly #controller = new AbortController();
+  readonly #insistence = new AbortController();
+  /** The interrupt that has aborted it. */
+  #interrupt: number | undefined;
+  #endsInOrder = false;
+  #tellInOrder = (): void => {};
+  readonly #inOrder: Promise<void> = new Promise((resolve) => {
+    this.#tellInOrder = resolve;
+  });
   #end = (): void => {};
   /** Resolves when the cell has ended. */
   readonly ended: Promise<void> = new Promise((resolve) => {
@@ -50,8 +58,20 @@ export class Execution {
     return this.#controller.signal.aborted;
   }
 
-  interrupt(): void {
-    this.#controller.abort(interruption());
+  /** Whether it was interrupted, and takes its time to end. */
+  get endsInOrder(): boolean {
+    return this.#endsInOrder;
+  }
+
+  /**
+   * Asks it to end; another interrupt insists, where it ends in order.
+   * @returns when it has ended, or has said that it ends in order
+   */
+  async interrupt(id: number): Promise<void> {
+    this.#interrupt ??= id;
+    if (this.#interrupt !== id) this.#insistence.abort();
+    else this.#controller.abort(interruption());
+    await (this.#interrupt === id ? Promise.race([this.ended, this.#inOrder]) : this.ended);
   }
 
   /** Runs the cell, shows its result or its error, and evaluates what the front end asks for then. */
@@ -75,6 +95,11 @@ export class Execution {
       executionCount,
       frontend: this.frontend,
       signal,
+      insistence: this.#insistence.signal,
+      endsInOrder: () => {
+        this.#endsInOrder = true;
+        this.#tellInOrder();
+      },
       input: async (prompt, options) => {
         if (!this.#cell.allowStdin)
           throw new Error("This front end cannot ask for input: it runs the cell with allow_stdin = false.");

@@ -74,11 +74,16 @@ export class Kernel {
     this.#input.answer(value);
   }
 
-  /** Ends the running cell; those that wait are aborted. */
-  async interrupt(): Promise<void> {
+  /**
+   * Ends the running cell; those that wait are aborted.
+   * @param id the same as long as it is the same interrupt
+   * @returns when the cell has ended, or ends in order: then another interrupt ends it at once
+   */
+  async interrupt(id: number): Promise<void> {
     const cell = this.#running;
-    cell?.interrupt();
-    await cell?.ended;
+    await cell?.interrupt(id);
+    // Now, and not at its end: what is sent from now on is meant to come after it.
+    if (cell?.endsInOrder) this.#abortQueue();
   }
 
   async #drain(): Promise<void> {
@@ -103,7 +108,8 @@ export class Kernel {
       this.#running = execution;
       const { executionCount, ...ended } = await this.#run(execution, cell);
       this.#running = undefined;
-      abort = execution.interrupted || (ended.outcome.status === "error" && cell.stopOnError);
+      abort =
+        !execution.endsInOrder && (execution.interrupted || (ended.outcome.status === "error" && cell.stopOnError));
       if (abort) await setTimeout(ERROR_HOLD);
       this.#reply(request, "execute_request", executeReply(ended, executionCount, execution.pages));
     } catch (error) {

@@ -21,11 +21,11 @@ export class PendingInterrupt {
     Atomics.store(this.#id, 0, 0);
   }
 
-  /** The cell thread: is there an interrupt that it has not taken note of? True once for each. */
-  take(): boolean {
+  /** The cell thread: the id of an interrupt that it has not taken note of. Told once for each. */
+  take(): number | undefined {
     const id = Atomics.load(this.#id, 0);
-    if (id === 0 || id === this.#taken) return false;
+    if (id === 0 || id === this.#taken) return undefined;
     this.#taken = id;
-    return true;
+    return id;
   }
 }

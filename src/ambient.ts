@@ -25,6 +25,8 @@ export interface Ambient {
   /** Identifies the notebook across kernel restarts; adapters belong to it. */
   readonly notebook?: string;
   readonly frontend?: Frontend;
+  /** Told of what an interrupted cell must still end in order: the cell is over when that is, or when it is interrupted again. */
+  readonly ending?: (work: Promise<unknown>) => void;
 }
 
 const storage = new AsyncLocalStorage<Ambient>();
@@ -37,6 +39,13 @@ export function withAmbient<T>(ambient: Ambient, body: () => T): T {
 /** The surroundings of the code that runs now; empty outside a cell. */
 export function ambient(): Ambient {
   return storage.getStore() ?? {};
+}
+
+/** Does what must end in order after an interrupt, and keeps the cell waiting for it. */
+export function inOrder<T>(work: () => Promise<T>): Promise<T> {
+  const ending = work();
+  ambient().ending?.(ending);
+  return ending;
 }
 
 /** The caller's own signal joined with the cell's, or undefined when there is neither. */

@@ -121,7 +121,7 @@ export const TRAIN_OPTIONS: OptionTable = {
   },
   detach: {
     kind: "flag",
-    help: "Train in the runtime, which goes on when the notebook is closed: %train attach NAME shows it.",
+    help: "Train in the runtime (a job: in its processes), which goes on when the notebook is closed: %train attach NAME shows it.",
   },
   ...SHARE_OPTION,
   ...TO_OPTION,

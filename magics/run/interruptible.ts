@@ -9,8 +9,13 @@ export const GRACE = 120;
 /**
  * Does the work.
  * @param interrupted called once when the cell is interrupted: when the work has ended, or soon, whatever it still waits for
+ * @param waiting of work that ends in order, which takes its time: called at once, and `interrupted` when it has ended
  */
-export async function interruptible<T>(work: () => Promise<T>, interrupted: () => void): Promise<T> {
+export async function interruptible<T>(
+  work: () => Promise<T>,
+  interrupted: () => void,
+  waiting?: () => void,
+): Promise<T> {
   const { signal } = ambient();
   let timer: NodeJS.Timeout | undefined;
   let isSaid = false;
@@ -20,7 +25,8 @@ export async function interruptible<T>(work: () => Promise<T>, interrupted: () =
   };
   // Whoever interrupts stands in no cell: what is said must go to this one all the same.
   const wait = AsyncResource.bind((): void => {
-    timer = setTimeout(say, GRACE);
+    if (waiting) waiting();
+    else timer = setTimeout(say, GRACE);
   });
   signal?.addEventListener("abort", wait, { once: true });
   try {

@@ -14,6 +14,7 @@ import { TrainingView } from "./training-view.ts";
 export async function trainAttach(name: string, { model: given }: OfModel = {}): Promise<RunInfo> {
   const adapter = await currentModel(given).adapter(name);
   const view = new TrainingView(name);
+  if ((await adapter.run())?.engine === "torchrun") view.startsJob();
   try {
     for await (const event of adapter.attach()) view.take(event);
   } catch (error) {
@@ -43,14 +44,15 @@ export async function trainRuns({ model: given }: OfModel = {}): Promise<readonl
   const runs = await runsOf(currentModel(given));
   const rows = runs.map((run) => [
     run.name,
-    run.state,
+    run.engine,
+    run.taken === false && run.state !== "running" ? `${run.state}, not brought back` : run.state,
     run.state === "damaged" ? "" : `${run.step}/${run.steps}`,
     run.started === 0 ? "" : `${duration((Date.now() - run.started) / 1000)} ago`,
     run.detached && (run.state === "running" || run.state === "interrupted") ? "by itself" : "",
     run.folder,
   ]);
   const columns = [
-    ...[{ title: "adapter" }, { title: "state" }, { title: "step", align: "right" as const }],
+    ...[{ title: "adapter" }, { title: "engine" }, { title: "state" }, { title: "step", align: "right" as const }],
     ...[
       { title: "begun", align: "right" as const },
       { title: "goes on" },
@@ -67,16 +69,27 @@ async function runsOf(model: ChatGLM): Promise<readonly RunInfo[]> {
   return (await Promise.all(runs)).flatMap((run) => (run ? [run] : []));
 }
 
+const RESUMED = " The same cell with --resume goes on from there.";
 const REMEDIES: Readonly<Record<RunInfo["state"], string>> = {
   running: "",
   done: "",
-  stopped: " The same cell with --resume goes on from there.",
-  interrupted: " Whoever ran it was killed. The same cell with --resume goes on from there.",
-  failed: " The same cell with --resume goes on from there.",
+  stopped: RESUMED,
+  interrupted: ` Whoever ran it was killed.${RESUMED}`,
+  failed: RESUMED,
   damaged: "",
 };
 
-function stateOf({ name, state, step, steps, why }: RunInfo): string {
+/** A job is not taken up again, and what it has trained may have to be fetched. */
+function remedyOf({ engine, name, state, taken, step }: RunInfo): string {
+  if (engine === "local") return REMEDIES[state];
+  if (state === "running") return "";
+  if (taken === false) return ` %train attach ${asWord(name)} brings its values back.`;
+  if (state === "done") return "";
+  return step > 0 ? ` ${name} has its values. The same cell trains on from there.` : " It has trained nothing.";
+}
+
+function stateOf(run: RunInfo): string {
+  const { name, state, step, steps, why } = run;
   const at = state === "damaged" ? "" : ` after step ${step} of ${plural(steps, "step")}`;
-  return `${name}: ${state}${at}${why === undefined ? "" : ` (${why.replace(/\.$/, "")})`}.${REMEDIES[state]}`;
+  return `${name}: ${state}${at}${why === undefined ? "" : ` (${why.replace(/\.$/, "")})`}.${remedyOf(run)}`;
 }

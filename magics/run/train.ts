@@ -61,36 +61,43 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   const { method, new: anew = false, share = false, check = true, model: given, ...settings } = options;
   const model = currentModel(given);
   const view = new TrainingView(name);
+  const isJob = settings.engine === "torchrun";
   const interrupted = (): void => {
     view.stop("stopped");
     const { step, steps } = view;
     const untrained = isRenewed
       ? `nothing was trained yet, ${name} is a new adapter without effect`
       : "nothing was trained yet";
-    const again = settings.engine === "torchrun" ? "" : " The same cell with --resume goes on.";
+    const again = isJob ? "" : " The same cell with --resume goes on.";
     const kept = step > 0 ? `${name} keeps the values of step ${step} of ${steps}.${again}` : `${untrained}.`;
     write(`Interrupted: ${kept}\n`, "stderr");
   };
   let adapter: AdapterHandle;
   let isRenewed = false;
   try {
-    adapter = await interruptible(async () => {
-      const resume = settings.resume === true;
-      const found = await adapterFor(model, name, {
-        ...{ method, anew, share, resume, title: `%%train ${name}` },
-        ...{ rows, settings },
-      });
-      isRenewed = anew;
-      const { steps: before } = await found.info();
-      try {
-        for await (const event of found.fit(rows, settings)) view.take(event);
-      } catch (error) {
-        // The last step may have been taken just now, and not been told any more.
-        if (isInterrupt(error)) view.reached(((await stepsTaken(found, GRACE)) ?? before) - before);
-        throw error;
-      }
-      return found;
-    }, interrupted);
+    adapter = await interruptible(
+      async () => {
+        const resume = settings.resume === true;
+        const found = await adapterFor(model, name, {
+          ...{ method, anew, share, resume, title: `%%train ${name}` },
+          ...{ rows, settings },
+        });
+        isRenewed = anew;
+        const { steps: before } = await found.info();
+        if (isJob) view.startsJob();
+        try {
+          for await (const event of found.fit(rows, settings)) view.take(event);
+        } catch (error) {
+          // The last step may have been taken just now, and not been told any more.
+          if (isInterrupt(error)) view.reached(((await stepsTaken(found, GRACE)) ?? before) - before);
+          if (isInterrupt(error) && error instanceof GlmError) write(`${error.message}\n`, "stderr");
+          throw error;
+        }
+        return found;
+      },
+      interrupted,
+      isJob ? () => write(jobEnds(name), "stderr") : undefined,
+    );
   } catch (error) {
     view.stop("failed");
     await view.picture();
@@ -104,7 +111,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
 }
 
 /**
- * Begins to train an adapter in the runtime, which goes on when the notebook is closed; `trainAttach` shows it, from its start.
+ * Begins to train an adapter in the runtime, or as a job, which goes on when the notebook is closed; `trainAttach` shows it, from its start.
  * @returns how it stands when it has begun
  */
 export async function trainDetached(
@@ -121,12 +128,18 @@ export async function trainDetached(
   });
   const run = await adapter.startFit(rows, settings);
   const word = asWord(name);
+  const where = run.engine === "torchrun" ? `as a job, in ${run.folder}` : "in the runtime";
   write(
-    `${name} trains in the runtime, ${plural(run.steps, "step")}, and goes on when this notebook is closed. ` +
+    `${name} trains ${where}, ${plural(run.steps, "step")}, and goes on when this notebook is closed. ` +
       `%train attach ${word} shows it, %train stop ${word} ends it.\n`,
   );
   return run;
 }
+
+/** What is said at once where a job is interrupted: its step may take long. */
+const jobEnds = (name: string): string =>
+  `Interrupted: the job ends after its step, and ${name} gets what it has. To interrupt again leaves it to that: %train attach ${asWord(name)} ` +
+  "brings it back then.\n";
 
 /**
  * Asks what came of it. That it could not be asked is no reason to lose what it came to; an interrupt ends the cell, though,
@@ -195,7 +208,7 @@ export async function adapterFor(
     if (method) mustMatch(title, name, method, adapter.config, matrixModulesOf(model.info.config));
     if (share) mustBeShared(title, adapter);
     if (keepsFacts(found)) throw bookIsTaught(title, name);
-    const run = await adapter.run();
+    const run = await broughtBack(adapter);
     if (resume && !run)
       write(`No run of ${name} is kept to go on with: this is a new one, from what ${name} is now.\n`);
     // One that runs is refused, or gone on with, by whoever trains it.
@@ -209,8 +222,16 @@ export async function adapterFor(
   return adapterNew(name, config, { model, share });
 }
 
+/** The adapter's run; of a job that ended when nobody watched, what it trained is in the adapter then. */
+async function broughtBack(adapter: AdapterHandle): Promise<RunInfo | undefined> {
+  const run = await adapter.run();
+  if (run?.taken !== false || run.state === "running") return run;
+  write(`A job has trained ${adapter.name} meanwhile: its values of step ${run.step} are brought back.\n`);
+  return adapter.stopFit();
+}
+
 /** A run that could go on, and does not: its place would be lost without a word. */
 function unfinishedNote(run: RunInfo | undefined): string {
-  if (!run || run.state === "done" || run.step === 0) return "";
+  if (!run || run.engine === "torchrun" || run.state === "done" || run.step === 0) return "";
   return `Its last run stopped after step ${run.step} of ${run.steps}: with --resume that goes on; this is a new one.\n`;
 }

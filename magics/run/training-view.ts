@@ -4,6 +4,7 @@ import type { FitEvent, FitSettings } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
+import { PATIENCE, ProgressBar } from "../progress.ts";
 import { RankChart } from "../rank-chart.ts";
 import { type RunDone, type RunStep, SeenRun } from "./seen-run.ts";
 
@@ -15,10 +16,13 @@ export interface EpochRow {
   readonly score?: number;
 }
 
+const SECOND = 1000;
+
 export class TrainingView {
   readonly #name: string;
   readonly #history: EpochRow[] = [];
   readonly #seen = new SeenRun();
+  #starting: { readonly bar: ProgressBar; readonly timer: NodeJS.Timeout } | undefined;
   #chart: LossChart | undefined;
   #ranks: RankChart | undefined;
   #taken = 0;
@@ -41,10 +45,25 @@ export class TrainingView {
     return this.#seen.steps;
   }
 
+  /** A job is started: machines are asked, and load the model, which they do not tell of. */
+  startsJob(): void {
+    const bar = new ProgressBar({ title: `Starting the job of ${this.#name}`, delay: PATIENCE });
+    const timer = setInterval(() => bar.update({ done: 0, total: 0 }), SECOND).unref();
+    this.#starting = { bar, timer };
+  }
+
+  #started(state: "done" | "stopped" | "failed"): void {
+    clearInterval(this.#starting?.timer);
+    this.#starting?.bar.finish(state);
+    this.#starting = undefined;
+  }
+
   take(event: FitEvent): void {
     this.#seen.take(event);
     switch (event.type) {
       case "start":
+        this.#started("done");
+        if (event.job !== undefined) write(`The job's folder is ${event.job}.\n`);
         if (event.from !== undefined) this.#goOn(event.from);
         return;
       case "step":
@@ -64,11 +83,13 @@ export class TrainingView {
 
   /** The run is over. */
   done(): void {
+    this.#started("done");
     this.#seen.finish("done");
   }
 
   /** The run was interrupted, or failed. */
   stop(state: "stopped" | "failed"): void {
+    this.#started(state);
     this.#seen.finish(state);
   }
 

@@ -99,6 +99,7 @@ export function sampleParams({ model, folder, scratch, tensor: { name, shape } }
     run: of,
     resumeRuns: { model },
     stopRun: of,
+    noteJob: { ...of, folder: scratch, steps: 1, epochs: 1 },
     watchRun: of,
     teach: {
       ...{ ...of, rows: { lessons: rows, kept: rows, rehearse: [rows] } },

@@ -16,13 +16,14 @@ import { faultsOf } from "./checks.ts";
 import { type HandleContext, refOf, sameAdapter } from "./context.ts";
 import * as defaults from "./defaults.ts";
 import { Examiner } from "./examiner.ts";
-import { type FitSettings, fitRequest } from "./fit-request.ts";
+import { type FitRequest, type FitSettings, fitRequest } from "./fit-request.ts";
 import { type GradientStep, Gradients } from "./gradients.ts";
+import type { JobRun } from "./job-watch.ts";
 import { breadthOf } from "./knowledge-pace.ts";
 import { batchRows, type Rows, sendRows } from "./rows.ts";
 import { type Abortable, cellSignal, onlySignal } from "./signal.ts";
 import { TrainableSummary } from "./summary.ts";
-import type { JobRun } from "./torchrun.ts";
+import type { JobRequest } from "./torchrun.ts";
 import { unbrokenFit } from "./unbroken-fit.ts";
 
 export interface GradientOptions extends Abortable {
@@ -190,12 +191,14 @@ export class AdapterHandle {
    * while it runs
    */
   fit(data: Rows, settings: FitSettings = {}): AsyncGenerator<FitEvent, void, void> {
-    const { engine: where, ...job } = completeJob(settings);
-    const { divided, ...params } = fitRequest("fit", this.#context, data, withoutJob(settings));
+    const { job, divided, ...params } = this.#request("fit", data, settings);
     const { signal } = settings ?? {};
-    if (where === "torchrun") {
-      const request = { ...divided, fit: params.options, options: job, resume: params.resume ?? false };
-      return this.#onMachines(signal, ({ fitOnMachines }, run) => fitOnMachines(run, request));
+    if (job) {
+      const runOf = (): JobRun => this.#jobRun(signal);
+      return (async function* run() {
+        const { fitOnMachines } = await import("./torchrun.ts");
+        yield* fitOnMachines(runOf(), job);
+      })();
     }
     const [{ engine }, target] = [this.#context, this.#target()];
     // The cell that reads is the cell that can interrupt, so its signal is looked up when reading begins.
@@ -222,28 +225,29 @@ export class AdapterHandle {
     const rules = { detach: jobRules.detach };
     const { detach: stays } = complete<Pick<JobOptions, "detach">>("attachJob", rules, { detach }, [], found);
     refuseUnknown("attachJob", options, ["signal", "detach"]);
-    return this.#onMachines(signal, ({ attachToJob }, run) => attachToJob(run, folder, stays));
-  }
-
-  /** What is needed for it is read only by those who use it. */
-  #onMachines(
-    signal: AbortSignal | undefined,
-    work: (module: typeof import("./torchrun.ts"), run: JobRun) => AsyncGenerator<FitEvent, void, void>,
-  ): AsyncGenerator<FitEvent, void, void> {
-    const [context, adapter] = [this.#context, refOf(this)];
+    const runOf = (): JobRun => this.#jobRun(signal);
     return (async function* run() {
-      const { signal: cell } = cellSignal(signal);
-      yield* work(await import("./torchrun.ts"), { context, adapter, signal: cell });
+      const { attachToJob } = await import("./job-watch.ts");
+      yield* attachToJob(runOf(), folder, stays);
     })();
   }
 
+  #jobRun(signal: AbortSignal | undefined): JobRun {
+    return { context: this.#context, adapter: refOf(this), signal: cellSignal(signal).signal };
+  }
+
   /**
-   * Trains as `fit` does, in the runtime, which goes on when the notebook is closed, and after a restart: `attach` watches it.
+   * Trains as `fit` does, in the runtime, which goes on when the notebook is closed, and after a restart: `attach` watches it. With
+   * `engine: "torchrun"` it is a job of processes of their own, which go on as well.
    * @returns how it stands when it has begun
    * @throws GlmError as `fit`, "adapter-invalid" while it is being trained, "unsupported" where the model is in this process
    */
   async startFit(data: Rows, settings: FitSettings = {}): Promise<RunInfo> {
-    const { divided, ...params } = fitRequest("startFit", this.#context, data, settings);
+    const { job, divided, ...params } = this.#request("startFit", data, settings);
+    if (job) {
+      const { startOnMachines } = await import("./torchrun.ts");
+      return startOnMachines(this.#jobRun(settings?.signal), job);
+    }
     if (this.#context.isInThisProcess) {
       throw new GlmError(
         "unsupported",
@@ -260,14 +264,18 @@ export class AdapterHandle {
 
   /**
    * What the adapter's run has told, from its start, and tells until it is over; how one ended that was over before, `run` says. To
-   * leave the loop does nothing to the run.
+   * leave the loop does nothing to the run. What a job (`engine: "torchrun"`) has trained comes into the adapter when it is over, if it is
+   * not there yet.
    * @throws GlmError "data-invalid" when it has had none, or whatever the run fails with meanwhile
    */
   attach(options: Abortable = {}): AsyncGenerator<FitEvent, void, void> {
     const asked = onlySignal("attach", options);
     const [{ engine }, target] = [this.#context, this.#target()];
+    const runOf = (): JobRun => this.#jobRun(options?.signal);
     return (async function* watch() {
-      yield* engine.stream("watchRun", target, asked);
+      const run = await engine.call("run", target, asked);
+      if (run?.engine !== "torchrun") yield* engine.stream("watchRun", target, asked);
+      else yield* (await import("./job-watch.ts")).attachToJob(runOf(), run.folder, true);
     })();
   }
 
@@ -277,11 +285,26 @@ export class AdapterHandle {
   }
 
   /**
-   * Ends its run after the step that is under way, which is kept, wherever it was begun.
+   * Ends its run after the step that is under way, which is kept, wherever it was begun. What a job has trained comes into the adapter, also
+   * of one that has ended by itself.
    * @throws GlmError "data-invalid" when none runs
    */
   async stopFit(options: Abortable = {}): Promise<RunInfo> {
-    return this.#context.engine.call("stopRun", this.#target(), onlySignal("stopFit", options));
+    const asked = onlySignal("stopFit", options);
+    const run = await this.run(options);
+    const isJob = run?.engine === "torchrun" && (run.state === "running" || run.taken === false);
+    if (!isJob) return this.#context.engine.call("stopRun", this.#target(), asked);
+    const { stopJob } = await import("./job-watch.ts");
+    await stopJob(this.#jobRun(options?.signal), run.folder);
+    return (await this.run(options)) as RunInfo;
+  }
+
+  /** What is asked of a run; of a job, as that needs it. */
+  #request(subject: string, data: Rows, settings: FitSettings): FitRequest & { readonly job: JobRequest | undefined } {
+    const { engine, ...options } = completeJob(settings);
+    const request = fitRequest(subject, this.#context, data, withoutJob(settings));
+    const { divided, options: fit, resume = false } = request;
+    return { ...request, job: engine === "torchrun" ? { ...divided, fit, options, resume } : undefined };
   }
 
   /**

@@ -1,15 +1,13 @@
-/** @file An adapter that is trained on other machines: the job is made here, watched from here, and what it trained comes back here. */
-import { rm, writeFile } from "node:fs/promises";
+/** @file An adapter that is trained on other machines: the job is made and started here; job-watch.ts watches it and brings back what it trained. */
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { RowStore } from "../data/row-store.ts";
-import type { AdapterInfo, AdapterRef } from "../engine/engine.ts";
+import type { AdapterInfo, RunInfo } from "../engine/engine.ts";
 import { GlmError } from "../errors.ts";
-import { namesIn, readText } from "../regular-file.ts";
 import { checkNodes } from "../torchrun/check.ts";
 import { readCheckpoint } from "../torchrun/checkpoint.ts";
-import { askToStop, follow, untilEnded } from "../torchrun/follow.ts";
 import { readHosts } from "../torchrun/hosts.ts";
-import { ADAPTER, type Job, type JobAdapter, mustBeFree, RESULT, readJob, writeJob } from "../torchrun/job.ts";
+import { ADAPTER, type JobAdapter, mustBeFree, writeJob } from "../torchrun/job.ts";
 import { launch, writeLaunch } from "../torchrun/launch.ts";
 import type { JobOptions } from "../torchrun/options.ts";
 import { sumOfCuts } from "../train/cut.ts";
@@ -18,21 +16,10 @@ import { encodeSet } from "../train/encoded-set.ts";
 import type { FitOptions } from "../train/fit-options.ts";
 import { rowWriter } from "../train/row-writer.ts";
 import type { FitEvent } from "../train/trainer.ts";
-import type { HandleContext } from "./context.ts";
+import { type JobRun, watched } from "./job-watch.ts";
 
 /** Where jobs lie whose folder was not chosen, below the current folder. */
 const JOBS = "glmlab-jobs";
-
-/** Says that what a job trained is in its adapter. */
-const TAKEN = "taken";
-
-/** What a job is run for. */
-export interface JobRun {
-  readonly context: HandleContext;
-  readonly adapter: AdapterRef;
-  /** Read when the loop begins: the cell that reads is the cell that can interrupt. */
-  readonly signal: AbortSignal | undefined;
-}
 
 export interface JobRequest {
   readonly train: RowStore;
@@ -43,11 +30,31 @@ export interface JobRequest {
 }
 
 /**
- * Makes a job of a run, checks the machines, starts it, and watches it to its end.
- * @throws GlmError "option-invalid" or "unsupported" for what cannot be trained so, "host-unreachable" for a machine that does not answer,
- * "model-invalid" for a checkpoint without code; nothing was started then. "job-failed" and others when it fails
+ * Starts a job, and watches it to its end.
+ * @throws GlmError as `startOnMachines`; "job-failed" and others when it fails
  */
 export async function* fitOnMachines(run: JobRun, request: JobRequest): AsyncGenerator<FitEvent, void, void> {
+  yield* watched(run, yield* started(run, request), request.options.detach);
+}
+
+/**
+ * Starts a job that nobody watches yet.
+ * @returns how it stands when it has started
+ * @throws GlmError "option-invalid" or "unsupported" for what cannot be trained so, "host-unreachable" for a machine that does not answer,
+ * "model-invalid" for a checkpoint without code, "adapter-invalid" while the adapter is being trained; nothing was started then
+ */
+export async function startOnMachines(run: JobRun, request: JobRequest): Promise<RunInfo> {
+  const starting = started(run, request);
+  while (!(await starting.next()).done);
+  const { context, adapter } = run;
+  return (await context.engine.call("run", { model: context.info.key, adapter })) as RunInfo;
+}
+
+/**
+ * Makes a job of a run, checks the machines, notes that it trains the adapter, and starts it.
+ * @returns its folder
+ */
+async function* started(run: JobRun, request: JobRequest): AsyncGenerator<FitEvent, string, void> {
   const { options, fit } = request;
   const folder = resolve(options.job || join(JOBS, `${run.adapter.name}-${stamp(new Date())}`));
   const { engine, info } = run.context;
@@ -55,7 +62,14 @@ export async function* fitOnMachines(run: JobRun, request: JobRequest): AsyncGen
   if (request.resume) {
     throw new GlmError(
       "option-invalid",
-      "fit: engine torchrun: resume: a job is not taken up again; watch one that runs with adapter.attachJob(folder), or train on from its last values with a new job.",
+      "fit: engine torchrun: resume: a job is not taken up again; watch one that runs with adapter.attach() (%train attach), or train on from its last values with a new job.",
+    );
+  }
+  const before = await engine.call("run", target);
+  if (before?.state === "running") {
+    throw new GlmError(
+      "adapter-invalid",
+      `adapter ${run.adapter.name} is being trained, in ${before.folder}. Wait for it (%train attach), end it (%train stop), or use another name.`,
     );
   }
   const adapter = jobAdapter(await engine.call("adapterInfo", target), fit, options);
@@ -70,91 +84,20 @@ export async function* fitOnMachines(run: JobRun, request: JobRequest): AsyncGen
     await engine.call("saveAdapter", { ...target, folder: join(folder, ADAPTER) });
     const lost = sumOfCuts([taught, ...(validating ? [validating] : [])].map((set) => set.cut));
     const cut = lost && { ...lost, maxLength: fit.maxLength };
-    await writeJob(folder, { adapter, checkpoint, taught, validating, cut, fit, options });
+    const model = { key: info.weightsKey, name: info.name };
+    const length = await writeJob(folder, { model, adapter, checkpoint, taught, validating, cut, fit, options });
     run.signal?.throwIfAborted();
-    const nodes = await checkNodes(hosts, { job: folder, checkpoint: checkpoint.folder, options });
-    run.signal?.throwIfAborted();
+    const nodes = await checkNodes(hosts, { job: folder, checkpoint: checkpoint.folder, options }, run.signal);
     await writeLaunch(folder, hosts.by, nodes, options);
+    run.signal?.throwIfAborted();
+    await engine.call("noteJob", { ...target, folder, ...length });
     await launch(folder);
   } catch (error) {
     // It was new or empty, and nothing runs.
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
-  yield* watched(run, folder, options.detach);
-}
-
-/**
- * Watches a job of this adapter that was started before, from its first event on.
- * @throws GlmError "option-invalid" when the folder has no job of it
- */
-export async function* attachToJob(run: JobRun, place: string, detach: boolean): AsyncGenerator<FitEvent, void, void> {
-  const folder = resolve(place);
-  const job = await readJob(folder);
-  if (job.adapter !== run.adapter.name) {
-    throw new GlmError(
-      "option-invalid",
-      `attachJob: ${folder}: expected a job of the adapter ${run.adapter.name}, got one of ${job.adapter}. Attach with that adapter.`,
-    );
-  }
-  yield* watched(run, folder, detach);
-}
-
-/** @param detach whether whoever looks no longer leaves the job running; else it ends after its step, which is kept */
-async function* watched(run: JobRun, folder: string, detach: boolean): AsyncGenerator<FitEvent, void, void> {
-  const job = await readJob(folder);
-  let isOver = false;
-  try {
-    for await (const event of follow(folder, run.signal)) {
-      if (event.type === "done" || event.type === "stopped") {
-        isOver = true;
-        await takeBack(run, folder, job);
-      }
-      if (event.type !== "stopped") yield event;
-    }
-  } catch (error) {
-    if (!isOver && !run.signal?.aborted) {
-      isOver = true;
-      throw await withWhatIsKept(run, folder, job, error);
-    }
-    throw error;
-  } finally {
-    if (!isOver && !detach) {
-      await askToStop(folder);
-      await untilEnded(folder);
-      await takeBack(run, folder, job);
-    }
-  }
-}
-
-/** Brings what was trained into its adapter, once. */
-async function takeBack({ context, adapter }: JobRun, folder: string, job: Job): Promise<number> {
-  const steps = await keptSteps(folder);
-  const names = await namesIn(folder);
-  if (steps > 0 && !names.includes(TAKEN)) {
-    const values = {
-      folder: join(folder, RESULT),
-      steps,
-      ...(job.revision === undefined ? {} : { revision: job.revision }),
-    };
-    await context.engine.call("takeAdapter", { model: context.info.key, adapter, ...values });
-    await writeFile(join(folder, TAKEN), "");
-  }
-  return steps;
-}
-
-/** Steps of what a job has kept; 0 for nothing. */
-async function keptSteps(folder: string): Promise<number> {
-  const text = await readText(join(folder, RESULT, "state.json")).catch(() => '{"step":0}');
-  return Number((JSON.parse(text) as { readonly step?: unknown }).step ?? 0);
-}
-
-/** A failure, and what the adapter has of the steps before it. */
-async function withWhatIsKept(run: JobRun, folder: string, job: Job, error: unknown): Promise<unknown> {
-  if (!(error instanceof GlmError)) return error;
-  const steps = await takeBack(run, folder, job).catch(() => 0);
-  const kept = steps > 0 ? ` ${run.adapter.name} has the values of step ${steps}, which were kept last.` : "";
-  return new GlmError(error.code, `${error.message}${kept}`, { cause: error });
+  return folder;
 }
 
 /** @throws GlmError "unsupported" for what is trained on this machine only */

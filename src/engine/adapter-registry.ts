@@ -15,6 +15,7 @@ import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED, type WeightedAdapter } from "./engine.ts";
+import { endedJob } from "./runs/job-run.ts";
 import { copyMetrics } from "./runs/metrics-log.ts";
 import { RunFolder, trainedElsewhere } from "./runs/run-folder.ts";
 
@@ -202,7 +203,7 @@ export class AdapterRegistry {
     return this.#inTurn(own, async () => {
       const adapter = this.#live.get(keyOf(own));
       if (!adapter && !(await this.#store.has(own))) return false;
-      this.#mustNotRunElsewhere(own);
+      await this.#mustNotBeTrained(own);
       const release = await adapter?.access.beginEnd();
       try {
         await (adapter ? adapter.forget() : this.#store.forget(own));
@@ -253,7 +254,7 @@ export class AdapterRegistry {
   }
 
   async #add(adapter: AdapterInstance, existing?: Existing): Promise<NewAdapter> {
-    this.#mustNotRunElsewhere(adapter.ref);
+    await this.#mustNotBeTrained(adapter.ref);
     const before = this.#live.get(keyOf(adapter.ref));
     // Not under the hands of whoever trains it, and nobody begins meanwhile.
     const release = await before?.access.beginEnd();
@@ -281,10 +282,12 @@ export class AdapterRegistry {
     return this.#store.runFolder(ref);
   }
 
-  /** @throws GlmError "adapter-invalid" while another process trains it: it would be gone under its hands */
-  #mustNotRunElsewhere(ref: AdapterRef): void {
-    const runner = new RunFolder(this.runFolder(ref)).runner();
+  /** @throws GlmError "adapter-invalid" while another process, or a job, trains it: what that comes to would be nobody's */
+  async #mustNotBeTrained(ref: AdapterRef): Promise<void> {
+    const folder = new RunFolder(this.runFolder(ref));
+    const runner = folder.runner();
     if (runner) throw trainedElsewhere(ref.name, runner);
+    await endedJob(folder, ref.name);
   }
 
   /** The folders of all adapters' runs. */

@@ -195,6 +195,8 @@ export interface ResidentModel {
 
 /** How a run of training stands. */
 export interface RunInfo extends AdapterRef {
+  /** "torchrun": it is a job of processes of their own, which the library watches. */
+  readonly engine: "local" | "torchrun";
   /**
    * "interrupted": whoever ran it was killed, and it can go on; so it can when it was stopped, or has failed. "damaged": what is kept
    * of it cannot be read, and only its folder and `why` are known.
@@ -212,6 +214,8 @@ export interface RunInfo extends AdapterRef {
   readonly folder: string;
   /** Why it failed, or what is damaged. */
   readonly why?: string;
+  /** Of a job: whether all that it has kept is in the adapter. */
+  readonly taken?: boolean;
 }
 
 /** Adapter calls name the model by key and the adapter by reference. */
@@ -320,8 +324,13 @@ export interface Calls {
   resumeRuns: { params: { readonly model: string }; result: undefined };
   /** The adapter's run, the last one where none runs; null when it has had none. */
   run: { params: OfAdapter; result: RunInfo | null };
-  /** Ends the adapter's run after its step, which is kept. */
+  /** Ends the adapter's run after its step, which is kept; of a job, the library does. */
   stopRun: { params: OfAdapter; result: RunInfo };
+  /** The adapter's run is a job now, which lies in a folder. Refused while the adapter is being trained. */
+  noteJob: {
+    params: OfAdapter & { readonly folder: string; readonly steps: number; readonly epochs: number };
+    result: undefined;
+  };
   /** One optimiser step on the token-weighted mean of the given gradients, which are released. */
   optimizerStep: {
     params: OfAdapter & {

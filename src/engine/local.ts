@@ -187,6 +187,10 @@ export class LocalEngine implements Engine {
       const { runs, adapters } = this.#runner(model);
       return runs.stop(await adapters.find(adapter));
     },
+    noteJob: async ({ model, adapter, ...job }) => {
+      const { runs, adapters } = this.#runner(model);
+      return runs.noteJob(await adapters.find(adapter), job);
+    },
     optimizerStep: async ({ model, adapter, ...step }) => {
       const runner = this.#runner(model);
       return runner.training.step(await runner.adapters.find(adapter), step);

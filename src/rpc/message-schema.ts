@@ -328,6 +328,7 @@ export const callSchemas: { readonly [M in CallName]: z.ZodType<unknown> } = {
   resumeRuns: exactly<Calls["resumeRuns"]["params"]>(ofModel),
   run: exactly<Calls["run"]["params"]>(ofAdapter),
   stopRun: exactly<Calls["stopRun"]["params"]>(ofAdapter),
+  noteJob: exactly<Calls["noteJob"]["params"]>({ ...ofAdapter, folder: path, steps: whole(0), epochs: whole(0) }),
   optimizerStep: exactly<Calls["optimizerStep"]["params"]>({
     ...ofAdapter,
     optimizer: name,

@@ -61,14 +61,21 @@ export interface Checked {
 
 /**
  * Asks all machines at the same time.
+ * @param signal gives that up
  * @throws GlmError "host-unreachable" naming those that do not answer, else "unsupported" naming what each lacks
  */
-export async function checkNodes({ by, hosts }: Hosts, checked: Checked): Promise<readonly Node[]> {
+export async function checkNodes(
+  { by, hosts }: Hosts,
+  checked: Checked,
+  signal?: AbortSignal,
+): Promise<readonly Node[]> {
   const script = await readText(join(packageFolder, "src/torchrun/check.py"));
   const { python, zero, launcher } = checked.options;
   const words = [python, "-", checked.job, checked.checkpoint];
-  const ask = (line: readonly string[]): Promise<Answer> => answerOf(line, script, checked.patience ?? PATIENCE);
+  const ask = (line: readonly string[]): Promise<Answer> =>
+    answerOf(line, script, checked.patience ?? PATIENCE, signal);
   const answers = by === "slurm" ? await askedBySrun(hosts, words, ask) : await askedBySsh(hosts, words, ask);
+  signal?.throwIfAborted();
   const silent = hosts.flatMap((host, i) => (reportOf(answers[i]) ? [] : [`${host.name}: ${whyOf(answers[i])}`]));
   if (silent.length > 0) {
     throw new GlmError(

@@ -38,11 +38,17 @@ export interface Answer {
 /**
  * What a command answers.
  * @param patience milliseconds, after which it is ended
+ * @param signal ends it at once
  */
-export function answerOf(words: readonly string[], input: string, patience: number): Promise<Answer> {
+export function answerOf(
+  words: readonly string[],
+  input: string,
+  patience: number,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const [program = "", ...rest] = words;
   return new Promise((resolve) => {
-    const child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"], ...(signal ? { signal } : {}) });
     const said = { output: "", complaint: "" };
     let isLate = false;
     const timer = setTimeout(() => {

@@ -10,6 +10,7 @@
  *     metrics.jsonl     what the run tells (metrics.ts); log/, faults/: what went wrong
  *     result/           the trained adapter, and after which step; best/: that of the best step so far
  *     stop              makes the run end after its step; halt: ends it at once
+ *     alive, ended      launch.sh beats, and its processes' status; taken: what it trained is in its adapter
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -29,7 +30,11 @@ import { packageFolder } from "../version.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { JobOptions } from "./options.ts";
 
-const JOB_FILE = "job.json";
+export const JOB_FILE = "job.json";
+/** What a job tells. */
+export const METRICS = "metrics.jsonl";
+/** Asks it to end. */
+export const STOP = "stop";
 export const ADAPTER = "adapter";
 export const RESULT = "result";
 
@@ -52,7 +57,14 @@ export interface JobAdapter {
   readonly revision?: number;
 }
 
+/** The loaded model whose adapter it is. */
+export interface JobModel {
+  readonly key: string;
+  readonly name: string;
+}
+
 export interface NewJob {
+  readonly model: JobModel;
   readonly adapter: JobAdapter;
   readonly checkpoint: Checkpoint;
   readonly taught: EncodedSet;
@@ -68,17 +80,22 @@ export interface Job {
   /** Never the same twice. */
   readonly id: string;
   readonly adapter: string;
+  readonly model: JobModel;
   readonly revision?: number;
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Writes what a job needs, but for how it is started; its folder has the adapter's files already.
+ * @returns how long it is
  * @throws GlmError "disk" when it cannot be written
  */
-export async function writeJob(folder: string, job: NewJob): Promise<void> {
-  const { adapter, checkpoint, taught, validating, fit, options, cut } = job;
+export async function writeJob(
+  folder: string,
+  job: NewJob,
+): Promise<{ readonly steps: number; readonly epochs: number }> {
+  const { model, adapter, checkpoint, taught, validating, fit, options, cut } = job;
   const { steps, epochs } = lengthOf(taught.length, fit);
   const { betas, eps, clip, weightDecay, lr } = adamWConfig({
     lr: fit.lr,
@@ -94,7 +111,14 @@ export async function writeJob(folder: string, job: NewJob): Promise<void> {
     ...{ monitor: fit.monitor ?? "loss", gradientCheckpointing: fit.gradientCheckpointing ?? false },
   };
   const written = {
-    ...{ version: VERSION, id: randomUUID(), adapter: adapter.name, revision: adapter.revision, form: adapter.form },
+    ...{
+      version: VERSION,
+      id: randomUUID(),
+      model,
+      adapter: adapter.name,
+      revision: adapter.revision,
+      form: adapter.form,
+    },
     ...{ checkpoint: checkpoint.folder, modelType: checkpoint.modelType, pad: checkpoint.pad, zero: options.zero },
     ...{ parameters: adapter.parameters.map(({ name }) => name), settings, start },
   };
@@ -107,6 +131,7 @@ export async function writeJob(folder: string, job: NewJob): Promise<void> {
     ...(options.zero > 0 ? [textFile("deepspeed.json", json(deepSpeedConfig(fit, options)))] : []),
     textFile(JOB_FILE, json(written)),
   ]);
+  return { steps, epochs };
 }
 
 /** Rows in the form in which train.py reads them. */
@@ -171,7 +196,8 @@ export async function readJob(folder: string): Promise<Job> {
     );
   });
   const job = parsed(text);
-  if (job?.version === VERSION && typeof job.adapter === "string" && typeof job.id === "string") return job as Job;
+  const isWhole = [job?.adapter, job?.id, job?.model?.key].every((text) => typeof text === "string");
+  if (job?.version === VERSION && isWhole) return job as Job;
   throw new GlmError(
     "option-invalid",
     `${join(folder, JOB_FILE)}: expected a job of this version of glmlab, got another or a damaged one.`,

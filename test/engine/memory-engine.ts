@@ -191,6 +191,7 @@ export class MemoryEngine implements Engine {
     readGradients: ({ handle }) => asTensors(this.#gradientsOf(handle).shift),
     startRun: noRuns,
     stopRun: noRuns,
+    noteJob: noRuns,
     run: () => null,
     resumeRuns: ({ model }) => {
       this.done.resumed.push(model);

@@ -37,6 +37,9 @@ async function runCells() {
     const cell = language.execute(code, {
       executionCount,
       signal: controller.signal,
+      // Interrupts are one at a time here.
+      insistence: new AbortController().signal,
+      endsInOrder: () => undefined,
       frontend: {
         display: (bundle, options) => tell("display", { bundle, ...options }),
         update: (displayId, bundle) => tell("update", { bundle, id: displayId }),

@@ -8,7 +8,8 @@ import type { FitOptions } from "../../train/fit-options.ts";
 import type { FitEvent } from "../../train/trainer.ts";
 import type { AdapterInstance } from "../adapter-instance.ts";
 import { alone } from "../alone.ts";
-import type { AdapterRef, LoadParams, RunInfo } from "../engine.ts";
+import type { AdapterRef, Calls, LoadParams, RunInfo } from "../engine.ts";
+import { endedJob, jobInfo } from "./job-run.ts";
 import { LiveRun } from "./live-run.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { RunFolder, type RunInput } from "./run-folder.ts";
@@ -76,6 +77,8 @@ export class ModelRuns {
     signal?: AbortSignal,
     input?: RunInput,
   ): AsyncGenerator<FitEvent, void, void> {
+    const job = await endedJob(this.#folderOf(adapter.ref), adapter.ref.name);
+    if (job !== undefined && params.resume) throw notResumed(adapter.ref, job);
     const abort = new AbortController();
     const either = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;
     const live = new LiveRun(() => abort.abort(stopped(adapter.ref)));
@@ -168,21 +171,47 @@ export class ModelRuns {
     } catch (error) {
       if (!(error instanceof GlmError) || error.code !== "model-invalid") throw error;
       const unknown = { step: 0, steps: 0, epochs: 0, started: 0, detached: false };
-      return { ...adapter.ref, state: "damaged", ...unknown, folder: folder.path, why: error.message };
+      return { ...adapter.ref, engine: "local", state: "damaged", ...unknown, folder: folder.path, why: error.message };
     }
   }
 
   async #readInfo(adapter: AdapterInstance, folder: RunFolder): Promise<RunInfo | undefined> {
     if (!(await folder.exists())) return undefined;
-    const { state, steps, epochs, started, detached, why } = await folder.record();
+    const record = await folder.record();
+    if (record.job !== undefined) return jobInfo(adapter.ref, record, record.job);
+    const { state, steps, epochs, started, detached, why } = record;
     const live = this.#live.get(adapter);
     return {
       ...adapter.ref,
+      engine: "local",
       state: live || folder.runner() ? "running" : state === "running" ? "interrupted" : state,
       step: live && live.step > 0 ? live.step : ((await folder.progress())?.step ?? 0),
       ...{ steps, epochs, started, detached, folder: folder.path },
       ...(why === undefined ? {} : { why }),
     };
+  }
+
+  /**
+   * An adapter's run is a job from now on.
+   * @throws GlmError "adapter-invalid" while it is being trained, "disk" when that cannot be noted
+   */
+  async noteJob(
+    adapter: AdapterInstance,
+    { folder, steps, epochs }: Pick<Calls["noteJob"]["params"], "folder" | "steps" | "epochs">,
+  ): Promise<undefined> {
+    const kept = this.#folderOf(adapter.ref);
+    await adapter.access.idle();
+    adapter.access.mustTrain();
+    await endedJob(kept, adapter.ref.name);
+    const before = { stepsBefore: adapter.steps, revisionBefore: adapter.revision };
+    await kept.take(adapter.ref.name);
+    try {
+      // It goes on, but without whoever resumes runs here.
+      const record = { ...before, state: "running", started: Date.now(), steps, epochs, detached: false } as const;
+      await kept.beginJob({ ...record, job: folder });
+    } finally {
+      kept.leave();
+    }
   }
 
   /**
@@ -289,6 +318,13 @@ const stopped = ({ name }: AdapterRef): GlmError =>
   new GlmError(
     "training-stopped",
     `the run of ${name} was stopped. Its last step is kept; it goes on with resume (--resume).`,
+  );
+
+const notResumed = ({ name }: AdapterRef, job: string): GlmError =>
+  new GlmError(
+    "option-invalid",
+    `resume: expected a run of ${name} that was trained here, got a job, in ${job}, which is not taken up again. Leave resume (--resume) out: a new ` +
+      `run begins from what ${name} is now. %train attach ${name} brings back what the job trained, where that was not done.`,
   );
 
 const noRun = ({ name }: AdapterRef, which = "of which anything is kept"): GlmError =>

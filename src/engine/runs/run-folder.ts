@@ -43,6 +43,8 @@ export interface RunRecord {
   readonly detached: boolean;
   /** The step at which it went on by itself last. */
   readonly resumedAt?: number;
+  /** The folder of the job that it is, which has all that is known of it. */
+  readonly job?: string;
 }
 
 /** All that a detached run needs to go on by itself. */
@@ -87,13 +89,14 @@ export class RunFolder {
 
   /**
    * Makes this process the one that runs it, until `leave`.
-   * @returns the one that does, if another does
-   * @throws GlmError "disk" when there is no room for its folder
+   * @param name of the adapter, for messages
+   * @throws GlmError "adapter-invalid" when another does, "disk" when there is no room for its folder
    */
-  async take(): Promise<Holder | undefined> {
+  async take(name: string): Promise<void> {
     await onDisk(this.path, 0, () => mkdir(this.path, { recursive: true, mode: 0o700 }));
     const holder = takeLock(this.path);
-    return holder?.pid === process.pid ? undefined : holder;
+    if (!holder || holder.pid === process.pid) return;
+    throw trainedElsewhere(name, holder);
   }
 
   /** Others may run it. */
@@ -106,12 +109,7 @@ export class RunFolder {
    * @throws GlmError "disk" when it cannot be written
    */
   async begin(record: RunRecord, identity: RunIdentity, input?: RunInput): Promise<void> {
-    await onDisk(this.path, 0, async () => {
-      for (const name of await readdir(this.path)) {
-        if (!isOfLock(name)) await rm(join(this.path, name), { recursive: true, force: true });
-      }
-    });
-    this.#record = undefined;
+    await this.#empty();
     await this.#add([textFile(IDENTITY, JSON.stringify(identity))]);
     if (input) await this.keepInput(input);
     await this.write(record);
@@ -127,6 +125,24 @@ export class RunFolder {
       rowFile(ROWS, rows),
       ...(validation.length > 0 ? [rowFile(VALIDATION, validation)] : []),
     ]);
+  }
+
+  /**
+   * The run is a job now, in place of one that was here, by whoever has taken it.
+   * @throws GlmError "disk" when it cannot be written
+   */
+  async beginJob(record: RunRecord & { readonly job: string }): Promise<void> {
+    await this.#empty();
+    await this.write(record);
+  }
+
+  async #empty(): Promise<void> {
+    await onDisk(this.path, 0, async () => {
+      for (const name of await readdir(this.path)) {
+        if (!isOfLock(name)) await rm(join(this.path, name), { recursive: true, force: true });
+      }
+    });
+    this.#record = undefined;
   }
 
   /** @throws GlmError "disk" when it cannot be written */

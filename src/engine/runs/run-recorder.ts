@@ -5,14 +5,7 @@ import { BEGINNING, type FitProgress, type FitResumed, lengthOf } from "../../tr
 import type { Learner } from "../../train/learner.ts";
 import type { FitEvent, FitSets } from "../../train/trainer.ts";
 import { MetricsLog, readMetrics } from "./metrics-log.ts";
-import {
-  type CheckpointName,
-  type RunFolder,
-  type RunInput,
-  type RunRecord,
-  type RunState,
-  trainedElsewhere,
-} from "./run-folder.ts";
+import type { CheckpointName, RunFolder, RunInput, RunRecord, RunState } from "./run-folder.ts";
 import { differences, identityOf } from "./run-identity.ts";
 
 /** Milliseconds between checkpoints, at least. */
@@ -85,8 +78,7 @@ export class RunRecorder {
    * "model-invalid" when what is kept of it is damaged
    */
   async open(encoded: FitSets, options: FitOptions, learner: Learner): Promise<FitResumed | undefined> {
-    const runner = await this.#folder.take();
-    if (runner) throw trainedElsewhere(this.#trained.name, runner);
+    await this.#folder.take(this.#trained.name);
     try {
       return await this.#open(encoded, options, learner);
     } catch (error) {
