@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterHandle, ChatGLM, FitEvent, FitSettings } from "../../src/index.ts";
 import { freeze, load, lora } from "../../src/index.ts";
 import type { Tensor } from "../../src/tensor.ts";
-import { writeSmallModel } from "./small-model.ts";
+import { writeSmallModel } from "../torchrun/small-model.ts";
 
 const PYTHON = process.env.GLMLAB_TORCH_PYTHON;
 const TOLERANCE = 1e-3;

@@ -1,4 +1,4 @@
-/** @file The reference model in GLM-4's own layout, which transformers has the code of, with a tokenizer of its few tokens. */
+/** @file The reference model in GLM-4's own layout, which transformers itself has the code of, with a tokenizer of its few tokens. */
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { packageFolder } from "../../src/version.ts";
