@@ -226,8 +226,16 @@ export async function adapterFor(
 async function broughtBack(adapter: AdapterHandle): Promise<RunInfo | undefined> {
   const run = await adapter.run();
   if (run?.taken !== false || run.state === "running") return run;
-  write(`A job has trained ${adapter.name} meanwhile: its values of step ${run.step} are brought back.\n`);
-  return adapter.stopFit();
+  try {
+    const now = await adapter.stopFit();
+    write(`A job has trained ${adapter.name} meanwhile: its values of step ${run.step} are brought back.\n`);
+    return now;
+  } catch (error) {
+    if (!(error instanceof GlmError)) throw error;
+    // Whoever trains on from what there is must know, and need not be kept from it.
+    write(`${error.message}\n`, "stderr");
+    return run;
+  }
 }
 
 /** A run that could go on, and does not: its place would be lost without a word. */

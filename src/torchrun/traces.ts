@@ -24,17 +24,26 @@ export const TAKEN = "taken";
 
 /** How a job stands. */
 export interface JobState {
-  /** "interrupted": what ran it was killed, or its folder is gone. */
-  readonly state: "running" | "interrupted" | "stopped" | "failed" | "done";
+  /** "interrupted": what ran it was killed, or its folder is gone; "damaged": what it has kept cannot be told. */
+  readonly state: "running" | "interrupted" | "stopped" | "failed" | "done" | "damaged";
   /** The last step that it told while it runs, else the step that it has kept. */
   readonly step: number;
   /** Whether all that it has kept is in the adapter. */
   readonly taken: boolean;
-  /** Why it failed. */
+  /** Why it failed, or what is damaged. */
   readonly why?: string;
 }
 
 export async function jobState(folder: string): Promise<JobState> {
+  try {
+    return await stateIn(folder);
+  } catch (error) {
+    if (!(error instanceof GlmError) || error.code !== "adapter-invalid") throw error;
+    return { state: "damaged", step: 0, taken: false, why: error.message };
+  }
+}
+
+async function stateIn(folder: string): Promise<JobState> {
   if (!(await isFile(join(folder, JOB_FILE))))
     return { state: "interrupted", step: 0, taken: true, why: `its folder ${folder} is not there any more` };
   const status = await statusOf(folder);
