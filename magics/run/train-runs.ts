@@ -52,7 +52,12 @@ export async function trainRuns({ model: given }: OfModel = {}): Promise<readonl
     run.folder,
   ]);
   const columns = [
-    ...[{ title: "adapter" }, { title: "engine" }, { title: "state" }, { title: "step", align: "right" as const }],
+    ...[
+      { title: "adapter" },
+      { title: "engine" },
+      { title: "state", whole: true },
+      { title: "step", align: "right" as const },
+    ],
     ...[
       { title: "begun", align: "right" as const },
       { title: "goes on" },
