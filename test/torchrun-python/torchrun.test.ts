@@ -1,12 +1,13 @@
 /** @file The same training here and by PEFT under the real torchrun: in two processes on the processor, which share each batch. */
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { mkdtemp, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterHandle, ChatGLM, FitEvent, FitSettings } from "../../src/index.ts";
 import { freeze, load, lora } from "../../src/index.ts";
 import type { Tensor } from "../../src/tensor.ts";
+import { ownHome } from "../home.ts";
 import { writeSmallModel } from "../torchrun/small-model.ts";
+import { standInSsh, withPrograms } from "../torchrun/stand-ins.ts";
 
 const PYTHON = process.env.GLMLAB_TORCH_PYTHON;
 const TOLERANCE = 1e-3;
@@ -19,20 +20,16 @@ const ROWS = Array.from({ length: 11 }, (_, i) => ({
 const VALIDATION = ROWS.slice(0, 3).map(({ prompt, response }) => ({ prompt: `${prompt}!`, response }));
 const IDS = [[5, 17, 99, 42, 7, 150, 3, 88, 23]];
 
-let folder: string;
+const folder = ownHome();
 let glm: ChatGLM;
 let jobs = 0;
 
 beforeAll(async () => {
   if (!PYTHON) throw new Error("expected GLMLAB_TORCH_PYTHON: run these by npm run test:torchrun");
-  folder = await mkdtemp(join(tmpdir(), "glmlab-torchrun-"));
   await writeSmallModel(join(folder, "model"));
   glm = await load(join(folder, "model"), { runtime: "none" });
 });
-afterAll(async () => {
-  await glm?.dispose();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => glm?.dispose());
 
 const newJob = (): string => join(folder, `job-${jobs++}`);
 
@@ -144,6 +141,27 @@ it("goes on detached, is attached to from the start, and comes back once", { tim
   expect(await revision(adapter)).toBe(40);
 });
 
+it("goes on by itself, is watched by its adapter's name, and stopped by it", { timeout: 120_000 }, async () => {
+  const adapter = await glm.createAdapter("named", small());
+  const { folder: job, state } = await adapter.startFit(ROWS, elsewhere(LONG));
+  expect(state).toBe("running");
+  await untilStep(adapter.attach(), 2);
+  await expect(eventsOf(adapter.fit(ROWS, RATES))).rejects.toThrow(`is being trained by a job, in ${job}`);
+  const stopped = await adapter.stopFit();
+  expect(stopped).toMatchObject({ engine: "torchrun", state: "stopped", taken: true });
+  expect(stopped.step).toBeGreaterThanOrEqual(2);
+  expect(await revision(adapter)).toBe(stopped.step);
+  expect(stepsIn(await eventsOf(adapter.attach()))).toHaveLength(stopped.step);
+});
+
+it("one that is stopped while the model loads ends at once", { timeout: 120_000 }, async () => {
+  const adapter = await glm.createAdapter("early", small());
+  const { folder: job } = await adapter.startFit(ROWS, elsewhere(LONG));
+  const run = await adapter.stopFit();
+  expect([run.state, run.step, await revision(adapter)]).toEqual(["stopped", 0, 0]);
+  await expect(readFile(join(job, "metrics.jsonl"), "utf8")).rejects.toThrow("ENOENT");
+});
+
 it("does not replace what was trained here meanwhile", { timeout: 120_000 }, async () => {
   const adapter = await glm.createAdapter("changed", small());
   const settings = elsewhere({ ...RATES, maxSteps: 3, detach: true });
@@ -155,12 +173,8 @@ it("does not replace what was trained here meanwhile", { timeout: 120_000 }, asy
 it("runs on two machines that are reached by ssh", { timeout: 120_000 }, async () => {
   // Two addresses of this machine, and an ssh that notes where it goes.
   const bin = await mkdtemp(join(folder, "bin-"));
-  const script = `#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\necho "$2" >> "${bin}/hosts"\nexec sh -c "$3"\n`;
-  await writeFile(join(bin, "ssh"), script);
-  await chmod(join(bin, "ssh"), 0o755);
-  const path = process.env.PATH;
-  process.env.PATH = `${bin}${delimiter}${path}`;
-  try {
+  await standInSsh(bin);
+  await withPrograms(bin, async () => {
     const adapter = await glm.createAdapter("two", small());
     const here = await glm.createAdapter("one", small());
     const settings = { ...RATES, maxSteps: 3 };
@@ -168,10 +182,9 @@ it("runs on two machines that are reached by ssh", { timeout: 120_000 }, async (
       await eventsOf(here.fit(ROWS, settings)),
       await eventsOf(adapter.fit(ROWS, elsewhere({ ...settings, hosts: "127.0.0.2:1,127.0.0.3:1" }))),
     );
-  } finally {
-    process.env.PATH = path;
-  }
-  const hosts = (await readFile(join(bin, "hosts"), "utf8")).trim().split("\n");
+  });
+  const log = (await readFile(join(bin, "log"), "utf8")).trim().split("\n");
+  const hosts = log.flatMap((line) => /^127\.\d\.\d\.\d/.exec(line) ?? []);
   expect(hosts.sort()).toEqual(["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]);
 });
 
