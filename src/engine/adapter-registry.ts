@@ -15,7 +15,7 @@ import { adapterInfo } from "./adapter-info.ts";
 import { AdapterInstance, type LiveState } from "./adapter-instance.ts";
 import type { AdapterStore, Shapes } from "./adapter-store.ts";
 import { type AdapterInfo, type AdapterRef, type Existing, SHARED, type WeightedAdapter } from "./engine.ts";
-import { endedJob } from "./runs/job-run.ts";
+import { endedJob, jobOf } from "./runs/job-run.ts";
 import { copyMetrics } from "./runs/metrics-log.ts";
 import { RunFolder, trainedElsewhere } from "./runs/run-folder.ts";
 
@@ -184,7 +184,8 @@ export class AdapterRegistry {
     if (!replace) await mustBeOwnPlace(folder, { name, source: adapter.source, format: asked?.format });
     const stored = { name, config: adapter.config, tensors: await adapter.copy(), documents: adapter.documents };
     await writeAdapter(folder, stored, baseModel, asked && { ...asked, base: this.#base });
-    await copyMetrics(this.#store.runFolder(adapter.ref), folder);
+    const run = this.#store.runFolder(adapter.ref);
+    await copyMetrics((await jobOf(new RunFolder(run))) ?? run, folder);
   }
 
   /**

@@ -82,6 +82,9 @@ describe("a job", LONG, () => {
     expect(await adapter.run()).toMatchObject({
       ...{ engine: "torchrun", state: "done", step: 4, steps: 4, detached: true, taken: true, folder: settings.job },
     });
+    // What it told lies beside its saved files, as that of a run here.
+    await adapter.save(join(home, "saved"));
+    expect(await told(join(home, "saved"))).toBe(await told(settings.job));
     // From what is there by now.
     await read(adapter.fit(ROWS, await jobSettings()));
     expect([await stepsIn(adapter), await steps(adapter)]).toEqual([8, 8]);

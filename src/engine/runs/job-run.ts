@@ -10,13 +10,18 @@ export async function jobInfo(ref: AdapterRef, { steps, epochs, started }: RunRe
   return { ...ref, engine: "torchrun", state, step, steps, epochs, started, detached: true, folder: job, ...others };
 }
 
+/** The folder of the job that the last run was; undefined when it was none. */
+export async function jobOf(folder: RunFolder): Promise<string | undefined> {
+  // What is damaged says nothing of a job, and must not keep its adapter from being saved or deleted.
+  return (await folder.record().catch(() => undefined))?.job;
+}
+
 /**
- * The folder of the job that the last run was; undefined when it was none.
+ * The same.
  * @throws GlmError "adapter-invalid" while that job runs
  */
 export async function endedJob(folder: RunFolder, name: string): Promise<string | undefined> {
-  // What is damaged says nothing of a job, and must not keep its adapter from being deleted.
-  const { job } = (await folder.record().catch(() => undefined)) ?? {};
+  const job = await jobOf(folder);
   if (job === undefined || (await jobState(job)).state !== "running") return job;
   throw new GlmError(
     "adapter-invalid",
