@@ -1,7 +1,7 @@
 /** @file A run of `glmlab train`: trained, watched, and its files written, also when it is cut short. */
 import { resolve } from "node:path";
 import { gauge, gaugeText } from "../../magics/run/gauge.ts";
-import { adapterFor } from "../../magics/run/train.ts";
+import { adapterFor, takenBack } from "../../magics/run/train.ts";
 import { ambient, withAmbient } from "../../src/ambient.ts";
 import type { MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
@@ -31,7 +31,7 @@ export interface Run {
 export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
   const { name, rows, settings, method, values } = run;
   const [anew, share, resume] = [values.new === true, values.share === true, values.resume === true];
-  const adapter = await adapterFor(model, name, {
+  const { adapter, isMade } = await adapterFor(model, name, {
     ...{ method, anew, share, resume, title: `${TRAIN} --adapter ${name}` },
     ...{ rows, settings },
   });
@@ -55,6 +55,7 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
   } catch (error) {
     log.end("failed");
     // Before the first event, nothing of it had begun.
+    if (isMade && !log.start) await takenBack(adapter);
     if (log.start) await withAmbient(around, () => keepWhatIsThere(adapter, run)).catch(() => undefined);
     throw error;
   }

@@ -78,7 +78,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
     adapter = await interruptible(
       async () => {
         const resume = settings.resume === true;
-        const found = await adapterFor(model, name, {
+        const { adapter: found, isMade } = await adapterFor(model, name, {
           ...{ method, anew, share, resume, title: `%%train ${name}` },
           ...{ rows, settings },
         });
@@ -91,6 +91,7 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
           // The last step may have been taken just now, and not been told any more.
           if (isInterrupt(error)) view.reached(((await stepsTaken(found, GRACE)) ?? before) - before);
           if (isInterrupt(error) && error instanceof GlmError) write(`${error.message}\n`, "stderr");
+          if (isMade && !isInterrupt(error) && !view.hasBegun) await takenBack(found);
           throw error;
         }
         return found;
@@ -122,11 +123,14 @@ export async function trainDetached(
   const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
   const resume = settings.resume === true;
-  const adapter = await adapterFor(model, name, {
+  const { adapter, isMade } = await adapterFor(model, name, {
     ...{ method, anew, share, resume, title: `%%train ${name}` },
     ...{ rows, settings },
   });
-  const run = await adapter.startFit(rows, settings);
+  const run = await adapter.startFit(rows, settings).catch(async (error: unknown) => {
+    if (isMade && !isInterrupt(error)) await takenBack(adapter);
+    throw error;
+  });
   const word = asWord(name);
   const where = run.engine === "torchrun" ? `as a job, in ${run.folder}` : "in the runtime";
   write(
@@ -190,6 +194,11 @@ export interface WantedAdapter {
   readonly settings: FitSettings;
 }
 
+/** An adapter that was made for a run which never began: the next try makes it again, perhaps otherwise. */
+export async function takenBack(adapter: AdapterHandle): Promise<void> {
+  await adapter.dispose().catch(() => undefined);
+}
+
 /**
  * The adapter of this name, made where there is none.
  * @throws GlmError for what cannot be trained so: before an adapter is made, or makes room for a new one
@@ -198,7 +207,7 @@ export async function adapterFor(
   model: ChatGLM,
   name: string,
   { method, anew, share, resume, title, rows, settings }: WantedAdapter,
-): Promise<AdapterHandle> {
+): Promise<{ readonly adapter: AdapterHandle; readonly isMade: boolean }> {
   completeJob(settings);
   const { options, divided } = fitRequest("fit", model, rows, withoutJob(settings));
   // One's own comes before a shared one of its name.
@@ -214,12 +223,12 @@ export async function adapterFor(
     // One that runs is refused, or gone on with, by whoever trains it.
     if (!resume && run?.state !== "running")
       write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
-    return adapter;
+    return { adapter, isMade: false };
   }
   if (resume) write(`There is no adapter ${name} whose run could go on: it is made, and its run begins.\n`);
   const config = configOf(namedMethod(method ?? {}));
   mustLastFor(config, lengthOf(divided.train.length, options).steps);
-  return adapterNew(name, config, { model, share });
+  return { adapter: await adapterNew(name, config, { model, share }), isMade: true };
 }
 
 /** The adapter's run; of a job that ended when nobody watched, what it trained is in the adapter then. */

@@ -36,6 +36,11 @@ export class TrainingView {
     return this.#taken;
   }
 
+  /** Whether the run has begun: its rows are read, and what runs it has it. */
+  get hasBegun(): boolean {
+    return this.#seen.start !== undefined;
+  }
+
   /** So many steps were taken, of which not all were told. */
   reached(taken: number): void {
     this.#taken = Math.max(this.#taken, taken);

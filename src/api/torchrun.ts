@@ -74,6 +74,13 @@ async function* started(run: JobRun, request: JobRequest): AsyncGenerator<FitEve
   }
   const adapter = jobAdapter(await engine.call("adapterInfo", target), fit, options);
   const hosts = await readHosts(options.hosts);
+  if (hosts.by === "slurm" && options.launcher === "deepspeed") {
+    throw new GlmError(
+      "option-invalid",
+      'launcher: expected torchrun with hosts "slurm", whose srun starts it on each machine, got deepspeed, which goes to the machines itself. ' +
+        "Leave launcher (--launcher) out: ZeRO (zero, --zero) is there with either.",
+    );
+  }
   const checkpoint = await readCheckpoint(resolve(options.checkpoint || info.folder));
   const writer = rowWriter(info.family, run.context.tokenizer);
   const encode = rowEncoder(writer, limitsFor(fit, info.config));

@@ -177,7 +177,14 @@ function deepSpeedConfig({ batchSize, accumulate, clip }: FitOptions, { zero, of
 
 /** Whether a folder may become that of a job. */
 export async function mustBeFree(folder: string): Promise<void> {
-  const names = await namesIn(folder).catch((): string[] => []);
+  const names = await namesIn(folder).catch((cause: NodeJS.ErrnoException): string[] => {
+    if (cause.code === "ENOENT") return [];
+    throw new GlmError(
+      "option-invalid",
+      `job: ${folder}: expected a new or empty folder, but it cannot be looked into (${cause.message}). Choose another folder.`,
+      { cause },
+    );
+  });
   if (names.length === 0) return;
   const isJob = names.includes(JOB_FILE);
   throw new GlmError(

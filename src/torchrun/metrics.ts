@@ -39,9 +39,6 @@ const event = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stopped"), step: count }),
 ]);
 
-/** What launchers put before the lines of a process: "[rank0]: ", "[default0]:", srun's "0: ", pdsh's "node1: ". */
-const PREFIX = /^(?:\[[^\]]*\]:?|[\w.-]+:)\s*(?=\{)/;
-
 /** Events out of pieces of text, which may end anywhere, within a character's bytes too. What is no event is left out. */
 export class MetricsReader {
   readonly #decoder = new TextDecoder();
@@ -56,7 +53,7 @@ export class MetricsReader {
 }
 
 function eventOf(line: string): readonly JobEvent[] {
-  const text = line.trim().replace(PREFIX, "");
+  const text = line.trim();
   if (!text.startsWith("{")) return [];
   try {
     const read = event.safeParse(JSON.parse(text));

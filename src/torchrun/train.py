@@ -336,6 +336,10 @@ class Run:
                 "loss-not-finite",
                 f"training: expected a finite loss after step {step}, got {loss}. Lower the learning rate (now {self.settings['lr']}) or check the data.",
             )
+        # Not before the loss of these values was seen: what is brought back must not be broken. The processes' clocks differ, and all
+        # must come to the same.
+        if step > 0 and self.processes.agree(time.monotonic() - self.kept_at > KEEP):
+            self.save("result", step)
         norm = self.stepper.step(plan["lr"])
         self.emit(
             type="step",
@@ -429,9 +433,6 @@ class Run:
                 self.save("result", step)
                 self.emit(type="stopped", step=step)
                 return
-            # The processes' clocks differ, and all must come to the same.
-            if step > 0 and self.processes.agree(time.monotonic() - self.kept_at > KEEP):
-                self.save("result", step)
             loss, count = self.take(step, self.plan[step])
             step, of_epoch = step + 1, of_epoch + 1
             loss_sum, tokens = loss_sum + loss * count, tokens + count

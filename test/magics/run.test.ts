@@ -215,6 +215,15 @@ describe("with a model", () => {
       expect((await glm.adapters()).map(({ name }) => name)).toEqual(before);
     });
 
+    it("leaves no adapter of a run that could not begin", async () => {
+      const before = (await glm.adapters()).map(({ name }) => name);
+      await expect(cell(() => magics.train("never", rows, { maxLength: 3 }))).rejects.toThrow(/maxLength: expected/);
+      await expect(
+        cell(() => magics.train("never", rows, { engine: "torchrun", checkpoint: "/none" })),
+      ).rejects.toMatchObject({ name: "GlmError" });
+      expect((await glm.adapters()).map(({ name }) => name)).toEqual(before);
+    });
+
     it(
       "asks in the end what it was taught, as it was taught, and what else it changed",
       async () => {

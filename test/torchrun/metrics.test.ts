@@ -1,4 +1,4 @@
-/** @file A job's JSON lines as events: torn anywhere, behind launchers' prefixes, among other text. */
+/** @file A job's JSON lines as events: torn anywhere, among other text. */
 import { expect, it } from "vitest";
 import { MetricsReader } from "../../src/torchrun/metrics.ts";
 
@@ -22,10 +22,6 @@ it("lines may be torn at any byte", () => {
     const events = [...reader.push(text.subarray(0, cut)), ...reader.push(text.subarray(cut))];
     expect(events).toEqual([{ type: "stopped", step: 3 }, step]);
   }
-});
-
-it.each(["[rank0]: ", "[default0]:", "0: ", "node-1: "])("behind %j", (prefix) => {
-  expect(new MetricsReader().push(bytes(`${prefix}${JSON.stringify(step)}\n`))).toEqual([step]);
 });
 
 it("leaves out what is no event; what is not known is NaN", () => {
