@@ -225,6 +225,8 @@ export async function adapterFor(
       write(`${name} exists and trains on. With --new it starts again.\n${unfinishedNote(run)}`);
     return { adapter, isMade: false };
   }
+  // What it is set aside as is all that was trained under its name.
+  if (found) await broughtBack(await model.adapter(name));
   if (resume) write(`There is no adapter ${name} whose run could go on: it is made, and its run begins.\n`);
   const config = configOf(namedMethod(method ?? {}));
   mustLastFor(config, lengthOf(divided.train.length, options).steps);

@@ -153,4 +153,14 @@ describe("a job of its own", { timeout: LONG }, () => {
     await cell(() => magics.trainRuns());
     expect(String(notebook.plain.at(-1))).toMatch(/\nended +torchrun +done +2\/2 /);
   });
+
+  it("that has ended when nobody watched is set aside with what it trained", async () => {
+    const { check: _, ...options } = await wish({}, 3);
+    await cell(() => magics.trainDetached("aside", rows, options));
+    await vi.waitFor(() => expect(existsSync(join(options.job, "ended"))).toBe(true), { timeout: 20_000 });
+    await cell(() => magics.train("aside", rows, { maxSteps: 1, check: false, new: true }));
+    const infos = await cell(() => glm.adapters());
+    expect(infos.find(({ name }) => name === "aside.1")).toMatchObject({ steps: 3 });
+    expect(await (await cell(() => glm.adapter("aside.1"))).run()).toMatchObject({ engine: "torchrun", state: "done" });
+  });
 });
