@@ -17,8 +17,11 @@ ${Object.values(COMMANDS)
 async function main([first, ...rest]: readonly string[]): Promise<number> {
   if (first === undefined || first === "--help" || first === "-h" || first === "help") return say(help);
   if (first === "--version" || first === "-v") return say(version);
-  const command = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
-  if (command) return await runCommand(first, command, rest);
+  for (const words of [2, 1]) {
+    const name = [first, ...rest].slice(0, words).join(" ");
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (command) return await runCommand(name, command, rest.slice(words - 1));
+  }
   const hint = suggestion(first, Object.keys(COMMANDS));
   throw new UsageError(`glmlab: there is no command ${first}.${hint} \`glmlab --help\` lists all.`);
 }

@@ -5,6 +5,7 @@ import { isInterrupt } from "../../magics/interrupt.ts";
 import type { OptionTable } from "../../magics/option.ts";
 import { PATIENCE, ProgressBar } from "../../magics/progress.ts";
 import { withAmbient } from "../../src/ambient.ts";
+import { type SourceOptions, sourceOf } from "../../src/api/source.ts";
 import { type ChatGLM, type LoadOptions, load } from "../../src/index.ts";
 import { UsageError, type Values } from "./command.ts";
 import { InterruptedError, Interrupts } from "./interrupts.ts";
@@ -19,6 +20,39 @@ export const MODEL_OPTIONS: OptionTable = withoutNotebook(LOAD_OPTIONS, ["as", "
     help: "none keeps the weights in this process, auto shares them with notebooks, an address is another runtime's.",
   },
 });
+
+/** Those of commands that need a runtime. */
+export const RUNTIME_OPTIONS: OptionTable = {
+  ...MODEL_OPTIONS,
+  runtime: {
+    ...LOAD_OPTIONS.runtime,
+    ...{ kind: "text", value: "auto|URL", help: "auto is the runtime of this user's notebooks, an address another." },
+  },
+};
+
+/**
+ * The options, with this user's runtime where none is named.
+ * @throws UsageError when there shall be none
+ */
+export function inRuntime(subject: string, values: Values): Values {
+  const { runtime = "auto" } = values;
+  if (runtime !== "none") return { ...values, runtime };
+  throw new UsageError(
+    `${subject}: expected --runtime auto or an address, since a run in this process would end with it, got none. Leave --runtime out.`,
+  );
+}
+
+/** The words that name the same model as these options in another command that needs a runtime. */
+export const modelWords = (values: Values): readonly string[] =>
+  Object.keys(RUNTIME_OPTIONS).flatMap((option) => {
+    const value = values[option];
+    return value === undefined || (option === "runtime" && value === "auto") ? [] : [`--${option}`, String(value)];
+  });
+
+/** A model's name as it is understood in whatever folder. */
+export async function namedAnywhere(name: string, { hub, revision }: Values): Promise<string> {
+  return (await sourceOf(name, { hub, revision } as SourceOptions, "auto")).name;
+}
 
 /** What a command works with. */
 export interface Workplace {

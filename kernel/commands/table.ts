@@ -1,6 +1,7 @@
 /** @file Every command of the program `glmlab`: a new one is a file here, and an entry. */
 import type { ListedCommand } from "./command.ts";
 
+/** By name, which may be two words. */
 export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   install: {
     usage: "install [--user | --sys-prefix | --prefix DIR] [--name NAME] [--display-name TEXT]",
@@ -23,9 +24,24 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import("./params.ts")).params,
   },
   train: {
-    usage: "train MODEL DATA --adapter NAME [--save FOLDER] [--dry-run] [...]",
+    usage: "train MODEL DATA --adapter NAME [--save FOLDER] [--dry-run | --detach] [...]",
     summary: "fine-tunes an adapter; takes the flags of ChatGLM-Finetuning and the YAML of finetune_demo as well",
     load: async () => (await import("./train.ts")).train,
+  },
+  "train attach": {
+    usage: "train attach MODEL NAME [--save FOLDER] [...]",
+    summary: "shows a run of training that goes by itself, from its start, until it is over",
+    load: async () => (await import("./train-runs.ts")).attach,
+  },
+  "train stop": {
+    usage: "train stop MODEL NAME [--save FOLDER] [...]",
+    summary: "ends a run of training after its step, which is kept",
+    load: async () => (await import("./train-runs.ts")).stop,
+  },
+  "train runs": {
+    usage: "train runs MODEL [...]",
+    summary: "lists runs of training, and where their metrics and checkpoints are",
+    load: async () => (await import("./train-runs.ts")).runs,
   },
   evaluate: {
     usage: "evaluate MODEL DATA [--adapters none,NAME|FOLDER] [--scores SCORE,...] [--save FILE] [...]",

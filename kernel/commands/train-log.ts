@@ -10,16 +10,21 @@ const LINES = 20;
 export class TrainLog {
   readonly #name: string;
   readonly #every: number | undefined;
+  readonly #isWhole: boolean;
   readonly #isTerminal: boolean = process.stderr.isTTY === true;
   readonly #seen = new SeenRun();
   readonly #seconds: number[] = [];
   /** The step after which an earlier run goes on: what it told before is told again, and is in its own log. */
   #from = 0;
 
-  /** @param every steps from one line to the next, in a terminal as well; without it a terminal has its bar only */
-  constructor(name: string, every: number | undefined) {
+  /**
+   * @param every steps from one line to the next, in a terminal as well; without it a terminal has its bar only
+   * @param isWhole whether it has what was told before the run went on, too
+   */
+  constructor(name: string, every: number | undefined, { isWhole = false }: { readonly isWhole?: boolean } = {}) {
     this.#name = name;
     this.#every = every;
+    this.#isWhole = isWhole;
   }
 
   /** Steps that were planned. */
@@ -40,9 +45,9 @@ export class TrainLog {
     this.#seen.take(event);
     switch (event.type) {
       case "start":
-        this.#from = event.from ?? 0;
+        this.#from = this.#isWhole ? 0 : (event.from ?? 0);
         this.#say(
-          event.from === undefined
+          event.from === undefined || this.#isWhole
             ? `Training ${this.#name}: ${plural(event.steps, "step")} over ${plural(event.rows, "row")}`
             : `Training ${this.#name} goes on after step ${event.from} of ${event.steps}`,
         );

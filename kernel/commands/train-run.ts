@@ -1,16 +1,19 @@
 /** @file A run of `glmlab train`: trained, watched, and its files written, also when it is cut short. */
 import { resolve } from "node:path";
+import type { OptionTable } from "../../magics/option.ts";
 import { gauge, gaugeText } from "../../magics/run/gauge.ts";
 import { adapterFor, takenBack } from "../../magics/run/train.ts";
 import { ambient, withAmbient } from "../../src/ambient.ts";
 import type { MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
-import { trainingPlan } from "../../src/api/training-plan.ts";
-import type { AdapterHandle, Dataset, FitSettings } from "../../src/index.ts";
+import { type TrainingPlan, trainingPlan } from "../../src/api/training-plan.ts";
+import type { AdapterHandle, ChatGLM, Dataset, FitSettings } from "../../src/index.ts";
+import { whole } from "../../src/options.ts";
 import { plural } from "../../src/plural.ts";
+import { shellWord } from "../../src/torchrun/command.ts";
 import type { Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
-import type { Workplace } from "./loading.ts";
+import { modelWords, namedAnywhere, type Workplace } from "./loading.ts";
 import { memoryText, planText, timeText } from "./train-estimate.ts";
 import { TrainLog } from "./train-log.ts";
 
@@ -28,15 +31,39 @@ export interface Run {
   readonly values: Values;
 }
 
-export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
-  const { name, rows, settings, method, values } = run;
+/** How often a run says how it stands. */
+export const LOG_EVERY: OptionTable = {
+  "log-every": {
+    kind: "number",
+    rule: { ...whole(1, { min: 1 }), default: undefined as never },
+    default: "some twenty lines in a log, none beside a terminal's bar",
+    help: "Steps from one line to the next.",
+  },
+};
+
+/** The adapter that is to be trained, made where there is none, and what that will take, which is said. */
+export async function begun(
+  model: ChatGLM,
+  { name, rows, settings, method, values }: Run,
+): Promise<{ readonly adapter: AdapterHandle; readonly isMade: boolean; readonly plan: TrainingPlan }> {
   const [anew, share, resume] = [values.new === true, values.share === true, values.resume === true];
   const { adapter, isMade } = await adapterFor(model, name, {
     ...{ method, anew, share, resume, title: `${TRAIN} --adapter ${name}` },
     ...{ rows, settings },
   });
-  const plan = await trainingPlan(model, adapter, rows, settings);
-  console.error(planText(plan));
+  try {
+    const plan = await trainingPlan(model, adapter, rows, settings);
+    console.error(planText(plan));
+    return { adapter, isMade, plan };
+  } catch (error) {
+    if (isMade) await takenBack(adapter);
+    throw error;
+  }
+}
+
+export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {
+  const { name, rows, settings, values } = run;
+  const { adapter, isMade, plan } = await begun(model, run);
   const log = new TrainLog(name, values["log-every"] as number | undefined);
   const { signal: _, ...around } = ambient();
   const finishing = (): void => {
@@ -66,7 +93,7 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
   }
   log.end("done");
   console.log(`${name}: ${log.summary(settings)}`);
-  await saved(adapter, values);
+  await saved(adapter, values.save);
   if (log.seconds.length > 0) console.error(timeText(log.seconds));
   const memory = memoryText(plan, programBytes, values);
   if (memory !== undefined) console.error(memory);
@@ -78,14 +105,14 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
 }
 
 /** Says what there is of an adapter whose training was cut short, and writes its files. */
-async function keepWhatIsThere(adapter: AdapterHandle, { values, settings }: Run): Promise<void> {
+export async function keepWhatIsThere(adapter: AdapterHandle, { values, settings }: Run): Promise<void> {
   if (settings.engine === "torchrun") {
     // A job is no run of the engine that holds the adapter: its steps are counted when they come back.
     const { steps } = await adapter.info();
     console.error(
       `${adapter.name} has taken ${plural(steps, "step")}, which are kept. The same command trains on from there.`,
     );
-    if (steps > 0) await saved(adapter, values);
+    if (steps > 0) await saved(adapter, values.save);
     return;
   }
   const run = await adapter.run();
@@ -97,11 +124,25 @@ async function keepWhatIsThere(adapter: AdapterHandle, { values, settings }: Run
   console.error(
     `${adapter.name} keeps the values of step ${run.step} of ${run.steps}. The same command ${again} goes on.`,
   );
-  await saved(adapter, values);
+  await saved(adapter, values.save);
 }
 
-async function saved(adapter: AdapterHandle, { save }: Values): Promise<void> {
+/** Writes an adapter's files to a folder, if one is given. */
+export async function saved(adapter: AdapterHandle, save: unknown): Promise<void> {
   if (typeof save !== "string") return;
   await adapter.save(save);
   console.log(`${adapter.name} saved to ${resolve(save)}`);
+}
+
+/** What watches or ends an adapter's run, to be typed in whatever folder, with the options that name its model. */
+export async function runCommandLine(
+  action: "attach" | "stop",
+  model: string,
+  name: string,
+  values: Values,
+): Promise<string> {
+  const { save } = values;
+  const files = action === "attach" && typeof save === "string" ? ["--save", resolve(save)] : [];
+  const words = [await namedAnywhere(model, values), name, ...files, ...modelWords(values)];
+  return `${TRAIN} ${action} ${words.map(shellWord).join(" ")}`;
 }

@@ -6,7 +6,6 @@ import type { OptionTable } from "../../magics/option.ts";
 import { loadDataset } from "../../magics/run/data.ts";
 import { mustBeWritable } from "../../src/api/evaluate.ts";
 import { type FitSettings, readRows } from "../../src/index.ts";
-import { whole } from "../../src/options.ts";
 import { adapterNameOf } from "./chosen-adapters.ts";
 import { type Command, pathOf, UsageError, type Values } from "./command.ts";
 import { dryRun } from "./dry-run.ts";
@@ -14,7 +13,8 @@ import { foreignTrainOptions, translateTrain } from "./foreign/train-words.ts";
 import { MODEL_OPTIONS, withModel, word } from "./loading.ts";
 import { choiceOfValues } from "./method.ts";
 import { settingsAmong, withoutNotebook } from "./settings.ts";
-import { type Run, TRAIN, trained } from "./train-run.ts";
+import { detachedValues, trainedDetached } from "./train-detached.ts";
+import { LOG_EVERY, type Run, TRAIN, trained } from "./train-run.ts";
 
 const OPTIONS: OptionTable = {
   adapter: {
@@ -28,17 +28,19 @@ const OPTIONS: OptionTable = {
     value: "FOLDER",
     help: "Write the adapter's files there in the end, and when it is interrupted.",
   },
-  "dry-run": { kind: "flag", help: "Train nothing: say how much trains, memory and time, measured in a few steps." },
-  ...withoutNotebook(TRAIN_OPTIONS, ["to", "model", "detach"], {
+  "dry-run": {
+    kind: "flag",
+    conflicts: ["detach"],
+    help: "Train nothing: say how much trains, memory and time, measured in a few steps.",
+  },
+  ...withoutNotebook(TRAIN_OPTIONS, ["to", "model"], {
+    detach: {
+      help: "Train in the runtime, which goes on when the terminal is closed: `glmlab train attach` shows it.",
+    },
     val: { help: "Rows to validate on: a share of the rows, or a file." },
     "total-step": { help: "With --method adalora: steps of a loop by hand; a run knows its own." },
   }),
-  "log-every": {
-    kind: "number",
-    rule: { ...whole(1, { min: 1 }), default: undefined as never },
-    default: "some twenty lines in a log, none beside a terminal's bar",
-    help: "Steps from one line to the next.",
-  },
+  ...LOG_EVERY,
   config: { kind: "text", value: "FILE", help: "A YAML file of finetune_demo: lora.yaml, ptuning_v2.yaml, sft.yaml." },
   ...MODEL_OPTIONS,
 };
@@ -55,9 +57,13 @@ export const train: Command = {
     "says what it became:",
     "  glmlab train [deepspeed] train.py --train_path DATA --model_name_or_path MODEL --train_type lora ...   (ChatGLM-Finetuning)",
     "  glmlab train --config lora.yaml DATA_DIR MODEL, glmlab train finetune_hf.py DATA_DIR MODEL lora.yaml   (finetune_demo)",
+    "With --detach, --runtime is auto unless it is an address. What shows, ends and lists such runs:",
+    "  glmlab train attach MODEL NAME, glmlab train stop MODEL NAME, glmlab train runs MODEL",
     "Ctrl-C finishes the step and keeps it. Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.",
   ],
-  async run(values, words) {
+  async run(given, words) {
+    const isDetached = given.detach === true;
+    const values = isDetached ? detachedValues(given) : given;
     const modelName = word(TRAIN, words, 0, "a MODEL and DATA, got nothing");
     const data = pathOf(word(TRAIN, words, 1, "DATA after the model"));
     const { save, adapter } = values as { readonly save?: string; readonly adapter?: string };
@@ -72,6 +78,7 @@ export const train: Command = {
     }
     return withModel(modelName, values, async (place) => {
       const run: Run = { name, rows, settings, method, values };
+      if (isDetached) return trainedDetached(place, run, modelName);
       return values["dry-run"] === true ? dryRun(place, run) : trained(place, run);
     });
   },

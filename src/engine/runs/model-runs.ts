@@ -249,7 +249,7 @@ export class ModelRuns {
    * @param report told what kept one from going on
    */
   async resumeAll(report: (why: string) => void): Promise<undefined> {
-    this.#resumed = this.#resumeAll(report);
+    this.#resumed = this.#resumeAll(report).catch((error: unknown) => report(String(error)));
     await this.#resumed;
   }
 
@@ -330,5 +330,5 @@ const notResumed = ({ name }: AdapterRef, job: string): GlmError =>
 const noRun = ({ name }: AdapterRef, which = "of which anything is kept"): GlmError =>
   new GlmError(
     "data-invalid",
-    `adapter ${name}: expected a run of training ${which}, got none. Begin one with %%train ${name}.`,
+    `adapter ${name}: expected a run of training ${which}, got none. Begin one with %%train ${name}, or \`glmlab train\` in a terminal.`,
   );

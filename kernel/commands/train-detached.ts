@@ -1,0 +1,56 @@
+/** @file `glmlab train --detach`: a run that is begun in the runtime, and goes on when the command has returned. */
+import { resolve } from "node:path";
+import { ambient, withAmbient } from "../../src/ambient.ts";
+import type { RunInfo } from "../../src/index.ts";
+import { plural } from "../../src/plural.ts";
+import { UsageError, type Values } from "./command.ts";
+import { InterruptedError } from "./interrupts.ts";
+import { inRuntime, type Workplace } from "./loading.ts";
+import { begun, keepWhatIsThere, type Run, runCommandLine, TRAIN } from "./train-run.ts";
+
+/**
+ * The options, of which the runtime is the user's where none is named.
+ * @throws UsageError where a run would end with the command
+ */
+export function detachedValues(values: Values): Values {
+  if (values.engine === "torchrun") {
+    throw new UsageError(
+      `${TRAIN} --detach: expected --engine local, whose runs the runtime holds, got torchrun. Run the command in the background, ` +
+        `or leave one of the two out.`,
+    );
+  }
+  return inRuntime(`${TRAIN} --detach`, values);
+}
+
+/** @param model as it was named */
+export async function trainedDetached({ model, interrupts }: Workplace, run: Run, named: string): Promise<number> {
+  const { name, rows, settings, values } = run;
+  const { adapter } = await begun(model, run);
+  const { signal: _, ...around } = ambient();
+  const ending = (): void => console.error("\nInterrupted: the run is ended as soon as it has begun.");
+  // Not aborted: nobody would know whether it has begun.
+  const state = await withAmbient(around, () => interrupts.softly(ending, () => adapter.startFit(rows, settings)));
+  if (interrupts.isInterrupted) {
+    // It may be over by now.
+    await withAmbient(around, () => adapter.stopFit()).catch(() => undefined);
+    await withAmbient(around, () => keepWhatIsThere(adapter, run));
+    throw new InterruptedError(interrupts.status);
+  }
+  console.log(await detachedText(name, state, named, values));
+  return 0;
+}
+
+async function detachedText(name: string, run: RunInfo, model: string, values: Values): Promise<string> {
+  const { save } = values;
+  const [attach, stop] = await Promise.all([
+    runCommandLine("attach", model, name, values),
+    runCommandLine("stop", model, name, values),
+  ]);
+  const files = typeof save === "string" ? `, and in the end writes the adapter's files to ${resolve(save)}` : "";
+  return [
+    `${name} trains in the runtime, ${plural(run.steps, "step")}, and goes on when this terminal is closed.`,
+    `Metrics and checkpoints: ${run.folder}`,
+    `${attach}\n    shows it from its start${files}`,
+    `${stop}\n    ends it after its step, which is kept`,
+  ].join("\n");
+}

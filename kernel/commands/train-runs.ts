@@ -1,0 +1,103 @@
+/** @file `glmlab train attach`, `stop` and `runs`: runs of training that go by themselves, watched and ended from any terminal. */
+import { join } from "node:path";
+import { isInterrupt } from "../../magics/interrupt.ts";
+import type { OptionTable } from "../../magics/option.ts";
+import { runsOf, runsTable, stateOf } from "../../magics/run/run-state.ts";
+import { mustBeWritable } from "../../src/api/evaluate.ts";
+import { GlmError } from "../../src/errors.ts";
+import type { AdapterHandle, RunInfo } from "../../src/index.ts";
+import type { Command, Values } from "./command.ts";
+import { InterruptedError } from "./interrupts.ts";
+import { inRuntime, RUNTIME_OPTIONS, type Workplace, withModel, word } from "./loading.ts";
+import { TrainLog } from "./train-log.ts";
+import { LOG_EVERY, runCommandLine, saved } from "./train-run.ts";
+
+const AGAIN = "The command that began it goes on from there with --resume (and without --new).";
+
+const SAVE: OptionTable = {
+  save: { kind: "text", value: "FOLDER", help: "Write the adapter's files there when the run is over." },
+};
+
+export const attach: Command = {
+  options: { ...SAVE, ...LOG_EVERY, ...RUNTIME_OPTIONS },
+  words: 2,
+  more: [
+    "The model is named with the same options as when the run began. Ctrl-C ends the watching, and not the run.",
+    "Exit codes: 0 the run is done, 1 it was stopped or has failed, 2 not understood, 130 interrupted.",
+  ],
+  run: (values, words) => withRun("attach", values, words, watched),
+};
+
+export const stop: Command = {
+  options: { ...SAVE, ...RUNTIME_OPTIONS },
+  words: 2,
+  more: ["The step that runs is finished and kept. The model is named with the same options as when the run began."],
+  run: (values, words) =>
+    withRun("stop", values, words, async ({ adapter, values: { save } }) => {
+      console.log(stateOf(await adapter.stopFit(), AGAIN));
+      await saved(adapter, save);
+      return 0;
+    }),
+};
+
+export const runs: Command = {
+  options: RUNTIME_OPTIONS,
+  words: 1,
+  more: ["Runs of any adapter of the command line, and of shared ones: those that go by themselves, and others."],
+  run(values, words) {
+    const model = word("glmlab train runs", words, 0, "a MODEL");
+    return withModel(model, inRuntime("glmlab train runs", values), async (place) => {
+      const found = await runsOf(place.model);
+      console.log(String(runsTable(found, "glmlab train MODEL DATA --adapter NAME --detach")["text/plain"]));
+      return 0;
+    });
+  },
+};
+
+/** The run of an adapter, and what is asked about it. */
+interface Asked {
+  readonly place: Workplace;
+  readonly adapter: AdapterHandle;
+  readonly values: Values;
+  /** What ends the run, to be typed. */
+  readonly stop: string;
+}
+
+async function withRun(
+  action: "attach" | "stop",
+  given: Values,
+  words: readonly string[],
+  work: (asked: Asked) => Promise<number>,
+): Promise<number> {
+  const subject = `glmlab train ${action}`;
+  const model = word(subject, words, 0, "a MODEL and the NAME of an adapter, got nothing");
+  const name = word(subject, words, 1, "the NAME of an adapter after the model");
+  const values = inRuntime(subject, given);
+  if (typeof values.save === "string") await mustBeWritable(subject, join(values.save, "adapter_config.json"));
+  return withModel(model, values, async (place) => {
+    const adapter = await place.model.adapter(name);
+    return work({ place, adapter, values, stop: await runCommandLine("stop", model, name, values) });
+  });
+}
+
+async function watched({ place: { interrupts }, adapter, values, stop }: Asked): Promise<number> {
+  const log = new TrainLog(adapter.name, values["log-every"] as number | undefined, { isWhole: true });
+  try {
+    for await (const event of adapter.attach()) log.take(event);
+  } catch (error) {
+    log.end("stopped");
+    if (interrupts.isInterrupted && isInterrupt(error)) {
+      console.error(`${adapter.name} trains on; only this view of it has ended. To end it: ${stop}`);
+      throw new InterruptedError(interrupts.status);
+    }
+    // Somebody has ended it: how it stands says the same, and what goes on with it.
+    if (!(error instanceof GlmError && error.code === "training-stopped")) throw error;
+  }
+  const run = (await adapter.run()) as RunInfo;
+  const isDone = run.state === "done";
+  log.end(isDone ? "done" : "stopped");
+  if (isDone) console.log(`${adapter.name}: ${log.summary({ validateEvery: 1 })}`);
+  else console.error(stateOf(run, AGAIN));
+  if (run.step > 0) await saved(adapter, values.save);
+  return isDone ? 0 : 1;
+}
