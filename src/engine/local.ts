@@ -31,15 +31,15 @@ import { mustBeElsewhere } from "./save-place.ts";
 import { TimeShare } from "./time-share.ts";
 
 type CallTable = { readonly [M in CallName]: (params: Calls[M]["params"]) => Promise<Calls[M]["result"]> };
+/** Calls that are training themselves. */
+const TRAINS: ReadonlySet<CallName> = new Set(["gradients", "optimizerStep"]);
+
 type StreamTable = {
   readonly [M in StreamName]: (
     params: Streams[M]["params"],
     signal?: AbortSignal,
   ) => AsyncGenerator<Streams[M]["event"], void, void>;
 };
-
-/** Questions that compute nothing and wait for nobody. */
-const LOOKS: ReadonlySet<CallName> = new Set(["models", "adapters", "adapterInfo", "run", "readDocument"]);
 
 export class LocalEngine implements Engine {
   readonly #devices: Devices;
@@ -57,8 +57,8 @@ export class LocalEngine implements Engine {
     { signal }: EngineOptions = {},
   ): Promise<Calls[M]["result"]> {
     signal?.throwIfAborted();
-    const work = (): Promise<Calls[M]["result"]> => this.#calls[method](params);
-    return LOOKS.has(method) ? this.#share.asking(work) : work();
+    const answer = (): Promise<Calls[M]["result"]> => this.#calls[method](params);
+    return TRAINS.has(method) ? answer() : this.#share.asked(answer);
   }
 
   async *stream<M extends StreamName>(
@@ -198,7 +198,7 @@ export class LocalEngine implements Engine {
   };
 
   readonly #streams: StreamTable = {
-    load: (params, signal) => this.#load(params, signal),
+    load: (params, signal) => this.#share.asking(this.#load(params, signal)),
     generate: ({ model, rows, options }) => this.#runner(model).generate(rows, options),
     losses: ({ model, rows }) => this.#runner(model).losses(rows),
     fit: (params, signal) => this.#fit(params, signal),

@@ -123,7 +123,7 @@ export class ModelRunner {
       load: params,
       find: (ref) => this.adapters.find(ref),
       runFolder: (ref) => this.adapters.runFolder(ref),
-      aside: (work) => share.asking(work),
+      aside: (work) => share.asked(work),
       withRuns: () => this.adapters.runFolders(),
       train: (...run) => this.#train(...run),
     });

@@ -9,9 +9,9 @@ import { setImmediate as turn } from "node:timers/promises";
 /** So long, in milliseconds, an answer counts as waiting after it was handed a token and before it asks for the next one. */
 const PATIENCE = 20;
 
-/** An answer that is being generated. */
+/** An answer that is being generated, or work that is under way. */
 interface Answer {
-  /** When it was handed its last event; time in which training held the thread does not count. */
+  /** When it was handed its last event, the end of time for work; time in which training held the thread does not count. */
   handed: number;
 }
 
@@ -34,17 +34,6 @@ export class TimeShare {
       const took = now - begun;
       this.#until = Math.max(this.#until, now) + took;
       for (const answer of this.#answers) answer.handed += took;
-    }
-  }
-
-  /** What is asked of files, as long as it lasts: each look into one is a turn, for which training would take a step else. */
-  async asking<T>(work: () => Promise<T>): Promise<T> {
-    const question: Answer = { handed: Number.POSITIVE_INFINITY };
-    this.#answers.add(question);
-    try {
-      return await work();
-    } finally {
-      this.#answers.delete(question);
     }
   }
 
@@ -76,6 +65,32 @@ export class TimeShare {
       this.#answers.delete(answer);
       await events.return();
     }
+  }
+
+  /** Other work that somebody waits for, until it is over: each of its many waits for a disk would be one for a run of training. */
+  async asked<T>(work: () => Promise<T>): Promise<T> {
+    const end = this.#wait();
+    try {
+      return await work();
+    } finally {
+      end();
+    }
+  }
+
+  /** The events of such work. */
+  async *asking<E>(events: AsyncGenerator<E, void, void>): AsyncGenerator<E, void, void> {
+    const end = this.#wait();
+    try {
+      yield* events;
+    } finally {
+      end();
+    }
+  }
+
+  #wait(): () => void {
+    const answer: Answer = { handed: Number.POSITIVE_INFINITY };
+    this.#answers.add(answer);
+    return () => this.#answers.delete(answer);
   }
 
   /** Whether anybody waits for an answer; where nobody does, training owes nothing. */

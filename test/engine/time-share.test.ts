@@ -1,4 +1,5 @@
 /** @file Answers beside training, in a real runtime: who asks is not held up by every step, and training goes on. */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
@@ -150,5 +151,42 @@ describe("TimeShare", () => {
     for (let i = 0; i < 10; i += 1) await share.train(async () => busy(20));
     expect(performance.now() - begun).toBeLessThan(300);
     await unread.return();
+  });
+
+  it("gives other work that is asked for many waits in a run's time, until it is over, and training goes on beside it", async () => {
+    const share = new TimeShare();
+    const files = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i += 1) await stat(home);
+    };
+    async function* events(): AsyncGenerator<number, void, void> {
+      await files(50);
+      yield 1;
+      await files(50);
+    }
+    const asked = async (): Promise<void> => {
+      for await (const _ of share.asking(events()));
+    };
+    for (const work of [() => share.asked(() => files(100)), asked]) {
+      let isOver = false;
+      const over = work().then(() => {
+        isOver = true;
+      });
+      let runs = 0;
+      for (; !isOver; runs += 1) await share.train(async () => busy(20));
+      await over;
+      expect(runs).toBeGreaterThan(0);
+      expect(runs).toBeLessThan(30);
+    }
+    // Training owes nothing any more: it gives no turn to anybody.
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+    });
+    for (let i = 0; i < 3; i += 1) await share.train(async () => busy(20));
+    clearInterval(turning);
+    expect(turns).toBe(0);
+    // What never ends does not stop it.
+    void share.asked(() => new Promise(() => undefined));
+    for (let i = 0; i < 3; i += 1) await share.train(async () => busy(20));
   });
 });

@@ -112,7 +112,9 @@ peft_config: { peft_type: LORA, task_type: CAUSAL_LM, r: 2, lora_alpha: 8, lora_
       /^Memory, estimated: .*: weights 25\.2 MB, trained values 123 kB, their gradients 123 kB, AdamW 246 kB, a step /m,
     );
     const stepBytes = (text: string): string => / a step ([\d.]+) MB$/m.exec(text)?.[1] ?? "";
-    const checkpointed = train(...split("tiny spo.json --adapter dry --dry-run --gradient-checkpointing"));
+    const checkpointed = train(
+      ...split("tiny spo.json --adapter dry --batch-size 2 --dry-run --gradient-checkpointing"),
+    );
     expect(Number(stepBytes(checkpointed.stdout))).toBeLessThan(0.6 * Number(stepBytes(stdout)));
     expect(stdout).toMatch(/^100 steps \(50 epochs\), [\d.]+ .* estimated from 3 steps$/m);
     expect(existsSync(join(folder, "out-dry"))).toBe(false);
