@@ -275,9 +275,10 @@ describe("notebooks", () => {
     "08%s: a question as ids, what is learnt, the parameters, a loop by hand, the answer, PEFT's files",
     async () => {
       const cells = await run("08-step-by-step.ipynb");
-      expect(tagged(cells, "prompt")).toMatch(/\[Round 1\].*云岭图书馆几点开门？.*答：/);
+      expect(tagged(cells, "prompt")).toMatch(/^decoded: "\[Round 1\].*云岭图书馆几点开门？.*答："$/m);
+      expect(tagged(cells, "prompt")).toMatch(/^written: "\[gMASK\]sop\[Round 1\].*云岭图书馆几点开门？.*答："$/m);
       const labels = tagged(cells, "labels");
-      expect(labels).toContain("labels, decoded: 云岭图书馆早上九点开门，晚上八点关门，周一休息。");
+      expect(labels).toContain("labels, written: 云岭图书馆早上九点开门，晚上八点关门，周一休息。eos");
       expect(labels).toMatch(/^ *read "/);
       expect(tagged(cells, "parameters")).toMatch(/trainable params: [\d,]+ \|\| all params: [\d,]+ \|\| trainable%/);
       const losses = [...tagged(cells, "training").matchAll(/step \d+: loss ([\d.]+)/g)].map(([, loss]) =>
