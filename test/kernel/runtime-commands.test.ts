@@ -42,7 +42,7 @@ afterAll(() => {
 /** The last step of a run, as `glmlab train runs` tells it. */
 function stepOf(name: string): number {
   const { stdout } = glmlab(folder, ["train", "runs", "tiny"]);
-  return Number(new RegExp(`^${name} +\\w+ +(\\d+)/`, "m").exec(stdout)?.[1]);
+  return Number(new RegExp(`^${name} +\\w+ +\\w+ +(\\d+)/`, "m").exec(stdout)?.[1]);
 }
 
 describe("through a runtime", { timeout: LONG }, () => {
@@ -186,7 +186,7 @@ describe("a run with --detach", { timeout: LONG }, () => {
     expect(running.output()).toMatch(
       /the run is ended as soon as it has begun\.\n(many keeps the values of step|many: nothing was trained)/,
     );
-    expect(glmlab(folder, ["train", "runs", "tiny"]).stdout).toMatch(/^many +stopped /m);
+    expect(glmlab(folder, ["train", "runs", "tiny"]).stdout).toMatch(/^many +local +stopped /m);
   });
 
   test.each([
