@@ -130,7 +130,7 @@ describe("a run with --detach", { timeout: LONG }, () => {
     const before = stepOf("alone");
     await vi.waitFor(() => expect(stepOf("alone")).toBeGreaterThan(before), { timeout: 30_000 });
     expect(glmlab(folder, ["train", "runs", "tiny"]).stdout).toMatch(
-      new RegExp(`^alone +running +\\d+/100000 .* by itself +${metrics}$`, "m"),
+      new RegExp(`^alone +local +running +\\d+/100000 .* by itself +${metrics}$`, "m"),
     );
 
     const stopped = glmlab(folder, ["train", "stop", "tiny", "alone", "--save", "the files"]);
