@@ -46,7 +46,8 @@ export function inRuntime(subject: string, values: Values): Values {
 export const modelWords = (values: Values): readonly string[] =>
   Object.keys(RUNTIME_OPTIONS).flatMap((option) => {
     const value = values[option];
-    return value === undefined || (option === "runtime" && value === "auto") ? [] : [`--${option}`, String(value)];
+    const isUsual = option === "runtime" && (value === "auto" || value === "none");
+    return value === undefined || isUsual ? [] : [`--${option}`, String(value)];
   });
 
 /** A model's name as it is understood in whatever folder. */

@@ -1,7 +1,7 @@
 /** @file A training run as a terminal shows it, one bar, or as a log has it, a line now and then. */
 import { duration, figure } from "../../magics/render/text.ts";
-import { type RunStart, type RunStep, SeenRun } from "../../magics/run/seen-run.ts";
-import type { FitEvent, FitSettings } from "../../src/index.ts";
+import { type Judged, type RunStart, type RunStep, SeenRun } from "../../magics/run/seen-run.ts";
+import type { FitEvent } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 
 /** Lines that a log has of steps, unless it is told how many steps lie between two, and the most that it has of epochs. */
@@ -78,10 +78,10 @@ export class TrainLog {
 
   /**
    * What the run came to, in one line.
-   * @param settings how it was judged
+   * @param judged how it was judged
    */
-  summary(settings: Pick<FitSettings, "validateEvery" | "monitor">): string {
-    return this.#seen.summary(settings);
+  summary(judged: Judged): string {
+    return this.#seen.summary(judged);
   }
 
   #step(event: RunStep): void {

@@ -51,14 +51,12 @@ export async function begun(
     ...{ method, anew, share, resume, title: `${TRAIN} --adapter ${name}` },
     ...{ rows, settings },
   });
-  try {
-    const plan = await trainingPlan(model, adapter, rows, settings);
-    console.error(planText(plan));
-    return { adapter, isMade, plan };
-  } catch (error) {
+  const plan = await trainingPlan(model, adapter, rows, settings).catch(async (error: unknown) => {
     if (isMade) await takenBack(adapter);
     throw error;
-  }
+  });
+  console.error(planText(plan));
+  return { adapter, isMade, plan };
 }
 
 export async function trained({ model, interrupts, programBytes }: Workplace, run: Run): Promise<number> {

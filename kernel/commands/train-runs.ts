@@ -12,7 +12,7 @@ import { inRuntime, RUNTIME_OPTIONS, type Workplace, withModel, word } from "./l
 import { TrainLog } from "./train-log.ts";
 import { LOG_EVERY, runCommandLine, saved } from "./train-run.ts";
 
-const AGAIN = "The command that began it goes on from there with --resume (and without --new).";
+const AGAIN = "The command that began it (without --new)";
 
 const SAVE: OptionTable = {
   save: { kind: "text", value: "FOLDER", help: "Write the adapter's files there when the run is over." },
@@ -33,8 +33,8 @@ export const stop: Command = {
   words: 2,
   more: ["The step that runs is finished and kept. The model is named with the same options as when the run began."],
   run: (values, words) =>
-    withRun("stop", values, words, async ({ adapter, values: { save } }) => {
-      console.log(stateOf(await adapter.stopFit(), AGAIN));
+    withRun("stop", values, words, async ({ adapter, attach, values: { save } }) => {
+      console.log(stateOf(await adapter.stopFit(), { again: AGAIN, attach: () => attach }));
       await saved(adapter, save);
       return 0;
     }),
@@ -59,7 +59,8 @@ interface Asked {
   readonly place: Workplace;
   readonly adapter: AdapterHandle;
   readonly values: Values;
-  /** What ends the run, to be typed. */
+  /** What shows the run and what ends it, to be typed. */
+  readonly attach: string;
   readonly stop: string;
 }
 
@@ -76,11 +77,15 @@ async function withRun(
   if (typeof values.save === "string") await mustBeWritable(subject, join(values.save, "adapter_config.json"));
   return withModel(model, values, async (place) => {
     const adapter = await place.model.adapter(name);
-    return work({ place, adapter, values, stop: await runCommandLine("stop", model, name, values) });
+    const [attach, stop] = await Promise.all([
+      runCommandLine("attach", model, name, values),
+      runCommandLine("stop", model, name, values),
+    ]);
+    return work({ place, adapter, values, attach, stop });
   });
 }
 
-async function watched({ place: { interrupts }, adapter, values, stop }: Asked): Promise<number> {
+async function watched({ place: { interrupts }, adapter, values, attach, stop }: Asked): Promise<number> {
   const log = new TrainLog(adapter.name, values["log-every"] as number | undefined, { isWhole: true });
   try {
     for await (const event of adapter.attach()) log.take(event);
@@ -96,8 +101,8 @@ async function watched({ place: { interrupts }, adapter, values, stop }: Asked):
   const run = (await adapter.run()) as RunInfo;
   const isDone = run.state === "done";
   log.end(isDone ? "done" : "stopped");
-  if (isDone) console.log(`${adapter.name}: ${log.summary({ validateEvery: 1 })}`);
-  else console.error(stateOf(run, AGAIN));
+  if (isDone) console.log(`${adapter.name}: ${log.summary({ validateEvery: 1, monitor: "score" })}`);
+  else console.error(stateOf(run, { again: AGAIN, attach: () => attach }));
   if (run.step > 0) await saved(adapter, values.save);
   return isDone ? 0 : 1;
 }

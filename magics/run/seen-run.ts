@@ -1,6 +1,6 @@
 /** @file What a training run has told so far, for whoever watches it, and its bar: of rows and answers that are prepared, then of steps. */
 
-import type { FitEvent, FitSettings } from "../../src/index.ts";
+import type { FitEvent } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import { write } from "../live.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
@@ -9,6 +9,14 @@ import { duration, figure } from "../render/text.ts";
 export type RunStart = Extract<FitEvent, { type: "start" }>;
 export type RunStep = Extract<FitEvent, { type: "step" }>;
 export type RunDone = Extract<FitEvent, { type: "done" }>;
+
+/** How a run was judged, as far as that is known. */
+export interface Judged {
+  /** Steps from one validation to the next; 0 is after each epoch. */
+  readonly validateEvery?: number | undefined;
+  /** What its score is called. */
+  readonly monitor?: string | undefined;
+}
 
 export class SeenRun {
   /** Of what comes before the first step. */
@@ -102,9 +110,9 @@ export class SeenRun {
 
   /**
    * What the run came to, in one line.
-   * @param settings how it was judged
+   * @param judged how it was judged
    */
-  summary({ validateEvery = 0, monitor = "loss" }: Pick<FitSettings, "validateEvery" | "monitor">): string {
+  summary({ validateEvery = 0, monitor = "loss" }: Judged): string {
     const { steps, seconds, reason, bestEpoch, bestStep, loss, score } = this.done;
     const losses = `loss ${figure(this.#first?.loss ?? Number.NaN)} → ${figure(this.lastLoss)}`;
     const scored = score === undefined ? "" : `, ${monitor} ${figure(score)}`;

@@ -5,10 +5,10 @@ import { show, write } from "../live.ts";
 import { currentModel } from "../session.ts";
 import { asWord } from "../words.ts";
 import type { OfModel } from "./chat.ts";
-import { runsOf, runsTable, stateOf } from "./run-state.ts";
+import { type RunWords, runsOf, runsTable, stateOf } from "./run-state.ts";
 import { TrainingView } from "./training-view.ts";
 
-const AGAIN = "The same cell with --resume goes on from there.";
+const WORDS: RunWords = { again: "The same cell", attach: (name) => `%train attach ${asWord(name)}` };
 
 /** Shows an adapter's run from its start, and goes on showing it until it is over. To interrupt the cell does nothing to the run. */
 export async function trainAttach(name: string, { model: given }: OfModel = {}): Promise<RunInfo> {
@@ -28,14 +28,14 @@ export async function trainAttach(name: string, { model: given }: OfModel = {}):
   if (run.state === "done") view.done();
   else view.stop("stopped");
   await view.picture();
-  write(`${stateOf(run, AGAIN)}\n`);
+  write(`${stateOf(run, WORDS)}\n`);
   return run;
 }
 
 /** Ends an adapter's run after its step, which is kept. */
 export async function trainStop(name: string, { model: given }: OfModel = {}): Promise<RunInfo> {
   const run = await (await currentModel(given).adapter(name)).stopFit();
-  write(`${stateOf(run, AGAIN)}\n`);
+  write(`${stateOf(run, WORDS)}\n`);
   return run;
 }
 

@@ -1,12 +1,12 @@
 /** @file A training run as it is watched: one progress bar, a chart of losses and one of ranks where some are given up, and the numbers it came to. */
 
-import type { FitEvent, FitSettings } from "../../src/index.ts";
+import type { FitEvent } from "../../src/index.ts";
 import { plural } from "../../src/plural.ts";
 import { write } from "../live.ts";
 import { LossChart } from "../loss-chart.ts";
 import { PATIENCE, ProgressBar } from "../progress.ts";
 import { RankChart } from "../rank-chart.ts";
-import { type RunDone, type RunStep, SeenRun } from "./seen-run.ts";
+import { type Judged, type RunDone, type RunStep, SeenRun } from "./seen-run.ts";
 
 export interface EpochRow {
   readonly epoch: number;
@@ -113,10 +113,10 @@ export class TrainingView {
 
   /**
    * What the run came to, in one line.
-   * @param settings how it was judged
+   * @param judged how it was judged
    */
-  summary(settings: Pick<FitSettings, "validateEvery" | "monitor">): string {
-    return this.#seen.summary(settings);
+  summary(judged: Judged): string {
+    return this.#seen.summary(judged);
   }
 
   /** An earlier run goes on, or this one, whose runtime was lost: steps after its checkpoint are taken again. */

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runtimeStatus } from "../../src/runtime/connect.ts";
 import { runtimeFolder } from "../../src/runtime/folder.ts";
 import { ownHome } from "../home.ts";
+import { writeSmallModel as writeJobModel } from "../torchrun/small-model.ts";
+import { standInPython } from "../torchrun/stand-ins.ts";
 import { cli, glmlab, type RunningCommand, startGlmlab } from "./glmlab.ts";
 
 const LONG = 120_000;
@@ -42,7 +44,7 @@ afterAll(() => {
 /** The last step of a run, as `glmlab train runs` tells it. */
 function stepOf(name: string): number {
   const { stdout } = glmlab(folder, ["train", "runs", "tiny"]);
-  return Number(new RegExp(`^${name} +\\w+ +\\w+ +(\\d+)/`, "m").exec(stdout)?.[1]);
+  return Number(new RegExp(`^${name} +local +\\w+ +(\\d+)/`, "m").exec(stdout)?.[1]);
 }
 
 describe("through a runtime", { timeout: LONG }, () => {
@@ -189,10 +191,35 @@ describe("a run with --detach", { timeout: LONG }, () => {
     expect(glmlab(folder, ["train", "runs", "tiny"]).stdout).toMatch(/^many +local +stopped /m);
   });
 
+  test("of processes of their own is shown, listed and stopped as one of the runtime", async () => {
+    await writeJobModel(join(home, "model"));
+    writeFileSync(join(folder, "letters.jsonl"), `${JSON.stringify({ prompt: "what is 1?", response: "1" })}\n`);
+    const python = await standInPython(join(home, "place"), { step: 50 });
+    const job = join(home, "place", "job");
+    const model = join(home, "model");
+    const begun = glmlab(folder, [
+      ...["train", model, "letters.jsonl", "--adapter", "jobbed", "--detach", "--max-steps", "3000"],
+      ...["--engine", "torchrun", "--python", python, "--job", job],
+    ]);
+    expect([begun.status, begun.stdout]).toEqual([0, expect.stringMatching(/^jobbed trains as a job, 3000 steps, /m)]);
+    expect(begun.stdout).toContain(`\nMetrics and checkpoints: ${job}\nglmlab train attach ${model} jobbed\n`);
+    const watching = startGlmlab(folder, ["train", "attach", model, "jobbed", "--log-every", "1"]);
+    await watching.seen("step 3/3000");
+    watching.process.kill("SIGINT");
+    expect(await watching.ended).toBe(130);
+    expect(glmlab(folder, ["train", "runs", model]).stdout).toMatch(/^jobbed +torchrun +running +\d+\/3000 /m);
+    const stopped = glmlab(folder, ["train", "stop", model, "jobbed"]);
+    const [, step] =
+      /^jobbed: stopped after step (\d+) of 3000 steps\. jobbed has its values\./.exec(stopped.stdout) ?? [];
+    expect(stopped.status).toBe(0);
+    expect(Number(step)).toBeGreaterThan(2);
+    const attached = glmlab(folder, ["train", "attach", model, "jobbed"]);
+    expect([attached.status, attached.stderr]).toEqual([1, expect.stringMatching(/jobbed: stopped after step \d+/)]);
+  });
+
   test.each([
     [[...BASE, "--adapter", "a", "--detach", "--runtime", "none"], /--detach: expected --runtime auto or an address/],
     [[...BASE, "--adapter", "a", "--detach", "--dry-run"], /--dry-run contradicts --detach/],
-    [[...BASE, "--adapter", "a", "--detach", "--engine", "torchrun"], /expected --engine local/],
     [["train", "attach", "tiny", "a", "--runtime", "none"], /train attach: expected --runtime auto or an address/],
     [["train", "attach"], /expected a MODEL and the NAME of an adapter, got nothing/],
     [["train", "attach", "tiny"], /expected the NAME of an adapter after the model/],
@@ -204,8 +231,16 @@ describe("a run with --detach", { timeout: LONG }, () => {
     expect([status, stdout, stderr]).toEqual([2, "", expect.stringMatching(message)]);
   });
 
-  test("of an adapter that is not there, or was never trained, cannot be shown", () => {
-    const nobody = glmlab(folder, ["train", "attach", "tiny", "nobody"]);
+  test("of an adapter that is not there cannot be shown, and rows that cannot be learnt make none", async () => {
+    // Its tokenizer knows ASCII.
+    const model = join(home, "model");
+    await writeJobModel(model);
+    const unlearnt = glmlab(folder, ["train", model, "rows.jsonl", "--adapter", "nobody", "--detach"]);
+    expect([unlearnt.status, unlearnt.stderr]).toEqual([
+      1,
+      expect.stringMatching(/row 1 .*got none that could be learned/),
+    ]);
+    const nobody = glmlab(folder, ["train", "attach", model, "nobody"]);
     expect([nobody.status, nobody.stderr]).toEqual([1, expect.stringMatching(/there is no adapter nobody/)]);
   });
 });
