@@ -33,13 +33,15 @@ export async function chosenAdapter(place: Workplace, word: string): Promise<str
   }
 }
 
-async function fromFolder({ aside }: Workplace, folder: string): Promise<AdapterHandle> {
+async function fromFolder({ model: own, aside }: Workplace, folder: string): Promise<AdapterHandle> {
   const model = await aside();
-  const taken = new Set((await model.adapters()).map(({ name }) => name));
+  // Those that are kept as well: side by side, nobody could tell the two apart.
+  const taken = new Set([...(await model.adapters()), ...(await own.adapters())].map(({ name }) => name));
   const wanted = adapterNameOf(folder);
   let name = wanted;
   for (let i = 2; taken.has(name); i++) name = `${wanted}.${i}`;
   const adapter = await model.loadAdapter(name, folder);
+  if (name !== wanted) console.error(`${name} stands for ${folder}: there is another ${wanted}.`);
   if (adapter.note !== undefined) console.error(adapter.note);
   return adapter;
 }

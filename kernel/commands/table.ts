@@ -50,7 +50,7 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   },
   chat: {
     usage: "chat MODEL [--adapter NAME|FOLDER] [...]",
-    summary: "a conversation in the terminal, or answers to the lines of a pipe",
+    summary: "holds a conversation in the terminal, or answers the lines of a pipe",
     load: async () => (await import("./chat.ts")).chat,
   },
   merge: {

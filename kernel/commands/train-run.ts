@@ -1,9 +1,11 @@
 /** @file A run of `glmlab train`: trained, watched, and its files written, also when it is cut short. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { OptionTable } from "../../magics/option.ts";
 import { gauge, gaugeText } from "../../magics/run/gauge.ts";
 import { adapterFor, takenBack } from "../../magics/run/train.ts";
+import { mustBeOwnPlace } from "../../src/adapters/save-room.ts";
 import { ambient, withAmbient } from "../../src/ambient.ts";
+import { mustBeWritable } from "../../src/api/evaluate.ts";
 import type { MethodChoice } from "../../src/api/methods.ts";
 import { divide } from "../../src/api/rows.ts";
 import { type TrainingPlan, trainingPlan } from "../../src/api/training-plan.ts";
@@ -91,7 +93,7 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
   }
   log.end("done");
   console.log(`${name}: ${log.summary(settings)}`);
-  await saved(adapter, values.save);
+  await saved(adapter, values);
   if (log.seconds.length > 0) console.error(timeText(log.seconds));
   const memory = memoryText(plan, programBytes, values);
   if (memory !== undefined) console.error(memory);
@@ -110,7 +112,7 @@ export async function keepWhatIsThere(adapter: AdapterHandle, { values, settings
     console.error(
       `${adapter.name} has taken ${plural(steps, "step")}, which are kept. The same command trains on from there.`,
     );
-    if (steps > 0) await saved(adapter, values.save);
+    if (steps > 0) await saved(adapter, values);
     return;
   }
   const run = await adapter.run();
@@ -122,13 +124,33 @@ export async function keepWhatIsThere(adapter: AdapterHandle, { values, settings
   console.error(
     `${adapter.name} keeps the values of step ${run.step} of ${run.steps}. The same command ${again} goes on.`,
   );
-  await saved(adapter, values.save);
+  await saved(adapter, values);
+}
+
+/** Where an adapter's files are written, if anywhere. */
+export const SAVE_OPTIONS: OptionTable = {
+  save: {
+    kind: "text",
+    value: "FOLDER",
+    help: "Write the adapter's files there when the run is over, and when it is interrupted.",
+  },
+  replace: {
+    kind: "flag",
+    help: "With --save: take the place of another adapter's files, or lie among a model's, which is refused else.",
+  },
+};
+
+/** @throws GlmError "option-invalid" before anything is trained, where the files could not be written in the end */
+export async function mustBeSavable(subject: string, name: string, { save, replace }: Values): Promise<void> {
+  if (typeof save !== "string") return;
+  await mustBeWritable(subject, join(save, "adapter_config.json"));
+  if (replace !== true) await mustBeOwnPlace(resolve(save), { name });
 }
 
 /** Writes an adapter's files to a folder, if one is given. */
-export async function saved(adapter: AdapterHandle, save: unknown): Promise<void> {
+export async function saved(adapter: AdapterHandle, { save, replace }: Values): Promise<void> {
   if (typeof save !== "string") return;
-  await adapter.save(save);
+  await adapter.save(save, { replace: replace === true });
   console.log(`${adapter.name} saved to ${resolve(save)}`);
 }
 
@@ -139,8 +161,9 @@ export async function runCommandLine(
   name: string,
   values: Values,
 ): Promise<string> {
-  const { save } = values;
-  const files = action === "attach" && typeof save === "string" ? ["--save", resolve(save)] : [];
+  const { save, replace } = values;
+  const over = replace === true ? ["--replace"] : [];
+  const files = action === "attach" && typeof save === "string" ? ["--save", resolve(save), ...over] : [];
   const words = [await namedAnywhere(model, values), name, ...files, ...modelWords(values)];
   return `${TRAIN} ${action} ${words.map(shellWord).join(" ")}`;
 }

@@ -1,25 +1,18 @@
 /** @file `glmlab train attach`, `stop` and `runs`: runs of training that go by themselves, watched and ended from any terminal. */
-import { join } from "node:path";
 import { isInterrupt } from "../../magics/interrupt.ts";
-import type { OptionTable } from "../../magics/option.ts";
 import { runsOf, runsTable, stateOf } from "../../magics/run/run-state.ts";
-import { mustBeWritable } from "../../src/api/evaluate.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, RunInfo } from "../../src/index.ts";
 import type { Command, Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
 import { inRuntime, RUNTIME_OPTIONS, type Workplace, withModel, word } from "./loading.ts";
 import { TrainLog } from "./train-log.ts";
-import { LOG_EVERY, runCommandLine, saved } from "./train-run.ts";
+import { LOG_EVERY, mustBeSavable, runCommandLine, SAVE_OPTIONS, saved } from "./train-run.ts";
 
 const AGAIN = "The command that began it (without --new)";
 
-const SAVE: OptionTable = {
-  save: { kind: "text", value: "FOLDER", help: "Write the adapter's files there when the run is over." },
-};
-
 export const attach: Command = {
-  options: { ...SAVE, ...LOG_EVERY, ...RUNTIME_OPTIONS },
+  options: { ...SAVE_OPTIONS, ...LOG_EVERY, ...RUNTIME_OPTIONS },
   words: 2,
   more: [
     "The model is named with the same options as when the run began. Ctrl-C ends the watching, and not the run.",
@@ -29,13 +22,13 @@ export const attach: Command = {
 };
 
 export const stop: Command = {
-  options: { ...SAVE, ...RUNTIME_OPTIONS },
+  options: { ...SAVE_OPTIONS, ...RUNTIME_OPTIONS },
   words: 2,
   more: ["The step that runs is finished and kept. The model is named with the same options as when the run began."],
   run: (values, words) =>
-    withRun("stop", values, words, async ({ adapter, attach, values: { save } }) => {
+    withRun("stop", values, words, async ({ adapter, attach, values: asked }) => {
       console.log(stateOf(await adapter.stopFit(), { again: AGAIN, attach: () => attach }));
-      await saved(adapter, save);
+      await saved(adapter, asked);
       return 0;
     }),
 };
@@ -74,7 +67,7 @@ async function withRun(
   const model = word(subject, words, 0, "a MODEL and the NAME of an adapter, got nothing");
   const name = word(subject, words, 1, "the NAME of an adapter after the model");
   const values = inRuntime(subject, given);
-  if (typeof values.save === "string") await mustBeWritable(subject, join(values.save, "adapter_config.json"));
+  await mustBeSavable(subject, name, values);
   return withModel(model, values, async (place) => {
     const adapter = await place.model.adapter(name);
     const [attach, stop] = await Promise.all([
@@ -103,6 +96,6 @@ async function watched({ place: { interrupts }, adapter, values, attach, stop }:
   log.end(isDone ? "done" : "stopped");
   if (isDone) console.log(`${adapter.name}: ${log.summary({ validateEvery: 1, monitor: "score" })}`);
   else console.error(stateOf(run, { again: AGAIN, attach: () => attach }));
-  if (run.step > 0) await saved(adapter, values.save);
+  if (run.step > 0) await saved(adapter, values);
   return isDone ? 0 : 1;
 }

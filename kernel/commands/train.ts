@@ -1,10 +1,8 @@
 /** @file `glmlab train`: fine-tunes an adapter, in its own words or in those of the field's scripts. */
-import { join } from "node:path";
 import { ROW_OPTIONS } from "../../magics/define/rows.ts";
 import { FIT_NAMES, TRAIN_OPTIONS } from "../../magics/define/train.ts";
 import type { OptionTable } from "../../magics/option.ts";
 import { loadDataset } from "../../magics/run/data.ts";
-import { mustBeWritable } from "../../src/api/evaluate.ts";
 import { type FitSettings, readRows } from "../../src/index.ts";
 import { adapterNameOf } from "./chosen-adapters.ts";
 import { type Command, pathOf, UsageError, type Values } from "./command.ts";
@@ -14,7 +12,7 @@ import { MODEL_OPTIONS, withModel, word } from "./loading.ts";
 import { choiceOfValues } from "./method.ts";
 import { settingsAmong, withoutNotebook } from "./settings.ts";
 import { detachedValues, trainedDetached } from "./train-detached.ts";
-import { LOG_EVERY, type Run, TRAIN, trained } from "./train-run.ts";
+import { LOG_EVERY, mustBeSavable, type Run, SAVE_OPTIONS, TRAIN, trained } from "./train-run.ts";
 
 const OPTIONS: OptionTable = {
   adapter: {
@@ -23,11 +21,7 @@ const OPTIONS: OptionTable = {
     default: "the name of --save's folder",
     help: "The adapter, which is kept under this name for other commands; one that is there trains on.",
   },
-  save: {
-    kind: "text",
-    value: "FOLDER",
-    help: "Write the adapter's files there in the end, and when it is interrupted.",
-  },
+  ...SAVE_OPTIONS,
   "dry-run": {
     kind: "flag",
     conflicts: ["detach"],
@@ -73,9 +67,7 @@ export const train: Command = {
     // Before the model, which may take minutes.
     const rows = await loadDataset(data, settingsAmong(Object.keys(ROW_OPTIONS), values));
     const settings = await fitSettings(values);
-    if (save !== undefined && values["dry-run"] !== true) {
-      await mustBeWritable(TRAIN, join(save, "adapter_config.json"));
-    }
+    if (values["dry-run"] !== true) await mustBeSavable(TRAIN, name, values);
     return withModel(modelName, values, async (place) => {
       const run: Run = { name, rows, settings, method, values };
       if (isDetached) return trainedDetached(place, run, modelName);

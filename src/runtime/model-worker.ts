@@ -27,7 +27,7 @@ if (!parentPort) {
 whenGpuIsLost(() => setTimeout(() => process.exit(1), FAREWELL_MS));
 /** Ends on its own when nothing is left to do, else after a while; never within onnxruntime, which would not survive it. */
 function leave(): void {
-  void engine.close();
+  void engine.close().catch((error: unknown) => console.error(`not everything was put away: ${error}`));
   setTimeout(() => process.exit(), GIVING_UP_MS).unref();
 }
 const channel = new PortChannel<ServerMessage, ClientMessage>(port, () => {

@@ -149,10 +149,22 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s finishes the step, keeps it and wr
   const rows = stdout.split("\n").filter((line) => line.startsWith(out));
   expect(rows.slice(0, 2).map((line) => line.trim().split(/\s+/))).toEqual([
     [out, "3", expect.any(String), expect.any(String), expect.any(String)],
-    [out, "3", expect.any(String), expect.any(String), expect.any(String)],
+    [`${out}.2`, "3", expect.any(String), expect.any(String), expect.any(String)],
   ]);
   const [named, filed] = rows.map((line) => line.trim().split(/\s+/).slice(2));
   expect(named).toEqual(filed);
+});
+
+test("a folder with another adapter's files is refused before anything is trained, unless they shall go", () => {
+  const first = split("train tiny spo.json --epochs 1 --no-check --adapter one --save shared-place");
+  expect(glmlab(folder, first)).toMatchObject({ status: 0 });
+  // Its own files may be replaced.
+  expect(glmlab(folder, first)).toMatchObject({ status: 0 });
+  const other = split("train tiny spo.json --epochs 1 --no-check --adapter two --save shared-place");
+  const { status, stderr } = glmlab(folder, other);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/shared-place, which holds the adapter one.*--replace/s)]);
+  expect(stderr).not.toContain("step 1/");
+  expect(glmlab(folder, [...other, "--replace"])).toMatchObject({ status: 0 });
 });
 
 test("what was interrupted goes on with --resume, to the losses of a run that was not", async () => {
