@@ -75,10 +75,13 @@ const FLAGS: Readonly<Record<string, Flag>> = {
     read: ({ written }, { into }) => into.becomes(written, "gradient-checkpointing"),
   },
   save_model_step: { nothing: "nothing here, an adapter is kept by itself all the time while it trains" },
-  ds_file: { nothing: "nothing here, DeepSpeed divides a model among GPUs, and this is one process on one device" },
+  ds_file: {
+    nothing:
+      "nothing here, DeepSpeed divides a model among GPUs, and this is one process on one device unless --engine torchrun --zero 2 is added",
+  },
   deepspeed: { alone: true, nothing: "nothing here, training runs on onnxruntime" },
   deepspeed_config: { nothing: "nothing here, training runs on onnxruntime" },
-  local_rank: { nothing: "nothing here, this is one process" },
+  local_rank: { nothing: "nothing here, this is one process unless --engine torchrun is added" },
   lora_dim: { of: "lora", option: "r" },
   lora_alpha: { of: "lora", option: "alpha", default: "30" },
   lora_dropout: { of: "lora", option: "dropout", default: "0.1" },

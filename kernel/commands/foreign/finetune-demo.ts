@@ -52,7 +52,7 @@ const DATA: Readonly<Record<string, Key>> = {
 const kept = `${here}, an adapter is kept by itself all the time while it trains`;
 const scored = `${here}, answers are scored by --monitor while it trains, and by glmlab evaluate`;
 const precise = `${here}, it is computed in float32, or as --quantize says`;
-const oneProcess = `${here}, this is one process on one device`;
+const oneProcess = `${here}, this is one process on one device unless --engine torchrun is added`;
 
 /** Of transformers' Seq2SeqTrainingArguments. */
 const TRAINING: Readonly<Record<string, Key>> = {
@@ -60,8 +60,9 @@ const TRAINING: Readonly<Record<string, Key>> = {
   overwrite_output_dir: { nothing: here },
   max_steps: {
     read: (value, written, { into }) => {
-      if (Number(value) > 0) into.becomes(written, "max-steps", String(value));
-      else into.nothing(written, "none, num_train_epochs says how long");
+      // Of transformers, -1: none.
+      if (value === null || Number(value) <= 0) into.nothing(written, "none, num_train_epochs says how long");
+      else into.becomes(written, "max-steps", String(value));
     },
   },
   num_train_epochs: { option: "epochs" },
