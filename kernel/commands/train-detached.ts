@@ -7,7 +7,7 @@ import { plural } from "../../src/plural.ts";
 import type { Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
 import { inRuntime, type Workplace } from "./loading.ts";
-import { begun, keepWhatIsThere, type Run, runCommandLine, TRAIN } from "./train-run.ts";
+import { begun, keepWhatIsThere, type Run, runCommandLines, TRAIN } from "./train-run.ts";
 
 /**
  * The options, of which the runtime is the user's where none is named.
@@ -40,10 +40,7 @@ export async function trainedDetached({ model, interrupts }: Workplace, run: Run
 
 async function detachedText(name: string, run: RunInfo, model: string, values: Values): Promise<string> {
   const { save } = values;
-  const [attach, stop] = await Promise.all([
-    runCommandLine("attach", model, name, values),
-    runCommandLine("stop", model, name, values),
-  ]);
+  const { attach, stop } = await runCommandLines(model, name, values);
   const files = typeof save === "string" ? `, and in the end writes the adapter's files to ${resolve(save)}` : "";
   const where = run.engine === "torchrun" ? "as a job" : "in the runtime";
   return [

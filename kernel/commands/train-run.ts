@@ -7,7 +7,6 @@ import { mustBeOwnPlace } from "../../src/adapters/save-room.ts";
 import { ambient, withAmbient } from "../../src/ambient.ts";
 import { mustBeWritable } from "../../src/api/evaluate.ts";
 import type { MethodChoice } from "../../src/api/methods.ts";
-import { divide } from "../../src/api/rows.ts";
 import { type TrainingPlan, trainingPlan } from "../../src/api/training-plan.ts";
 import type { AdapterHandle, ChatGLM, Dataset, FitSettings } from "../../src/index.ts";
 import { whole } from "../../src/options.ts";
@@ -48,10 +47,10 @@ export async function begun(
   model: ChatGLM,
   { name, rows, settings, method, values }: Run,
 ): Promise<{ readonly adapter: AdapterHandle; readonly isMade: boolean; readonly plan: TrainingPlan }> {
-  const [anew, share, resume] = [values.new === true, values.share === true, values.resume === true];
+  const [anew, share] = [values.new === true, values.share === true];
   const { adapter, isMade } = await adapterFor(model, name, {
-    ...{ method, anew, share, resume, title: `${TRAIN} --adapter ${name}` },
-    ...{ rows, settings },
+    ...{ method, anew, share, rows, settings },
+    title: `${TRAIN} --adapter ${name}`,
   });
   const plan = await trainingPlan(model, adapter, rows, settings).catch(async (error: unknown) => {
     if (isMade) await takenBack(adapter);
@@ -98,8 +97,7 @@ export async function trained({ model, interrupts, programBytes }: Workplace, ru
   const memory = memoryText(plan, programBytes, values);
   if (memory !== undefined) console.error(memory);
   if (values["no-check"] !== true) {
-    const asked = divide(rows, settings.validation, settings.seed ?? 0).train;
-    process.stdout.write(gaugeText(await gauge(model, adapter, asked, settings.seed ?? 0), ""));
+    process.stdout.write(gaugeText(await gauge(model, adapter, rows, settings), ""));
   }
   return 0;
 }
@@ -154,16 +152,19 @@ export async function saved(adapter: AdapterHandle, { save, replace }: Values): 
   console.log(`${adapter.name} saved to ${resolve(save)}`);
 }
 
-/** What watches or ends an adapter's run, to be typed in whatever folder, with the options that name its model. */
-export async function runCommandLine(
-  action: "attach" | "stop",
-  model: string,
-  name: string,
-  values: Values,
-): Promise<string> {
+/** What shows an adapter's run and what ends it, to be typed. */
+export interface RunCommandLines {
+  readonly attach: string;
+  readonly stop: string;
+}
+
+/** In whatever folder, with the options that name the model. */
+export async function runCommandLines(model: string, name: string, values: Values): Promise<RunCommandLines> {
   const { save, replace } = values;
   const over = replace === true ? ["--replace"] : [];
-  const files = action === "attach" && typeof save === "string" ? ["--save", resolve(save), ...over] : [];
-  const words = [await namedAnywhere(model, values), name, ...files, ...modelWords(values)];
-  return `${TRAIN} ${action} ${words.map(shellWord).join(" ")}`;
+  const files = typeof save === "string" ? ["--save", resolve(save), ...over] : [];
+  const named = [await namedAnywhere(model, values), name];
+  const line = (action: string, more: readonly string[]): string =>
+    `${TRAIN} ${action} ${[...named, ...more, ...modelWords(values)].map(shellWord).join(" ")}`;
+  return { attach: line("attach", files), stop: line("stop", []) };
 }

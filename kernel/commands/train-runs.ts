@@ -7,7 +7,7 @@ import type { Command, Values } from "./command.ts";
 import { InterruptedError } from "./interrupts.ts";
 import { inRuntime, RUNTIME_OPTIONS, type Workplace, withModel, word } from "./loading.ts";
 import { TrainLog } from "./train-log.ts";
-import { LOG_EVERY, mustBeSavable, runCommandLine, SAVE_OPTIONS, saved } from "./train-run.ts";
+import { LOG_EVERY, mustBeSavable, type RunCommandLines, runCommandLines, SAVE_OPTIONS, saved } from "./train-run.ts";
 
 const AGAIN = "The command that began it (without --new)";
 
@@ -48,13 +48,10 @@ export const runs: Command = {
 };
 
 /** The run of an adapter, and what is asked about it. */
-interface Asked {
+interface Asked extends RunCommandLines {
   readonly place: Workplace;
   readonly adapter: AdapterHandle;
   readonly values: Values;
-  /** What shows the run and what ends it, to be typed. */
-  readonly attach: string;
-  readonly stop: string;
 }
 
 async function withRun(
@@ -70,11 +67,7 @@ async function withRun(
   await mustBeSavable(subject, name, values);
   return withModel(model, values, async (place) => {
     const adapter = await place.model.adapter(name);
-    const [attach, stop] = await Promise.all([
-      runCommandLine("attach", model, name, values),
-      runCommandLine("stop", model, name, values),
-    ]);
-    return work({ place, adapter, values, attach, stop });
+    return work({ place, adapter, values, ...(await runCommandLines(model, name, values)) });
   });
 }
 

@@ -1,9 +1,18 @@
 /** @file What a training run changed, in two numbers: trained rows that are answered exactly now, and unrelated answers that are others. */
 
+import * as defaults from "../../src/api/defaults.ts";
 import { breadthOf, isLarge } from "../../src/api/knowledge-pace.ts";
+import { divide } from "../../src/api/rows.ts";
 import { messagesOf } from "../../src/data/row.ts";
 import type { RowStore } from "../../src/data/row-store.ts";
-import { type AdapterHandle, type ChatGLM, type Row, unrelatedQuestions } from "../../src/index.ts";
+import {
+  type AdapterHandle,
+  type ChatGLM,
+  type FitSettings,
+  type Row,
+  type Rows,
+  unrelatedQuestions,
+} from "../../src/index.ts";
 import { parameterCount } from "../../src/models/architectures.ts";
 import { plural } from "../../src/plural.ts";
 import { randomStream, shuffledIndices } from "../../src/random.ts";
@@ -26,11 +35,17 @@ const MOST = { small: 20, large: 5 } as const;
 const SPARE = 8;
 
 /** Asks a sample of the rows, the same for the same seed, and questions that nobody trained. */
-export async function gauge(model: ChatGLM, adapter: AdapterHandle, rows: RowStore, seed: number): Promise<TrainCheck> {
+export async function gauge(
+  model: ChatGLM,
+  adapter: AdapterHandle,
+  rows: Rows,
+  { validation, seed = defaults.fit.seed.default }: FitSettings,
+): Promise<TrainCheck> {
+  const { train } = divide(rows, validation, seed);
   const parameters = parameterCount(model.config);
   const most = isLarge(parameters) ? MOST.large : MOST.small;
-  const order = shuffledIndices(randomStream(seed, "gauge"), rows.length);
-  const sample = sampled(model, rows, order, most);
+  const order = shuffledIndices(randomStream(seed, "gauge"), train.length);
+  const sample = sampled(model, train, order, most);
   const questions = unrelatedQuestions.slice(0, most);
   const total = sample.length + 2 * questions.length;
   const bar = new ProgressBar({ title: `Asking ${adapter.name} what it was taught`, delay: PATIENCE });

@@ -1,9 +1,7 @@
 /** @file What %%train does. */
 import { mustLastFor } from "../../src/adapters/methods.ts";
-import * as defaults from "../../src/api/defaults.ts";
 import { fitRequest } from "../../src/api/fit-request.ts";
 import { configOf, type GivenMethod, namedMethod } from "../../src/api/methods.ts";
-import { divide } from "../../src/api/rows.ts";
 import { GlmError } from "../../src/errors.ts";
 import type { AdapterHandle, ChatGLM, FitSettings, Rows, RunInfo } from "../../src/index.ts";
 import { matrixModulesOf } from "../../src/models/architectures.ts";
@@ -77,10 +75,9 @@ export async function train(name: string, rows: Rows, options: TrainOptions = {}
   try {
     adapter = await interruptible(
       async () => {
-        const resume = settings.resume === true;
         const { adapter: found, isMade } = await adapterFor(model, name, {
-          ...{ method, anew, share, resume, title: `%%train ${name}` },
-          ...{ rows, settings },
+          ...{ method, anew, share, rows, settings },
+          title: `%%train ${name}`,
         });
         isRenewed = anew;
         const { steps: before } = await found.info();
@@ -122,10 +119,9 @@ export async function trainDetached(
 ): Promise<RunInfo> {
   const { method, new: anew = false, share = false, model: given, ...settings } = options;
   const model = currentModel(given);
-  const resume = settings.resume === true;
   const { adapter, isMade } = await adapterFor(model, name, {
-    ...{ method, anew, share, resume, title: `%%train ${name}` },
-    ...{ rows, settings },
+    ...{ method, anew, share, rows, settings },
+    title: `%%train ${name}`,
   });
   const run = await adapter.startFit(rows, settings).catch(async (error: unknown) => {
     if (isMade && !isInterrupt(error)) await takenBack(adapter);
@@ -153,14 +149,13 @@ async function checked(
   model: ChatGLM,
   adapter: AdapterHandle,
   rows: Rows,
-  { validation, seed = defaults.fit.seed.default }: FitSettings,
+  settings: FitSettings,
 ): Promise<{ readonly check?: TrainCheck }> {
   const unasked = (why: string): void =>
     write(`${why}: ${adapter.name} is trained and kept; only what it answers now was not all asked.\n`, "stderr");
   try {
-    const train = divide(rows, validation, seed).train;
     const check = await interruptible(
-      () => gauge(model, adapter, train, seed),
+      () => gauge(model, adapter, rows, settings),
       () => unasked("Interrupted"),
     );
     write(gaugeText(check));
@@ -185,8 +180,6 @@ export interface WantedAdapter {
   readonly method: GivenMethod | undefined;
   readonly anew: boolean;
   readonly share: boolean;
-  /** Whether its last run goes on. */
-  readonly resume: boolean;
   /** Who wants it, for messages. */
   readonly title: string;
   /** What it is to be trained on, and how. */
@@ -206,10 +199,10 @@ export async function takenBack(adapter: AdapterHandle): Promise<void> {
 export async function adapterFor(
   model: ChatGLM,
   name: string,
-  { method, anew, share, resume, title, rows, settings }: WantedAdapter,
+  { method, anew, share, title, rows, settings }: WantedAdapter,
 ): Promise<{ readonly adapter: AdapterHandle; readonly isMade: boolean }> {
   completeJob(settings);
-  const { options, divided } = fitRequest("fit", model, rows, withoutJob(settings));
+  const { options, divided, resume = false } = fitRequest("fit", model, rows, withoutJob(settings));
   // One's own comes before a shared one of its name.
   const found = (await refreshAdapters(model)).find((one) => one.name === name);
   if (found && !anew) {

@@ -92,8 +92,7 @@ export async function receivedRows(given: SentRows): Promise<RowStore> {
  */
 export async function openRowFile(path: string): Promise<RowStore> {
   try {
-    const descriptor = openSync(path, "r");
-    return stored(path, descriptor, await lineEnds(path));
+    return stored(path, await lineEnds(path));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new GlmError("data-invalid", `${path}: expected a file of rows, but it cannot be read (${why}).`, { cause });
@@ -118,7 +117,8 @@ const forgotten = new FinalizationRegistry<{ readonly descriptor: number; readon
   },
 );
 
-function stored(path: string, descriptor: number, ends: Offsets, folder?: string): RowStore {
+function stored(path: string, ends: Offsets, folder?: string): RowStore {
+  const descriptor = openSync(path, "r");
   const store: RowStore = {
     length: ends.length,
     file: { path, rows: ends.length },
@@ -223,7 +223,7 @@ async function spooled(rows: AsyncIterable<Row>): Promise<RowStore> {
     } finally {
       await file.close();
     }
-    return stored(path, openSync(path, "r"), ends, folder);
+    return stored(path, ends, folder);
   } catch (error) {
     removeSpool(folder);
     throw error;

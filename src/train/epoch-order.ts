@@ -1,5 +1,5 @@
 /** @file Which rows make which step of an epoch: in a new order each time, those of like lengths together. */
-import { type RandomStream, randomStream, shuffledIndices } from "../random.ts";
+import { randomStream, shuffledIndices } from "../random.ts";
 
 export interface OrderOptions {
   readonly batchSize: number;
@@ -42,7 +42,8 @@ export function epochOrder(
   const steps = Uint32Array.from({ length: count }, (_, i) => i);
   if (together > 1) {
     sortPieces(order, lengths, rows * together);
-    shuffleWhole(steps, Math.floor(order.length / rows), stream);
+    // In a random order again, which training must not follow; a smaller step stays the last.
+    steps.set(shuffledIndices(stream, Math.floor(order.length / rows)));
   }
   if (epoch === 1) longestFirst(steps, (step) => longestOf(stepAt(step), lengths));
   return { steps: count, step: (index) => parts(stepAt(steps[index] as number), batchSize) };
@@ -55,11 +56,6 @@ function sortPieces(order: Uint32Array, lengths: Uint32Array, size: number): voi
     const piece = order.subarray(at, at + size);
     piece.set([...piece].sort((a, b) => lengthOf(b) - lengthOf(a)));
   }
-}
-
-/** Sorted steps come in a random order again, which training must not follow; a smaller one is the last. */
-function shuffleWhole(steps: Uint32Array, whole: number, stream: RandomStream): void {
-  steps.set(shuffledIndices(stream, whole));
 }
 
 function longestFirst(steps: Uint32Array, longest: (step: number) => number): void {
